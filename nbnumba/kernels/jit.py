@@ -1,0 +1,97 @@
+"""How every compiled function of the house is compiled and cached.
+
+Numba hands options such as `error_model` and `fastmath` down from whichever caller compiles a function
+first, so each decorator here writes them all out. The only floating-point liberty is `contract`, the
+fusing of a multiplication and an addition; `strict` functions have not even that.
+
+Numba's own cache does not notice an edit in another module, so compiled code lives in the user's cache
+folder under a hash of all kernel sources and of the versions that compile them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+
+
+def _cache_home() -> Path:
+    """Return the folder in which compiled code is kept, by platform and environment."""
+    explicit = os.environ.get("NBNUMBA_CACHE_DIR")
+    if explicit:
+        return Path(explicit)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "nbnumba"
+
+
+def _source_hash() -> str:
+    """Hash the kernel sources and the versions of the packages that compile them."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    for version in (numba.__version__, llvmlite.__version__, np.__version__, sys.version):
+        digest.update(version.encode())
+    return digest.hexdigest()[:16]
+
+
+def _use_cache_folder() -> Path | None:
+    """Point Numba at our cache folder; return None when no compiled code can be kept."""
+    try:
+        folder = _cache_home() / _source_hash()
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            return None
+    except (OSError, RuntimeError):  # no home folder, read-only disk
+        return None
+    numba.config.CACHE_DIR = str(folder)
+    return folder
+
+
+CACHE_FOLDER = _use_cache_folder()
+_CACHE = CACHE_FOLDER is not None and not numba.config.DISABLE_JIT
+
+
+def physics(function):
+    """Compile a small function of numbers that is inlined where it is called."""
+    return numba.njit(
+        function,
+        error_model="numpy",
+        fastmath={"contract"},
+        boundscheck=False,
+        forceinline=True,
+    )
+
+
+def strict(function):
+    """Compile without fusing multiply-adds: every operation rounds as written."""
+    return numba.njit(function, error_model="numpy", fastmath=False, boundscheck=False, cache=_CACHE)
+
+
+def kernel(function):
+    """Compile a serial function over arrays."""
+    return numba.njit(
+        function, error_model="numpy", fastmath={"contract"}, boundscheck=False, cache=_CACHE, nogil=True
+    )
+
+
+def parallel_kernel(function):
+    """Compile a function whose `prange` loops run on all threads."""
+    return numba.njit(
+        function,
+        error_model="numpy",
+        fastmath={"contract"},
+        boundscheck=False,
+        cache=_CACHE,
+        nogil=True,
+        parallel=True,
+    )

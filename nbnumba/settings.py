@@ -1,0 +1,202 @@
+"""What a user asked for, after the words are read and before anything is worked out.
+
+The values are those that the variables of nanoBragg.c hold when its argument loop ends
+(nanoBragg.c:505-1116), in SI units; `None` stands for C's "not set" values. Nothing here is derived:
+defaults that depend on other settings are filled in by `nbnumba.resolve`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Vector = tuple[float, float, float]
+
+
+class Semantics(StrEnum):
+    """Which picture to draw: the C program's own, or the same physics with its defects put right."""
+
+    C = "c"
+    EXACT = "exact"
+
+
+class Shape(StrEnum):
+    """Shape of the crystal, hence of its spots."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
+class Convention(StrEnum):
+    """Which program's beam centre and axes are meant."""
+
+    CUSTOM = "custom"
+    ADXV = "adxv"
+    MOSFLM = "mosflm"
+    XDS = "xds"
+    DIALS = "dials"
+    DENZO = "denzo"
+
+
+class Pivot(StrEnum):
+    """What stays in place when the detector turns."""
+
+    SAMPLE = "sample"
+    BEAM = "beam"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the picture; lengths in metres, angles in radians.
+
+    Cell lengths alone are in Angstrom, as in the matrix files. Names in brackets are C's.
+    """
+
+    semantics: Semantics = Semantics.C
+
+    # Crystal
+    Na: int = 1  # as typed; values below 1 become 1 later
+    Nb: int = 1
+    Nc: int = 1
+    cell_given: bool = False  # [user_cell]
+    cell_lengths_A: Vector = (0.0, 0.0, 0.0)  # <= 0: not given
+    cell_angles: Vector = (0.0, 0.0, 0.0)  # <= 0: not given
+    misset: Vector | None = None  # rotation about x, then y, then z
+    misset_random: bool = False  # beats `misset`, as in C the last of the two options wins
+    misset_seed: int | None = None  # None: from the time
+    matrix_file: str | None = None
+    sample_x: float = 0.0  # <= 0: N decides
+    sample_y: float = 0.0
+    sample_z: float = 0.0
+    shape: Shape = Shape.SQUARE
+    fudge: float = 1.0
+    mosaic_spread: float | None = None
+    mosaic_domains: int | None = None
+    mosaic_seed: int = 12345678
+
+    # Structure factors
+    hkl_file: str | None = None
+    dump_file: str = "Fdump.bin"
+    write_dump: bool = True
+    default_F: float = 0.0
+    interpolate: bool | None = None  # None: choose by crystal size
+
+    # Beam
+    wavelength: float = 1.0e-10  # [lambda0]
+    dispersion: float = 0.0  # fraction of the wavelength, full range
+    dispsteps: int | None = None
+    hdivrange: float | None = None
+    vdivrange: float | None = None
+    hdivstep: float | None = None
+    vdivstep: float | None = None
+    hdivsteps: int | None = None
+    vdivsteps: int | None = None
+    round_divergence: bool = True  # [round_div]
+    divergence_or_dispersion_given: bool = False  # any of the options above was on the command line
+    source_file: str | None = None
+    fluence: float = 125932015286227086360700780544.0  # photons/m^2
+    flux: float = 0.0  # photons/s; 0: not given
+    exposure: float = 1.0  # s
+    beamsize: float = 1.0e-4
+    polarization: float = 0.0  # Kahn factor
+    nopolar: bool = False
+
+    # Detector
+    convention: Convention = Convention.MOSFLM
+    pivot_by_order: Pivot = Pivot.BEAM  # what the last option that moves the pivot left, -pivot included
+    pivot_explicit: Pivot | None = None  # the last -pivot, if any
+    fdet_vector: Vector = (0.0, 0.0, 1.0)
+    sdet_vector: Vector = (0.0, -1.0, 0.0)
+    odet_vector: Vector = (1.0, 0.0, 0.0)
+    beam_vector: Vector = (1.0, 0.0, 0.0)
+    polar_vector: Vector = (0.0, 0.0, 1.0)
+    spindle_axis: Vector = (0.0, 0.0, 1.0)
+    twotheta_axis: Vector = (0.0, 1.0, 0.0)
+    pix0_vector: Vector | None = None
+    distance: float = 0.1
+    distance_given: bool = False  # -distance was on the command line (headers do not count)
+    close_distance: float | None = None
+    Xbeam: float | None = None
+    Ybeam: float | None = None
+    Xclose: float | None = None
+    Yclose: float | None = None
+    ORGX: float | None = None  # pixels, XDS convention
+    ORGY: float | None = None
+    beam_center_given: bool = False  # one of the six above was on the command line (headers do not count)
+    detector_rotx: float = 0.0
+    detector_roty: float = 0.0
+    detector_rotz: float = 0.0
+    twotheta: float = 0.0
+    pixel_size: float = 1.0e-4
+    detsize_f: float = 0.1024
+    detsize_s: float = 0.1024
+    pixels_fast: int | None = None  # beat detsize
+    pixels_slow: int | None = None
+    curved_detector: bool = False
+    point_pixel: bool = False
+    detector_mu: float = -1.0  # 1/m; < 0: not given, 0: no absorption [-detector_abs inf]
+    detector_thick: float = 0.0
+    detector_thicksteps: int | None = None
+    mask_file: str | None = None
+    roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    # fast min, fast max, slow min, slow max; inclusive
+
+    # Goniometer
+    phi: float = 0.0  # start [phi0]
+    osc: float | None = None  # None or negative: not given
+    phistep: float | None = None
+    phisteps: int | None = None
+
+    # Sampling
+    oversample: int | None = None
+    oversample_thick: bool = False
+    oversample_polar: bool = False
+    oversample_omega: bool = False
+    dmin: float = 0.0
+
+    # Background
+    water_size: float = 0.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results go and how they are scaled; names are paths as typed."""
+
+    float_file: str = "floatimage.bin"
+    int_file: str = "intimage.img"
+    noise_file: str | None = "noiseimage.img"  # None: -nonoise
+    pgm_file: str | None = "image.pgm"  # None: -nopgm
+    png_file: str | None = None
+    rings: bool = False
+    scale: float | None = None  # of the integer image; None: 55000 / maximum
+    pgm_scale: float | None = None
+    adc: float = 40.0
+    seed: int | None = None  # of the noise; None: from the time
+    smv_header: str | None = None  # "c", "dials", "adxv"; None: by semantics
+    quiet: bool = False
+    progress: bool = True
+    printout: bool = False
+    printout_pixel: tuple[int, int] | None = None  # fast, slow
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What does the arithmetic."""
+
+    backend: str = "auto"  # "auto", "cpu", "cuda"
+    threads: int | None = None  # None: every core this process may use
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A parsed command line: the settings, where results go, and what to tell the user.
+
+    `notices` are one-line remarks for standard error, in the order met.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    output: Output = field(default_factory=Output)
+    engine: Engine = field(default_factory=Engine)
+    notices: tuple[str, ...] = ()
