@@ -1,0 +1,51 @@
+"""What a test may need and a machine may lack, and the only way to skip a test for it.
+
+A test states its need as `@requires("supervisor data")`; conftest.py skips it where the need is not
+met. A skip that is issued in any other way, or for a requirement that is there after all, fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def supervisor_folder() -> Path:
+    """Return the folder of the real job: NBNUMBA_SUPERVISOR, else beside the checkout."""
+    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
+    return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"
+
+
+def _supervisor_data() -> str | None:
+    folder = supervisor_folder()
+    for name in ("A.mat", "scaled.hkl", "args.txt", "c_main.npz", "exact.npz"):
+        if not (folder / name).is_file():
+            return f"no {folder / name}; NBNUMBA_SUPERVISOR names its folder"
+    return None
+
+
+def _nanobragg() -> str | None:
+    program = os.environ.get("NANOBRAGG_BIN")
+    if not program:
+        return "NANOBRAGG_BIN does not name a nanoBragg executable"
+    return None if os.access(program, os.X_OK) else f"NANOBRAGG_BIN={program} cannot be executed"
+
+
+# Requirement -> function that says why it is missing here, or returns None where it is present.
+# The functions are cheap and are asked again when the session ends.
+REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "supervisor data": _supervisor_data,
+    "nanoBragg executable": _nanobragg,
+}
+
+
+def requires(name: str) -> pytest.MarkDecorator:
+    """Mark a test (or a module, as `pytestmark`) that needs a registered requirement."""
+    if name not in REQUIREMENTS:
+        raise KeyError(f"requirement {name!r} is not registered in tests/requirements.py: {sorted(REQUIREMENTS)}")
+    return pytest.mark.requires(name)
