@@ -1,0 +1,43 @@
+"""Render the example picture: `python -m nbnumba.example [FOLDER]`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from nbnumba import cli
+from nbnumba.example import INPUT_FILES, WORDS, WRITES
+
+
+def main(arguments: list[str]) -> int:
+    """Copy the input files into a folder, render there, and say which command did it.
+
+    Returns
+    -------
+    int
+        The exit status of `nbnumba`; 2 for a wrong number of arguments, 3 when the folder cannot be written.
+    """
+    if len(arguments) > 1 or any(word.startswith("-") for word in arguments):
+        print("usage: python -m nbnumba.example [FOLDER]", file=sys.stderr)
+        return 2
+    folder = Path(arguments[0] if arguments else "example-output").resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in INPUT_FILES:
+            (folder / name).write_bytes((Path(__file__).parent / name).read_bytes())
+        os.chdir(folder)  # so that the command below can be typed as it is shown
+    except OSError as error:
+        print(f"nbnumba: cannot write the example into {folder}: {error.strerror}", file=sys.stderr)
+        return 3
+    status = cli.main(list(WORDS))
+    if status == 0:
+        print(f"\nThis was, in {folder}:\n\n    nbnumba {shlex.join(WORDS)}\n\nIt wrote")
+        for name, content in WRITES.items():
+            print(f"    {folder / name}: {content}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
