@@ -11,11 +11,13 @@ fail() { echo "run.sh: $*" >&2; exit 1; }
 usable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    local candidate candidates=(python3 python3.14 python3.13 python3.12 python3.11)
+    [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+    for candidate in "${candidates[@]}"; do
         if usable "$candidate"; then echo "$candidate"; return; fi
     done
-    fail "needs Python 3.11 or newer; ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 || true); set PYTHON to one"
+    candidate=${candidates[0]}
+    fail "needs Python 3.11 or newer, $candidate is $("$candidate" --version 2>/dev/null || echo missing); set PYTHON to one"
 }
 
 make_venv() {
@@ -36,16 +38,17 @@ make_venv() {
     fi
 }
 
-# install WHAT STAMP: pip install this checkout unless the stamp says that nothing changed since.
+# install WHAT STAMP...: pip install this checkout unless the first stamp says that nothing changed since.
 install() {
     "$venv/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || make_venv
-    local state
+    local what=$1 state stamp
+    shift
     state="$root $(cksum <"$root/pyproject.toml") $("$venv/bin/python" --version)"
-    if [ "$(cat "$venv/$2" 2>/dev/null || true)" != "$state" ]; then
+    if [ "$(cat "$venv/$1" 2>/dev/null || true)" != "$state" ]; then
         echo "run.sh: installing into $venv" >&2
-        (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$1" </dev/null) ||
-            fail "pip could not install $1 (the first run needs the network)"
-        echo "$state" >"$venv/$2"
+        (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$what" </dev/null) ||
+            fail "pip could not install $what (the first run needs the network)"
+        for stamp in "$@"; do echo "$state" >"$venv/$stamp"; done
     fi
 }
 
@@ -57,7 +60,7 @@ case ${1:-} in
         ;;
     test)
         shift
-        install ".[test]" installed-test
+        install ".[test]" installed-test installed-run
         cd "$root"
         exec "$venv/bin/python" -m pytest "$@"
         ;;
