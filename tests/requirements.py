@@ -23,7 +23,7 @@ def supervisor_folder() -> Path:
 
 def _supervisor_data() -> str | None:
     folder = supervisor_folder()
-    for name in ("A.mat", "scaled.hkl", "args.txt", "c_main.npz", "exact.npz"):
+    for name in ("A.mat", "scaled.hkl", "args.txt", "c_main.npz", "c_main_stdout.txt", "exact.npz"):
         if not (folder / name).is_file():
             return f"no {folder / name}; NBNUMBA_SUPERVISOR names its folder"
     return None
