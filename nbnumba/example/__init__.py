@@ -1,4 +1,4 @@
-"""Input files of the example picture, and the words that render it.
+"""Input files of the example picture, and the command that renders it.
 
 The crystal is made up: a cell like that of lysozyme and intensities from a random-number generator.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 INPUT_FILES = ("A.mat", "P1.hkl")
 
-WORDS = (
+COMMAND = (
     "-mat A.mat -hkl P1.hkl -lambda 1 -distance 300 -pixel 0.15 -detpixels 1024 "
     "-N 16 -mosaic 0.6 -mosaic_domains 50 -oversample 2 -fluence 1e26 -seed 1 "
     "-floatfile float.bin -intfile int_0001.img -noisefile noise_0001.img -pgmfile image.pgm -pngfile image.png"
-).split()
+)
 
 WRITES = {
     "float.bin": "photons per pixel, raw float32, 1024 x 1024",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 
 from nbnumba import cli
-from nbnumba.example import INPUT_FILES, WORDS, WRITES
+from nbnumba.example import COMMAND, INPUT_FILES, WRITES
 
 
 def main(arguments: list[str]) -> int:
@@ -31,9 +30,9 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"nbnumba: cannot write the example into {folder}: {error.strerror}", file=sys.stderr)
         return 3
-    status = cli.main(list(WORDS))
+    status = cli.main(COMMAND.split())
     if status == 0:
-        print(f"\nThis was, in {folder}:\n\n    nbnumba {shlex.join(WORDS)}\n\nIt wrote")
+        print(f"\nThis was, in {folder}:\n\n    nbnumba {COMMAND}\n\nIt wrote")
         for name, content in WRITES.items():
             print(f"    {folder / name}: {content}")
     return status
