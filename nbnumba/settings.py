@@ -140,6 +140,7 @@ class Settings:
     detector_thick: float = 0.0
     detector_thicksteps: int | None = None
     mask_file: str | None = None
+    header_file: str | None = None  # -img; its header is already in the other fields
     roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     # fast min, fast max, slow min, slow max; inclusive
 

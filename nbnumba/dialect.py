@@ -1,0 +1,263 @@
+"""The command line of nanoBragg and our own options: from words to settings.
+
+The rules are those of nanoBragg.c:400-1116: later options overwrite earlier ones, header files are read
+before all of them, and units become SI by the same floating-point operations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import options
+from .errors import InputError
+from .option_types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
+from .settings import CommandLine, Engine, Output, Pivot, Semantics, Settings
+from .words import BIGGEST, Loose, Use, bad_value, number, quote, split, whole_number
+
+
+def parse(words: Sequence[str]) -> CommandLine:
+    """Read a command line, without the program's name.
+
+    Raises
+    ------
+    InputError
+        For an unknown option, a missing value, or a value that is not allowed.
+    FileError
+        For an -img or -mask that cannot be read.
+    """
+    uses, loose = split(words)
+    notices = [_left_over(word) for word in loose]
+    return _interpret(uses, notices)
+
+
+def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:
+    """Read a command line in which words without a dash are files; return it and the files."""
+    uses, loose = split(words)
+    return _interpret(uses, []), tuple(item.word for item in loose)
+
+
+def _left_over(loose: Loose) -> str:
+    """Return the notice for a word that belongs to no option, or raise where it is a mistake."""
+    if loose.after is None:
+        raise InputError(f"{quote(loose.word)}: an option is expected here, beginning with a dash; -help lists them")
+    if loose.after.option.kind is not Kind.FLAG:
+        typed = " ".join((loose.after.word, *loose.after.values))
+        raise InputError(f"{quote(loose.word)}: an option is expected after {typed}")
+    return f"{quote(loose.word)} is ignored: {loose.after.word} takes no value"
+
+
+class _Draft:
+    """Fields of Settings, Output and Engine as they fill up; the rest keeps its default.
+
+    `pgm_name` and `write_pgm` stand for the one field `pgm_file`: -nopgm forgets no name.
+    """
+
+    def __init__(self, notices: list[str]) -> None:
+        self.fields: dict[str, Any] = {}
+        self.notices = notices
+        self.from_header: dict[str, str] = {}
+
+    def get(self, name: str) -> Any:
+        return self.fields.get(name, _DEFAULTS[name])
+
+    def set(self, **fields: Any) -> None:
+        unknown = fields.keys() - _DEFAULTS.keys()
+        assert not unknown, f"no such field: {unknown}"
+        self.fields.update(fields)
+
+    def finish(self) -> CommandLine:
+        fields = {**_DEFAULTS, **self.fields}
+        fields["pgm_file"] = fields["pgm_name"] if fields["write_pgm"] else None
+
+        def part(cls: type) -> dict[str, Any]:
+            return {field.name: fields[field.name] for field in dataclasses.fields(cls)}
+
+        return CommandLine(
+            Settings(**part(Settings)), Output(**part(Output)), Engine(**part(Engine)), tuple(self.notices)
+        )
+
+
+_DEFAULTS: dict[str, Any] = {
+    field.name: getattr(cls(), field.name) for cls in (Settings, Output, Engine) for field in dataclasses.fields(cls)
+}
+_DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
+
+
+def _interpret(uses: list[Use], notices: list[str]) -> CommandLine:
+    """Apply headers, then options in the order typed."""
+    draft = _Draft(notices)
+    # As C: -img overrides -mask, and of several the last one is read.
+    for key in ("-mask", "-img"):
+        named = [use for use in uses if use.option.key == key]
+        if named:
+            _apply_header(draft, named[-1])
+    for use in uses:
+        _apply(draft, use)
+    _check(draft)
+    if draft.get("source_file") is not None and draft.get("divergence_or_dispersion_given"):
+        notices.append("-sourcefile: divergence and dispersion options have no effect beside it")
+    return draft.finish()
+
+
+def _apply(draft: _Draft, use: Use) -> None:
+    """Put one option into the draft."""
+    option = use.option
+    if option.key in options.WITHOUT_EFFECT:
+        draft.notices.append(f"{use.word} has no effect, as in nanoBragg")
+        return
+    if options.is_extended_in_front(use.word, option):
+        draft.notices.append(f"{use.word} is read as {option.key}, as in nanoBragg")
+    if option.key in _SPECIAL:
+        _SPECIAL[option.key](draft, use)
+    elif use.values:
+        values = [_value(use, text) for text in use.values]
+        draft.set(**dict.fromkeys(option.fields, values[0] if len(values) == 1 else tuple(values)))
+    draft.set(**option.sets)
+
+
+def _value(use: Use, text: str) -> float | int | str | None:
+    """Return one value of an option in SI units, None when it means "not given"."""
+    option = use.option
+    if option.kind is Kind.FILE:
+        if not text or "\0" in text:
+            raise bad_value(use, text, "is not a file name")
+        return text
+    if option.kind is Kind.CHOICE:
+        if text not in option.choices:
+            raise bad_value(use, text, "is unknown")
+        return text
+    if option.kind is Kind.WHOLE:
+        count = whole_number(use, text)
+        return None if option.unset.covers(count) else count
+    value = number(use, text)
+    return None if option.unset.covers(value) else option.unit.to_si(value)
+
+
+def _cell(draft: _Draft, use: Use) -> None:
+    values = [number(use, text) for text in use.values]
+    if values[0] <= 0.0:
+        raise bad_value(use, use.values[0], "is out of range for the first length")
+    # As C: what an earlier -cell said and this one leaves out stays.
+    lengths, angles = list(draft.get("cell_lengths_A")), list(draft.get("cell_angles"))
+    lengths[: len(values[:3])] = values[:3]
+    angles[: len(values[3:])] = [DEGREE.to_si(value) for value in values[3:]]
+    draft.set(cell_given=True, cell_lengths_A=tuple(lengths), cell_angles=tuple(angles))
+
+
+def _misset(draft: _Draft, use: Use) -> None:
+    if len(use.values) == 1:
+        draft.set(misset=None, misset_random=True)
+    else:
+        angles = tuple(DEGREE.to_si(number(use, text)) for text in use.values)
+        draft.set(misset=angles, misset_random=False)
+
+
+def _pivot(draft: _Draft, use: Use) -> None:
+    # As C: the words are looked for inside the value, "beam" last.
+    found = [pivot for pivot in (Pivot.SAMPLE, Pivot.BEAM) if pivot.value in use.values[0]]
+    if not found:
+        raise bad_value(use, use.values[0], "is unknown")
+    draft.set(pivot_by_order=found[-1], pivot_explicit=found[-1])
+
+
+def _detector_abs(draft: _Draft, use: Use) -> None:
+    (text,) = use.values
+    # C differs: it knows inf in small letters only, and draws a black image for others.
+    depth = math.inf if "inf" in text.lower() and not text.startswith("-") else number(use, text)
+    if depth == 0.0 or math.isinf(depth):
+        draft.set(detector_thick=0.0, detector_mu=0.0)
+    else:
+        draft.set(detector_mu=1.0 / (depth * 1e-6))
+
+
+def _threads(draft: _Draft, use: Use) -> None:
+    most = available_threads()
+    allowed = f"1 to {most}, the cores that this process may use"
+    try:
+        count = whole_number(use, use.values[0])
+    except InputError:
+        count = 0
+    if not 1 <= count <= most:
+        raise InputError(f"{use.word}: {quote(use.values[0])} is not allowed; allowed: {allowed}")
+    draft.set(threads=count)
+
+
+def available_threads() -> int:
+    """Return how many threads this process may run."""
+    named = os.environ.get("NUMBA_NUM_THREADS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _semantics(draft: _Draft, use: Use) -> None:
+    draft.set(semantics=Semantics(str(_value(use, use.values[0]))))
+
+
+def _printout_pixel(draft: _Draft, use: Use) -> None:
+    fast, slow = (whole_number(use, text) for text in use.values)
+    # As C: a negative fast index means every pixel.
+    draft.set(printout_pixel=None if fast < 0 else (fast, slow))
+
+
+_SPECIAL: dict[str, Callable[[_Draft, Use], None]] = {
+    "-cell": _cell,
+    "-misset": _misset,
+    "-pivot": _pivot,
+    "-detector_abs": _detector_abs,
+    "-threads": _threads,
+    "-semantics": _semantics,
+    "-printout_pixel": _printout_pixel,
+}
+
+# Keywords of a header, the fields that they set and their units (nanoBragg.c:428-496); TWOTHETA has no effect.
+_KEYWORDS: tuple[tuple[str, str, Unit], ...] = (
+    ("PIXEL_SIZE", "pixel_size", MM),
+    ("DISTANCE", "distance", MM),
+    ("CLOSE_DISTANCE", "close_distance", MM),
+    ("WAVELENGTH", "wavelength", ANGSTROM),
+    ("BEAM_CENTER_X", "Xbeam", MM),
+    ("BEAM_CENTER_Y", "Ybeam", MM),
+    ("ORGX", "ORGX", PLAIN),
+    ("ORGY", "ORGY", PLAIN),
+    ("PHI", "phi", DEGREE),
+    ("OSC_RANGE", "osc", DEGREE),
+)
+
+
+def _apply_header(draft: _Draft, use: Use) -> None:
+    """Let the header of an image set defaults."""
+    from .io import smv
+
+    (path,) = use.values
+    header = smv.read_header(path, use.option.key)
+    for keyword, field, unit in _KEYWORDS:
+        value = header.value_of(keyword)
+        if math.isnan(value):
+            continue
+        if abs(value) > BIGGEST:
+            raise InputError(f"{use.option.key} {path}: {keyword} is {value:g}; allowed is a size up to {BIGGEST:g}")
+        draft.set(**{field: unit.to_si(value)})
+        draft.from_header[field] = f"{use.option.key} {path}: {keyword} is {value:g}"
+        if keyword == "OSC_RANGE" and value < 0.0:
+            draft.set(osc=None)
+    pixel = draft.get("pixel_size")
+    draft.set(pixels_fast=header.n_fast, pixels_slow=header.n_slow)
+    draft.set(detsize_f=pixel * header.n_fast, detsize_s=pixel * header.n_slow)
+    y_beam = header.value_of("BEAM_CENTER_Y")
+    if use.option.key == "-mask" and not math.isnan(y_beam):
+        draft.set(Ybeam=draft.get("detsize_s") - y_beam / 1000.0)
+
+
+def _check(draft: _Draft) -> None:
+    """Refuse what only a header can have brought in: options were checked when they were read."""
+    for field in ("pixel_size", "wavelength", "close_distance"):
+        value = draft.get(field)
+        if value is not None and value <= 0.0:
+            raise InputError(f"{draft.from_header[field]}; it must be greater than 0")

@@ -1,0 +1,125 @@
+"""Options of output, noise and engine, and those without effect."""
+
+from __future__ import annotations
+
+from .option_types import INTEGER, Unset, choice, filename, flag, ignored, number, special, whole
+
+OUTPUT = (
+    filename(
+        "-floatfile",
+        "raw image, 4-byte floats",
+        "FILE",
+        ("float_file",),
+        names=("-floatfile", "-floatimage"),
+        default="floatimage.bin",
+    ),
+    filename(
+        "-intfile",
+        "scaled image without noise, SMV",
+        "FILE",
+        ("int_file",),
+        names=("-intfile", "-intimage"),
+        default="intimage.img",
+    ),
+    number(
+        "-scale",
+        "factor of that image; 0 or less: automatic",
+        "X",
+        ("scale",),
+        unset=Unset.NOT_POSITIVE,
+        default="55000/max",
+    ),
+    number("-adc", "offset added to its pixels and to those of the noise image", "X", ("adc",), default="40"),
+    filename(
+        "-pgmfile",
+        "8-bit picture",
+        "FILE",
+        ("pgm_name",),
+        sets={"write_pgm": True},
+        names=("-pgmfile", "-pgmimage"),
+        default="image.pgm",
+    ),
+    number(
+        "-pgmscale",
+        "factor of that picture; 0 or less: automatic",
+        "X",
+        ("pgm_scale",),
+        unset=Unset.NOT_POSITIVE,
+        sets={"write_pgm": True},
+        default="250/(5 rmsd)",
+    ),
+    flag("-nopgm", "do not write it", sets={"write_pgm": False}),
+    filename("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True),
+    flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}),
+    choice(
+        "-smv_header",
+        "whose beam centre the SMV headers state",
+        "c|dials|adxv",
+        ("smv_header",),
+        choices=("c", "dials", "adxv"),
+        default="c; with -semantics exact dials",
+    ),
+    flag("-printout", "print the value of every pixel", sets={"printout": True}),
+    whole(
+        "-printout_pixel",
+        "print one pixel only: fast, slow",
+        "F S",
+        ("printout_pixel",),
+        allowed=INTEGER,
+        sets={"printout": True},
+    ),
+    flag("-progress", "show progress (default)", sets={"progress": True}),
+    flag("-noprogress", "do not", sets={"progress": False}),
+    flag("-quiet", "neither report nor progress; notices and errors only", own=True, sets={"quiet": True}),
+)
+
+NOISE = (
+    filename(
+        "-noisefile",
+        "image with photon noise, SMV",
+        "FILE",
+        ("noise_file",),
+        names=("-noisefile", "-noiseimage"),
+        default="noiseimage.img",
+    ),
+    flag("-nonoise", "do not write it", sets={"noise_file": None}),
+    whole("-seed", "seed of the noise", "N", ("seed",), allowed=INTEGER, default="the time"),
+)
+
+ENGINE = (
+    choice(
+        "-semantics",
+        "the picture that nanoBragg draws, or the one without its defects",
+        "c|exact",
+        ("semantics",),
+        choices=("c", "exact"),
+        default="c",
+    ),
+    choice(
+        "-backend",
+        "what does the arithmetic",
+        "auto|cpu|cuda",
+        ("backend",),
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+    ),
+    special("-threads", "threads of the processor", "N", own=True, default="all cores"),
+)
+
+HELP = (
+    flag("-help", "show this text", own=True, whole=("-h",)),
+    flag("-version", "show the version", own=True),
+)
+
+NO_EFFECT = (
+    flag("-coherent", "nanoBragg takes these and does nothing with them"),
+    ignored("-stol", "structure factors of a solvent", "FILE", names=(), whole=("-stol",)),
+    ignored("-4stol", "the same", "FILE", names=(), whole=("-4stol",)),
+    ignored("-Q", "the same", "FILE", names=(), whole=("-Q",)),
+    ignored("-stolout", "where to write them", "FILE"),
+    ignored("-density", "density of the sample", "X", names=("-density", "-sample_den")),
+    ignored("-MW", "molecular weight", "X", names=("-molec",), whole=("-MW",)),
+    ignored("-hdiv", "-hdivrange, -hdivstep and -hdivsteps work", "X", names=(), whole=("-hdiv",)),
+    ignored("-vdiv", "-vdivrange, -vdivstep and -vdivsteps work", "X", names=(), whole=("-vdiv",)),
+    ignored("-dispstep", "-dispsteps works", "X", names=(), whole=("-dispstep",)),
+)
