@@ -1,0 +1,141 @@
+"""The program `nbnumba`: what is asked for, what to do about it, and how failures end.
+
+Everything heavy is imported when it is needed: help and mistakes on the command line answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from . import __version__
+from .errors import FileError, InputError, NbnumbaError
+from .settings import CommandLine
+from .usage import COMMANDS, USAGE, help_text
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE ended
+
+_HELP = {"-help", "--help", "-h"}
+_VERSION = {"-version", "--version"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit status.
+
+    Parameters
+    ----------
+    argv
+        The words after the program's name; those of this process by default.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold bytes that are no text; they leave as they came.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape")
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        _say("nbnumba: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    except NbnumbaError as error:
+        return _fail(str(error), error.exit_status)
+    except MemoryError as error:
+        return _fail(f"not enough memory: {error}" if str(error) else "not enough memory", InputError.exit_status)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", FileError.exit_status)
+    finally:
+        _give_up_lost_output()
+
+
+def notice(line: str) -> None:
+    """Tell the user something on standard error."""
+    _say(f"nbnumba: notice: {line}")
+
+
+def _run(words: list[str]) -> int:
+    if words and words[0] in COMMANDS:
+        return _run_command(words)
+    if _HELP.intersection(words):
+        print(help_text())
+        return 0
+    if _VERSION.intersection(words):
+        print(f"nbnumba {__version__}")
+        return 0
+    if words and not words[0].startswith("-"):
+        names = ", ".join(COMMANDS)
+        raise InputError(f"{words[0]!a}: neither an option nor a command ({names}); -help lists them all")
+    return _simulate(words)
+
+
+def _simulate(words: list[str]) -> int:
+    from .dialect import parse
+
+    command = parse(words)
+    for line in command.notices:
+        notice(line)
+    lacking = _lacks(command)
+    if lacking:
+        _say(USAGE)
+        raise InputError(lacking)
+    from .job import run
+
+    run(command)
+    return 0
+
+
+def _lacks(command: CommandLine) -> str | None:
+    """Say what is missing for a picture, as C checks it (nanoBragg.c:1287), or return None."""
+    settings = command.settings
+    if settings.matrix_file is None and not settings.cell_given:
+        return "no crystal: give -mat FILE or -cell a b c al be ga"
+    has_factors = settings.hkl_file is not None or settings.default_F != 0.0
+    if not has_factors and not Path(settings.dump_file).exists():
+        return f"no structure factors: give -hkl FILE or -default_F F (there is no {settings.dump_file} to read either)"
+    return None
+
+
+def _run_command(words: list[str]) -> int:
+    """Run a sub-command, which Typer parses."""
+    import typer
+
+    from .commands import app
+
+    command = typer.main.get_command(app)
+    try:
+        # Without its standalone mode Typer leaves errors, interrupts and the exit status to us.
+        status = command.main(args=words, prog_name="nbnumba", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        # Older versions of Typer raise click's exceptions, newer ones their own: both have this method.
+        if not hasattr(error, "format_message"):
+            raise
+        raise InputError(f"{words[0]}: {error.format_message()}") from None
+    return status if isinstance(status, int) else 0
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _fail(message: str, status: int) -> int:
+    _say(f"nbnumba: error: {' '.join(message.split())}")
+    return status
+
+
+def _give_up_lost_output() -> None:
+    """Point standard output to nowhere when it cannot take the rest, so that leaving Python is silent."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
