@@ -87,7 +87,7 @@ def _simulate(words: list[str]) -> int:
         raise InputError(lacking)
     from .job import run
 
-    run(command)
+    run(command, notice)
     return 0
 
 

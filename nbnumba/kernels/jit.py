@@ -18,6 +18,8 @@ from pathlib import Path
 import llvmlite
 import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 
 def _cache_home() -> Path:
@@ -37,7 +39,8 @@ def _cache_home() -> Path:
 def _source_hash() -> str:
     """Hash the kernel sources and the versions of the packages that compile them."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for source in (*sorted(folder.glob("*.py")), folder.parent / "park_miller.py"):  # c_random compiles the latter
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     for version in (numba.__version__, llvmlite.__version__, np.__version__, sys.version):
         digest.update(version.encode())
@@ -79,9 +82,7 @@ def strict(function):
 
 def kernel(function):
     """Compile a serial function over arrays."""
-    return numba.njit(
-        function, error_model="numpy", fastmath={"contract"}, boundscheck=False, cache=_CACHE, nogil=True
-    )
+    return numba.njit(function, error_model="numpy", fastmath={"contract"}, boundscheck=False, cache=_CACHE, nogil=True)
 
 
 def parallel_kernel(function):
@@ -95,3 +96,37 @@ def parallel_kernel(function):
         nogil=True,
         parallel=True,
     )
+
+
+@intrinsic
+def power_of_two(typingctx, exponent):
+    """2**exponent for an integer exponent in -1022..1023, by placing the exponent's bits."""
+
+    def codegen(context, builder, signature, args):
+        bits = context.cast(builder, args[0], signature.args[0], types.int64)
+        bits = builder.add(bits, context.get_constant(types.int64, 1023))
+        bits = builder.shl(bits, context.get_constant(types.int64, 52))
+        return builder.bitcast(bits, context.get_value_type(types.float64))
+
+    return types.float64(exponent), codegen
+
+
+def _float_intrinsic(llvm_name, description):
+    """Make a float64 -> float64 function of one LLVM instruction; `math.ceil` and its kin return integers."""
+
+    @intrinsic
+    def operation(typingctx, x):
+        def codegen(context, builder, signature, args):
+            value = context.cast(builder, args[0], signature.args[0], types.float64)
+            function = builder.module.declare_intrinsic(llvm_name, [value.type])
+            return builder.call(function, [value])
+
+        return types.float64(x), codegen
+
+    operation.__doc__ = description
+    return operation
+
+
+ceil = _float_intrinsic("llvm.ceil", "Smallest whole number not below x, as a float.")
+floor = _float_intrinsic("llvm.floor", "Largest whole number not above x, as a float.")
+round_even = _float_intrinsic("llvm.rint", "Nearest whole number, ties to even, as a float.")

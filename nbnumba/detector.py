@@ -1,0 +1,246 @@
+"""Where the detector stands: conventions, beam centres, pivots and rotations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+from .experiment import BeamCenter, Detector, Panel
+from .sampling import sensor_layers
+from .settings import Convention, Pivot, Semantics, Settings
+from .vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
+
+Notify = Callable[[str], None]
+
+MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Unit vectors of beam and detector before any rotation; the 2theta axis is as given."""
+
+    beam: Array
+    fast: Array
+    slow: Array
+    normal: Array
+    twotheta: Array
+    polar: Array
+    spindle: Array
+    normal_generated: bool
+
+
+# beam, fast, slow, normal, 2theta axis, polarisation, spindle (nanoBragg.c:1166-1262)
+_CONVENTIONS: dict[Convention, tuple[tuple[int, int, int], ...]] = {
+    Convention.ADXV: ((0, 0, 1), (1, 0, 0), (0, -1, 0), (0, 0, 1), (-1, 0, 0), (1, 0, 0), (1, 0, 0)),
+    Convention.MOSFLM: ((1, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, 0), (0, 0, -1), (0, 0, 1), (0, 0, 1)),
+    Convention.DENZO: ((1, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, 0), (0, 0, -1), (0, 0, 1), (0, 0, 1)),
+    Convention.XDS: ((0, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0), (1, 0, 0), (1, 0, 0)),
+    Convention.DIALS: ((0, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 0), (0, 1, 0), (0, 1, 0)),
+}
+
+
+def resolve_axes(settings: Settings) -> Axes:
+    """Choose the axes of the convention, or the user's, and normalise them.
+
+    The normal is kept only when its length is exactly 1 in float64, otherwise it is the cross product
+    of fast and slow (nanoBragg.c:1276).
+
+    Raises
+    ------
+    InputError
+        For a vector of zero length, or fast and slow that are parallel.
+    """
+    named = _CONVENTIONS.get(settings.convention)
+    given = {
+        "-beam_vector": settings.beam_vector,
+        "-fdet_vector": settings.fdet_vector,
+        "-sdet_vector": settings.sdet_vector,
+        "-odet_vector": settings.odet_vector,
+        "-twotheta_axis": settings.twotheta_axis,
+        "-polar_vector": settings.polar_vector,
+        "-spindle_axis": settings.spindle_axis,
+    }
+    vectors = [vector(v) for v in (named if named is not None else given.values())]
+    for name, v in zip(given, vectors, strict=True):
+        # A zero normal is replaced below, and a zero 2theta axis matters only when it is turned about.
+        unused = name == "-odet_vector" or (name == "-twotheta_axis" and settings.twotheta == 0.0)
+        if length(v) == 0.0 and not unused:
+            raise InputError(f"{name}: 0 0 0 has no direction; the vector must not be zero")
+    beam, fast, slow, normal, twotheta, polar, spindle = vectors
+    beam, fast, slow = unit(beam), unit(fast), unit(slow)
+    generated = length(normal) != 1.0
+    normal = unit(normal)
+    if generated:
+        normal = cross(fast, slow)
+        if length(normal) < 1e-12:
+            raise InputError("-fdet_vector, -sdet_vector: the two vectors are parallel and span no detector")
+        normal = unit(normal)
+    polar = unit(polar)
+    if length(cross(beam, polar)) == 0.0:
+        raise InputError("-polar_vector: it is parallel to the beam; it must have a component across the beam")
+    return Axes(beam, fast, slow, normal, twotheta, polar, unit(spindle), generated)
+
+
+def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector:
+    """Work out the detector's place from the settings (nanoBragg.c:1118-1290, 1697-1775)."""
+    n_fast, n_slow, detsize_f, detsize_s = _size(settings)
+    pixel = settings.pixel_size
+    center, pivot = _beam_center(settings, pixel, detsize_f, detsize_s)
+    turn = (settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
+
+    ratio = dot(axes.beam, rotate_xyz(axes.normal, *turn))
+    if ratio == 0.0:
+        ratio = float(np.finfo(np.float64).tiny)
+    close = settings.close_distance
+    if close is None:
+        close = abs(ratio * settings.distance)
+    distance = close / ratio
+
+    fast, slow, normal = (
+        rotate_about(rotate_xyz(v, *turn), axes.twotheta, settings.twotheta)
+        for v in (axes.fast, axes.slow, axes.normal)
+    )
+    foot_corner = _explicit_corner(settings, notify)
+    corner_is_explicit = foot_corner is not None
+    if corner_is_explicit:
+        pivot = Pivot.SAMPLE
+    elif pivot is Pivot.SAMPLE:
+        foot_corner = -center.Fclose * axes.fast - center.Sclose * axes.slow + close * axes.normal
+    if pivot is Pivot.SAMPLE:
+        assert foot_corner is not None
+        origin = rotate_about(rotate_xyz(foot_corner, *turn), axes.twotheta, settings.twotheta)
+    else:
+        origin = -center.Fbeam * fast - center.Sbeam * slow + distance * axes.beam
+
+    close = dot(origin, normal)
+    distance = close / ratio
+    _check_place(settings, close, distance)
+    if corner_is_explicit and settings.distance_given and abs(settings.distance - distance) > 1e-6 * abs(distance):
+        notify(
+            f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {settings.distance * 1e3:g} is not used"
+        )
+    beam_spot = distance * axes.beam - origin
+    fclose, sclose = -dot(origin, fast), -dot(origin, slow)
+    center = BeamCenter(
+        Xbeam=center.Xbeam,
+        Ybeam=center.Ybeam,
+        Fbeam=dot(fast, beam_spot),
+        Sbeam=dot(slow, beam_spot),
+        Xclose=center.Xclose,
+        Yclose=center.Yclose,
+        Fclose=fclose,
+        Sclose=sclose,
+        ORGX=fclose / pixel + 0.5,
+        ORGY=sclose / pixel + 0.5,
+        dials_origin_mm=(1000.0 * float(origin[2]), 1000.0 * float(origin[1]), 1000.0 * -float(origin[0])),
+    )
+    layers = sensor_layers(settings.detector_thick, settings.detector_thicksteps)
+    mu = settings.detector_mu
+    if layers.extent > 0.0 and mu < 0.0:
+        mu = 1.0 / layers.extent
+    return Detector(
+        panels=(Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close),),
+        center=center,
+        convention=settings.convention,
+        pivot=pivot,
+        detsize_f=detsize_f,
+        detsize_s=detsize_s,
+        twotheta=settings.twotheta,
+        odet_generated=axes.normal_generated,
+        curved=settings.curved_detector,
+        point_pixel=settings.point_pixel,
+        thickness=layers.extent,
+        layers=layers.count,
+        layer_step=layers.step,
+        mu=mu,
+    )
+
+
+def _size(settings: Settings) -> tuple[int, int, float, float]:
+    """Pixels and edge lengths [m]; pixel counts beat edge lengths (nanoBragg.c:1119-1129)."""
+    pixel = settings.pixel_size
+    detsize_f = pixel * settings.pixels_fast if settings.pixels_fast else settings.detsize_f
+    detsize_s = pixel * settings.pixels_slow if settings.pixels_slow else settings.detsize_s
+    n_fast = math.ceil(detsize_f / pixel - 0.5)
+    n_slow = math.ceil(detsize_s / pixel - 0.5)
+    if n_fast < 1 or n_slow < 1:
+        raise InputError(f"-detsize: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed")
+    if n_fast * n_slow > MAX_PIXELS:
+        gigabytes = n_fast * n_slow * 4 / 1e9
+        raise InputError(
+            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes:.3g} GB; at most {MAX_PIXELS} pixels"
+        )
+    return n_fast, n_slow, detsize_f, detsize_s
+
+
+@dataclass(frozen=True)
+class _Center:
+    """Beam centre and foot point before rotations [m], and what the header says."""
+
+    Xbeam: float
+    Ybeam: float
+    Fbeam: float
+    Sbeam: float
+    Xclose: float
+    Yclose: float
+    Fclose: float
+    Sclose: float
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: float) -> tuple[_Center, Pivot]:
+    """Beam centre and pivot of each convention (nanoBragg.c:1152-1272)."""
+    fclose = (settings.ORGX - 0.5) * pixel if settings.ORGX is not None else detsize_f / 2.0
+    sclose = (settings.ORGY - 0.5) * pixel if settings.ORGY is not None else detsize_s / 2.0
+    xclose, yclose = _or(settings.Xclose, fclose), _or(settings.Yclose, sclose)
+    kind = settings.convention
+    if kind is Convention.ADXV:
+        xbeam = _or(settings.Xbeam, (detsize_f + pixel) / 2.0)
+        ybeam = _or(settings.Ybeam, (detsize_s - pixel) / 2.0)
+        fbeam, sbeam, pivot = xbeam, detsize_s - ybeam, Pivot.BEAM
+    elif kind in (Convention.MOSFLM, Convention.DENZO):
+        xbeam = _or(settings.Xbeam, (detsize_s + pixel) / 2.0)
+        ybeam = _or(settings.Ybeam, (detsize_f + pixel) / 2.0)
+        shift = 0.5 if kind is Convention.MOSFLM else 0.0
+        fbeam, sbeam, pivot = ybeam + shift * pixel, xbeam + shift * pixel, Pivot.BEAM
+    else:
+        xbeam, ybeam = _or(settings.Xbeam, xclose), _or(settings.Ybeam, yclose)
+        fbeam, sbeam, pivot = xbeam, ybeam, Pivot.SAMPLE
+    if kind is Convention.CUSTOM:
+        fclose, sclose, pivot = xbeam, ybeam, settings.pivot_by_order
+    if settings.semantics is Semantics.EXACT and settings.pivot_explicit is not None:
+        # C differs: every convention but custom forgets -pivot, and in custom a later option overrides it.
+        if settings.pivot_explicit is Pivot.SAMPLE and pivot is Pivot.BEAM and kind is not Convention.CUSTOM:
+            fclose = fclose if settings.ORGX is not None else _or(settings.Xclose, fbeam)
+            sclose = sclose if settings.ORGY is not None else _or(settings.Yclose, sbeam)
+        pivot = settings.pivot_explicit
+    return _Center(xbeam, ybeam, fbeam, sbeam, xclose, yclose, fclose, sclose), pivot
+
+
+def _explicit_corner(settings: Settings, notify: Notify) -> Array | None:
+    """Corner of the first pixel before rotations, where -pix0_vector is honoured [m]."""
+    # C differs: it reads the vector and overwrites it for either pivot.
+    if settings.pix0_vector is None or settings.semantics is Semantics.C:
+        return None
+    if settings.beam_center_given:
+        notify("-pix0_vector is not used: the beam centre given by other options wins")
+        return None
+    return vector(settings.pix0_vector)
+
+
+def _check_place(settings: Settings, close: float, distance: float) -> None:
+    """Refuse a detector that passes through the sample or lies at no finite distance."""
+    if not math.isfinite(close) or not math.isfinite(distance):
+        raise InputError("-distance, -detector_rotx/y/z: the beam is parallel to the detector plane")
+    if close == 0.0:
+        raise InputError(
+            f"-distance: the detector plane passes through the sample (distance {settings.distance * 1e3:g} mm); "
+            "its distance must not be 0"
+        )

@@ -1,0 +1,204 @@
+"""Files that appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from numpy.typing import NDArray
+
+from nbnumba.errors import FileError, InputError
+
+PathLike = str | os.PathLike[str]
+
+_WRITE_BLOCK = 1 << 24  # bytes per call, so that Ctrl-C is heard on a slow disk
+
+
+@contextlib.contextmanager
+def whole_file(path: PathLike) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : str or path
+        What to write. A symbolic link is followed to its target. A pipe or a device is written directly.
+
+    Yields
+    ------
+    binary file
+        A file beside `path` under a temporary name. On any exception it is removed and whatever stood
+        under `path` stays as it was. The block should do nothing but write: an OSError in it is taken
+        for a failure to write `path`.
+
+    Raises
+    ------
+    FileError
+        The folder or the file cannot be written, or the disk is full.
+    InputError
+        The name is empty or holds a null character.
+    """
+    name = _checked_name("", path)
+    try:
+        if _is_written_directly(name):
+            with Path(name).open("wb") as file:
+                yield file
+            return
+        target = _resolved(name)
+        _refuse_unwritable(target)
+        temporary = _temporary_beside(target)
+        try:
+            with _create(temporary, target) as file:
+                yield file
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{name}: cannot be written: {reason(error)}") from error
+
+
+def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
+    """Write the items of an array in C order, in blocks, without copying a contiguous one."""
+    flat = array.reshape(-1)
+    step = max(1, _WRITE_BLOCK // flat.itemsize)
+    for start in range(0, flat.size, step):
+        file.write(flat[start : start + step].data)
+
+
+def check_can_write(option: str, path: PathLike) -> None:
+    """Find out before a long computation whether a file could be written at its end.
+
+    A file is created and removed beside the target: permission bits alone tell neither about
+    read-only disks nor about the superuser.
+
+    Parameters
+    ----------
+    option : str
+        The option that named the file, for messages, e.g. ``-floatfile``.
+    path : str or path
+        The file to be written later.
+
+    Raises
+    ------
+    FileError
+        The folder is missing, is no folder or cannot be written; or the file is a folder or write-protected.
+    InputError
+        The name is empty or holds a null character.
+    """
+    name = _checked_name(option, path)
+    label = f"{option} {name}".strip()
+    try:
+        if _is_written_directly(name):
+            if not os.access(name, os.W_OK):
+                raise PermissionError(None, "permission denied")
+            return
+        target = _resolved(name)
+        _refuse_unwritable(target)
+        probe = _temporary_beside(target)
+        try:
+            probe.touch(exist_ok=False)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"{label}: cannot be written: {reason(error)}") from error
+
+
+def check_distinct(outputs: Iterable[tuple[str, PathLike]]) -> None:
+    """Refuse two outputs of one command that name the same file.
+
+    Parameters
+    ----------
+    outputs : iterable of (option, path)
+        Every file the command will write. Pipes and devices may be named more than once.
+
+    Raises
+    ------
+    InputError
+        Two paths lead to one file, by spelling or by symbolic links.
+    """
+    # C differs: there the file written last silently replaces the other.
+    seen: dict[Path, str] = {}
+    for option, path in outputs:
+        name = _checked_name(option, path)
+        try:
+            if _is_written_directly(name):
+                continue
+            target = _resolved(name)
+        except OSError:  # cannot be written either, which check_can_write says
+            continue
+        if target in seen:
+            raise InputError(f"{option} {name}: {seen[target]} writes the same file; give each output its own name")
+        seen[target] = option
+
+
+def reason(error: OSError) -> str:
+    """Return why an operation on a file failed, in words fit for the middle of a line."""
+    return (error.strerror or str(error)).lower()
+
+
+def _checked_name(option: str, path: PathLike) -> str:
+    name = os.fspath(path)
+    if not name:
+        raise InputError(f"{option}: the file name is empty; give the name of a file".removeprefix(": "))
+    if "\0" in name:
+        raise InputError(f"{option}: the file name {name!r} holds a null character".removeprefix(": "))
+    return name
+
+
+def _resolved(name: str) -> Path:
+    try:
+        return Path(name).resolve()
+    except RuntimeError as error:  # what pathlib before Python 3.13 makes of a ring of links
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+
+
+def _is_written_directly(name: str) -> bool:
+    """Whether a name stands for a pipe, a device or an open descriptor rather than for a file on disk."""
+    path = Path(name)
+    # /dev/stdout may lead to a regular file that the shell holds open: replacing that file would lose the output.
+    for _ in range(40):
+        if str(path.absolute()).startswith(("/proc/", "/dev/fd/")):
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _refuse_unwritable(target: Path) -> None:
+    """Raise for a target that a rename would either fail on or replace against its owner's will."""
+    if target.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+    if not target.parent.exists():
+        raise FileNotFoundError(None, f"there is no folder {target.parent}")
+    if not target.parent.is_dir():
+        raise NotADirectoryError(None, f"{target.parent} is not a folder")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(None, "permission denied")
+
+
+def _temporary_beside(target: Path) -> Path:
+    # Not derived from the target's name, which may already be as long as the file system allows.
+    return target.parent / f".nbnumba-{os.getpid()}-{secrets.token_hex(6)}.part"
+
+
+def _create(temporary: Path, target: Path) -> BinaryIO:
+    """Open a new file with the mode of an existing target, else with the mode the umask leaves."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    file = os.fdopen(descriptor, "wb")
+    with contextlib.suppress(OSError):  # no target yet, or a file system without modes
+        os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
+    return file

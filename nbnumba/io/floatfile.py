@@ -1,0 +1,66 @@
+"""Raw float images: float32, little endian, slow-major, no header."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nbnumba.errors import InputError
+from nbnumba.io.atomic import PathLike, whole_file, write_array
+from nbnumba.io.reading import label, opened
+
+
+def write(path: PathLike, image: ArrayLike) -> None:
+    """Write an image as C does (nanoBragg.c:3122).
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write.
+    image : (n_slow, n_fast) [photons/pixel]
+        Converted to float32.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    with whole_file(path) as file:
+        write_array(file, np.ascontiguousarray(image, dtype="<f4"))
+
+
+def read(path: PathLike, shape: tuple[int, int], option: str = "") -> NDArray[np.float32]:
+    """Read an image of known shape.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to read.
+    shape : (n_slow, n_fast)
+        The shape, which the file does not hold.
+    option : str
+        The option that named the file, for messages.
+
+    Returns
+    -------
+    (n_slow, n_fast) float32
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        The size of the file is not that of the shape.
+    """
+    n_slow, n_fast = shape
+    expected = 4 * n_slow * n_fast
+    with opened(path, option) as file:
+        data = file.read(expected)
+        found = len(data) + len(file.read(1))
+        if found > expected and file.seekable():
+            found = file.seek(0, 2)
+    if found != expected:
+        raise InputError(
+            f"{label(option, path)}: holds {found} bytes; {n_fast} x {n_slow} pixels of float32 take {expected}"
+        )
+    return np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(shape)

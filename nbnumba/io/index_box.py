@@ -1,0 +1,88 @@
+"""The box of Miller indices that a reflection table covers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbnumba.errors import InputError
+
+LARGEST_TABLE = 1 << 31  # cells
+
+
+@dataclass(frozen=True)
+class IndexBox:
+    """Inclusive ranges of h, k and l."""
+
+    h_min: int
+    h_max: int
+    k_min: int
+    k_max: int
+    l_min: int
+    l_max: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of values of h, k and l."""
+        return self.h_max - self.h_min + 1, self.k_max - self.k_min + 1, self.l_max - self.l_min + 1
+
+    @property
+    def cells(self) -> int:
+        """Number of reflections that the box has room for."""
+        nh, nk, nl = self.shape
+        return nh * nk * nl
+
+    def __str__(self) -> str:
+        return f"h {self.h_min}..{self.h_max}, k {self.k_min}..{self.k_max}, l {self.l_min}..{self.l_max}"
+
+    def check_fits(self, place: str) -> None:
+        """Refuse a box whose table of float64 is larger than the memory that is free.
+
+        Parameters
+        ----------
+        place : str
+            What the message begins with: option and file.
+
+        Raises
+        ------
+        InputError
+            The table would hold more than 2^31 cells or more than the free memory.
+        """
+        free = free_memory()
+        if self.cells > LARGEST_TABLE:
+            allowed = f"{LARGEST_TABLE} cells"
+        elif free is not None and 8 * self.cells > free:
+            allowed = f"the {_gigabytes(free)} GB that are free"
+        else:
+            return
+        raise InputError(
+            f"{place}: indices {self} need a table of {self.cells:g} cells, {_gigabytes(8 * self.cells)} GB; "
+            f"allowed are {allowed}"
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return format(size / 1e9, ".3g")
+
+
+def free_memory() -> int | None:
+    """Return how many bytes this process may still use; None where that cannot be found out."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(1024 * int(line.split()[1]))
+    except OSError:  # not Linux
+        try:
+            found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        except (ValueError, OSError, AttributeError):
+            return None
+    try:  # a container's own limit
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            found.append(int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(min(found), 0) if found else None

@@ -1,0 +1,78 @@
+"""Orientation matrices, as MOSFLM writes them or as nine plain numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbnumba.errors import InputError
+from nbnumba.io.atomic import PathLike
+from nbnumba.io.reading import label, quote, read_text
+
+# Numbers may touch, as fixed columns let them: "-0.5-0.25" is two, to C's scanf too.
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_BLANKS = re.compile(r"\s*", re.ASCII)
+_SMALLEST_VOLUME = 1e-12  # of the parallelepiped of the three unit vectors
+
+
+def read(path: PathLike, option: str = "-mat") -> NDArray[np.float64]:
+    """Read the first nine numbers of a file; anything may follow.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    option : str
+        The option that named the file, for messages.
+
+    Returns
+    -------
+    (3, 3) float64
+        Rows are x, y, z; columns are a*, b*, c* times the wavelength, as they stand in the file.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        There are fewer than nine numbers, one is not finite, or the three vectors do not span space.
+
+    Notes
+    -----
+    nanoBragg.c:1881-1893.
+    """
+    text = read_text(path, option)
+    values: list[float] = []
+    position = 0
+    while len(values) < 9:
+        position = _BLANKS.match(text, position).end()  # type: ignore[union-attr]
+        if position == len(text):
+            raise InputError(f"{label(option, path)}: holds {len(values)} numbers; a matrix takes nine")
+        line = text.count("\n", 0, position) + 1
+        match = _NUMBER.match(text, position)
+        if match is None:
+            word = text[position:].split(maxsplit=1)[0]
+            raise InputError(f"{label(option, path, line)}: {quote(word)} is not a number; a matrix takes nine")
+        value = float(match.group())
+        if not math.isfinite(value):
+            raise InputError(f"{label(option, path, line)}: {quote(match.group())} is too large for a matrix element")
+        values.append(value)
+        position = match.end()
+    matrix = np.array(values).reshape(3, 3)
+    if _is_singular(matrix):
+        shown = " ".join(format(value, "g") for value in values)
+        raise InputError(f"{label(option, path)}: a*, b* and c* lie in one plane or are zero: {shown}")
+    return matrix
+
+
+def _is_singular(matrix: NDArray[np.float64]) -> bool:
+    """Whether the columns, made unit vectors, enclose no volume to speak of."""
+    largest = np.abs(matrix).max(axis=0)
+    if not largest.all():
+        return True
+    unit = matrix / largest  # first, so that squares neither overflow nor vanish
+    unit /= np.linalg.norm(unit, axis=0)
+    return abs(float(np.linalg.det(unit))) < _SMALLEST_VOLUME

@@ -1,0 +1,69 @@
+"""8-bit portable greymaps, as C writes them (nanoBragg.c:3190-3232)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbnumba.io.atomic import PathLike, whole_file, write_array
+from nbnumba.io.roi import Roi, roi_slices
+
+
+def automatic_scale(rmsd: float, int_scale: float) -> float:
+    """Return the grey values per photon when -pgmscale is not given: 50 per standard deviation."""
+    return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else int_scale
+
+
+def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> NDArray[np.uint8]:
+    """Scale a float image to grey values.
+
+    Parameters
+    ----------
+    image : (n_slow, n_fast) float32 [photons/pixel]
+        The image.
+    scale : float
+        Grey values per photon.
+    roi : (fast_min, fast_max, slow_min, slow_max), optional
+        Inclusive bounds [pixels]; pixels outside hold 0.
+
+    Returns
+    -------
+    (n_slow, n_fast) uint8
+        min(value * scale, 255) in float64, truncated. NaN and negative values, which a render does not make and
+        for which C's conversion is undefined, become 0.
+    """
+    values = np.zeros(image.shape, dtype=np.uint8)
+    rows, columns = roi_slices(roi, image.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        grey = image[rows, columns].astype(np.float64) * scale
+    np.nan_to_num(grey, copy=False, nan=0.0)
+    values[rows, columns] = np.clip(grey, 0.0, 255.0, out=grey).astype(np.uint8)
+    return values
+
+
+def header(shape: tuple[int, int], scale: float) -> bytes:
+    """Return the bytes before the pixels; `shape` is (n_slow, n_fast)."""
+    n_slow, n_fast = shape
+    return f"P5\n{n_fast} {n_slow}\n# pixels scaled by {scale:g}\n255\n".encode("ascii")
+
+
+def write(path: PathLike, values: NDArray[np.uint8], scale: float) -> None:
+    """Write grey values.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write.
+    values : (n_slow, n_fast) uint8
+        Grey values, e.g. from `pgm_values`.
+    scale : float
+        Grey values per photon, for the comment line.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    with whole_file(path) as file:
+        file.write(header(values.shape, scale))
+        write_array(file, np.ascontiguousarray(values, dtype=np.uint8))

@@ -1,0 +1,30 @@
+"""The part of an image that is rendered."""
+
+from __future__ import annotations
+
+Roi = tuple[int, int, int, int]
+
+
+def roi_slices(roi: Roi | None, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the slices of an image that a region of interest covers.
+
+    Parameters
+    ----------
+    roi : (fast_min, fast_max, slow_min, slow_max) or None
+        Inclusive bounds in pixels; None is the whole image. Bounds outside the image are allowed.
+    shape : (n_slow, n_fast)
+        Shape of the image.
+
+    Returns
+    -------
+    (slice, slice)
+        Along slow and fast.
+    """
+    n_slow, n_fast = shape
+    if roi is None:
+        return slice(0, n_slow), slice(0, n_fast)
+    fast_min, fast_max, slow_min, slow_max = roi
+    return (
+        slice(max(slow_min, 0), max(min(slow_max + 1, n_slow), 0)),
+        slice(max(fast_min, 0), max(min(fast_max + 1, n_fast), 0)),
+    )

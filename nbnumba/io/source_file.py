@@ -1,0 +1,75 @@
+"""Lists of X-ray sources: where each stands, its weight and its wavelength."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbnumba.errors import InputError
+from nbnumba.io.atomic import PathLike
+from nbnumba.io.reading import label, quote, read_text
+
+_COLUMNS = ("X", "Y", "Z", "weight", "lambda")
+_DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+def read(path: PathLike, option: str = "-sourcefile") -> NDArray[np.float64]:
+    """Read one source per line.
+
+    Blank lines are skipped, and so is a ``#`` with the rest of its line. Blanks, tabs and ``, ; : !``
+    separate columns; columns after the fifth are ignored.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    option : str
+        The option that named the file, for messages.
+
+    Returns
+    -------
+    (n, 5) float64
+        X, Y, Z (from the sample towards the source), weight, wavelength [m]; NaN where a column is missing.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        There is no source, a word is not a finite number, a wavelength is not above 0, or a source stands at
+        the origin.
+
+    Notes
+    -----
+    nanoBragg.c:3867, the delimiters and the meaning of missing columns.
+    """
+    # C differs: there comments are sources at the origin, and a last line without its newline, or lines that
+    # end as on Windows, turn the columns that are missing into 0.
+    rows = []
+    lines = read_text(path, option).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        words = [word for word in _DELIMITERS.split(line.split("#", 1)[0]) if word]
+        if words:
+            rows.append(_source(words[: len(_COLUMNS)], label(option, path, number)))
+    if not rows:
+        raise InputError(f"{label(option, path)}: holds no source; a line is X Y Z weight lambda(m)")
+    return np.array(rows)
+
+
+def _source(words: list[str], place: str) -> list[float]:
+    """Return the five columns of one line."""
+    values = [math.nan] * len(_COLUMNS)
+    for column, word in enumerate(words):
+        value = float(word) if _NUMBER.fullmatch(word) else math.nan
+        if not math.isfinite(value):
+            raise InputError(f"{place}: {_COLUMNS[column]} is {quote(word)}; a finite number is allowed")
+        values[column] = value
+    if values[:3] == [0.0, 0.0, 0.0]:
+        raise InputError(f"{place}: the source stands at 0 0 0, the sample, which gives the beam no direction")
+    if values[4] <= 0.0:
+        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are wavelengths above 0, in metres")
+    return values

@@ -1,0 +1,268 @@
+"""From what the user said to what will be rendered: settings -> Experiment.
+
+All files but headers are read here, and every remaining mistake is found here, before anything is compiled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import lattice, mosaic, park_miller, structure_factors
+from .detector import resolve_axes, resolve_detector
+from .errors import InputError
+from .experiment import Beam, Crystal, Experiment, Goniometer, Panel, Sampling
+from .io import matrix, smv
+from .noise import seed_from_time
+from .sampling import mosaic_domains, phi_steps
+from .settings import Semantics, Settings, Shape
+from .sources import make_source
+
+Notify = Callable[[str], None]
+
+
+def resolve(settings: Settings, notify: Notify) -> Experiment:
+    """Work out an experiment.
+
+    Parameters
+    ----------
+    settings : Settings
+    notify : callable
+        Receives one-line remarks for the user.
+
+    Raises
+    ------
+    InputError
+        For values that cannot be rendered, naming the option, the value and what is allowed.
+    FileError
+        For files that are missing or unreadable.
+    """
+    if settings.matrix_file is None and settings.cell_lengths_A[0] <= 0.0:
+        raise InputError("no crystal: give -mat FILE, or -cell a b c alpha beta gamma")
+    clipping: list[str] = []
+    settings, fluence = _fluence_and_sample(settings, clipping.append)
+    axes = resolve_axes(settings)
+    detector = resolve_detector(settings, axes, notify)
+    random_table = park_miller.new_table()
+    crystal = _crystal(settings, random_table)
+    source = make_source(settings, axes.beam, axes.polar)
+    beam = Beam(
+        direction=axes.beam,
+        polarization_axis=axes.polar,
+        wavelength=settings.wavelength,
+        polarization=settings.polarization,
+        nopolar=settings.nopolar,
+        fluence=fluence,
+        source=source,
+    )
+    phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
+    goniometer = Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count)
+    sampling = _sampling(settings, detector.panels[0], crystal)
+    reflection_lines: list[str] = []
+    reflections = structure_factors.load(settings, notify, reflection_lines.append)
+    interpolate, chosen = _interpolation(settings, crystal)
+    experiment = Experiment(
+        semantics=settings.semantics,
+        crystal=crystal,
+        beam=beam,
+        detector=detector,
+        goniometer=goniometer,
+        sampling=sampling,
+        reflections=reflections,
+        default_F=settings.default_F,
+        interpolate=interpolate and reflections is not None,
+        interpolate_wanted=interpolate,
+        interpolate_chosen=chosen,
+        water_size=settings.water_size,
+        random_table=tuple(random_table),
+        settings=settings,
+        clipping_warnings=tuple(clipping),
+        reflection_lines=tuple(reflection_lines),
+    )
+    _notify_defects(experiment, notify)
+    return experiment
+
+
+def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tuple[Settings, float]:
+    """Fluence from flux, and the sample clipped to the beam (nanoBragg.c:1131-1150)."""
+    fluence = settings.fluence
+    if settings.flux != 0.0 and settings.exposure > 0.0 and settings.beamsize >= 0:
+        if settings.beamsize == 0.0:
+            raise InputError("-beamsize: 0 mm with -flux makes the fluence infinite; it must be positive")
+        fluence = settings.flux * settings.exposure / settings.beamsize / settings.beamsize
+    if not math.isfinite(fluence):
+        raise InputError(f"-flux, -exposure, -beamsize: the fluence comes out as {fluence:g}; it must be finite")
+    # As C: the beam clips y and z, never x.
+    if 0.0 <= settings.beamsize < settings.sample_y:
+        warn(f"WARNING: clipping sample ({settings.sample_y:g} m high) with beam ({settings.beamsize:g} m)")
+        settings = dataclasses.replace(settings, sample_y=settings.beamsize)
+    if 0.0 <= settings.beamsize < settings.sample_z:
+        warn(f"WARNING: clipping sample ({settings.sample_z:g} m wide) with beam ({settings.beamsize:g} m)")
+        settings = dataclasses.replace(settings, sample_z=settings.beamsize)
+    return settings, fluence
+
+
+def _crystal(settings: Settings, random_table: list[int]) -> Crystal:
+    """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
+    cell = None
+    if settings.cell_given:
+        cell = lattice.complete_cell(settings.cell_lengths_A, settings.cell_angles)
+    if settings.matrix_file is not None:
+        columns = matrix.read(settings.matrix_file, "-mat")
+        reciprocal = columns.T * (1e-10 / settings.wavelength)  # the file holds lambda a*, ...
+    else:
+        assert cell is not None
+        reciprocal = lattice.reciprocal_from_cell(*cell)
+    misset, misset_seed = settings.misset, None
+    if settings.misset_random:
+        misset_seed = seed_from_time() if settings.misset_seed is None else settings.misset_seed
+        misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
+    if misset is not None:
+        reciprocal = lattice.misset(reciprocal, misset)
+    made = lattice.lattice_from_reciprocal(reciprocal, cell)
+    lengths_m = made.lengths_A * 1e-10
+    sizes = (settings.sample_x, settings.sample_y, settings.sample_z)
+    typed = (settings.Na, settings.Nb, settings.Nc)
+    cells = tuple(lattice.cells_along(s, float(m), n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
+    if math.prod(cells) > 10**15:
+        raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
+    if settings.fudge < 0.0 and settings.shape in (Shape.ROUND, Shape.GAUSS):
+        raise InputError(f"-fudge: {settings.fudge:g} makes a spot without bounds; it must be 0 or more")
+    spread, domains, _ = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)
+    return Crystal(
+        real_space=made.real_A * 1e-10,
+        reciprocal_A=made.reciprocal_A,
+        lengths_A=made.lengths_A,
+        angles=made.angles,
+        reciprocal_lengths_A=made.reciprocal_lengths_A,
+        reciprocal_angles=made.reciprocal_angles,
+        volume_A3=made.volume_A3,
+        cells=(cells[0], cells[1], cells[2]),
+        shape=settings.shape,
+        fudge=settings.fudge,
+        misset=misset,
+        misset_seed=misset_seed,
+        mosaic_spread=spread,
+        mosaic_seed=settings.mosaic_seed,
+        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.mosaic_seed, random_table),
+    )
+
+
+def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
+    """Decide on tricubic interpolation; the second value tells whether the program chose."""
+    if settings.interpolate is not None:
+        return settings.interpolate, False
+    typed = (settings.Na, settings.Nb, settings.Nc)
+    # C differs: it looks at the sizes as typed, before -samplesize sets the real ones.
+    sizes = typed if settings.semantics is Semantics.C else crystal.cells
+    return min(sizes) <= 2, True
+
+
+def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
+    """Oversampling, region and mask."""
+    reciprocal_pixel = settings.wavelength * panel.distance / panel.pixel_size
+    recommended = math.ceil(3.0 * float(np.max(crystal.size_m)) / reciprocal_pixel)
+    recommended = max(1, recommended)
+    chosen = settings.oversample is None or settings.oversample <= 0
+    oversample = recommended if chosen else int(settings.oversample or 1)
+    roi_as_set, roi = _region(settings, panel)
+    return Sampling(
+        oversample=oversample,
+        recommended_oversample=recommended,
+        reciprocal_pixel_size=reciprocal_pixel,
+        oversample_chosen=chosen,
+        oversample_thick=settings.oversample_thick,
+        oversample_polar=settings.oversample_polar,
+        oversample_omega=settings.oversample_omega,
+        dmin=settings.dmin,
+        roi=roi,
+        roi_as_set=roi_as_set,
+        mask=_mask(settings, panel),
+    )
+
+
+def _region(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """The region as C reports it, and clipped to the detector; bounds are inclusive."""
+    defaults = (0, panel.n_fast, 0, panel.n_slow)
+    f0, f1, s0, s1 = (
+        default if bound is None or bound < 0 else bound for bound, default in zip(settings.roi, defaults, strict=True)
+    )
+    clipped = (f0, min(f1, panel.n_fast - 1), s0, min(s1, panel.n_slow - 1))
+    if clipped[0] > clipped[1] or clipped[2] > clipped[3]:
+        raise InputError(
+            f"-roi: {f0} {f1} {s0} {s1} holds no pixel; allowed are 0 to {panel.n_fast - 1} (fast) "
+            f"and 0 to {panel.n_slow - 1} (slow), the smaller bound first"
+        )
+    return (f0, f1, s0, s1), clipped
+
+
+def _mask(settings: Settings, panel: Panel) -> NDArray[np.bool_] | None:
+    """Read -mask; pixels of value 0 are skipped."""
+    if settings.mask_file is None:
+        return None
+    data = smv.read(settings.mask_file, "-mask").data
+    if data.shape != (panel.n_slow, panel.n_fast):
+        raise InputError(
+            f"-mask {settings.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
+            f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
+        )
+    return np.asarray(data != 0)
+
+
+def _notify_defects(experiment: Experiment, notify: Notify) -> None:
+    """Say which known defects of the C program change this picture under -semantics c."""
+    if experiment.semantics is Semantics.C:
+        for row, what in defects_met(experiment):
+            notify(f"{row}: {what}; -semantics exact draws it right")
+
+
+def defects_met(experiment: Experiment) -> list[tuple[str, str]]:
+    """Name the rows of DIFFERENCES.md that this experiment meets, apart from the interpolation latch.
+
+    The latch is known only when the image is rendered.
+    """
+    settings, sampling, detector = experiment.settings, experiment.sampling, experiment.detector
+    angles = experiment.goniometer.angles
+    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    weights = experiment.beam.source.weights
+    rows = {
+        "phi0": (
+            bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
+            "as C, the phi step at 0 is drawn in the orientation of the step before it",
+        ),
+        "oversample_*": (switches, "as C, the -oversample_ factors multiply the running sum and compound"),
+        "nopolar": (
+            settings.nopolar and sampling.oversample_polar,
+            "as C, -oversample_polar undoes -nopolar",
+        ),
+        "thickness": (
+            detector.layers > 1 and not sampling.oversample_thick,
+            "as C, the sum over the sensor's layers is scaled by the last layer's capture",
+        ),
+        "automatic interpolation": (
+            experiment.interpolate_chosen
+            and experiment.reflections is not None
+            and experiment.interpolate != (min(experiment.crystal.cells) <= 2),
+            "as C, interpolation is chosen from -N as typed, not from the size of the crystal",
+        ),
+        "source weights": (
+            settings.source_file is not None and bool(np.any(weights != weights[0])),
+            "as C, the weights of -sourcefile are not used",
+        ),
+        "water": (settings.water_size != 0.0, "as C, -water is scaled by fluence twice and divided by the steps"),
+        "misset random": (settings.misset_random, "as C, the random orientation is not uniform"),
+        "curved detector": (detector.curved, "as C, -curved_det mirrors the picture across a diagonal"),
+        "pivot": (
+            settings.pivot_explicit is not None and settings.pivot_explicit is not detector.pivot,
+            "as C, -pivot is overridden by the convention or by a later option",
+        ),
+        "pix0_vector": (
+            settings.pix0_vector is not None and not settings.beam_center_given,
+            "as C, -pix0_vector does not place the detector",
+        ),
+    }
+    return [(row, what) for row, (met, what) in rows.items() if met]

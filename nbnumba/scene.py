@@ -1,0 +1,230 @@
+"""The Scene: the flat arrays and numbers that a kernel reads.
+
+Everything that does not depend on the pixel is worked out here, once. The two semantics differ only in what
+stands in a Scene: the kernels do not know which of them they draw.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .background import water_photons_per_steradian
+from .constants import R_E_SQUARED
+from .experiment import Experiment, Panel
+from .settings import Semantics, Shape
+from .vectors import Array, cross, dot, rotate_about
+
+SHAPES = {Shape.SQUARE: 0, Shape.ROUND: 1, Shape.GAUSS: 2, Shape.TOPHAT: 3}
+FLAT, CURVED_AS_C, CURVED = 0, 1, 2  # kinds of detector surface
+NEVER = 2**63 - 1  # a latch that no sample reaches
+
+
+class Scene(NamedTuple):
+    """One panel, ready to be rendered; SI units.
+
+    A sample's ordinal is pixel * samples_per_pixel + its number within the pixel, in C's order.
+    """
+
+    # region and sub-pixels
+    n_slow: int
+    n_fast: int
+    slow_first: int
+    slow_last: int
+    fast_first: int
+    fast_last: int
+    mask: NDArray[np.uint8]  # (n_slow, n_fast), or (0, 0) when every pixel is rendered
+    oversample: int
+    pixel_size: float
+    # detector
+    origin: Array
+    fast: Array
+    slow: Array
+    normal: Array
+    beam: Array
+    distance: float
+    close_distance: float
+    beam_fast: float  # beam centre from the origin along fast and slow
+    beam_slow: float
+    bend_fast: float  # sign of the turn about slow that moves along fast
+    bend_slow: float
+    surface: int
+    point_pixel: bool
+    # sensor
+    layers: int
+    layer_step: float
+    mu: float
+    sensor: bool
+    # sources: incident direction (3), 1/wavelength, weight
+    sources: Array
+    polar_axis: Array
+    kahn: float
+    polarized: bool  # False: the polarisation factor is 1
+    # crystal: a, b, c of each phi step and mosaic domain, (orientations, 9) [m]
+    orientations: Array
+    domains: int
+    Na: float
+    Nb: float
+    Nc: float
+    shape: int
+    fudge: float
+    reciprocal_A: Array  # (9,) unrotated a*, b*, c*
+    # structure factors, padded by one cell of default_F on every side
+    table: Array  # (nh + 2, nk + 2, nl + 2)
+    h_min: int
+    k_min: int
+    l_min: int
+    interpolate: bool
+    latching: bool  # the first sample out of range switches interpolation off for the rest, as in C
+    latch: int  # ordinal of that sample; NEVER until it has been looked for
+    # sampling
+    dmin: float
+    oversample_thick: bool
+    oversample_polar: bool
+    oversample_omega: bool
+    compound: bool  # factors multiply the running sum
+    weigh_layers: bool  # each layer's terms are multiplied by its own capture
+    plain: bool  # every term is added as it is
+    # scaling and background
+    photons: float  # r_e^2 fluence / steps
+    water_start: float  # in the sum from the beginning
+    water_end: float  # added per steradian at the end
+    skip_empty: bool  # samples of zero lattice factor are left out
+
+    @property
+    def samples_per_pixel(self) -> int:
+        """Samples that one pixel sums over."""
+        return self.layers * self.oversample**2 * len(self.sources) * len(self.orientations)
+
+    @property
+    def region_shape(self) -> tuple[int, int]:
+        """Rows and columns that are rendered."""
+        return self.slow_last - self.slow_first + 1, self.fast_last - self.fast_first + 1
+
+
+def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
+    """Flatten an experiment for the kernels."""
+    panel = experiment.detector.panels[panel_index]
+    detector, sampling, beam = experiment.detector, experiment.sampling, experiment.beam
+    exact = experiment.semantics is Semantics.EXACT
+    table, minima = _padded_table(experiment)
+    orientations = _orientations(experiment)
+    sources = _sources(experiment)
+    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    weigh_layers = exact and detector.thickness != 0.0
+    steps = float(len(sources)) * len(orientations) * sampling.oversample**2
+    water = water_photons_per_steradian(experiment.water_size, beam.fluence)
+    mask = sampling.mask
+    bend_fast, bend_slow = _bend_signs(experiment, panel)
+    return Scene(
+        n_slow=panel.n_slow,
+        n_fast=panel.n_fast,
+        slow_first=sampling.roi[2],
+        slow_last=sampling.roi[3],
+        fast_first=sampling.roi[0],
+        fast_last=sampling.roi[1],
+        mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else mask.astype(np.uint8),
+        oversample=sampling.oversample,
+        pixel_size=panel.pixel_size,
+        origin=panel.origin,
+        fast=panel.fast,
+        slow=panel.slow,
+        normal=panel.normal,
+        beam=beam.direction,
+        distance=panel.distance,
+        close_distance=panel.close_distance,
+        beam_fast=detector.center.Fbeam,
+        beam_slow=detector.center.Sbeam,
+        bend_fast=bend_fast,
+        bend_slow=bend_slow,
+        surface=(CURVED if exact else CURVED_AS_C) if detector.curved else FLAT,
+        point_pixel=detector.point_pixel,
+        layers=detector.layers,
+        layer_step=detector.layer_step,
+        mu=detector.mu,
+        # C differs: with -oversample_thick it computes a capture, of 0, for a sensor that is not there.
+        sensor=detector.thickness != 0.0 or (sampling.oversample_thick and not exact),
+        sources=sources,
+        polar_axis=beam.polarization_axis,
+        kahn=beam.polarization,
+        # C differs: -oversample_polar undoes -nopolar.
+        polarized=not beam.nopolar or (sampling.oversample_polar and not exact),
+        orientations=orientations,
+        domains=len(experiment.crystal.mosaic_rotations),
+        Na=float(experiment.crystal.cells[0]),
+        Nb=float(experiment.crystal.cells[1]),
+        Nc=float(experiment.crystal.cells[2]),
+        shape=SHAPES[experiment.crystal.shape],
+        fudge=experiment.crystal.fudge,
+        reciprocal_A=experiment.crystal.reciprocal_A.reshape(9),
+        table=table,
+        h_min=minima[0],
+        k_min=minima[1],
+        l_min=minima[2],
+        interpolate=experiment.interpolate,
+        latching=not exact,
+        latch=NEVER,
+        dmin=max(0.0, sampling.dmin),
+        oversample_thick=sampling.oversample_thick,
+        oversample_polar=sampling.oversample_polar,
+        oversample_omega=sampling.oversample_omega,
+        compound=switches and not exact,
+        weigh_layers=weigh_layers,
+        plain=not (switches or weigh_layers or sampling.dmin > 0.0 or bool(np.any(sources[:, 4] != 1.0))),
+        photons=R_E_SQUARED * beam.fluence / steps,
+        # C differs: it puts the water into the sum, where fluence and steps scale it once more.
+        water_start=0.0 if exact else water,
+        water_end=water if exact else 0.0,
+        skip_empty=exact or experiment.water_size == 0.0,
+    )
+
+
+def _padded_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
+    """Surround the reflections by default_F, so that an index clipped to the border needs no test."""
+    reflections = experiment.reflections
+    if reflections is None:
+        return np.full((2, 2, 2), experiment.default_F), (0, 0, 0)
+    padded = np.full([n + 2 for n in reflections.values.shape], experiment.default_F)
+    padded[1:-1, 1:-1, 1:-1] = reflections.values
+    return padded, (reflections.h_min, reflections.k_min, reflections.l_min)
+
+
+def _orientations(experiment: Experiment) -> Array:
+    """Real-space vectors of every phi step and, innermost, mosaic domain, (n, 9) [m].
+
+    Under the semantics of C a step at exactly phi = 0 reuses the orientation of the step before it, the last
+    step's when it comes first: C leaves the rotated vectors as they are there (nanoBragg.c:2780-2795).
+    """
+    gonio = experiment.goniometer
+    cell = experiment.crystal.real_space
+    angles = gonio.angles
+    turned = np.array(
+        [[rotate_about(v, gonio.spindle, float(phi)) if phi != 0.0 else v for v in cell] for phi in angles]
+    )
+    if experiment.semantics is Semantics.C and np.any(angles != 0.0):
+        for i in np.flatnonzero(angles == 0.0):
+            turned[i] = turned[i - 1]
+    rotations = experiment.crystal.mosaic_rotations
+    everything = np.einsum("dij,pvj->pdvi", rotations, turned)
+    return np.ascontiguousarray(everything.reshape(-1, 9))
+
+
+def _sources(experiment: Experiment) -> Array:
+    """Incident direction, 1/wavelength and weight of every source, (n, 5)."""
+    source = experiment.beam.source
+    weights = np.ones(len(source.weights))
+    # C differs: it never uses the weights of -sourcefile.
+    if experiment.semantics is Semantics.EXACT and experiment.settings.source_file is not None:
+        weights = source.weights / np.mean(source.weights)
+    return np.column_stack([-source.directions, 1.0 / source.wavelengths, weights])
+
+
+def _bend_signs(experiment: Experiment, panel: Panel) -> tuple[float, float]:
+    """Sense of the two turns of a curved detector that goes over into the flat one near the beam."""
+    beam = experiment.beam.direction
+    along_fast = dot(cross(panel.slow, beam), panel.fast)
+    along_slow = dot(cross(panel.fast, beam), panel.slow)
+    return math.copysign(1.0, along_fast), math.copysign(1.0, along_slow)

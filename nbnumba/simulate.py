@@ -1,0 +1,176 @@
+"""Settings -> image: the public Python functions."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .experiment import Experiment
+from .resolve import resolve
+from .scene import NEVER, build_scene
+from .settings import CommandLine
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What C's report says about an image.
+
+    Attributes
+    ----------
+    maximum : float [photons]
+    maximum_fast_m, maximum_slow_m : float [m]
+        Centre of the last sub-pixel of the brightest pixel; 0 when no pixel is above 0.
+    mean, rms : float [photons]
+        Over the rendered pixels.
+    rmsd : float [photons]
+        Over every pixel of the region, masked ones included.
+    solid_angle : float [sr]
+        As C has it: the sum over pixels, sub-pixels and layers, divided by the steps.
+    """
+
+    maximum: float
+    maximum_fast_m: float
+    maximum_slow_m: float
+    mean: float
+    rms: float
+    rmsd: float
+    solid_angle: float
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A rendered image with the experiment it belongs to.
+
+    Attributes
+    ----------
+    array : (n_slow, n_fast) float32 [photons/pixel]
+    experiment : Experiment
+    statistics : Statistics
+    backend : str
+        What rendered it.
+    threads : int
+    latch_hkl : (h, k, l) or None
+        Fractional indices of the sample that switched interpolation off for the rest of the image.
+    seconds : float
+        Wall time of the rendering, compiling included.
+    """
+
+    array: NDArray[np.float32]
+    experiment: Experiment
+    statistics: Statistics
+    backend: str
+    threads: int
+    latch_hkl: tuple[float, float, float] | None
+    seconds: float
+
+
+def simulate(
+    experiment: Experiment,
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Image:
+    """Render an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    backend : {"auto", "cpu", "cuda"}
+    threads : int, optional
+        Every core that this process may use by default.
+    progress : callable, optional
+        Receives the fraction done, a few times a second.
+
+    Raises
+    ------
+    DeviceError
+        When an explicit backend is not there.
+    InputError
+        For more threads than cores.
+    """
+    from . import kernels
+
+    start = time.perf_counter()
+    scene = build_scene(experiment)
+    rendered = kernels.render(scene, backend, threads, progress)
+    latch_hkl = kernels.sample_hkl(scene, rendered.latch) if rendered.latch != NEVER else None
+    return Image(
+        array=rendered.image,
+        experiment=experiment,
+        statistics=_statistics(experiment, rendered.image, rendered.solid_angle),
+        backend=rendered.backend,
+        threads=rendered.threads,
+        latch_hkl=latch_hkl,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> NDArray[np.float32]:
+    """Render a nanoBragg command line and write nothing but its Fdump.bin.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after the program's name.
+    folder : path, optional
+        Where relative file names start; the working folder by default.
+
+    Returns
+    -------
+    (n_slow, n_fast) float32 [photons/pixel]
+    """
+    from .dialect import parse
+
+    here = os.getcwd()
+    try:
+        if folder is not None:
+            os.chdir(folder)
+        command: CommandLine = parse(words)
+        experiment = resolve(command.settings, lambda line: None)
+    finally:
+        os.chdir(here)
+    return simulate(experiment, command.engine.backend, command.engine.threads).array
+
+
+def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: float) -> Statistics:
+    """Work out the numbers of C's report (nanoBragg.c:3048-3130)."""
+    sampling = experiment.sampling
+    fast_first, fast_last, slow_first, slow_last = sampling.roi
+    region = image[slow_first : slow_last + 1, fast_first : fast_last + 1]
+    mask = sampling.mask
+    rendered = region.size
+    if mask is not None:
+        rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
+    mean = float(np.sum(region, dtype=np.float64)) / max(1, rendered)
+    rms = float(np.sqrt(np.sum(region * region, dtype=np.float64) / (max(2, rendered) - 1)))
+    # Row by row: a float64 copy of a large image would cost as much memory as two images.
+    squares = sum(float(np.sum((row - np.float64(mean)) ** 2)) for row in region)
+    rmsd = float(np.sqrt(squares / (max(2, region.size) - 1)))
+    slow, fast = divmod(int(np.argmax(image)), image.shape[1])
+    maximum = max(0.0, float(image[slow, fast]))
+    subpixel = experiment.detector.panels[0].pixel_size / sampling.oversample
+    last = sampling.oversample - 1
+    fast_m = subpixel * (fast * sampling.oversample + last) + subpixel / 2.0
+    slow_m = subpixel * (slow * sampling.oversample + last) + subpixel / 2.0
+    steps = (
+        len(experiment.beam.source.wavelengths)
+        * len(experiment.crystal.mosaic_rotations)
+        * experiment.goniometer.steps
+        * sampling.oversample**2
+    )
+    return Statistics(
+        maximum=maximum,
+        maximum_fast_m=fast_m if maximum > 0.0 else 0.0,
+        maximum_slow_m=slow_m if maximum > 0.0 else 0.0,
+        mean=mean,
+        rms=rms,
+        rmsd=rmsd,
+        solid_angle=omega_sum / steps,
+    )

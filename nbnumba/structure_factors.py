@@ -1,0 +1,133 @@
+"""Structure factors of the crystal: the reflection table, wherever it comes from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbnumba.errors import FileError, InputError
+from nbnumba.io import fdump, hkl
+from nbnumba.io.atomic import reason
+from nbnumba.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class ReflectionTable:
+    """Structure factors on a box of Miller indices.
+
+    Attributes
+    ----------
+    values : (nh, nk, nl) float64
+        Structure factors [electrons]; index 0 is h_min, k_min, l_min.
+    h_min, k_min, l_min : int
+        Indices of the first cell.
+    count : int
+        What the report calls initialized: lines of a list, cells of a dump.
+    """
+
+    values: NDArray[np.float64]
+    h_min: int
+    k_min: int
+    l_min: int
+    count: int
+
+    @property
+    def h_max(self) -> int:
+        """Largest h of the box."""
+        return self.h_min + int(self.values.shape[0]) - 1
+
+    @property
+    def k_max(self) -> int:
+        """Largest k of the box."""
+        return self.k_min + int(self.values.shape[1]) - 1
+
+    @property
+    def l_max(self) -> int:
+        """Largest l of the box."""
+        return self.l_min + int(self.values.shape[2]) - 1
+
+
+def load(
+    settings: Settings,
+    notify: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
+) -> ReflectionTable | None:
+    """Read the reflections that the settings ask for.
+
+    With -hkl the list is read, gaps in its box are filled with default_F, and the table is dumped for the
+    next run. Without, such a dump is read if it is there.
+
+    Parameters
+    ----------
+    settings : Settings
+        hkl_file, dump_file, write_dump and default_F count.
+    notify : callable
+        Called with one-line remarks for standard error.
+    report : callable
+        Called with C's lines of the report.
+
+    Returns
+    -------
+    ReflectionTable or None
+        None when there is neither list nor dump, so that default_F holds everywhere.
+
+    Raises
+    ------
+    FileError
+        The list is missing, or a file cannot be read.
+    InputError
+        A file is malformed, or neither a list nor a dump nor -default_F is there.
+
+    Notes
+    -----
+    nanoBragg.c:1278 and 2105-2245.
+    """
+    if settings.hkl_file is not None:
+        return _from_list(settings, settings.hkl_file, notify, report)
+    modified = _modification_time(settings.dump_file)
+    if modified is not None:
+        return _from_dump(settings.dump_file, modified, notify, report)
+    if settings.default_F == 0.0:
+        raise InputError(
+            "no structure factors: give -hkl FILE or a -default_F other than 0 "
+            f"({settings.dump_file}, the dump of an earlier run, is not there either)"
+        )
+    return None
+
+
+def _modification_time(path: str) -> float | None:
+    """Return when a file was written [s since the epoch], None when it is not there."""
+    try:
+        return Path(path).stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _from_list(
+    settings: Settings, hkl_file: str, notify: Callable[[str], None], report: Callable[[str], None]
+) -> ReflectionTable:
+    values, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
+    if settings.write_dump:
+        try:
+            fdump.write(settings.dump_file, values, box)
+            report(f"writing dump file for next time: {settings.dump_file}")
+        except (FileError, InputError) as error:
+            notify(f"no dump of the structure factors: {error}")
+    return ReflectionTable(values, box.h_min, box.k_min, box.l_min, count)
+
+
+def _from_dump(
+    dump_file: str, modified: float, notify: Callable[[str], None], report: Callable[[str], None]
+) -> ReflectionTable:
+    values, box = fdump.read(dump_file)
+    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
+    notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
+    report(f"reading Fs from {dump_file}")
+    return ReflectionTable(values, box.h_min, box.k_min, box.l_min, box.cells)

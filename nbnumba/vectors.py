@@ -1,0 +1,82 @@
+"""Small vector operations in the order of nanoBragg.c, so that results agree to the last bit.
+
+NumPy's own dot products may fuse or reorder; set-up is too small for that to matter in time, and these
+few lines keep the geometry reproducible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+DEGREES_PER_RADIAN = 180.0 * 0.31830988618379067154  # as C: 180 * M_1_PI
+
+
+def vector(values: Sequence[float] | Array) -> Array:
+    """Return a float64 array of shape (3,)."""
+    return np.array([float(v) for v in values])
+
+
+def dot(x: Array, y: Array) -> float:
+    """Inner product, summed from x to z."""
+    return float(x[0]) * float(y[0]) + float(x[1]) * float(y[1]) + float(x[2]) * float(y[2])
+
+
+def cross(x: Array, y: Array) -> Array:
+    """Cross product."""
+    x0, x1, x2 = (float(v) for v in x)
+    y0, y1, y2 = (float(v) for v in y)
+    return np.array([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0])
+
+
+def length(x: Array) -> float:
+    """Euclidean length."""
+    return math.sqrt(dot(x, x))
+
+
+def unit(x: Array) -> Array:
+    """Return x divided by its length; a zero vector stays zero."""
+    size = length(x)
+    return x / size if size != 0.0 else np.zeros(3)
+
+
+def rescale(x: Array, new_length: float) -> Array:
+    """Return a vector along x of the given length (nanoBragg.c:4046)."""
+    old = length(x)
+    if old <= 0.0:
+        old = 1.0
+    return np.asarray((new_length / old) * x)
+
+
+def rotate_xyz(v: Array, x: float, y: float, z: float) -> Array:
+    """Turn about the x, then the y, then the z axis of the laboratory [rad] (nanoBragg.c:3287)."""
+    vx, vy, vz = (float(c) for c in v)
+    if x != 0.0:
+        c, s = math.cos(x), math.sin(x)
+        vy, vz = vy * c + vz * -s, vy * s + vz * c
+    if y != 0.0:
+        c, s = math.cos(y), math.sin(y)
+        vx, vz = vx * c + vz * s, vx * -s + vz * c
+    if z != 0.0:
+        c, s = math.cos(z), math.sin(z)
+        vx, vy = vx * c + vy * -s, vx * s + vy * c
+    return np.array([vx, vy, vz])
+
+
+def rotate_about(v: Array, axis: Array, angle: float) -> Array:
+    """Turn about a unit vector by a right-handed angle [rad], Rodrigues' formula (nanoBragg.c:3347)."""
+    s, c = math.sin(angle), math.cos(angle)
+    along = dot(axis, v) * (1.0 - c)
+    x, y, z = (float(a) for a in axis)
+    vx, vy, vz = (float(a) for a in v)
+    return np.array(
+        [
+            x * along + vx * c + (-z * vy + y * vz) * s,
+            y * along + vy * c + (z * vx - x * vz) * s,
+            z * along + vz * c + (-y * vx + x * vy) * s,
+        ]
+    )
