@@ -15,7 +15,7 @@ COMMAND = (
 
 WRITES = {
     "float.bin": "photons per pixel, raw float32, 1024 x 1024",
-    "int_0001.img": "the same, scaled to integers (SMV, opens in adxv, DIALS, XDS)",
+    "int_0001.img": "the same, scaled to integers (SMV)",
     "noise_0001.img": "with photon noise and detector offset (SMV)",
     "image.pgm": "preview, 8 bits",
     "image.png": "preview, dark spots on white",
