@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -127,13 +127,13 @@ def _write_suite_times(out: pytest.TerminalReporter, suite_of: dict[str, str]) -
 def _write_skips(out: pytest.TerminalReporter, config: pytest.Config) -> None:
     out.section("skipped tests and reasons")
     skipped = config.stash[_skipped]
-    nodes: dict[str, list[str]] = defaultdict(list)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for node, name in skipped.items():
-        nodes[name].append(node)
-    for name, names in nodes.items():
+        counts[name][node.partition("[")[0]] += 1
+    for name, tests in counts.items():
         out.write_line(f"{name}: {REQUIREMENTS[name]() or 'present'}")
-        for node in names:
-            out.write_line(f"    {node}")
+        for test, count in tests.items():
+            out.write_line(f"    {test}" + (f" ({count})" if count > 1 else ""))
     if not skipped:
         out.write_line("none")
     for node in _groundless_skips(config):
