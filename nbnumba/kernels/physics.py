@@ -87,12 +87,42 @@ def interference(dh, cells):
 
 
 @physics
+def odd(n):
+    """1 for an odd whole number, 0 for an even one, as floats."""
+    return n - 2.0 * floor(0.5 * n)
+
+
+@physics
+def interference_sign(h0, dh, cells):
+    """Sign of sin(pi N h)/sin(pi h) that `interference` leaves out, for h = h0 + dh: 1 or -1.
+
+    Notes
+    -----
+    sin(pi N h)/sin(pi h) = (-1)^((N - 1) h0 + n) sin(pi (N dh - n))/sin(pi dh) for whole N, h0 and n, with n the
+    whole number nearest to N dh. Pictures do not need it; a trace shows amplitudes with their signs, as C has them.
+    """
+    return 1.0 - 2.0 * odd(odd(cells - 1.0) * odd(h0) + odd(round_even(cells * dh)))
+
+
+@physics
 def lattice_factor_square(dh, dk, dl, Na, Nb, Nc):
     """Amplitude of a parallelepiped crystal, up to sign (nanoBragg.c:2824-2838)."""
     top_h, bottom_h = interference(dh, Na)
     top_k, bottom_k = interference(dk, Nb)
     top_l, bottom_l = interference(dl, Nc)
     return (top_h * top_k * top_l) / (bottom_h * bottom_k * bottom_l)
+
+
+@physics
+def ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge):
+    """Distance from a reciprocal-lattice point in units of 1/N along each axis (nanoBragg.c:2851)."""
+    return math.sqrt((dh * dh * Na * Na + dk * dk * Nb * Nb + dl * dl * Nc * Nc) * fudge)
+
+
+@physics
+def ellipsoid_sign(radius):
+    """Sign that `lattice_factor_round` leaves out, 1 or -1, from the `ellipsoid_radius`: of its whole half turns."""
+    return 1.0 - 2.0 * odd(round_even(radius))
 
 
 @physics
@@ -106,7 +136,7 @@ def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge):
     The angle is reduced to |y| <= pi/2 by whole half turns, which change the sign of sine and cosine alike.
     Near zero the formula cancels, in C as here: below x = 1e-8 both give 0, and 1 at x = 0 itself.
     """
-    s = math.sqrt((dh * dh * Na * Na + dk * dk * Nb * Nb + dl * dl * Nc * Nc) * fudge)
+    s = ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
     x = math.pi * s
     y = math.pi * (s - round_even(s))
     t = y * y
@@ -207,6 +237,28 @@ def cubic_interpolation(h, k, l, table, h_min, k_min, l_min):
             plane += k_weights[b] * line
         total += h_weights[a] * plane
     return total
+
+
+@physics
+def dot(ax, ay, az, bx, by, bz):
+    """Inner product of two vectors, summed from x to z."""
+    return ax * bx + ay * by + az * bz
+
+
+@physics
+def subpixel_center(pixel, sub, oversample, pixel_size):
+    """Distance of the centre of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
+    size = pixel_size / oversample
+    return size * (pixel * oversample + sub) + size / 2.0
+
+
+@physics
+def flat_position(along_fast, along_slow, depth, fast, slow, normal, origin):
+    """One coordinate of a place on a flat detector [m] (nanoBragg.c:2703).
+
+    `fast`, `slow`, `normal` and `origin` are the components of these vectors along that coordinate.
+    """
+    return along_fast * fast + (along_slow * slow + depth * normal + origin)
 
 
 @physics
