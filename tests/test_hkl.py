@@ -102,6 +102,7 @@ def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
         ("0 0 1 5\n0,0,1,5\n", "line 2: h is '0,0,1,5'; an integer is allowed"),
         ("0 12.5 1 5\n", r"line 1: k is '12\.5'; an integer is allowed"),
         ("0 0 1e-30 5\n", "line 1: l is '1e-30'; an integer is allowed"),
+        ("0 0 1.000000000000000000001 5\n", r"line 1: l is '1\.000000000000000000001'; an integer is allowed"),
         ("0 0 1e30 5\n", "line 1: l is '1e30'; allowed are -2147483647 to 2147483647"),
         ("-2147483648 0 0 5\n", "line 1: h is '-2147483648'; allowed are"),
         ("0 0 1 nan\n", "line 1: F is 'nan'; a finite number is allowed"),

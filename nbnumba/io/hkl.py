@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import BinaryIO, NoReturn
 
 import numpy as np
@@ -112,7 +112,7 @@ class _Block:
     text: NDArray[np.uint8]
     h: NDArray[np.int32]
     k: NDArray[np.int32]
-    l: NDArray[np.int32]  # noqa: E741
+    l: NDArray[np.int32]
     F: NDArray[np.float64]
     line: NDArray[np.int64]
     slow: NDArray[np.int64]
@@ -202,16 +202,25 @@ def _fill(values: NDArray[np.float64], box: IndexBox, file: BinaryIO, option: st
     from nbnumba.kernels.text import fill_table
 
     for block in _blocks(file, option, path):
-        for row, start, stop in block.slow[: block.n_slow]:
-            word = block.text[start:stop].tobytes()
-            block.F[row] = float(word)
-            if not math.isfinite(block.F[row]):
-                raise InputError(
-                    f"{label(option, path, int(block.line[row]))}: F is {quote(word)}; a finite number is allowed"
-                )
+        _finish(block, option, path)
         n = block.count
         if not fill_table(values, box.h_min, box.k_min, box.l_min, block.h[:n], block.k[:n], block.l[:n], block.F[:n]):
             raise InputError(f"{label(option, path)}: changed while it was being read")
+
+
+def _finish(block: _Block, option: str, path: PathLike) -> None:
+    """Work out the structure factors that the scanner left: those of more than about fifteen digits."""
+    if block.n_slow == 0:
+        return
+    data = block.text.tobytes()
+    rows, starts, stops = block.slow[: block.n_slow].T
+    words = [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    block.F[rows] = list(map(float, words))
+    endless = np.flatnonzero(~np.isfinite(block.F[rows]))
+    if endless.size:
+        first = int(endless[0])
+        place = label(option, path, int(block.line[rows[first]]))
+        raise InputError(f"{place}: F is {quote(words[first])}; a finite number is allowed")
 
 
 def _explain(text: bytes, place: str) -> NoReturn:
@@ -222,9 +231,11 @@ def _explain(text: bytes, place: str) -> NoReturn:
         allowed = "a finite number" if name == "F" else "an integer"
         if not _NUMBER.fullmatch(word):
             raise InputError(f"{place}: {name} is {quote(word)}; {allowed} is allowed")
-        value = float(word)
-        if name != "F" and abs(value) > _LARGEST_INDEX:
+        if name == "F":
+            continue
+        value = Decimal(word.decode())
+        if abs(value) > _LARGEST_INDEX:
             raise InputError(f"{place}: {name} is {quote(word)}; allowed are -{_LARGEST_INDEX} to {_LARGEST_INDEX}")
-        if name != "F" and value != round(value):
+        if value != value.to_integral_value():
             raise InputError(f"{place}: {name} is {quote(word)}; {allowed} is allowed")
     raise InputError(f"{place}: {quote(line.strip())} has {len(words)} columns; a reflection takes four, h k l F")

@@ -20,7 +20,8 @@ _LARGEST_SIDE = 2048  # pixels of the picture
 _SMALLEST_SIDE = 640  # smaller images are enlarged, so that labels can be read
 _LARGEST_ENLARGEMENT = 8
 _SAMPLE = 1 << 18  # pixels that the contrast is measured on
-_DECADES = 4.0  # between the softest grey and black
+_DECADES = 4.0  # between the softest grey and a strong pixel
+_HEADROOM = 10.0  # between a strong pixel and black
 _GRID = 257  # points per side at which the resolution is asked for
 _MOST_RINGS = 5
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -105,9 +106,10 @@ def grey_values(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     Notes
     -----
     255 (1 - asinh(height/soft) / asinh(top/soft)): linear around the background, logarithmic for the spots. A height is
-    a value less the first percentile of what is not 0; soft is the median of the heights above 0 and top their 99.9th
-    percentile, so that a few overwhelming pixels do not blank the rest. soft is at least top/10^4, so that the tails
-    of spots do not cover an empty background.
+    a value less the first percentile of what is not 0; soft is the median of the heights above 0, but at least
+    1/10^4 of their 99.9th percentile, so that the tails of spots do not cover an empty background; top is 10 times
+    that percentile where heights reach so far, so that spots differ and a few overwhelming pixels do not blank the
+    rest.
     """
     sample = image.reshape(-1)[:: max(1, image.size // _SAMPLE)].astype(np.float64)
     counted = sample[sample != 0.0]  # pixels outside the region of interest, or masked, hold 0
@@ -118,8 +120,9 @@ def grey_values(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     largest = float(image.max()) - floor
     if largest <= 0.0:
         return np.full(image.shape, 255 if floor <= 0.0 else 128, dtype=np.uint8)
-    top = float(np.percentile(heights, 99.9)) if heights.size else largest
-    soft = max(float(np.median(heights)) if heights.size else largest, top / 10.0**_DECADES)
+    strong = float(np.percentile(heights, 99.9)) if heights.size else largest
+    soft = max(float(np.median(heights)) if heights.size else largest, strong / 10.0**_DECADES)
+    top = min(largest, _HEADROOM * strong)
     level = np.clip((image - np.float64(floor)) / soft, 0.0, top / soft)
     level = np.arcsinh(level) / math.asinh(top / soft)
     grey: NDArray[np.uint8] = np.rint(255.0 * (1.0 - level)).astype(np.uint8)

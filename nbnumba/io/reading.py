@@ -51,7 +51,7 @@ def opened(path: PathLike, option: str = "") -> Iterator[BinaryIO]:
             if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
                 raise FileError(f"{label(option, name)}: is a device, not a file")
             yield file
-    except (FileError, InputError):
+    except (FileError, InputError, BrokenPipeError):  # the last is a reader of our report that went away
         raise
     except OSError as error:
         _fail(option, name, error)

@@ -7,6 +7,7 @@ import numpy as np
 from nbnumba.kernels.jit import strict
 
 _POWERS_OF_TEN = np.array([10.0**n for n in range(23)])  # all exact in float64
+_INTEGER_POWERS_OF_TEN = np.array([10**n for n in range(19)], dtype=np.int64)
 _EXACT_INTEGERS = 1 << 53
 _MOST_DIGITS = 18  # that int64 holds, whatever they are
 _LARGEST_INDEX = 2147483647
@@ -75,11 +76,12 @@ def parse_number(text, i):
     negative = i < n and text[i] == 45
     if i < n and (text[i] == 45 or text[i] == 43):
         i += 1
-    mantissa = 0
+    mantissa = 0  # up to the last digit that is not 0
+    zeros = 0  # after that digit
+    digits = 0  # in the mantissa
     exponent = 0
-    digits = 0  # from the first that is not 0
     seen = False
-    cut = False  # a digit that is not 0 found no room
+    cut = False  # a digit found no room
     fraction = False
     while i < n:
         byte = text[i]
@@ -87,15 +89,17 @@ def parse_number(text, i):
             fraction = True
         elif _is_digit(byte):
             seen = True
+            exponent -= fraction
             digit = np.int64(byte) - 48
-            if digits > 0 or digit != 0:
-                digits += 1
-            if digits <= _MOST_DIGITS:
-                mantissa = mantissa * 10 + digit
-                exponent -= fraction
+            if digit == 0:
+                zeros += 1
             else:
-                cut = cut or digit != 0
-                exponent += not fraction
+                digits = digits + zeros + 1 if mantissa != 0 else 1
+                if digits <= _MOST_DIGITS:
+                    mantissa = mantissa * _INTEGER_POWERS_OF_TEN[zeros + 1 if mantissa != 0 else 0] + digit
+                else:
+                    cut = True
+                zeros = 0
         else:
             break
         i += 1
@@ -116,10 +120,7 @@ def parse_number(text, i):
     if i < n and not _is_blank(text[i]) and not _ends_line(text[i]):
         return 0.0, i, _WORD
 
-    if mantissa > _EXACT_INTEGERS or exponent > 22:
-        while mantissa != 0 and mantissa % 10 == 0:
-            mantissa //= 10
-            exponent += 1
+    exponent += zeros
     if mantissa == 0:
         value = 0.0
     elif cut or mantissa > _EXACT_INTEGERS or abs(exponent) > 22:
@@ -132,7 +133,7 @@ def parse_number(text, i):
 
 
 @strict
-def scan_reflections(text, line, h, k, l, F, line_of, slow):  # noqa: E741
+def scan_reflections(text, line, h, k, l, F, line_of, slow):
     """Read the reflections of a block of whole lines.
 
     Parameters
@@ -210,7 +211,7 @@ def scan_reflections(text, line, h, k, l, F, line_of, slow):  # noqa: E741
 
 
 @strict
-def fill_table(values, h_min, k_min, l_min, h, k, l, F):  # noqa: E741
+def fill_table(values, h_min, k_min, l_min, h, k, l, F):
     """Store structure factors in their order, so that the last of a repeated reflection stays.
 
     Parameters
