@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +36,16 @@ def main(argv: list[str] | None = None) -> int:
         # File names may hold bytes that are no text; they leave as they came.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape")
+    return exit_status(lambda: _run(words))
+
+
+def exit_status(action: Callable[[], int]) -> int:
+    """Return what an action returns, or report its failure in one line and return the status for that.
+
+    An exception that is neither the input's nor the machine's fault is a bug and passes through.
+    """
     try:
-        status = _run(words)
+        status = action()
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -70,8 +79,7 @@ def _run(words: list[str]) -> int:
         print(f"nbnumba {__version__}")
         return 0
     if words and not words[0].startswith("-"):
-        names = ", ".join(COMMANDS)
-        raise InputError(f"{words[0]!a}: neither an option nor a command ({names}); -help lists them all")
+        raise InputError(f"{words[0]!a}: neither an option nor a command ({', '.join(COMMANDS)}); -help lists them all")
     return _simulate(words)
 
 

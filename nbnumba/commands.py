@@ -31,7 +31,7 @@ def noise(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="FLOATFILE [OPTION]...",
+            metavar="FLOATFILE",
             help="A raw float image and options as for rendering: -detpixels_f and -detpixels_s give its size, "
             "-seed, -adc and -roi the noise, -noisefile the result; -distance, -pixel and others go into the header.",
         ),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -174,28 +173,6 @@ def _detector_abs(draft: _Draft, use: Use) -> None:
         draft.set(detector_mu=1.0 / (depth * 1e-6))
 
 
-def _threads(draft: _Draft, use: Use) -> None:
-    most = available_threads()
-    allowed = f"1 to {most}, the cores that this process may use"
-    try:
-        count = whole_number(use, use.values[0])
-    except InputError:
-        count = 0
-    if not 1 <= count <= most:
-        raise InputError(f"{use.word}: {quote(use.values[0])} is not allowed; allowed: {allowed}")
-    draft.set(threads=count)
-
-
-def available_threads() -> int:
-    """Return how many threads this process may run."""
-    named = os.environ.get("NUMBA_NUM_THREADS", "")
-    if named.isdecimal() and int(named) > 0:
-        return int(named)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _semantics(draft: _Draft, use: Use) -> None:
     draft.set(semantics=Semantics(str(_value(use, use.values[0]))))
 
@@ -211,7 +188,6 @@ _SPECIAL: dict[str, Callable[[_Draft, Use], None]] = {
     "-misset": _misset,
     "-pivot": _pivot,
     "-detector_abs": _detector_abs,
-    "-threads": _threads,
     "-semantics": _semantics,
     "-printout_pixel": _printout_pixel,
 }

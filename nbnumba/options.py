@@ -100,10 +100,15 @@ def _nearest(word: str) -> str | None:
     typed = word.lower()
     if typed in spellings:
         return spellings[typed]
-    # A shortened name is the commonest slip: C allows only longer ones.
-    longer = [name for name in spellings if len(typed) > 3 and name.startswith(typed)]
-    close = difflib.get_close_matches(typed, longer or list(spellings), n=1, cutoff=0.0 if longer else 0.6)
-    if not close:
-        inside = [name for name in spellings if len(typed) > 4 and typed.strip("-") in name]
-        close = sorted(inside, key=len)[:1]
+    # The commonest slips: a shortened name, its end alone, a wrong second half.
+    body, stem = typed.strip("-"), typed.split("_")[0]
+    slips = (
+        [name for name in spellings if len(body) > 2 and name.startswith(typed)],
+        [name for name in spellings if len(body) > 3 and body in name],
+        [name for name in spellings if len(stem) > 3 and "_" in typed and name.startswith(stem)],
+    )
+    likely = next((names for names in slips if names), None)
+    if likely:
+        return spellings[difflib.get_close_matches(typed, likely, n=1, cutoff=0.0)[0]]
+    close = difflib.get_close_matches(typed, list(spellings), n=1, cutoff=0.6)
     return spellings[close[0]] if close else None

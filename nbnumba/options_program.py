@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .option_types import INTEGER, Unset, choice, filename, flag, ignored, number, special, whole
+from .option_types import (
+    AT_LEAST_ONE,
+    INTEGER,
+    Unset,
+    choice,
+    filename,
+    flag,
+    ignored,
+    number,
+    whole,
+)
 
 OUTPUT = (
     filename(
@@ -49,7 +59,7 @@ OUTPUT = (
         default="250/(5 rmsd)",
     ),
     flag("-nopgm", "do not write it", sets={"write_pgm": False}),
-    filename("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True),
+    filename("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True, default="not written"),
     flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}),
     choice(
         "-smv_header",
@@ -103,7 +113,9 @@ ENGINE = (
         choices=("auto", "cpu", "cuda"),
         default="auto",
     ),
-    special("-threads", "threads of the processor", "N", own=True, default="all cores"),
+    whole(
+        "-threads", "threads of the processor", "N", ("threads",), allowed=AT_LEAST_ONE, own=True, default="all cores"
+    ),
 )
 
 HELP = (

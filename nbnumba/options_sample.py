@@ -249,7 +249,7 @@ SPREAD = (
     ),
     whole(
         "-hdivsteps",
-        "directions across the horizontal",
+        "directions across the horizontal divergence",
         "N",
         ("hdivsteps",),
         unset=Unset.NOT_POSITIVE,
@@ -258,7 +258,7 @@ SPREAD = (
     ),
     whole(
         "-vdivsteps",
-        "directions across the vertical",
+        "directions across the vertical divergence",
         "N",
         ("vdivsteps",),
         unset=Unset.NOT_POSITIVE,

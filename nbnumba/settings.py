@@ -1,8 +1,10 @@
 """What a user asked for, after the words are read and before anything is worked out.
 
 The values are those that the variables of nanoBragg.c hold when its argument loop ends
-(nanoBragg.c:505-1116), in SI units; `None` stands for C's "not set" values. Nothing here is derived:
-defaults that depend on other settings are filled in by `nbnumba.resolve`.
+(nanoBragg.c:505-1116), in SI units; `None` stands for C's "not set" values: counts of zero or less (phisteps: below
+zero), negative ranges and spreads, divergence steps of zero or less. Values that C
+tells apart from "not set" stay as typed, the odd ones with a remark. Nothing here is derived: defaults that
+depend on other settings are filled in by `nbnumba.resolve`.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ class Settings:
 
     # Beam
     wavelength: float = 1.0e-10  # [lambda0]
-    dispersion: float = 0.0  # fraction of the wavelength, full range
+    dispersion: float = 0.0  # fraction of the wavelength, full range; < 0 with dispsteps: C takes 1
     dispsteps: int | None = None
     hdivrange: float | None = None
     vdivrange: float | None = None
@@ -137,7 +139,7 @@ class Settings:
     curved_detector: bool = False
     point_pixel: bool = False
     detector_mu: float = -1.0  # 1/m; < 0: not given, 0: no absorption [-detector_abs inf]
-    detector_thick: float = 0.0
+    detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometre
     detector_thicksteps: int | None = None
     mask_file: str | None = None
     header_file: str | None = None  # -img; its header is already in the other fields
@@ -147,8 +149,8 @@ class Settings:
     # Goniometer
     phi: float = 0.0  # start [phi0]
     osc: float | None = None  # None or negative: not given
-    phistep: float | None = None
-    phisteps: int | None = None
+    phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given
+    phisteps: int | None = None  # 0 counts as 1
 
     # Sampling
     oversample: int | None = None

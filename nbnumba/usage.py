@@ -26,8 +26,8 @@ that of nanoBragg.
 
 A crystal (-mat or -cell) and structure factors (-hkl, -default_F, or the dump of an earlier run) are needed; all \
 else has defaults. Of options that contradict each other the last one counts. A name may be written with two dashes \
-and may be longer than here (-matrix for -mat), never shorter; the options of one letter, those marked with a star, \
-and nbnumba's own count only as written."""
+and may be longer than here (-matrix for -mat), never shorter; those marked with a star count only as written. \
+[mm] and the like are units."""
 
 _CLOSING = """\
 Exit status: 0 good; 1 a comparison differs; 2 bad option, value or file content; 3 a file cannot be read or \
@@ -50,7 +50,7 @@ def _wrap(text: str) -> str:
 
 def _option(option: Option) -> str:
     """Return the lines about one option."""
-    star = "*" if option.key in option.whole else ""
+    star = "*" if option.key in option.whole or option.own else ""
     unit = f" [{option.unit.symbol}]" if option.unit.symbol else ""
     default = f" (default {option.default})" if option.default else ""
     others = ", ".join(name + ("*" if name in option.whole else "") for name in option.spellings[1:])

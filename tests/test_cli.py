@@ -1,0 +1,197 @@
+"""The program as it is started: help, errors, notices and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import nbnumba
+from nbnumba import cli, usage
+from nbnumba.errors import DeviceError, FileError, InputError
+
+pytestmark = pytest.mark.command_line
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(nbnumba.__file__).parent.parent)}
+
+
+def run_python(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Start a Python process of its own, with this nbnumba."""
+    return subprocess.run(
+        [sys.executable, *words], stdout=stdout, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=120
+    )
+
+
+@pytest.mark.parametrize("word", ["-help", "--help", "-h"])
+def test_help(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-N", "5", word]) == 0
+    out, err = capsys.readouterr()
+    assert out == usage.help_text() + "\n"
+    assert err == ""
+
+
+@pytest.mark.parametrize("word", ["-version", "--version"])
+def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([word]) == 0
+    assert capsys.readouterr().out == f"nbnumba {nbnumba.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "lacking"),
+    [
+        ("", "no crystal: give -mat FILE or -cell"),
+        ("-default_F 10", "no crystal"),
+        ("-hkl P1.hkl -distance 100", "no crystal"),
+        ("-cell 40", "no structure factors: give -hkl FILE or -default_F F (there is no Fdump.bin to read either)"),
+        (
+            "-mat A.mat -default_F 0 -dump D.bin",
+            "no structure factors: give -hkl FILE or -default_F F (there is no D.b",
+        ),
+    ],
+)
+def test_incomplete_command_shows_the_usage(line: str, lacking: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(usage.USAGE)
+    assert err.splitlines()[-1].startswith(f"nbnumba: error: {lacking}")
+    assert list(Path().iterdir()) == []
+
+
+def test_dump_of_an_earlier_run_serves_as_structure_factors(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("Fdump.bin").write_bytes(b"no dump at all")
+    assert cli.main(["-cell", "40"]) == 2
+    assert "usage:" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "message"),
+    [
+        ("-distanc 5", 2, "-distanc: unknown option; did you mean -distance?"),
+        ("-lambda", 2, "-lambda: needs"),
+        ("render -N 5", 2, "'render': neither an option nor a command (noise)"),
+        ("-mat absent.mat -default_F 5", 3, "absent.mat"),
+        ("-img absent.img", 3, "absent.img"),
+        ("-cell 40 -default_F 5 -floatfile absent/f.bin", 3, "absent/f.bin"),
+        ("-cell 40 -default_F 5 -threads 100000", 2, "-threads"),
+        ("noise", 2, "noise: "),
+        ("noise absent.bin", 3, "absent.bin"),
+    ],
+)
+def test_mistake_is_one_line(line: str, status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(line.split()) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nbnumba: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_notices_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-coherent", "-hdiv", "0.2"]) == 2
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "nbnumba: notice: -coherent has no effect, as in nanoBragg",
+        "nbnumba: notice: -hdiv has no effect, as in nanoBragg",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("bad\n  value"), 2, "nbnumba: error: bad value"),
+        (FileError("no disk"), 3, "nbnumba: error: no disk"),
+        (DeviceError("no device"), 4, "nbnumba: error: no device"),
+        (OSError(28, "No space left on device", "x.bin"), 3, "nbnumba: error: x.bin: No space left on device"),
+        (MemoryError("1 TB"), 2, "nbnumba: error: not enough memory: 1 TB"),
+        (MemoryError(), 2, "nbnumba: error: not enough memory"),
+        (KeyboardInterrupt(), 130, "nbnumba: interrupted"),
+    ],
+)
+def test_failure_is_one_line(error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.exit_status(partial(fail, error)) == status
+    assert capsys.readouterr().err == line + "\n"
+
+
+def test_bug_passes_through() -> None:
+    with pytest.raises(ZeroDivisionError):
+        cli.exit_status(partial(fail, ZeroDivisionError()))
+
+
+def fail(error: BaseException) -> int:
+    raise error
+
+
+NOT_LOADED = """
+import sys
+from nbnumba.cli import main
+status = main(sys.argv[1:])
+heavy = {"numba", "h5py", "numpy", "typer", "rich"} & set(sys.modules)
+sys.exit(f"loaded: {sorted(heavy)}" if heavy else status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("-help", 0), ("-version", 0), ("", 2), ("-distanc 5", 2), ("-lambda 0", 2), ("-cell 40 -default_F nan", 2)],
+)
+def test_help_and_mistakes_load_nothing_heavy(line: str, status: int) -> None:
+    done = run_python("-c", NOT_LOADED, *line.split())
+    assert done.returncode == status, done.stderr
+
+
+@pytest.mark.parametrize("line", ["-img absent.img", "-mat absent.mat -default_F 5", "noise absent.bin"])
+def test_missing_files_load_no_compiler(line: str) -> None:
+    script = NOT_LOADED.replace(', "numpy", "typer", "rich"', "")
+    done = run_python("-c", script, *line.split())
+    assert done.returncode == 3, done.stderr
+
+
+def test_import_loads_nothing_heavy() -> None:
+    done = run_python("-c", "import sys, nbnumba; sys.exit(bool({'numba', 'h5py', 'numpy'} & set(sys.modules)))")
+    assert done.returncode == 0
+
+
+def test_module_is_the_program() -> None:
+    done = run_python("-m", "nbnumba", "-lamda", "1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "nbnumba: error: -lamda: unknown option; did you mean -lambda?\n"
+
+
+def test_reader_that_leaves_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_python("-m", "nbnumba", "-help", stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run_python("-m", "nbnumba", "-help", stdout=full.fileno())
+    assert (done.returncode, done.stderr) == (3, "nbnumba: error: No space left on device\n")
+
+
+def test_ctrl_c_ends_with_one_line() -> None:
+    words = "-cell 40 -default_F 5 -N 30 -detpixels 4000 -oversample 9 -nonoise".split()
+    with subprocess.Popen(
+        [sys.executable, "-m", "nbnumba", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the report has begun, so the program has started
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode().splitlines()[-1] == "nbnumba: interrupted"
+    assert not Path("floatimage.bin").exists()

@@ -1,0 +1,99 @@
+"""The sub-commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import goldens
+import numpy as np
+import pytest
+
+from nbnumba import cli, usage
+from nbnumba.commands import app
+from nbnumba.io import smv
+
+pytestmark = pytest.mark.command_line
+
+NOISY = [name for name in goldens.names() if goldens.load(name).noise_image is not None]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_help_knows_every_command() -> None:
+    assert [command.name for command in app.registered_commands] == list(usage.COMMANDS)
+
+
+@pytest.mark.parametrize("name", usage.COMMANDS)
+def test_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    assert f"nbnumba {name}" in capsys.readouterr().out
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_of_a_golden_float_image(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = goldens.load(name)
+    assert golden.noise_header is not None
+    assert golden.noise_image is not None
+    goldens.copy_inputs(Path())
+    golden.float_image.astype("<f4").tofile("input.bin")
+    assert cli.main(["noise", "input.bin", *golden.words]) == 0
+    written = Path("noise.img").read_bytes()
+    assert written == golden.noise_header + golden.noise_image.astype("<u2").tobytes()
+    assert capsys.readouterr().out.splitlines()[1:] == golden.report.splitlines()[-2:]
+
+
+def test_noise_needs_no_crystal_and_states_its_geometry() -> None:
+    np.full((6, 8), 5.0, "<f4").tofile("f.bin")
+    words = "noise -seed 5 f.bin -detpixels_f 8 -detpixels_s 6 -pixel 0.5 -distance 150 -adc 10 -phi 3 -osc 2"
+    assert cli.main(words.split()) == 0
+    image = smv.read("noiseimage.img")
+    assert image.shape == (6, 8)
+    assert image.data.min() >= 10
+    stated = {key: image.value_of(key) for key in ("PIXEL_SIZE", "CLOSE_DISTANCE", "OSC_START", "OSC_RANGE")}
+    assert stated == {"PIXEL_SIZE": 0.5, "CLOSE_DISTANCE": 150, "OSC_START": 3, "OSC_RANGE": 2}
+
+
+def test_noise_outside_the_region_is_zero() -> None:
+    np.full((6, 8), 5.0, "<f4").tofile("f.bin")
+    words = "noise f.bin -seed 5 -detpixels_f 8 -detpixels_s 6 -roi 1 3 2 99"
+    assert cli.main(words.split()) == 0
+    inside = np.zeros((6, 8), bool)
+    inside[2:, 1:4] = True
+    assert np.array_equal(smv.read("noiseimage.img").data >= 40, inside)
+    assert np.array_equal(smv.read("noiseimage.img").data == 0, ~inside)
+
+
+def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -noisefile a.img".split()) == 0
+    seed = capsys.readouterr().out.splitlines()[0].removeprefix("noise seed = ")
+    assert cli.main(f"noise f.bin -detpixels 8 -noisefile b.img -quiet -seed {seed}".split()) == 0
+    assert capsys.readouterr().out == ""
+    assert Path("a.img").read_bytes() == Path("b.img").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        ("noise", 2, "noise: "),
+        ("noise -seed 5", 2, "noise: needs one float image, got 0: none"),
+        ("noise f.bin g.bin", 2, "noise: needs one float image, got 2: f.bin g.bin"),
+        ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
+        ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100"),
+        ("noise g.bin -detpixels 8", 3, "g.bin: "),
+        ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),
+        ("noise f.bin -detpixels 8 -roi 9 12 0 7", 2, "-roi: "),
+        ("noise f.bin -detpixels 8 -noisefile absent/n.img", 3, "absent/n.img"),
+    ],
+)
+def test_noise_that_cannot_be_drawn(words: str, status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main(words.split()) == status
+    err = capsys.readouterr().err
+    assert err.startswith("nbnumba: error: ")
+    assert message in err
+    assert err.count("\n") == 1
