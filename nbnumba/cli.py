@@ -32,10 +32,9 @@ def main(argv: list[str] | None = None) -> int:
         The words after the program's name; those of this process by default.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    for stream in (sys.stdout, sys.stderr):
+    if hasattr(sys.stdout, "reconfigure"):
         # File names may hold bytes that are no text; they leave as they came.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
+        sys.stdout.reconfigure(errors="surrogateescape")
     return exit_status(lambda: _run(words))
 
 

@@ -45,7 +45,13 @@ def run(command: CommandLine, notify: Notify) -> None:
     say = _Reporter(output.quiet)
     say(report.setup_lines(experiment, seed))
     with _progress("rendering", output) as progress:
-        image = simulate(experiment, command.engine.backend, command.engine.threads, progress)
+        image = simulate(
+            experiment,
+            command.engine.backend,
+            command.engine.threads,
+            progress,
+            lambda: notify("compiling for this machine, once; the next start takes a second"),
+        )
     if image.latch_hkl is not None:
         notify(
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "

@@ -76,6 +76,7 @@ def simulate(
     backend: str = "auto",
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
+    on_compiling: Callable[[], None] | None = None,
 ) -> Image:
     """Render an experiment.
 
@@ -87,6 +88,8 @@ def simulate(
         Every core that this process may use by default.
     progress : callable, optional
         Receives the fraction done, a few times a second.
+    on_compiling : callable, optional
+        Called once when the kernel must be compiled first, which takes some seconds.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def simulate(
 
     start = time.perf_counter()
     scene = build_scene(experiment)
-    rendered = kernels.render(scene, backend, threads, progress)
+    rendered = kernels.render(scene, backend, threads, progress, on_compiling)
     latch_hkl = kernels.sample_hkl(scene, rendered.latch) if rendered.latch != NEVER else None
     return Image(
         array=rendered.image,

@@ -55,6 +55,7 @@ def render(
     backend: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
+    on_compiling: Callable[[], None] | None = None,
 ) -> Rendered:
     """Render a scene.
 
@@ -66,6 +67,8 @@ def render(
         None: every core that this process may use.
     progress : callable, optional
         Receives the fraction done, a few times a second.
+    on_compiling : callable, optional
+        Called once when the kernel must be compiled first, which takes some seconds.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def render(
     check_engine(backend, threads)
     from . import cpu_driver
 
-    return cpu_driver.render(scene, threads or available_threads(), progress)
+    return cpu_driver.render(scene, threads or available_threads(), progress, on_compiling)
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:

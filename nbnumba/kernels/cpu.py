@@ -7,11 +7,10 @@ threads.
 """
 
 import numpy as np
-from numba import prange
 
 from ..scene import CURVED, FLAT, NEVER
 from . import physics as p
-from .jit import kernel, parallel_kernel
+from .jit import inner, kernel
 
 WIDTH = 64  # pixels of a strip
 LANES = 8  # partial sums of a row
@@ -54,14 +53,14 @@ SCRATCH = len(_NAMES) * WIDTH
 NEAREST, CUBIC, SEARCH = 0, 1, 2  # what is done with the indices of a sample
 
 
-@kernel
+@inner
 def fill(s, row, n, value):
     """Set a row of the scratch array."""
     for w in range(n):
         s[row + w] = value
 
 
-@kernel
+@inner
 def square_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc):
     """Indices and lattice factors of a parallelepiped crystal."""
     for w in range(n):
@@ -79,7 +78,7 @@ def square_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc):
         )
 
 
-@kernel
+@inner
 def round_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc, fudge):
     """Indices and lattice factors of an ellipsoidal crystal."""
     for w in range(n):
@@ -97,7 +96,7 @@ def round_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc, fudge):
         )
 
 
-@kernel
+@inner
 def spot_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, stars, cells, fudge, tophat):
     """Indices and lattice factors of Gaussian or top-hat spots."""
     ux, uy, uz = stars[0], stars[1], stars[2]
@@ -125,7 +124,7 @@ def spot_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, stars, cells, fudge, to
             s[AMPLITUDE + w] = p.lattice_factor_gauss(s[TERM + w], cells, fudge)
 
 
-@kernel
+@inner
 def nearest_strip(s, index, n, table, h_min, k_min, l_min):
     """Terms of one sample with the structure factor of the nearest reflection."""
     nh, nk, nl = table.shape
@@ -140,7 +139,7 @@ def nearest_strip(s, index, n, table, h_min, k_min, l_min):
         s[TERM + w] = amplitude * amplitude
 
 
-@kernel
+@inner
 def cubic_strip(s, n, table, h_min, k_min, l_min, first_pixel, sample, samples, latch):
     """Terms of one sample with tricubic interpolation where the table reaches and the latch allows."""
     nh, nk, nl = table.shape
@@ -159,7 +158,7 @@ def cubic_strip(s, n, table, h_min, k_min, l_min, first_pixel, sample, samples, 
         s[TERM + w] = amplitude * amplitude
 
 
-@kernel
+@inner
 def search_strip(s, n, table, h_min, k_min, l_min, sample, skip_empty):
     """Note the first sample of each pixel that trips the interpolation latch."""
     nh, nk, nl = table.shape
@@ -174,18 +173,19 @@ def search_strip(s, n, table, h_min, k_min, l_min, sample, skip_empty):
             s[FIRST + w] = sample
 
 
-@kernel
+@inner
 def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
     """Diffracted direction and distance of one sub-pixel of every pixel of a strip."""
-    sub = scene.pixel_size / scene.oversample
-    along_slow = sub * (slow * scene.oversample + sub_slow) + sub / 2.0
-    depth = layer * scene.layer_step
-    fx, fy, fz = scene.fast[0], scene.fast[1], scene.fast[2]
-    row_x = along_slow * scene.slow[0] + depth * scene.normal[0] + scene.origin[0]
-    row_y = along_slow * scene.slow[1] + depth * scene.normal[1] + scene.origin[1]
-    row_z = along_slow * scene.slow[2] + depth * scene.normal[2] + scene.origin[2]
-    oversample = scene.oversample
-    if scene.surface == FLAT:
+    q = scene.numbers[0]
+    sub = q.pixel_size / q.oversample
+    along_slow = sub * (slow * q.oversample + sub_slow) + sub / 2.0
+    depth = layer * q.layer_step
+    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
+    row_x = along_slow * q.slow[0] + depth * q.normal[0] + q.origin[0]
+    row_y = along_slow * q.slow[1] + depth * q.normal[1] + q.origin[1]
+    row_z = along_slow * q.slow[2] + depth * q.normal[2] + q.origin[2]
+    oversample = q.oversample
+    if q.surface == FLAT:
         for w in range(n):
             along_fast = sub * ((fast + w) * oversample + sub_fast) + sub / 2.0
             x = along_fast * fx + row_x
@@ -201,7 +201,7 @@ def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
     for w in range(n):
         along_fast = sub * ((fast + w) * oversample + sub_fast) + sub / 2.0
         x, y, z = p.curved_position(
-            scene, along_fast, along_slow, depth, along_fast * fy + row_y, along_fast * fz + row_z
+            q, along_fast, along_slow, depth, along_fast * fy + row_y, along_fast * fz + row_z
         )
         radius = np.sqrt(x * x + y * y + z * z)
         s[RADIUS + w] = radius
@@ -210,29 +210,32 @@ def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
         s[DZ + w] = z / radius
 
 
-@kernel
+@inner
 def omega_strip(scene, s, n):
     """Solid angle of every pixel at the current sub-pixel."""
-    pixel, close, point = scene.pixel_size, scene.close_distance, scene.point_pixel
-    obliquity = scene.surface != CURVED
+    q = scene.numbers[0]
+    pixel, close, point = q.pixel_size, q.close_distance, q.point_pixel
+    obliquity = q.surface != CURVED
     for w in range(n):
         s[OMEGA + w] = p.solid_angle(s[RADIUS + w], pixel, close, point, obliquity)
 
 
-@kernel
+@inner
 def capture_strip(scene, s, n, layer, always):
     """Captured fraction at the current sub-pixel: where it is still 0, or everywhere."""
-    ox, oy, oz = scene.normal[0], scene.normal[1], scene.normal[2]
-    along_ray = scene.surface == CURVED
+    q = scene.numbers[0]
+    ox, oy, oz = q.normal[0], q.normal[1], q.normal[2]
+    along_ray = q.surface == CURVED
     for w in range(n):
         if always or s[CAPTURE + w] == 0.0:
             parallax = 1.0 if along_ray else s[DX + w] * ox + s[DY + w] * oy + s[DZ + w] * oz
-            s[CAPTURE + w] = p.capture_fraction(layer, scene.layer_step, scene.mu, parallax)
+            s[CAPTURE + w] = p.capture_fraction(layer, q.layer_step, q.mu, parallax)
 
 
-@kernel
+@inner
 def scatter_strip(scene, s, n, source):
     """Scattering vectors for one source; GAIN becomes 0 where dmin leaves the sample out, else 1."""
+    q = scene.numbers[0]
     ix = scene.sources[source, 0]
     iy = scene.sources[source, 1]
     iz = scene.sources[source, 2]
@@ -241,7 +244,7 @@ def scatter_strip(scene, s, n, source):
         s[QX + w] = (s[DX + w] - ix) * inverse_wavelength
         s[QY + w] = (s[DY + w] - iy) * inverse_wavelength
         s[QZ + w] = (s[DZ + w] - iz) * inverse_wavelength
-    dmin = scene.dmin
+    dmin = q.dmin
     if dmin > 0.0:
         for w in range(n):
             x = s[QX + w]
@@ -252,14 +255,15 @@ def scatter_strip(scene, s, n, source):
         fill(s, GAIN, n, 1.0)
 
 
-@kernel
+@inner
 def polar_strip(scene, s, n, source, row, always):
     """Polarisation factor for one source: where it is still 0 and the sample counts, or everywhere."""
+    q = scene.numbers[0]
     ix = scene.sources[source, 0]
     iy = scene.sources[source, 1]
     iz = scene.sources[source, 2]
-    px, py, pz = scene.polar_axis[0], scene.polar_axis[1], scene.polar_axis[2]
-    kahn = scene.kahn
+    px, py, pz = q.polar_axis[0], q.polar_axis[1], q.polar_axis[2]
+    kahn = q.kahn
     for w in range(n):
         factor = p.polarization_factor(kahn, ix, iy, iz, s[DX + w], s[DY + w], s[DZ + w], px, py, pz)
         kept = s[row + w]
@@ -267,7 +271,7 @@ def polar_strip(scene, s, n, source, row, always):
         s[row + w] = factor if wanted else kept
 
 
-@kernel
+@inner
 def any_zero(s, row, n):
     """Tell whether a row holds a zero."""
     zeros = 0
@@ -276,27 +280,28 @@ def any_zero(s, row, n):
     return zeros > 0
 
 
-@kernel
+@inner
 def weigh_strip(scene, s, n, weight):
     """Complete GAIN by the factors that multiply each term, and FACTOR by those of the running sum."""
+    q = scene.numbers[0]
     if weight != 1.0:
         for w in range(n):
             s[GAIN + w] *= weight
-    row = FACTOR if scene.compound else GAIN
-    if scene.compound:
+    row = FACTOR if q.compound else GAIN
+    if q.compound:
         fill(s, FACTOR, n, 1.0)
-    if scene.oversample_thick or scene.weigh_layers:
+    if q.oversample_thick or q.weigh_layers:
         for w in range(n):
             s[row + w] *= s[CAPTURE + w]
-    if scene.oversample_polar:
+    if q.oversample_polar:
         for w in range(n):
             s[row + w] *= s[POLAR + w]
-    if scene.oversample_omega:
+    if q.oversample_omega:
         for w in range(n):
             s[row + w] *= s[OMEGA + w]
 
 
-@kernel
+@inner
 def compound_strip(s, n, skip_empty):
     """Add a term to the running sum and multiply the whole by the factors, as C does."""
     for w in range(n):
@@ -305,124 +310,129 @@ def compound_strip(s, n, skip_empty):
         s[SUM + w] = s[SUM + w] if left_out else together
 
 
-@kernel
+@inner
 def lattice_strip(scene, s, n, j):
     """Indices and lattice factors of one orientation."""
+    q = scene.numbers[0]
     o = scene.orientations
     ax, ay, az = o[j, 0], o[j, 1], o[j, 2]
     bx, by, bz = o[j, 3], o[j, 4], o[j, 5]
     cx, cy, cz = o[j, 6], o[j, 7], o[j, 8]
-    Na, Nb, Nc = scene.Na, scene.Nb, scene.Nc
-    if scene.shape == 0:
+    Na, Nb, Nc = q.Na, q.Nb, q.Nc
+    if q.shape == 0:
         square_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc)
-    elif scene.shape == 1:
-        round_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc, scene.fudge)
+    elif q.shape == 1:
+        round_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, Na, Nb, Nc, q.fudge)
     else:
-        tophat = scene.shape == 3
-        spot_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, scene.reciprocal_A, Na * Nb * Nc, scene.fudge, tophat)
+        tophat = q.shape == 3
+        spot_strip(s, n, ax, ay, az, bx, by, bz, cx, cy, cz, q.reciprocal_A, Na * Nb * Nc, q.fudge, tophat)
 
 
-@kernel
+@inner
 def sum_orientations(scene, s, index, n, look_up, first_pixel, first_sample, samples):
     """Add the terms of all phi steps and mosaic domains for one source, or search them for the latch."""
-    h_min, k_min, l_min = float(scene.h_min), float(scene.k_min), float(scene.l_min)
-    row = SUM if scene.plain else PART
+    q = scene.numbers[0]
+    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
+    row = SUM if q.plain else PART
     for j in range(scene.orientations.shape[0]):
         lattice_strip(scene, s, n, j)
         if look_up == SEARCH:
-            search_strip(s, n, scene.table, h_min, k_min, l_min, first_sample + j, scene.skip_empty)
+            search_strip(s, n, scene.table, h_min, k_min, l_min, first_sample + j, q.skip_empty)
             continue
         if look_up == CUBIC:
-            cubic_strip(s, n, scene.table, h_min, k_min, l_min, first_pixel, first_sample + j, samples, scene.latch)
+            cubic_strip(s, n, scene.table, h_min, k_min, l_min, first_pixel, first_sample + j, samples, q.latch)
         else:
             nearest_strip(s, index, n, scene.table, h_min, k_min, l_min)
-        if scene.compound:
-            compound_strip(s, n, scene.skip_empty)
+        if q.compound:
+            compound_strip(s, n, q.skip_empty)
         else:
             for w in range(n):
                 s[row + w] += s[TERM + w]
 
 
-@kernel
+@inner
 def sum_strip(scene, s, index, n, slow, fast, look_up):
     """Run the sum of one strip: layers, sub-pixels, sources, orientations."""
+    q = scene.numbers[0]
     orientations, n_sources = scene.orientations.shape[0], scene.sources.shape[0]
-    first_pixel = np.int64(slow) * scene.n_fast + fast
-    samples = np.int64(scene.layers) * scene.oversample * scene.oversample * n_sources * orientations
-    fill(s, SUM, n, scene.water_start)
+    first_pixel = np.int64(slow) * q.n_fast + fast
+    samples = np.int64(q.layers) * q.oversample * q.oversample * n_sources * orientations
+    fill(s, SUM, n, q.water_start)
     fill(s, OMEGA_SUM, WIDTH, 0.0)
     fill(s, FIRST, n, np.inf)
-    fill(s, POLAR, n, 0.0 if scene.polarized else 1.0)
+    fill(s, POLAR, n, 0.0 if q.polarized else 1.0)
     fill(s, WATER_CAPTURE, n, 0.0)
     fill(s, WATER_POLAR, n, 0.0)
     fill(s, WATER_POLAR_FIRST, n, 0.0)
-    unpolarized = scene.polarized
+    unpolarized = q.polarized
     sample = np.int64(0)
-    for layer in range(scene.layers):
-        fill(s, CAPTURE, n, 0.0 if scene.sensor else 1.0)
+    for layer in range(q.layers):
+        fill(s, CAPTURE, n, 0.0 if q.sensor else 1.0)
         # Without these two only the last layer's capture reaches the picture.
-        capture_wanted = scene.oversample_thick or scene.weigh_layers or layer == scene.layers - 1
-        for sub in range(scene.oversample * scene.oversample):
-            place_strip(scene, s, n, slow, fast, sub // scene.oversample, sub % scene.oversample, layer)
+        capture_wanted = q.oversample_thick or q.weigh_layers or layer == q.layers - 1
+        for sub in range(q.oversample * q.oversample):
+            place_strip(scene, s, n, slow, fast, sub // q.oversample, sub % q.oversample, layer)
             first = layer == 0 and sub == 0
-            if first or scene.oversample_omega:
+            if first or q.oversample_omega:
                 omega_strip(scene, s, n)
             for w in range(n):
                 s[OMEGA_SUM + w] += s[OMEGA + w]
-            if scene.sensor and capture_wanted:
-                capture_strip(scene, s, n, layer, scene.oversample_thick)
-            if scene.water_end != 0.0 and scene.oversample_thick:
+            if q.sensor and capture_wanted:
+                capture_strip(scene, s, n, layer, q.oversample_thick)
+            if q.water_end != 0.0 and q.oversample_thick:
                 for w in range(n):
-                    s[WATER_CAPTURE + w] += s[CAPTURE + w] / (scene.oversample * scene.oversample)
+                    s[WATER_CAPTURE + w] += s[CAPTURE + w] / (q.oversample * q.oversample)
             for source in range(n_sources):
                 scatter_strip(scene, s, n, source)
-                if scene.polarized and (unpolarized or scene.oversample_polar):
-                    polar_strip(scene, s, n, source, POLAR, scene.oversample_polar)
+                if q.polarized and (unpolarized or q.oversample_polar):
+                    polar_strip(scene, s, n, source, POLAR, q.oversample_polar)
                     unpolarized = any_zero(s, POLAR, n)
-                if scene.water_end != 0.0 and scene.polarized:
+                if q.water_end != 0.0 and q.polarized:
                     if first and source == 0:
                         polar_strip(scene, s, n, source, WATER_POLAR_FIRST, True)
-                    if scene.oversample_polar:
+                    if q.oversample_polar:
                         for w in range(n):
                             s[WATER_POLAR + w] += s[POLAR + w] * scene.sources[source, 4]
-                if look_up != SEARCH and not scene.plain:
+                if look_up != SEARCH and not q.plain:
                     weigh_strip(scene, s, n, scene.sources[source, 4])
                     fill(s, PART, n, 0.0)
                 sum_orientations(scene, s, index, n, look_up, first_pixel, sample, samples)
-                if look_up != SEARCH and not scene.plain and not scene.compound:
+                if look_up != SEARCH and not q.plain and not q.compound:
                     for w in range(n):
                         s[SUM + w] += s[GAIN + w] * s[PART + w]
                 sample += orientations
-        if scene.water_end != 0.0 and not scene.oversample_thick:
+        if q.water_end != 0.0 and not q.oversample_thick:
             for w in range(n):
                 s[WATER_CAPTURE + w] += s[CAPTURE + w]
 
 
-@kernel
+@inner
 def water_strip(scene, s, n):
     """Put what the water adds to each pixel into TERM [photons]."""
-    places = scene.layers * scene.oversample * scene.oversample
+    q = scene.numbers[0]
+    places = q.layers * q.oversample * q.oversample
     for w in range(n):
         polar = s[POLAR + w]
-        if scene.polarized:
-            if scene.oversample_polar:
+        if q.polarized:
+            if q.oversample_polar:
                 polar = s[WATER_POLAR + w] / (places * scene.sources.shape[0])
             elif polar == 0.0:
                 polar = s[WATER_POLAR_FIRST + w]
-        s[TERM + w] = scene.water_end * s[WATER_CAPTURE + w] * polar * (s[OMEGA_SUM + w] / places)
+        s[TERM + w] = q.water_end * s[WATER_CAPTURE + w] * polar * (s[OMEGA_SUM + w] / places)
 
 
-@kernel
+@inner
 def store_strip(scene, s, n, slow, fast, image):
     """Scale the sums by what they have not been multiplied by yet and store them as float32."""
-    capture = not (scene.oversample_thick or scene.weigh_layers)
+    q = scene.numbers[0]
+    capture = not (q.oversample_thick or q.weigh_layers)
     for w in range(n):
-        value = scene.photons * s[SUM + w]
+        value = q.photons * s[SUM + w]
         value *= s[CAPTURE + w] if capture else 1.0
-        value *= 1.0 if scene.oversample_polar else s[POLAR + w]
-        value *= 1.0 if scene.oversample_omega else s[OMEGA + w]
+        value *= 1.0 if q.oversample_polar else s[POLAR + w]
+        value *= 1.0 if q.oversample_omega else s[OMEGA + w]
         s[SUM + w] = value
-    if scene.water_end != 0.0:
+    if q.water_end != 0.0:
         water_strip(scene, s, n)
         for w in range(n):
             s[SUM + w] += s[TERM + w]
@@ -431,7 +441,7 @@ def store_strip(scene, s, n, slow, fast, image):
             image[slow, fast + w] = np.float32(s[SUM + w])
 
 
-@kernel
+@inner
 def total_omega(s, n):
     """Sum OMEGA_SUM over the rendered pixels of a strip."""
     for w in range(n):
@@ -446,7 +456,7 @@ def total_omega(s, n):
     return total
 
 
-@kernel
+@inner
 def activate_strip(scene, s, n, slow, fast):
     """Mark the pixels of a strip that the mask lets through; tell whether there is any."""
     if scene.mask.shape[0] == 0:
@@ -460,79 +470,62 @@ def activate_strip(scene, s, n, slow, fast):
     return active > 0
 
 
-@kernel
+@inner
 def strip_place(scene, strip, strips_per_row):
     """Row, first column and width of a strip of the region."""
-    columns = scene.fast_last - scene.fast_first + 1
+    q = scene.numbers[0]
+    columns = q.fast_last - q.fast_first + 1
     row = strip // strips_per_row
     part = strip % strips_per_row
     start = columns * part // strips_per_row
     stop = columns * (part + 1) // strips_per_row
-    return scene.slow_first + row, scene.fast_first + start, stop - start
+    return q.slow_first + row, q.fast_first + start, stop - start
 
 
-@kernel
+@inner
 def first_trip(scene, s, n, slow, fast):
     """Ordinal of the first sample of a strip that trips the latch, or NEVER."""
-    per_pixel = np.int64(scene.layers) * scene.oversample * scene.oversample
+    q = scene.numbers[0]
+    per_pixel = np.int64(q.layers) * q.oversample * q.oversample
     per_pixel *= scene.sources.shape[0] * scene.orientations.shape[0]
     for w in range(n):
         if s[FIRST + w] < np.inf:
-            return (np.int64(slow) * scene.n_fast + fast + w) * per_pixel + np.int64(s[FIRST + w])
+            return (np.int64(slow) * q.n_fast + fast + w) * per_pixel + np.int64(s[FIRST + w])
     return NEVER
 
 
 @kernel
-def render_group(scene, image, omega, first, last, strips_per_row):
-    """Render the strips first to last - 1; `omega` receives each strip's sum of solid angles."""
+def work_on_strips(scene, image, omega, first, last, strips_per_row, search):
+    """Render the strips first to last - 1, or search them for the latch.
+
+    `omega` receives each strip's sum of solid angles. Returns the ordinal of the first sample that trips the latch,
+    or NEVER.
+    """
+    q = scene.numbers[0]
     s = np.zeros(SCRATCH)
     index = np.zeros(WIDTH, dtype=np.int32)
-    look_up = CUBIC if scene.interpolate else NEAREST
+    look_up = SEARCH if search else (CUBIC if q.interpolate else NEAREST)
     for strip in range(first, last):
         slow, fast, n = strip_place(scene, strip, strips_per_row)
-        omega[strip] = 0.0
-        if activate_strip(scene, s, n, slow, fast):
-            sum_strip(scene, s, index, n, slow, fast, look_up)
-            store_strip(scene, s, n, slow, fast, image)
-            omega[strip] = total_omega(s, n)
-
-
-@kernel
-def search_group(scene, first, last, strips_per_row):
-    """Ordinal of the first sample that trips the latch in the strips first to last - 1, or NEVER."""
-    s = np.zeros(SCRATCH)
-    index = np.zeros(WIDTH, dtype=np.int32)
-    for strip in range(first, last):
-        slow, fast, n = strip_place(scene, strip, strips_per_row)
-        if activate_strip(scene, s, n, slow, fast):
-            sum_strip(scene, s, index, n, slow, fast, SEARCH)
+        if not activate_strip(scene, s, n, slow, fast):
+            continue
+        sum_strip(scene, s, index, n, slow, fast, look_up)
+        if search:
             found = first_trip(scene, s, n, slow, fast)
             if found != NEVER:
                 return found
+        else:
+            store_strip(scene, s, n, slow, fast, image)
+            omega[strip] = total_omega(s, n)
     return NEVER
-
-
-@parallel_kernel
-def render_strips(scene, image, omega, first, last, strips_per_row, group):
-    """Render the strips first to last - 1 of the region, `group` of them a task."""
-    for task in prange((last - first + group - 1) // group):
-        start = first + task * group
-        render_group(scene, image, omega, start, min(start + group, last), strips_per_row)
-
-
-@parallel_kernel
-def search_strips(scene, found, first, last, strips_per_row, group):
-    """Search the strips for the latch; `found` receives one ordinal a task."""
-    for task in prange((last - first + group - 1) // group):
-        start = first + task * group
-        found[task] = search_group(scene, start, min(start + group, last), strips_per_row)
 
 
 @kernel
 def sample_hkl(scene, slow, fast, layer, sub, source, orientation):
     """Fractional indices of a single sample."""
+    q = scene.numbers[0]
     s = np.zeros(SCRATCH)
-    place_strip(scene, s, 1, slow, fast, sub // scene.oversample, sub % scene.oversample, layer)
+    place_strip(scene, s, 1, slow, fast, sub // q.oversample, sub % q.oversample, layer)
     scatter_strip(scene, s, 1, source)
     lattice_strip(scene, s, 1, orientation)
     return s[H], s[K], s[L]

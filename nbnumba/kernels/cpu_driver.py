@@ -1,92 +1,122 @@
-"""Runs the CPU twin block by block, so that Ctrl-C and the progress bar get their turn."""
+"""Runs the CPU twin on all threads, chunk by chunk, so that Ctrl-C and the progress bar get their turn.
+
+The threads are Python's: the kernel does not hold the interpreter's lock, a thread that is done takes the next
+chunk, and any number of renders may run at once. Numba's own parallel loops would compile the kernel three
+times over, share the strips out beforehand, and keep Ctrl-C waiting.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
 from ..scene import FLAT, NEVER, Scene
 from . import cpu
+from .packing import PackedScene, pack
 
 if TYPE_CHECKING:
     from . import Progress, Rendered
 
-BLOCK_SECONDS = 0.2  # the longest time between two looks at Ctrl-C
-TASK_STEPS = 100_000  # of one task, a fraction of a millisecond
+CHUNK_SECONDS = 0.02
+LOOK_SECONDS = 0.1  # between two looks at the progress
+FIRST_CHUNK_STEPS = 500_000  # about a millisecond or two
 LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
+PATIENCE_SECONDS = 0.7  # code that is loaded, not compiled, is there by then
 
-_lock = threading.Lock()  # Numba's workqueue threading layer cannot be entered twice
 
-
-def render(scene: Scene, threads: int, progress: Progress | None) -> Rendered:
+def render(
+    scene: Scene, threads: int, progress: Progress | None, on_compiling: Callable[[], None] | None
+) -> Rendered:
     """Render a scene on the CPU; see `nbnumba.kernels.render`."""
     from . import Rendered
 
-    with _lock:
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        try:
-            latch = _find_latch(scene)
-            scene = scene._replace(latch=latch)
-            image, omega = _render_blocks(scene, progress)
-        finally:
-            numba.set_num_threads(before)
-    return Rendered(image, float(np.sum(omega)), latch, "cpu", threads)
+    _load(scene, on_compiling)
+    latch = _find_latch(scene, threads)
+    scene = scene._replace(latch=latch)
+    work = _Work(scene, search=False)
+    work.run(threads, progress)
+    return Rendered(work.image, float(np.sum(work.omega)), latch, "cpu", threads)
 
 
-class _Blocks:
-    """Cuts the strips of a region into blocks of about BLOCK_SECONDS, by the speed of those before."""
+def _load(scene: Scene, on_compiling: Callable[[], None] | None) -> None:
+    """Load or compile the kernel in the main thread, where Ctrl-C is heard."""
+    timer = threading.Timer(PATIENCE_SECONDS, on_compiling or (lambda: None))
+    timer.daemon = True
+    timer.start()
+    try:
+        cpu.work_on_strips(pack(scene), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, False)
+    finally:
+        timer.cancel()
 
-    def __init__(self, scene: Scene) -> None:
+
+class _Work:
+    """The strips of a region, which threads take in chunks of about CHUNK_SECONDS."""
+
+    def __init__(self, scene: Scene, search: bool) -> None:
         rows, columns = scene.region_shape
         steps = scene.samples_per_pixel
         width = max(1, min(cpu.WIDTH, LONG_STRIP_STEPS // steps))
         self.per_row = -(-columns // width)
         self.strips = rows * self.per_row
-        steps_per_strip = steps * -(-columns // self.per_row)
-        self.group = max(1, TASK_STEPS // steps_per_strip)
-        self.size = max(self.group * numba.get_num_threads(), 20_000_000 // steps_per_strip, 1)
+        self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * -(-columns // self.per_row)))
+        self.scene: PackedScene = pack(scene)
+        self.search = search
+        self.image = np.zeros((0, 0) if search else (scene.n_slow, scene.n_fast), dtype=np.float32)
+        self.omega = np.zeros(0 if search else self.strips)
+        self.found = NEVER
+        self._next = 0
+        self._done = 0
+        self._stop = False
+        self._lock = threading.Lock()
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = 0
-        while first < self.strips:
-            last = min(self.strips, first + self.size)
+    def run(self, threads: int, progress: Progress | None) -> None:
+        """Work on all strips."""
+        if self.strips <= self.first_chunk or threads == 1 and progress is None:
+            self._take_chunks()
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                futures = [pool.submit(self._take_chunks) for _ in range(threads)]
+                while wait(futures, LOOK_SECONDS).not_done:
+                    if progress is not None:
+                        progress(self._done / self.strips)
+            finally:
+                self._stop = True
+            for future in futures:
+                future.result()
+
+    def _take_chunks(self) -> None:
+        """Work on one chunk after another until none is left."""
+        size = self.first_chunk
+        while not self._stop:
+            with self._lock:
+                first = self._next
+                last = self._next = min(self.strips, first + size)
+            if first == last:
+                return
             start = time.perf_counter()
-            yield first, last
+            found = cpu.work_on_strips(self.scene, self.image, self.omega, first, last, self.per_row, self.search)
             spent = max(1e-6, time.perf_counter() - start)
-            faster = min(4.0, BLOCK_SECONDS / spent)  # the first block may have compiled or woken the threads
-            self.size = max(numba.get_num_threads(), int(self.size * faster))
-            first = last
+            size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
+            with self._lock:
+                self._done += last - first
+                self.found = min(self.found, found)
+            # Chunks are taken in order: what comes later cannot hold an earlier sample.
+            self._stop = self._stop or found != NEVER
 
 
-def _render_blocks(scene: Scene, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
-    """Render all strips; return the image and each strip's solid angle."""
-    image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
-    blocks = _Blocks(scene)
-    omega = np.zeros(blocks.strips)
-    for first, last in blocks:
-        cpu.render_strips(scene, image, omega, first, last, blocks.per_row, blocks.group)
-        if progress is not None:
-            progress(last / blocks.strips)
-    return image, omega
-
-
-def _find_latch(scene: Scene) -> int:
+def _find_latch(scene: Scene, threads: int) -> int:
     """Ordinal of the first sample that switches interpolation off, in C's order; NEVER if there is none."""
     if not scene.interpolate or not scene.latching or not _may_trip(scene):
         return NEVER
-    blocks = _Blocks(scene)
-    for first, last in blocks:
-        found = np.full(-(-(last - first) // blocks.group), NEVER)
-        cpu.search_strips(scene, found, first, last, blocks.per_row, blocks.group)
-        if found.min() != NEVER:
-            return int(found.min())
-    return NEVER
+    work = _Work(scene, search=True)
+    work.run(threads, None)
+    return work.found
 
 
 def _may_trip(scene: Scene) -> bool:
@@ -107,9 +137,7 @@ def _may_trip(scene: Scene) -> bool:
         longest = max(longest, float(np.max(np.linalg.norm(directions - source[:3], axis=1)) * source[3]))
     longest *= 1.0 + 1e-9
     cell = np.linalg.norm(scene.orientations.reshape(-1, 3, 3), axis=2).max(axis=0)
-    for reach, h_min, size in zip(
-        cell * longest, (scene.h_min, scene.k_min, scene.l_min), scene.table.shape, strict=True
-    ):
+    for reach, h_min, size in zip(cell * longest, (scene.h_min, scene.k_min, scene.l_min), scene.table.shape, strict=True):
         h_max = h_min + size - 3
         if reach > h_max - 2 or -reach < h_min + 2:
             return True
@@ -123,4 +151,4 @@ def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:
     sample, source = divmod(sample, len(scene.sources))
     layer, sub = divmod(sample, scene.oversample**2)
     slow, fast = divmod(pixel, scene.n_fast)
-    return cpu.sample_hkl(scene, slow, fast, layer, sub, source, orientation)
+    return cpu.sample_hkl(pack(scene), slow, fast, layer, sub, source, orientation)
