@@ -74,6 +74,30 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     smv.write(output.noise_file, drawn.counts, smv.header(fields, style))
 
 
+@app.command("compare-traces", help=COMMANDS["compare-traces"].capitalize())
+def compare_traces(
+    a: Annotated[str, typer.Argument(metavar="A", help="A trace: text with TRACE_C or TRACE_PY lines, or JSON.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "-tolerance",
+            "--tolerance",
+            metavar="X",
+            help="Allowed difference, a fraction of the value; for h, k and l the difference itself "
+            "(default: 1e-11 for geometry and cell, 1e-9 for the rest).",
+        ),
+    ] = None,
+) -> int:
+    """Print the first quantity that differs; exit status 1 when there is one."""
+    from .compare_traces import compare_traces as compare
+
+    comparison = compare(a, b, tolerance)
+    for line in comparison.lines():
+        print(line)
+    return 1 if comparison.differences else 0
+
+
 def _header_fields(command: CommandLine) -> tuple[SmvFields, tuple[int, int, int, int]]:
     """Work out what a header states, and the region of interest; no crystal is needed for either."""
     from .detector import resolve_axes, resolve_detector

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels, report
+from .errors import InputError
 from .experiment import Experiment
 from .io import floatfile, pgm, preview, smv
 from .io.atomic import check_can_write, check_distinct
 from .noise import poisson_image_c, seed_from_time
 from .resolve import Notify, resolve
+from .scene import build_scene
 from .settings import CommandLine, Output, Semantics
 from .simulate import Image, simulate
 
@@ -38,6 +40,10 @@ def run(command: CommandLine, notify: Notify) -> None:
     kernels.check_engine(command.engine.backend, command.engine.threads)
     _check_outputs(output)
     experiment = resolve(command.settings, notify)
+    if output.trace_pixel is not None:
+        from .trace import check_pixel
+
+        check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
     style = _header_style(experiment, output, notify)
     seed = None
     if output.noise_file is not None:
@@ -58,6 +64,8 @@ def run(command: CommandLine, notify: Notify) -> None:
             "of the image; -semantics exact draws it right"
         )
     say(report.image_lines(image))
+    if output.trace_pixel is not None:
+        _trace(image, output.trace_pixel, output.trace_file, say)
     _Writer(image, output, style, say).write_all(seed)
 
 
@@ -80,7 +88,10 @@ def _check_outputs(output: Output) -> None:
         ("-pgmfile", output.pgm_file),
         ("-noisefile", output.noise_file),
         ("-pngfile", output.png_file),
+        ("-tracefile", output.trace_file),
     ]
+    if output.trace_file is not None and output.trace_pixel is None:
+        raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     outputs = [(option, path) for option, path in named if path is not None]
     check_distinct(outputs)
     for option, path in outputs:
@@ -97,6 +108,19 @@ def _header_style(experiment: Experiment, output: Output, notify: Notify) -> str
             "SMV headers cannot tell that a detector is tilted or curved: readers will take it for a flat, upright one"
         )
     return style
+
+
+def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: _Reporter) -> None:
+    """Print the trace of a pixel, under -quiet too, and write it to a file."""
+    from . import trace_file
+    from .trace import trace_pixel
+
+    scene = build_scene(image.experiment)._replace(latch=image.latch)
+    trace = trace_pixel(image.experiment, scene, pixel, float(image.array[pixel]))
+    print("\n".join(trace.lines()), flush=True)
+    if path is not None:
+        say([f"writing {path} as JSON"])
+        trace_file.write(path, trace, image.experiment, scene)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """What a user asked for, after the words are read and before anything is worked out.
 
-The values are those that the variables of nanoBragg.c hold when its argument loop ends
-(nanoBragg.c:505-1116), in SI units; `None` stands for C's "not set" values: counts of zero or less (phisteps: below
-zero), negative ranges and spreads, divergence steps of zero or less. Values that C
-tells apart from "not set" stay as typed, the odd ones with a remark. Nothing here is derived: defaults that
-depend on other settings are filled in by `nbnumba.resolve`.
+The values are those that the variables of nanoBragg.c hold when its argument loop ends (nanoBragg.c:505-1116),
+in SI units; `None` stands for C's "not set" values: counts of zero or less (phisteps: below zero), negative
+ranges and spreads, divergence steps of zero or less. Values that C tells apart from "not set" stay as typed,
+the odd ones with a remark. Nothing here is derived: defaults that depend on other settings are filled in by
+`nbnumba.resolve`.
 """
 
 from __future__ import annotations
@@ -182,6 +182,8 @@ class Output:
     progress: bool = True
     printout: bool = False
     printout_pixel: tuple[int, int] | None = None  # fast, slow
+    trace_pixel: tuple[int, int] | None = None  # slow, fast
+    trace_file: str | None = None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class Image:
     threads : int
     latch_hkl : (h, k, l) or None
         Fractional indices of the sample that switched interpolation off for the rest of the image.
+    latch : int
+        Its number in the image, or `scene.NEVER`.
     seconds : float
         Wall time of the rendering, compiling included.
     """
@@ -68,6 +70,7 @@ class Image:
     backend: str
     threads: int
     latch_hkl: tuple[float, float, float] | None
+    latch: int
     seconds: float
 
 
@@ -111,6 +114,7 @@ def simulate(
         backend=rendered.backend,
         threads=rendered.threads,
         latch_hkl=latch_hkl,
+        latch=rendered.latch,
         seconds=time.perf_counter() - start,
     )
 

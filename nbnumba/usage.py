@@ -13,6 +13,7 @@ _COLUMN = 24
 # Sub-commands and what they do; `nbnumba.commands` holds them.
 COMMANDS: dict[str, str] = {
     "noise": "draw photon noise on a float image that exists already",
+    "compare-traces": "tell where two traces of a pixel part",
 }
 
 USAGE = """\

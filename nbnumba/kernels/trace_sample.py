@@ -61,7 +61,7 @@ class Samples(NamedTuple):
     term: np.ndarray  # F_cell^2 F_latt^2
 
 
-def new_samples(count):
+def new_samples(count: int) -> Samples:
     """Return room for the samples of one ray."""
     flags = ("interpolated", "counted")
     return Samples(*(np.empty(count, dtype=np.bool_ if name in flags else np.float64) for name in Samples._fields))
