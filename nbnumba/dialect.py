@@ -44,7 +44,7 @@ def _left_over(loose: Loose) -> str:
     if loose.after is None:
         raise InputError(f"{quote(loose.word)}: an option is expected here, beginning with a dash; -help lists them")
     if loose.after.option.kind is not Kind.FLAG:
-        typed = " ".join((loose.after.word, *loose.after.values))
+        typed = " ".join(map(options.shown, (loose.after.word, *loose.after.values)))
         raise InputError(f"{quote(loose.word)}: an option is expected after {typed}")
     return f"{quote(loose.word)} is ignored: {loose.after.word} takes no value"
 

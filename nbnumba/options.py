@@ -73,7 +73,7 @@ def find(word: str) -> Option | None:
     others = {other.key for name, other in found if name not in longest and other is not option}
     if others:
         raise InputError(
-            f"{word}: names several options ({', '.join(sorted({option.key, *others}))}); give one at a time"
+            f"{shown(word)}: names several options ({', '.join(sorted({option.key, *others}))}); give one at a time"
         )
     return option
 
@@ -88,10 +88,15 @@ def unknown(word: str) -> InputError:
     """Return the error for a word that names no option, with the nearest one."""
     short = word[1:] if word.startswith("--") else word
     if short in MEANT:
-        return InputError(f"{word}: unknown option; the right one is {MEANT[short]}")
+        return InputError(f"{shown(word)}: unknown option; the right one is {MEANT[short]}")
     nearest = _nearest(short)
     hint = f"; did you mean {nearest}?" if nearest else "; -help lists all options"
-    return InputError(f"{word}: unknown option{hint}")
+    return InputError(f"{shown(word)}: unknown option{hint}")
+
+
+def shown(word: str) -> str:
+    """Return an option as typed for a message, escaped where it would upset a terminal."""
+    return word if word.isprintable() and len(word) <= 40 else f"{word[:40]!a}"
 
 
 def _nearest(word: str) -> str | None:

@@ -56,7 +56,7 @@ def split(words: Sequence[str]) -> tuple[list[Use], list[Loose]]:
             raise options.unknown(word)
         values = _values(word, option, words[position:])
         position += len(values)
-        uses.append(Use(word, option, values))
+        uses.append(Use(options.shown(word), option, values))
     return uses, loose
 
 
@@ -76,9 +76,9 @@ def _values(word: str, option: Option, rest: Sequence[str]) -> tuple[str, ...]:
         count = option.count
     for i in range(count):
         if i >= len(rest) or _is_option(rest[i]):
-            found = f"{rest[i]} follows" if i < len(rest) else "the line ends"
+            found = f"{options.shown(rest[i])} follows" if i < len(rest) else "the line ends"
             before = f"after {i} of them " if i else ""
-            raise InputError(f"{word}: needs {option.describe_values()}, but {before}{found}")
+            raise InputError(f"{options.shown(word)}: needs {option.describe_values()}, but {before}{found}")
     return tuple(rest[:count])
 
 

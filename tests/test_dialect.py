@@ -9,8 +9,11 @@ from typing import Any
 
 import goldens
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from requirements import requires
 
+from nbnumba import options
 from nbnumba.dialect import parse, parse_with_files
 from nbnumba.errors import FileError, InputError
 from nbnumba.settings import CommandLine, Convention, Engine, Output, Pivot, Semantics, Settings, Shape
@@ -602,6 +605,22 @@ def test_missing_header_file_is_a_file_error(tmp_path: Path) -> None:
 
 
 # Whole command lines
+
+WORDS = [name for option in options.OPTIONS for name in option.spellings if option.key not in ("-img", "-mask")]
+WORDS += ["0", "1", "-1", "2.5", "-1e-300", "1e300", "inf", "nan", "random", "beam", "c", "-", "", "x", "-x", "-matX"]
+
+
+@pytest.mark.property
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=5), max_size=12))
+def test_any_words_make_settings_or_one_line(words: list[str]) -> None:
+    try:
+        command = parse(words)
+    except InputError as error:
+        said = [str(error)]
+    else:
+        said = list(command.notices)
+        assert all(math.isfinite(value) for value in vars(command.settings).values() if isinstance(value, float))
+    assert all(line.isprintable() for line in said)
 
 
 def test_files_among_the_options() -> None:
