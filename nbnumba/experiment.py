@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .settings import Convention, Pivot, Semantics, Settings, Shape
+from .vectors import length
 
 if TYPE_CHECKING:
     from .structure_factors import ReflectionTable
@@ -61,7 +62,7 @@ class Crystal:
     @property
     def size_m(self) -> Array:
         """Edge lengths of the crystal, (3,) [m]."""
-        return np.asarray(self.lengths_A * 1e-10 * np.array(self.cells, dtype=float))
+        return np.array([length(v) * n for v, n in zip(self.real_space, self.cells, strict=True)])
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .noise import seed_from_time
 from .sampling import mosaic_domains, phi_steps
 from .settings import Semantics, Settings, Shape
 from .sources import make_source
+from .vectors import length
 
 Notify = Callable[[str], None]
 
@@ -124,10 +125,11 @@ def _crystal(settings: Settings, random_table: list[int]) -> Crystal:
     if misset is not None:
         reciprocal = lattice.misset(reciprocal, misset)
     made = lattice.lattice_from_reciprocal(reciprocal, cell)
-    lengths_m = made.lengths_A * 1e-10
+    # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
+    lengths_m = [length(v * 1e-10) for v in made.real_A]
     sizes = (settings.sample_x, settings.sample_y, settings.sample_z)
     typed = (settings.Na, settings.Nb, settings.Nc)
-    cells = tuple(lattice.cells_along(s, float(m), n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
+    cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
     if math.prod(cells) > 10**15:
         raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
     if settings.fudge < 0.0 and settings.shape in (Shape.ROUND, Shape.GAUSS):
