@@ -66,8 +66,17 @@ def _worst_difference(golden: NDArray, ours: NDArray, tolerance: Tolerance) -> t
     return float(relative[where]), where
 
 
+def _ratio(ours: float, golden: float) -> float:
+    """Return ours / golden, where nothing over nothing is 1."""
+    if golden != 0.0:
+        return ours / golden
+    return 1.0 if ours == 0.0 else np.inf
+
+
 def _correlation(golden: NDArray, ours: NDArray) -> float:
     """Return Pearson's correlation; two constant images correlate fully."""
+    if golden.size == 0:
+        return 1.0
     a = golden - golden.mean()
     b = ours - ours.mean()
     spread = np.sqrt(np.sum(a * a) * np.sum(b * b))
@@ -99,12 +108,10 @@ def judge(golden: NDArray, ours: NDArray, backend: str = "cpu", left_out: NDArra
     shape = golden.shape if golden.ndim == 2 else ours.shape
     worst_pixel = tuple(int(i) for i in np.unravel_index(np.flatnonzero(kept)[where], shape))
     equal_fraction = float(np.mean((a == b) | (np.isnan(a) & np.isnan(b))))
-    total = float(a.sum())
-    if total != 0.0:
-        sum_ratio = float(b.sum()) / total
-    else:
-        sum_ratio = 1.0 if float(b.sum()) == 0.0 else np.inf
-    correlation = _correlation(a, b)
+    # A picture may overflow float32; the rule for pixels has seen to it that both do in the same places.
+    finite = np.isfinite(a) & np.isfinite(b)
+    sum_ratio = _ratio(float(b[finite].sum()), float(a[finite].sum()))
+    correlation = _correlation(a[finite], b[finite])
 
     reasons = []
     if not worst <= tolerance.relative:

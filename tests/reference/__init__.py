@@ -4,6 +4,6 @@ It takes `nbnumba.settings.Settings` and nothing else of nbnumba: geometry, crys
 files and the sum are its own. Each of nanoBragg's defects is a switch of `reference.defects.Defects`.
 """
 
-from reference.image import Picture, reference_image, reference_picture
+from reference.image import Picture, reference_image, reference_picture, samples_per_pixel
 
-__all__ = ["Picture", "reference_image", "reference_picture"]
+__all__ = ["Picture", "reference_image", "reference_picture", "samples_per_pixel"]

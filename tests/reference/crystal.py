@@ -11,7 +11,7 @@ import numpy as np
 
 from nbnumba.settings import Settings, Shape
 from reference.defects import Defects
-from reference.randoms import Uniform, cap_rotation, missetting_angles
+from reference.randoms import Uniform, cap_rotation, missetting_angles, uniform_rotation
 from reference.vectors import Vector, cross, dot, length, matrix_times, scaled, turned, turned_xyz
 
 _ANGSTROM = 1e-10
@@ -36,9 +36,11 @@ def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal
 
     misset = settings.misset
     if settings.misset_random:
-        assert defects.misset_in_radians, "the uniform generator is not part of the reference"
-        assert settings.misset_seed is not None
-        misset = missetting_angles(cap_rotation(90.0, Uniform(settings.misset_seed)))
+        assert settings.misset_seed is not None, "an orientation seeded from the time cannot be repeated"
+        uniform = Uniform(settings.misset_seed)
+        # C differs: from a uniform orientation, for it takes 90 degrees for radians.
+        rotation = cap_rotation(90.0, uniform) if defects.misset_in_radians else uniform_rotation(uniform)
+        misset = missetting_angles(rotation)
     if misset is not None:
         reciprocal = tuple(turned_xyz(v, misset) for v in reciprocal)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +68,29 @@ def reference_image(settings: Settings, folder: Path, defects: Defects | None = 
     return reference_picture(settings, folder, defects).image
 
 
-def reference_picture(settings: Settings, folder: Path, defects: Defects | None = None) -> Picture:
-    """Render; `defects` default to those of the settings' semantics."""
+def reference_picture(
+    settings: Settings, folder: Path, defects: Defects | None = None, only: np.ndarray | None = None
+) -> Picture:
+    """Render an image.
+
+    Parameters
+    ----------
+    defects : by default those of the settings' semantics
+    only : (n_slow, n_fast) bool
+        Pixels of the picture that are drawn, the others stay 0. A region of interest is something else: it can
+        change the pixels inside, by the interpolation latch.
+    """
     scene = _build_scene(settings, Path(folder), defects or of_semantics(settings.semantics))
-    values, evaluated = _render(scene)
+    latch = _find_latch(scene) if scene.interpolate and scene.defects.interpolation_latch else None
     d = scene.detector
     image = np.zeros((d.n_slow, d.n_fast), np.float32)
-    with np.errstate(over="ignore"):
+    pixels = np.arange(scene.slow.size)
+    if only is not None:
+        pixels = np.flatnonzero(only[scene.slow, scene.fast])
+        scene = _part(scene, pixels)
+    # Factors that compound may overflow, in the C program too.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values, evaluated = _render(scene, pixels, latch)
         image[scene.slow, scene.fast] = values
     incomparable = np.zeros(image.shape, bool)
     phis = phi_angles(settings)
@@ -83,6 +99,17 @@ def reference_picture(settings: Settings, folder: Path, defects: Defects | None 
         first = int(np.argmax(evaluated))
         incomparable[scene.slow[first], scene.fast[first]] = True
     return Picture(image, incomparable)
+
+
+def samples_per_pixel(settings: Settings, folder: Path) -> int:
+    """Return how many samples one pixel sums over."""
+    scene = _build_scene(settings, Path(folder), of_semantics(settings.semantics))
+    return scene.layers * scene.oversample**2 * len(scene.sources) * len(scene.orientations)
+
+
+def _part(scene: _Scene, pixels: np.ndarray) -> _Scene:
+    """Restrict a scene to some of its pixels, without changing anything else."""
+    return replace(scene, slow=scene.slow[pixels], fast=scene.fast[pixels])
 
 
 def _build_scene(settings: Settings, folder: Path, defects: Defects) -> _Scene:
@@ -292,6 +319,15 @@ def _samples(scene: _Scene, ray: _Ray) -> Iterator[tuple[np.ndarray, np.ndarray,
 
 def _find_latch(scene: _Scene) -> tuple[int, int]:
     """Return the pixel and the sample of it (both counted from 0) that end interpolation."""
+    for start in range(0, scene.slow.size, 512):
+        part = _part(scene, np.arange(start, min(start + 512, scene.slow.size)))
+        pixel, sample = _first_trip(part)
+        if pixel < part.slow.size:
+            return start + pixel, sample
+    return scene.slow.size, 0
+
+
+def _first_trip(scene: _Scene) -> tuple[int, int]:
     never = np.iinfo(np.int64).max
     trips_at = np.full(scene.slow.size, never)
     number = 0
@@ -313,13 +349,13 @@ def _structure_factor(scene: _Scene, indices: np.ndarray, whole: np.ndarray, may
     return amplitude
 
 
-def _render(scene: _Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixel values (float64) and which pixels have a sample that -dmin lets through."""
+def _render(scene: _Scene, pixels: np.ndarray, latch: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixel values (float64) and which pixels have a sample that -dmin lets through.
+
+    `pixels` are the ordinals of the scene's pixels in the whole picture.
+    """
     s, defects = scene.settings, scene.defects
     size = scene.slow.size
-    latch = defects.interpolation_latch and scene.interpolate
-    latch_pixel, latch_sample = _find_latch(scene) if latch else (size, 0)
-    pixels = np.arange(size)
     kept = _Kept(np.zeros(size), np.zeros(size), np.zeros(size, bool), np.zeros(size))
     if s.nopolar:
         kept.polar, kept.has_polar = np.ones(size), np.ones(size, bool)
@@ -334,8 +370,8 @@ def _render(scene: _Scene) -> tuple[np.ndarray, np.ndarray]:
         factors = _switched(s, capture, polar, omega)
         for indices, whole, lattice, counted in _samples(scene, ray):
             interpolate = np.full(size, scene.interpolate)
-            if latch:
-                interpolate &= (pixels < latch_pixel) | ((pixels == latch_pixel) & (number < latch_sample))
+            if latch is not None:
+                interpolate &= (pixels < latch[0]) | ((pixels == latch[0]) & (number < latch[1]))
             if scene.interpolate:
                 interpolate &= counted & ~structure_factors.leaves_neighbourhood(scene.table, indices)
             amplitude = _structure_factor(scene, indices, whole, interpolate)

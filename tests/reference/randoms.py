@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from reference.vectors import Vector
+from reference.vectors import Vector, cross
 
 _MODULUS = 2147483647
 _TABLE = 32
@@ -62,6 +62,25 @@ def cap_rotation(spread: float, uniform: Uniform) -> tuple[float, ...]:
         t * y * z + s * x,
         c + t * (z * z),
     )
+
+
+def uniform_rotation(uniform: Uniform) -> tuple[float, ...]:
+    """Return a rotation matrix, row-major, uniform over all rotations.
+
+    The first 256 numbers of the stream are passed over; the next three make Shoemake's quaternion.
+    """
+    for _ in range(256):
+        uniform.next()
+    u1, u2, u3 = uniform.next(), 2.0 * math.pi * uniform.next(), 2.0 * math.pi * uniform.next()
+    x, y = math.sqrt(1.0 - u1) * math.sin(u2), math.sqrt(1.0 - u1) * math.cos(u2)
+    z, w = math.sqrt(u1) * math.sin(u3), math.sqrt(u1) * math.cos(u3)
+    # The product of the quaternion, a unit vector and the conjugate quaternion, for each unit vector in turn.
+    columns = []
+    for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        once = cross((x, y, z), axis)
+        twice = cross((x, y, z), once)
+        columns.append(tuple(v + 2.0 * (w * a + b) for v, a, b in zip(axis, once, twice, strict=True)))
+    return tuple(columns[j][i] for i in range(3) for j in range(3))
 
 
 def missetting_angles(matrix: tuple[float, ...]) -> Vector:

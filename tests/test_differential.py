@@ -1,0 +1,28 @@
+"""The engine draws what the slow reference of the tests draws, for random command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+import random_commands
+from gate import judge
+from reference import reference_picture
+
+from nbnumba.dialect import parse
+from nbnumba.simulate import simulate_command
+
+pytestmark = pytest.mark.differential
+
+
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+@pytest.mark.parametrize("seed", range(60))
+def test_random_command(seed: int, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [*random_commands.random_command(Random(seed)), "-semantics", semantics, "-backend", "cpu"]
+    random_commands.prepare_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    expected = reference_picture(parse(words).settings, tmp_path)
+    ours = simulate_command(words, tmp_path)
+    verdict = judge(expected.image, ours, left_out=expected.incomparable)
+    assert verdict.pixels_agree, f"{verdict.reason}; {' '.join(words)}"
