@@ -80,7 +80,7 @@ def test_dump_of_an_earlier_run_serves_as_structure_factors(capsys: pytest.Captu
     [
         ("-distanc 5", 2, "-distanc: unknown option; did you mean -distance?"),
         ("-lambda", 2, "-lambda: needs"),
-        ("render -N 5", 2, "'render': neither an option nor a command (noise"),
+        ("render -N 5", 2, "'render': neither an option nor a command ("),
         ("-mat absent.mat -default_F 5", 3, "absent.mat"),
         ("-img absent.img", 3, "absent.img"),
         ("-cell 40 -default_F 5 -floatfile absent/f.bin", 3, "absent/f.bin"),
