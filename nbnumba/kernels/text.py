@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nbnumba.kernels.jit import strict
+from nbnumba.kernels.jit import strict, strict_inner
 
 _POWERS_OF_TEN = np.array([10.0**n for n in range(23)])  # all exact in float64
 _INTEGER_POWERS_OF_TEN = np.array([10**n for n in range(19)], dtype=np.int64)
@@ -15,30 +15,30 @@ _LARGEST_INDEX = 2147483647
 _EXACT, _SLOW, _WORD = 0, 1, 2  # what a number turned out to be
 
 
-@strict
+@strict_inner
 def _is_digit(byte):
     return 48 <= byte <= 57
 
 
-@strict
+@strict_inner
 def _is_blank(byte):
     """Whether a byte separates columns: space, tab, vertical tab, form feed."""
     return byte == 32 or byte == 9 or byte == 11 or byte == 12
 
 
-@strict
+@strict_inner
 def _ends_line(byte):
     return byte == 10 or byte == 13
 
 
-@strict
+@strict_inner
 def _skip_blanks(text, i):
     while i < text.size and _is_blank(text[i]):
         i += 1
     return i
 
 
-@strict
+@strict_inner
 def _skip_line(text, i):
     """Return where the next line begins; the two bytes of a Windows line end are one end."""
     while i < text.size and not _ends_line(text[i]):
@@ -48,13 +48,13 @@ def _skip_line(text, i):
     return i + 1
 
 
-@strict
+@strict_inner
 def _starts_comment(byte):
     """Whether a byte is ``#`` or ``!``."""
     return byte == 35 or byte == 33
 
 
-@strict
+@strict_inner
 def parse_number(text, i):
     """Read the number that begins at a byte.
 

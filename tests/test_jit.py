@@ -1,0 +1,68 @@
+"""Compiled code is kept, found again without getting ready to compile, and never stale."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.command_line
+
+FILL = """
+import sys
+import numpy as np
+from nbnumba.kernels import text
+one = np.ones(1, dtype=np.int32)
+table = np.zeros((2, 2, 2))
+text.fill_table(table, 0, 0, 0, one, one, one, np.array([7.0]))
+found = sum(text.fill_table.stats.cache_hits.values())
+print(found, "numba.np.arraymath" in sys.modules, table[1, 1, 1])
+"""
+
+# A number of 1 and eight bytes of text: the scanner is compiled after other code was found.
+SCAN = """
+count = text.scan_reflections(
+    np.frombuffer(b"1 2 3 4\\n", dtype=np.uint8), 1, *(np.zeros(2, dtype=np.int32) for _ in range(3)),
+    np.zeros(2), np.zeros(2, dtype=np.int64), np.zeros((2, 3), dtype=np.int64))[0]
+print(count)
+"""
+
+
+def _run(script: str, cache: Path, package: Path = ROOT) -> str:
+    environment = {**os.environ, "NBNUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(package)}
+    ran = subprocess.run([sys.executable, "-c", script], cwd=package, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_kept_code_is_found_without_getting_ready_to_compile(tmp_path: Path) -> None:
+    assert _run(FILL, tmp_path) == "0 True 7.0\n"
+    assert _run(FILL, tmp_path) == "1 False 7.0\n"
+
+
+def test_compiling_after_code_was_found(tmp_path: Path) -> None:
+    _run(FILL, tmp_path)
+    assert _run(FILL + SCAN, tmp_path) == "1 False 7.0\n1\n"
+
+
+def test_an_edit_in_a_checkout_is_seen(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "nbnumba", checkout / "nbnumba")
+    cache = tmp_path / "cache"
+    assert _run(FILL, cache, checkout).endswith(" 7.0\n")
+    source = checkout / "nbnumba" / "kernels" / "text.py"
+    code = source.read_text()
+    assert code.count("] = F[n]\n") == 1
+    source.write_text(code.replace("] = F[n]\n", "] = 2.0 * F[n]\n"))
+    assert _run(FILL, cache, checkout) == "0 True 14.0\n"
+
+
+def test_without_a_place_to_keep_code(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert _run(FILL, tmp_path / "file") == "0 True 7.0\n"
