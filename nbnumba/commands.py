@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .cli import notice
+from .compare.command import compare
 from .dialect import parse_with_files
 from .errors import InputError
 from .settings import CommandLine, Semantics
@@ -24,6 +25,9 @@ _OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
 @app.callback()
 def _nbnumba() -> None:
     """Render diffraction images of nanocrystals (nbnumba -help), and work with them."""
+
+
+app.command("compare", help=COMMANDS["compare"].capitalize())(compare)
 
 
 @app.command("noise", help=COMMANDS["noise"].capitalize(), context_settings=_OUR_WORDS)

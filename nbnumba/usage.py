@@ -12,6 +12,7 @@ _COLUMN = 24
 
 # Sub-commands and what they do; `nbnumba.commands` holds them.
 COMMANDS: dict[str, str] = {
+    "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
     "compare-traces": "tell where two traces of a pixel part",
 }
