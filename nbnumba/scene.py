@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .background import water_photons_per_steradian
-from .constants import R_E_SQUARED
+from .constants import GAUSS_WIDTH, R_E_SQUARED, TOPHAT_RADIUS_SQUARED
 from .experiment import Experiment, Panel
 from .settings import Semantics, Shape
 from .vectors import Array, cross, dot, rotate_about
@@ -71,7 +71,8 @@ class Scene(NamedTuple):
     Nc: float
     shape: int
     fudge: float
-    reciprocal_A: Array  # (9,) unrotated a*, b*, c*
+    triangle: Array  # (6,) a* = (0, -, -), b* = (1, 3, -), c* = (2, 4, 5) laid with a* on x, b* in the xy plane
+    reach: float  # spots whose squared radius is larger cannot be seen, see physics.spot_radius_squared
     # structure factors, padded by one cell of default_F on every side
     table: Array  # (nh + 2, nk + 2, nl + 2)
     h_min: int
@@ -159,7 +160,8 @@ def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
         Nc=float(experiment.crystal.cells[2]),
         shape=SHAPES[experiment.crystal.shape],
         fudge=experiment.crystal.fudge,
-        reciprocal_A=experiment.crystal.reciprocal_A.reshape(9),
+        triangle=_triangle(experiment.crystal.reciprocal_A),
+        reach=_reach(experiment, panel, table, len(sources) * len(orientations)),
         table=table,
         h_min=minima[0],
         k_min=minima[1],
@@ -213,13 +215,45 @@ def _orientations(experiment: Experiment) -> Array:
 
 
 def _sources(experiment: Experiment) -> Array:
-    """Incident direction, 1/wavelength and weight of every source, (n, 5)."""
+    """Incident direction, 1/wavelength and weight of every source, (n, 5).
+
+    A source of weight 0 is left out: it would lend the pixels its polarisation.
+    """
     source = experiment.beam.source
     weights = np.ones(len(source.weights))
     # C differs: it never uses the weights of -sourcefile.
     if experiment.semantics is Semantics.EXACT and experiment.settings.source_file is not None:
-        weights = source.weights / np.mean(source.weights)
-    return np.column_stack([-source.directions, 1.0 / source.wavelengths, weights])
+        weights = source.weights / np.mean(source.weights[source.weights > 0.0])
+    sources = np.column_stack([-source.directions, 1.0 / source.wavelengths, weights])
+    return sources[weights > 0.0]
+
+
+def _triangle(reciprocal_A: Array) -> Array:
+    """Turn a*, b*, c* so that three of their nine coordinates vanish, (6,) [1/Angstrom]."""
+    upper = np.linalg.qr(reciprocal_A.T, mode="r")
+    return np.asarray(upper[np.triu_indices(3)])
+
+
+def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int) -> float:
+    """Squared radius beyond which a Gaussian or top-hat spot leaves no trace in a float32 image.
+
+    All samples of a pixel together must stay below 1e-47 photons; the smallest float32 is 1.4e-45.
+    """
+    crystal, sampling = experiment.crystal, experiment.sampling
+    if crystal.fudge == 0.0:
+        return math.inf
+    if crystal.shape is Shape.TOPHAT:
+        return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
+    nearest = min(abs(panel.close_distance), abs(panel.distance))
+    brightest = (
+        R_E_SQUARED * experiment.beam.fluence * max(1.0, panel.pixel_size**2) / nearest**2
+        * float(np.max(np.abs(table))) ** 2 * float(np.prod(crystal.cells)) ** 2
+        * orientations * len(experiment.beam.source.weights) * experiment.detector.layers * sampling.oversample**2
+    )  # fmt: skip
+    if not brightest > 0.0:
+        return 0.0
+    exponent = max(0.0, (math.log(brightest) - math.log(1e-47)) / 2.0)
+    return exponent * GAUSS_WIDTH / crystal.fudge
 
 
 def _bend_signs(experiment: Experiment, panel: Panel) -> tuple[float, float]:
