@@ -177,7 +177,7 @@ def trace_pixel(experiment: Experiment, scene: Scene, pixel: tuple[int, int], st
     water = _Water(scene)
     for step in walk(scene, slow, fast):
         if first is None:
-            first = _first_sample(scene, step)
+            first = _first_sample(experiment, scene, step)
             phi_steps = _phi_entries(experiment, scene, step.samples)
         if step.sub_slow == step.sub_fast == step.source == 0:
             layers.append(_layer_entry(scene, step))
@@ -210,7 +210,9 @@ def trace_pixel(experiment: Experiment, scene: Scene, pixel: tuple[int, int], st
 def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
     """Yield every ray of a pixel, in the order of the sum."""
     from .kernels import trace_sample
+    from .kernels.packing import pack
 
+    packed = pack(scene)
     count = len(scene.orientations)
     samples = trace_sample.new_samples(count)
     ordinal = (slow * scene.n_fast + fast) * scene.samples_per_pixel
@@ -220,19 +222,19 @@ def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
         capture = 0.0 if scene.sensor else 1.0
         for sub in range(scene.oversample**2):
             sub_slow, sub_fast = divmod(sub, scene.oversample)
-            place = trace_sample.place(scene, slow, fast, layer, sub_slow, sub_fast)
+            place = trace_sample.place(packed, slow, fast, layer, sub_slow, sub_fast)
             # One value serves the whole pixel, or layer, unless its switch is on.
             if layer == sub == 0 or scene.oversample_omega:
                 solid_angle = place.solid_angle
             if capture == 0.0 or scene.oversample_thick:
                 capture = place.capture
             for source in range(len(scene.sources)):
-                ray = trace_sample.ray(scene, source, place.dx, place.dy, place.dz)
+                ray = trace_sample.ray(packed, source, place.dx, place.dy, place.dz)
                 if ray.passes and scene.polarized and (polarization == 0.0 or scene.oversample_polar):
                     polarization = ray.polarization
-                trace_sample.fill(scene, samples, ray.qx, ray.qy, ray.qz, ray.passes, ordinal)
+                trace_sample.fill(packed, samples, ray.qx, ray.qy, ray.qz, ray.passes, ordinal)
                 gain, factor = _gain_and_factor(scene, source, ray.passes, capture, polarization, solid_angle)
-                total = trace_sample.add_terms(scene, total, samples.term, samples.counted, gain, factor)
+                total = trace_sample.add_terms(packed, total, samples.term, samples.counted, gain, factor)
                 ordinal += count
                 yield Step(
                     layer, sub_slow, sub_fast, source, place, ray, samples, total, capture, polarization, solid_angle
@@ -302,11 +304,12 @@ class _Water:
         return scene.water_end * self.capture * polarization * self.solid_angle
 
 
-def _first_sample(scene: Scene, step: Step) -> dict[str, Quantity]:
+def _first_sample(experiment: Experiment, scene: Scene, step: Step) -> dict[str, Quantity]:
     """Quantities of the detector and of the first sample, up to F_cell."""
     place, ray, samples = step.place, step.ray, step.samples
     wavelength = 1.0 / float(scene.sources[step.source, 3])
     real = scene.orientations[0] * 1e10
+    star = experiment.crystal.reciprocal_A
     return {
         "pix0_vector_meters": _numbers(scene.origin),
         "fdet_vec": _numbers(scene.fast),
@@ -324,9 +327,9 @@ def _first_sample(scene: Scene, step: Step) -> dict[str, Quantity]:
         "rot_a_angstroms": _numbers(real[:3]),
         "rot_b_angstroms": _numbers(real[3:6]),
         "rot_c_angstroms": _numbers(real[6:]),
-        "rot_a_star_A_inv": _numbers(scene.reciprocal_A[:3]),
-        "rot_b_star_A_inv": _numbers(scene.reciprocal_A[3:6]),
-        "rot_c_star_A_inv": _numbers(scene.reciprocal_A[6:]),
+        "rot_a_star_A_inv": _numbers(star[0]),
+        "rot_b_star_A_inv": _numbers(star[1]),
+        "rot_c_star_A_inv": _numbers(star[2]),
         "hkl_frac": (float(samples.h[0]), float(samples.k[0]), float(samples.l[0])),
         "hkl_rounded": (int(samples.h0[0]), int(samples.k0[0]), int(samples.l0[0])),
         "F_latt_a": float(samples.F_latt_a[0]),

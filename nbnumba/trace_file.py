@@ -26,7 +26,7 @@ _SAMPLE_UNITS = {"F_cell": "electrons", "term": "electrons^2"}
 
 
 def write(path: str, trace: Trace, experiment: Experiment, scene: Scene) -> None:
-    """Write a trace with all its samples; the file grows ray by ray and is never held as a whole.
+    """Write a trace with all its samples; it is never held in memory as a whole.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def _pieces(trace: Trace, experiment: Experiment, scene: Scene) -> Iterator[str]
             if step.source == 0:
                 place = _json(_place(scene, step))
                 yield f'{"," if number else ""}\n{place[:-1]}, "rays": ['
-            yield f"{',' if step.source else ''}\n {_json(_ray(scene, step))}"
+            yield f"{',' if step.source else ''}\n {_json(_ray(scene, step))[:-1]}, "
+            yield from _samples(scene, step)
         yield "]}"
     yield "]\n}\n"
 
@@ -105,7 +106,6 @@ def _place(scene: Scene, step: Step) -> dict[str, Any]:
 def _ray(scene: Scene, step: Step) -> dict[str, Any]:
     ray = step.ray
     *incident, inverse_wavelength, weight = scene.sources[step.source].tolist()
-    shape = (-1, scene.domains)
     return {
         "source": step.source,
         "incident": incident,
@@ -120,9 +120,19 @@ def _ray(scene: Scene, step: Step) -> dict[str, Any]:
             "polarization": step.polarization,
             "solid_angle": step.solid_angle,
         },
-        "samples": {name: column.reshape(shape).tolist() for name, column in step.samples._asdict().items()},
         "sum_after": step.total,
     }
+
+
+def _samples(scene: Scene, step: Step) -> Iterator[str]:
+    """Yield the end of a ray's entry: a table of phi steps and domains for each quantity of its samples."""
+    yield '"samples": {'
+    for number, (name, column) in enumerate(step.samples._asdict().items()):
+        yield f"{', ' if number else ''}{json.dumps(name)}: ["
+        for row, of_phi_step in enumerate(column.reshape(-1, scene.domains)):
+            yield f"{', ' if row else ''}{_json(of_phi_step.tolist())}"
+        yield "]"
+    yield "}}"
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Single samples for the trace: compiled functions that return what the kernels keep to themselves.
 
 The physics is that of `physics`; here stand only the order in which it is called and the names of the results.
+A scene is packed as for the kernels.
 """
 
 import math
@@ -70,20 +71,21 @@ def new_samples(count: int) -> Samples:
 @kernel
 def place(scene, slow, fast, layer, sub_slow, sub_fast):
     """Position, direction and factors of one sub-pixel."""
-    along_fast = p.subpixel_center(fast, sub_fast, scene.oversample, scene.pixel_size)
-    along_slow = p.subpixel_center(slow, sub_slow, scene.oversample, scene.pixel_size)
-    depth = layer * scene.layer_step
-    f, s, n, o = scene.fast, scene.slow, scene.normal, scene.origin
+    q = scene.numbers[0]
+    along_fast = p.subpixel_center(fast, sub_fast, q.oversample, q.pixel_size)
+    along_slow = p.subpixel_center(slow, sub_slow, q.oversample, q.pixel_size)
+    depth = layer * q.layer_step
+    f, s, n, o = q.fast, q.slow, q.normal, q.origin
     x = p.flat_position(along_fast, along_slow, depth, f[0], s[0], n[0], o[0])
     y = p.flat_position(along_fast, along_slow, depth, f[1], s[1], n[1], o[1])
     z = p.flat_position(along_fast, along_slow, depth, f[2], s[2], n[2], o[2])
-    if scene.surface != FLAT:
-        x, y, z = p.curved_position(scene, along_fast, along_slow, depth, y, z)
+    if q.surface != FLAT:
+        x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
     distance = math.sqrt(p.dot(x, y, z, x, y, z))
     dx, dy, dz = x / distance, y / distance, z / distance
-    oblique = scene.surface != CURVED and not scene.point_pixel
-    pixel, close = scene.pixel_size, scene.close_distance
-    parallax = 1.0 if scene.surface == CURVED else p.dot(dx, dy, dz, n[0], n[1], n[2])
+    oblique = q.surface != CURVED and not q.point_pixel
+    pixel, close = q.pixel_size, q.close_distance
+    parallax = 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, n[0], n[1], n[2])
     return Place(
         x,
         y,
@@ -92,24 +94,25 @@ def place(scene, slow, fast, layer, sub_slow, sub_fast):
         dx,
         dy,
         dz,
-        p.solid_angle(distance, pixel, close, scene.point_pixel, scene.surface != CURVED),
+        p.solid_angle(distance, pixel, close, q.point_pixel, q.surface != CURVED),
         p.solid_angle(distance, pixel, close, False, oblique) / p.solid_angle(distance, pixel, close, False, False),
         parallax,
-        p.capture_fraction(layer, scene.layer_step, scene.mu, parallax) if scene.sensor else 1.0,
+        p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0,
     )
 
 
 @kernel
 def ray(scene, source, dx, dy, dz):
     """Scattering vector and factors of one source for a diffracted direction."""
+    q = scene.numbers[0]
     ix, iy, iz = scene.sources[source, 0], scene.sources[source, 1], scene.sources[source, 2]
     inverse_wavelength = scene.sources[source, 3]
     qx, qy, qz = (dx - ix) * inverse_wavelength, (dy - iy) * inverse_wavelength, (dz - iz) * inverse_wavelength
-    axis = scene.polar_axis
+    axis = q.polar_axis
     polarization = 1.0
-    if scene.polarized:
-        polarization = p.polarization_factor(scene.kahn, ix, iy, iz, dx, dy, dz, axis[0], axis[1], axis[2])
-    passes = p.passes_dmin(qx, qy, qz, scene.dmin) > 0.0
+    if q.polarized:
+        polarization = p.polarization_factor(q.kahn, ix, iy, iz, dx, dy, dz, axis[0], axis[1], axis[2])
+    passes = p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
     return Ray(qx, qy, qz, passes, polarization, p.dot(ix, iy, iz, dx, dy, dz))
 
 
@@ -121,30 +124,31 @@ def factor_along(h0, dh, cells):
 
 
 @inner
-def lattice_factor(scene, h0, k0, l0, dh, dk, dl):
-    """Lattice factors of the three axes and the whole, with their signs."""
-    Na, Nb, Nc = scene.Na, scene.Nb, scene.Nc
-    if scene.shape == SQUARE:
+def lattice_factor(q, h0, k0, l0, dh, dk, dl):
+    """Lattice factors of the three axes and the whole, with their signs, from the numbers of a scene."""
+    Na, Nb, Nc = q.Na, q.Nb, q.Nc
+    if q.shape == SQUARE:
         Fa, Fb, Fc = factor_along(h0, dh, Na), factor_along(k0, dk, Nb), factor_along(l0, dl, Nc)
         return Fa, Fb, Fc, math.copysign(p.lattice_factor_square(dh, dk, dl, Na, Nb, Nc), Fa * Fb * Fc)
     nothing = math.nan
-    if scene.shape == ROUND:
-        sign = p.ellipsoid_sign(p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, scene.fudge))
-        return nothing, nothing, nothing, sign * p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, scene.fudge)
-    s = scene.reciprocal_A
+    if q.shape == ROUND:
+        sign = p.ellipsoid_sign(p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, q.fudge))
+        return nothing, nothing, nothing, sign * p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, q.fudge)
+    s = q.reciprocal_A
     cells = Na * Nb * Nc
     radius_squared = p.spot_radius_squared(dh, dk, dl, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], cells)
-    if scene.shape == TOPHAT:
-        return nothing, nothing, nothing, p.lattice_factor_tophat(radius_squared, cells, scene.fudge)
-    return nothing, nothing, nothing, p.lattice_factor_gauss(radius_squared, cells, scene.fudge)
+    if q.shape == TOPHAT:
+        return nothing, nothing, nothing, p.lattice_factor_tophat(radius_squared, cells, q.fudge)
+    return nothing, nothing, nothing, p.lattice_factor_gauss(radius_squared, cells, q.fudge)
 
 
 @inner
 def structure_factor(scene, h, k, l, may_interpolate):
     """Structure factor of one sample, and whether it was interpolated."""
+    q = scene.numbers[0]
     table = scene.table
     nh, nk, nl = table.shape
-    h_min, k_min, l_min = float(scene.h_min), float(scene.k_min), float(scene.l_min)
+    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
     if may_interpolate and p.cubic_fits(h, h_min, nh) and p.cubic_fits(k, k_min, nk) and p.cubic_fits(l, l_min, nl):
         return p.cubic_interpolation(h, k, l, table, h_min, k_min, l_min), True
     i, j, m = p.padded_index(h, h_min, nh), p.padded_index(k, k_min, nk), p.padded_index(l, l_min, nl)
@@ -154,21 +158,22 @@ def structure_factor(scene, h, k, l, may_interpolate):
 @kernel
 def fill(scene, out, qx, qy, qz, passes, first_ordinal):
     """Work out all orientations of one ray; `first_ordinal` is the ordinal of the first one in the image."""
+    q = scene.numbers[0]
     for j in range(scene.orientations.shape[0]):
         o = scene.orientations[j]
         h = p.dot(o[0], o[1], o[2], qx, qy, qz)
         k = p.dot(o[3], o[4], o[5], qx, qy, qz)
         l = p.dot(o[6], o[7], o[8], qx, qy, qz)
         h0, k0, l0 = p.nearest_index(h), p.nearest_index(k), p.nearest_index(l)
-        Fa, Fb, Fc, F_latt = lattice_factor(scene, h0, k0, l0, h - h0, k - k0, l - l0)
-        may_interpolate = scene.interpolate and first_ordinal + j < scene.latch
+        Fa, Fb, Fc, F_latt = lattice_factor(q, h0, k0, l0, h - h0, k - k0, l - l0)
+        may_interpolate = q.interpolate and first_ordinal + j < q.latch
         F_cell, interpolated = structure_factor(scene, h, k, l, may_interpolate)
         amplitude = F_cell * F_latt
         out.h[j], out.k[j], out.l[j] = h, k, l
         out.h0[j], out.k0[j], out.l0[j] = h0, k0, l0
         out.F_latt_a[j], out.F_latt_b[j], out.F_latt_c[j], out.F_latt[j] = Fa, Fb, Fc, F_latt
         out.F_cell[j], out.interpolated[j] = F_cell, interpolated
-        out.counted[j] = passes and (F_latt != 0.0 or not scene.skip_empty)
+        out.counted[j] = passes and (F_latt != 0.0 or not q.skip_empty)
         out.term[j] = amplitude * amplitude
 
 
@@ -178,12 +183,13 @@ def add_terms(scene, total, term, counted, gain, factor):
 
     `gain` multiplies each term; `factor` multiplies the running sum after every term.
     """
-    if scene.compound:
+    q = scene.numbers[0]
+    if q.compound:
         for j in range(term.shape[0]):
             if counted[j]:
                 total = (total + term[j]) * factor
         return total
-    if scene.plain:
+    if q.plain:
         for j in range(term.shape[0]):
             total += term[j]
         return total
