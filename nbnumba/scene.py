@@ -185,13 +185,11 @@ def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
 
 
 def _padded_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
-    """Surround the reflections by default_F, so that an index clipped to the border needs no test."""
+    """Return the reflections with their border of default_F; an index clipped to the border needs no test."""
     reflections = experiment.reflections
     if reflections is None:
         return np.full((2, 2, 2), experiment.default_F), (0, 0, 0)
-    padded = np.full([n + 2 for n in reflections.values.shape], experiment.default_F)
-    padded[1:-1, 1:-1, 1:-1] = reflections.values
-    return padded, (reflections.h_min, reflections.k_min, reflections.l_min)
+    return reflections.bordered_by(experiment.default_F), (reflections.h_min, reflections.k_min, reflections.l_min)
 
 
 def _orientations(experiment: Experiment) -> Array:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nbnumba.errors import FileError, InputError
 from nbnumba.io import fdump, hkl
 from nbnumba.io.atomic import reason
+from nbnumba.io.index_box import inside
 from nbnumba.settings import Settings
 
 
@@ -22,19 +23,32 @@ class ReflectionTable:
 
     Attributes
     ----------
-    values : (nh, nk, nl) float64
-        Structure factors [electrons]; index 0 is h_min, k_min, l_min.
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell that holds default_F.
     h_min, k_min, l_min : int
-        Indices of the first cell.
+        Indices of the first cell inside the border.
     count : int
         What the report calls initialized: lines of a list, cells of a dump.
     """
 
-    values: NDArray[np.float64]
+    table: NDArray[np.float64]
     h_min: int
     k_min: int
     l_min: int
     count: int
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Structure factors without the border, (nh, nk, nl); index 0 is h_min, k_min, l_min."""
+        return inside(self.table)
+
+    def bordered_by(self, default_F: float) -> NDArray[np.float64]:
+        """Return the table with a border of some default_F; a copy only where the border holds another value."""
+        if self.table[0, 0, 0] == default_F:
+            return self.table
+        table = np.full(self.table.shape, default_F)
+        inside(table)[:] = self.values
+        return table
 
     @property
     def h_max(self) -> int:
@@ -91,7 +105,7 @@ def load(
         return _from_list(settings, settings.hkl_file, notify, report)
     modified = _modification_time(settings.dump_file)
     if modified is not None:
-        return _from_dump(settings.dump_file, modified, notify, report)
+        return _from_dump(settings, modified, notify, report)
     if settings.default_F == 0.0:
         raise InputError(
             "no structure factors: give -hkl FILE or a -default_F other than 0 "
@@ -113,21 +127,22 @@ def _modification_time(path: str) -> float | None:
 def _from_list(
     settings: Settings, hkl_file: str, notify: Callable[[str], None], report: Callable[[str], None]
 ) -> ReflectionTable:
-    values, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
+    table, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
     if settings.write_dump:
         try:
-            fdump.write(settings.dump_file, values, box)
+            fdump.write(settings.dump_file, inside(table), box)
             report(f"writing dump file for next time: {settings.dump_file}")
         except (FileError, InputError) as error:
             notify(f"no dump of the structure factors: {error}")
-    return ReflectionTable(values, box.h_min, box.k_min, box.l_min, count)
+    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count)
 
 
 def _from_dump(
-    dump_file: str, modified: float, notify: Callable[[str], None], report: Callable[[str], None]
+    settings: Settings, modified: float, notify: Callable[[str], None], report: Callable[[str], None]
 ) -> ReflectionTable:
-    values, box = fdump.read(dump_file)
+    dump_file = settings.dump_file
+    table, box = fdump.read(dump_file, default_F=settings.default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
     notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")
-    return ReflectionTable(values, box.h_min, box.k_min, box.l_min, box.cells)
+    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells)

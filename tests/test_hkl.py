@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.io import hkl
-from nbnumba.io.index_box import IndexBox
+from nbnumba.io.index_box import IndexBox, inside
 
 BLOCK = 1 << 20  # bytes that the reader takes at a time
 
 
 def read(folder: Path, text: str | bytes, **options) -> tuple[np.ndarray, IndexBox, int]:
     (folder / "a.hkl").write_bytes(text.encode() if isinstance(text, str) else text)
-    return hkl.read(folder / "a.hkl", **options)
+    table, box, count = hkl.read(folder / "a.hkl", **options)
+    return inside(table), box, count
 
 
 def structure_factors(folder: Path, words: list[str]) -> list[float]:
@@ -54,6 +55,15 @@ def test_gaps_hold_the_default(tmp_path: Path) -> None:
     values, _, _ = read(tmp_path, "0 0 0 0\n2 0 0 5\n", default_F=3.5, report=lines.append)
     assert values.ravel().tolist() == [0.0, 3.5, 5.0]
     assert [line.split()[0] for line in lines] == ["counting", "initializing", "done", "re-reading"]
+
+
+def test_a_border_of_the_default_surrounds_the_reflections(tmp_path: Path) -> None:
+    (tmp_path / "a.hkl").write_text("5 6 7 8\n")
+    for default_F in (0.0, 3.5):
+        table, _, _ = hkl.read(tmp_path / "a.hkl", default_F)
+        assert table.shape == (3, 3, 3)
+        assert table[1, 1, 1] == 8.0
+        assert np.count_nonzero(table == default_F) == 26
 
 
 @pytest.mark.parametrize(
@@ -154,9 +164,9 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_text("0 0 1 5\n0 0 2 6\n"))
     writer.start()
-    values, _, count = hkl.read(pipe)
+    table, _, count = hkl.read(pipe)
     writer.join(10.0)
-    assert values.ravel().tolist() == [5.0, 6.0]
+    assert inside(table).ravel().tolist() == [5.0, 6.0]
     assert count == 2
 
 

@@ -60,6 +60,17 @@ def test_gaps_hold_default_F_which_goes_into_the_dump(folder: Path) -> None:
     again = Listener().load(Settings(default_F=3.0))  # not used: gaps are filled when a list is read
     assert again is not None
     np.testing.assert_array_equal(again.values, table.values)
+    assert again.table[0, 0, 0] == 3.0  # outside the box
+
+
+def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
+    table = Listener().load(Settings(hkl_file="a.hkl", default_F=12.5))
+    assert table is not None
+    assert table.bordered_by(12.5) is table.table
+    other = table.bordered_by(4.0)
+    np.testing.assert_array_equal(other[1:-1, 1:-1, 1:-1], table.values)
+    assert np.count_nonzero(other == 4.0) == other.size - table.values.size
+    assert table.table[0, 0, 0] == 12.5
 
 
 def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nbnumba.errors import InputError
 from nbnumba.io.atomic import PathLike, whole_file, write_array
-from nbnumba.io.index_box import IndexBox
+from nbnumba.io.index_box import IndexBox, inside
 from nbnumba.io.reading import is_regular, label, opened, quote
 
 _HEADER = re.compile(rb"\s*([+-]?\d{1,10})" + rb"\s+([+-]?\d{1,10})" * 5 + rb"\n\f")
@@ -52,7 +52,7 @@ def write(path: PathLike, values: NDArray[np.float64], box: IndexBox) -> None:
         write_array(file, plane)
 
 
-def read(path: PathLike, option: str = "") -> tuple[NDArray[np.float64], IndexBox]:
+def read(path: PathLike, option: str = "", default_F: float = 0.0) -> tuple[NDArray[np.float64], IndexBox]:
     """Read a table.
 
     Parameters
@@ -61,11 +61,13 @@ def read(path: PathLike, option: str = "") -> tuple[NDArray[np.float64], IndexBo
         The dump.
     option : str
         The option that named the file, for messages.
+    default_F : float
+        Structure factor of the border [electrons].
 
     Returns
     -------
-    values : (nh, nk, nl) float64
-        Structure factors [electrons].
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
     box : IndexBox
         Their indices.
 
@@ -94,7 +96,8 @@ def read(path: PathLike, option: str = "") -> tuple[NDArray[np.float64], IndexBo
         found = os.fstat(file.fileno()).st_size
         if is_regular(file) and found != expected:
             raise InputError(f"{place}: holds {found} bytes; indices {box} take {expected}")
-        values = np.empty(box.shape)
+        table = box.table(default_F)
+        values = inside(table)
         plane = np.empty((nk + 1, nl + 1), dtype="<f8")
         file.seek(match.end())
         for i in range(nh):
@@ -103,4 +106,4 @@ def read(path: PathLike, option: str = "") -> tuple[NDArray[np.float64], IndexBo
             values[i] = plane[:nk, :nl]
             if not np.isfinite(values[i]).all():
                 raise InputError(f"{place}: a structure factor with h = {box.h_min + i} is not finite")
-    return values, box
+    return table, box

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nbnumba.errors import InputError
 from nbnumba.io.atomic import PathLike
-from nbnumba.io.index_box import IndexBox
+from nbnumba.io.index_box import IndexBox, inside
 from nbnumba.io.reading import is_regular, label, opened, quote
 
 _BLOCK = 1 << 20  # bytes per call of the scanner: a few milliseconds; also the longest line
@@ -41,7 +41,7 @@ def read(
     path : str or path
         The list. A pipe is held in memory, any other file is read twice.
     default_F : float
-        Structure factor of the reflections inside the box that the list lacks [electrons].
+        Structure factor of the reflections inside the box that the list lacks, and of the border [electrons].
     notify : callable
         Called with one-line remarks.
     report : callable
@@ -51,8 +51,8 @@ def read(
 
     Returns
     -------
-    values : (nh, nk, nl) float64
-        Structure factors [electrons]; index 0 is h_min, k_min, l_min.
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
     box : IndexBox
         The ranges.
     count : int
@@ -86,20 +86,20 @@ def read(
             )
         box = survey.box()
         box.check_fits(label(option, path))
-        values = _allocate(box, default_F, report)
+        table = _allocate(box, default_F, report)
         report(f"re-reading {path}")
         source.seek(0)
-        _fill(values, box, source, option, path)
-    return values, box, survey.count
+        _fill(inside(table), box, source, option, path)
+    return table, box, survey.count
 
 
 def _allocate(box: IndexBox, default_F: float, report: Callable[[str], None]) -> NDArray[np.float64]:
     if default_F == 0.0:
-        return np.zeros(box.shape)
+        return box.table(default_F)
     report(f"initializing to default_F = {default_F:g}:")
-    values = np.full(box.shape, default_F)
+    table = box.table(default_F)
     report("done initializing:")
-    return values
+    return table
 
 
 @dataclass

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nbnumba.errors import InputError
 
 LARGEST_TABLE = 1 << 31  # cells
@@ -36,6 +39,19 @@ class IndexBox:
     def __str__(self) -> str:
         return f"h {self.h_min}..{self.h_max}, k {self.k_min}..{self.k_max}, l {self.l_min}..{self.l_max}"
 
+    def table(self, border: float) -> NDArray[np.float64]:
+        """Return an array for the box and a border of one cell around it, all of which hold `border`.
+
+        Rendering needs the border, so that an index clipped to it needs no test: an array that has it from the
+        beginning is never copied.
+
+        Returns
+        -------
+        (nh + 2, nk + 2, nl + 2) float64
+        """
+        shape = [n + 2 for n in self.shape]
+        return np.zeros(shape) if border == 0.0 else np.full(shape, border)
+
     def check_fits(self, place: str) -> None:
         """Refuse a box whose table of float64 is larger than the memory that is free.
 
@@ -60,6 +76,11 @@ class IndexBox:
             f"{place}: indices {self} need a table of {self.cells:g} cells, {_gigabytes(8 * self.cells)} GB; "
             f"allowed are {allowed}"
         )
+
+
+def inside(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a table without its border, (nh, nk, nl); no copy."""
+    return table[1:-1, 1:-1, 1:-1]
 
 
 def _gigabytes(size: int) -> str:
