@@ -18,6 +18,7 @@ import numpy as np
 from ..scene import FLAT, NEVER, Scene
 from . import cpu
 from .packing import PackedScene, pack
+from .strip import LANES, WIDTH
 
 if TYPE_CHECKING:
     from . import Progress, Rendered
@@ -49,7 +50,7 @@ def _load(scene: Scene, on_compiling: Callable[[], None] | None) -> None:
     timer.daemon = True
     timer.start()
     try:
-        cpu.work_on_strips(pack(scene), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, False)
+        cpu.work_on_strips(pack(scene), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, 1, False)
     finally:
         timer.cancel()
 
@@ -60,10 +61,11 @@ class _Work:
     def __init__(self, scene: Scene, search: bool) -> None:
         rows, columns = scene.region_shape
         steps = scene.samples_per_pixel
-        width = max(1, min(cpu.WIDTH, LONG_STRIP_STEPS // steps))
-        self.per_row = -(-columns // width)
+        lanes = max(1, min(WIDTH, LONG_STRIP_STEPS // steps, columns + LANES - 1) // LANES)
+        self.width = lanes * LANES
+        self.per_row = -(-columns // self.width)
         self.strips = rows * self.per_row
-        self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * -(-columns // self.per_row)))
+        self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * self.width))
         self.scene: PackedScene = pack(scene)
         self.search = search
         self.image = np.zeros((0, 0) if search else (scene.n_slow, scene.n_fast), dtype=np.float32)
@@ -100,7 +102,9 @@ class _Work:
             if first == last:
                 return
             start = time.perf_counter()
-            found = cpu.work_on_strips(self.scene, self.image, self.omega, first, last, self.per_row, self.search)
+            found = cpu.work_on_strips(
+                self.scene, self.image, self.omega, first, last, self.per_row, self.width, self.search
+            )
             spent = max(1e-6, time.perf_counter() - start)
             size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
             with self._lock:

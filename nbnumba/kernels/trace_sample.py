@@ -94,8 +94,8 @@ def place(scene, slow, fast, layer, sub_slow, sub_fast):
         dx,
         dy,
         dz,
-        p.solid_angle(distance, pixel, close, q.point_pixel, q.surface != CURVED),
-        p.solid_angle(distance, pixel, close, False, oblique) / p.solid_angle(distance, pixel, close, False, False),
+        p.solid_angle(1.0 / distance, pixel, close, q.point_pixel, q.surface != CURVED),
+        p.solid_angle(1.0 / distance, pixel, close, False, oblique) / p.solid_angle(1.0 / distance, pixel, close, False, False),
         parallax,
         p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0,
     )
@@ -132,11 +132,11 @@ def lattice_factor(q, h0, k0, l0, dh, dk, dl):
         return Fa, Fb, Fc, math.copysign(p.lattice_factor_square(dh, dk, dl, Na, Nb, Nc), Fa * Fb * Fc)
     nothing = math.nan
     if q.shape == ROUND:
-        sign = p.ellipsoid_sign(p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, q.fudge))
+        sign = p.ellipsoid_sign(p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, q.fudge)[0])
         return nothing, nothing, nothing, sign * p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, q.fudge)
-    s = q.reciprocal_A
+    s = q.triangle
     cells = Na * Nb * Nc
-    radius_squared = p.spot_radius_squared(dh, dk, dl, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], cells)
+    radius_squared = p.spot_radius_squared(dh, dk, dl, s[0], s[1], s[2], s[3], s[4], s[5], cells)
     if q.shape == TOPHAT:
         return nothing, nothing, nothing, p.lattice_factor_tophat(radius_squared, cells, q.fudge)
     return nothing, nothing, nothing, p.lattice_factor_gauss(radius_squared, cells, q.fudge)
@@ -151,7 +151,7 @@ def structure_factor(scene, h, k, l, may_interpolate):
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
     if may_interpolate and p.cubic_fits(h, h_min, nh) and p.cubic_fits(k, k_min, nk) and p.cubic_fits(l, l_min, nl):
         return p.cubic_interpolation(h, k, l, table, h_min, k_min, l_min), True
-    i, j, m = p.padded_index(h, h_min, nh), p.padded_index(k, k_min, nk), p.padded_index(l, l_min, nl)
+    i, j, m = p.padded_index(p.nearest_index(h), h_min, nh), p.padded_index(p.nearest_index(k), k_min, nk), p.padded_index(p.nearest_index(l), l_min, nl)
     return table[int(i), int(j), int(m)], False
 
 

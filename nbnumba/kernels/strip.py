@@ -1,0 +1,238 @@
+"""Loops over a strip that do not depend on the crystal: place, solid angle, scattering vector, factors.
+
+A strip is up to `WIDTH` neighbouring pixels of one row. All values of a strip stand in one scratch array, each
+in a row of its own at a constant distance: that is how the compiler sees that a loop reads and writes different
+memory and may use vector units. Numbers are taken out of the scene before a loop for the same reason.
+The last lanes of a strip may lie beyond its pixels: they are computed, and never stored.
+"""
+
+import math
+
+from ..scene import CURVED, FLAT
+from . import physics as p
+from .jit import inner, inner_inlined
+
+WIDTH = 128  # pixels of a strip
+LANES = 8  # strips are computed in multiples of this
+
+_NAMES = (
+    "SUM PART TERM FCELL AMPLITUDE H K L RADIUS_SQUARED QX QY QZ DX DY DZ INVERSE OMEGA OMEGA_SUM POLAR CAPTURE GAIN "
+    "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST LANE"
+).split()
+(
+    SUM,  # the pixel's sum so far
+    PART,  # the sum of one source's orientations, before its gain
+    TERM,  # F_cell^2 F_latt^2 of one sample
+    FCELL,  # structure factor of one sample
+    AMPLITUDE,  # lattice factor of one sample
+    H,  # fractional indices of one sample, or their offsets from the nearest whole numbers
+    K,
+    L,
+    RADIUS_SQUARED,  # of the offset in reciprocal space, see physics.spot_radius_squared
+    QX,  # scattering vector [1/m]
+    QY,
+    QZ,
+    DX,  # diffracted unit vector
+    DY,
+    DZ,
+    INVERSE,  # 1 / (sample to sub-pixel) [1/m]
+    OMEGA,  # solid angle in use [sr]
+    OMEGA_SUM,  # of all layers and sub-pixels [sr]
+    POLAR,  # polarisation factor in use
+    CAPTURE,  # captured fraction of the layer in use
+    GAIN,  # what a source's terms are multiplied by; 0 where dmin leaves them out
+    FACTOR,  # what the running sum is multiplied by after every term
+    ACTIVE,  # 1 where the pixel is rendered, else 0
+    FIRST,  # number of the first sample out of the interpolation range
+    WATER_CAPTURE,  # means for the water background of semantics exact
+    WATER_POLAR,
+    WATER_POLAR_FIRST,
+    LANE,  # partial sums
+) = (i * WIDTH for i in range(len(_NAMES)))
+# Weights of cubic interpolation, four rows along each axis.
+H_WEIGHTS, K_WEIGHTS, L_WEIGHTS = ((len(_NAMES) + 4 * i) * WIDTH for i in range(3))
+SCRATCH = (len(_NAMES) + 12) * WIDTH
+
+
+@inner_inlined
+def fill(s, row, n, value):
+    """Set a row."""
+    for w in range(n):
+        s[row + w] = value
+
+
+@inner_inlined
+def add(s, row, n, other):
+    """Add one row to another."""
+    for w in range(n):
+        s[row + w] += s[other + w]
+
+
+@inner_inlined
+def any_zero(s, row, n):
+    """Tell whether a row holds a zero."""
+    zeros = 0
+    for w in range(n):
+        zeros += s[row + w] == 0.0
+    return zeros > 0
+
+
+@inner_inlined
+def any_positive(s, row, n):
+    """Tell whether a row holds a number above zero."""
+    found = 0
+    for w in range(n):
+        found += s[row + w] > 0.0
+    return found > 0
+
+
+@inner
+def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
+    """Diffracted direction and inverse distance of one sub-pixel of every pixel."""
+    q = scene.numbers[0]
+    oversample = q.oversample
+    sub = q.pixel_size / oversample
+    along_slow = sub * (slow * oversample + sub_slow) + sub / 2.0
+    depth = layer * q.layer_step
+    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
+    row_x = along_slow * q.slow[0] + depth * q.normal[0] + q.origin[0]
+    row_y = along_slow * q.slow[1] + depth * q.normal[1] + q.origin[1]
+    row_z = along_slow * q.slow[2] + depth * q.normal[2] + q.origin[2]
+    first, half = fast * oversample + sub_fast, sub / 2.0
+    if q.surface == FLAT:
+        for w in range(n):
+            along_fast = sub * (first + w * oversample) + half
+            x = along_fast * fx + row_x
+            y = along_fast * fy + row_y
+            z = along_fast * fz + row_z
+            # Root and division as C: a large crystal magnifies the last bit of a direction a hundredfold.
+            inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
+            s[INVERSE + w] = inverse
+            s[DX + w] = x * inverse
+            s[DY + w] = y * inverse
+            s[DZ + w] = z * inverse
+        return
+    for w in range(n):
+        along_fast = sub * (first + w * oversample) + half
+        x, y, z = p.curved_position(q, along_fast, along_slow, depth, along_fast * fy + row_y, along_fast * fz + row_z)
+        inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
+        s[INVERSE + w] = inverse
+        s[DX + w] = x * inverse
+        s[DY + w] = y * inverse
+        s[DZ + w] = z * inverse
+
+
+@inner
+def omega_strip(scene, s, n):
+    """Solid angle of every pixel at the current sub-pixel."""
+    q = scene.numbers[0]
+    pixel, close, point = q.pixel_size, q.close_distance, q.point_pixel
+    obliquity = q.surface != CURVED
+    for w in range(n):
+        s[OMEGA + w] = p.solid_angle(s[INVERSE + w], pixel, close, point, obliquity)
+
+
+@inner
+def capture_strip(scene, s, n, layer, always):
+    """Captured fraction at the current sub-pixel: where it is still 0, or everywhere."""
+    q = scene.numbers[0]
+    ox, oy, oz = q.normal[0], q.normal[1], q.normal[2]
+    step, mu = q.layer_step, q.mu
+    along_ray = q.surface == CURVED
+    for w in range(n):
+        parallax = 1.0 if along_ray else s[DX + w] * ox + s[DY + w] * oy + s[DZ + w] * oz
+        captured = p.capture_fraction(layer, step, mu, parallax)
+        kept = s[CAPTURE + w]
+        s[CAPTURE + w] = captured if always or kept == 0.0 else kept
+
+
+@inner
+def scatter_strip(scene, s, n, source):
+    """Scattering vectors for one source; GAIN becomes 0 where dmin leaves the sample out, else 1."""
+    q = scene.numbers[0]
+    ix = scene.sources[source, 0]
+    iy = scene.sources[source, 1]
+    iz = scene.sources[source, 2]
+    inverse_wavelength = scene.sources[source, 3]
+    dmin = q.dmin
+    for w in range(n):
+        s[QX + w] = (s[DX + w] - ix) * inverse_wavelength
+        s[QY + w] = (s[DY + w] - iy) * inverse_wavelength
+        s[QZ + w] = (s[DZ + w] - iz) * inverse_wavelength
+    if dmin > 0.0:
+        for w in range(n):
+            s[GAIN + w] = p.passes_dmin(s[QX + w], s[QY + w], s[QZ + w], dmin)
+    else:
+        fill(s, GAIN, n, 1.0)
+
+
+@inner_inlined
+def polar_strip(scene, s, n, source, row, always):
+    """Polarisation factor for one source: where it is still 0 and the sample counts, or everywhere."""
+    q = scene.numbers[0]
+    ix = scene.sources[source, 0]
+    iy = scene.sources[source, 1]
+    iz = scene.sources[source, 2]
+    px, py, pz = q.polar_axis[0], q.polar_axis[1], q.polar_axis[2]
+    kahn = q.kahn
+    for w in range(n):
+        factor = p.polarization_factor(kahn, ix, iy, iz, s[DX + w], s[DY + w], s[DZ + w], px, py, pz)
+        kept = s[row + w]
+        wanted = always or (kept == 0.0 and s[GAIN + w] > 0.0)
+        s[row + w] = factor if wanted else kept
+
+
+@inner
+def weigh_strip(scene, s, n, weight):
+    """Complete GAIN by the factors that multiply each term, and FACTOR by those of the running sum."""
+    q = scene.numbers[0]
+    compound, thick = q.compound, q.oversample_thick or q.weigh_layers
+    polar, omega = q.oversample_polar, q.oversample_omega
+    for w in range(n):
+        factor = s[CAPTURE + w] if thick else 1.0
+        factor *= s[POLAR + w] if polar else 1.0
+        factor *= s[OMEGA + w] if omega else 1.0
+        s[GAIN + w] *= weight if compound else weight * factor
+        s[FACTOR + w] = factor
+
+
+@inner
+def finish_strip(scene, s, n):
+    """Scale the sums by what they have not been multiplied by yet [photons]."""
+    q = scene.numbers[0]
+    photons = q.photons
+    capture = not (q.oversample_thick or q.weigh_layers)
+    polar, omega = not q.oversample_polar, not q.oversample_omega
+    for w in range(n):
+        value = photons * s[SUM + w]
+        value *= s[CAPTURE + w] if capture else 1.0
+        value *= s[POLAR + w] if polar else 1.0
+        value *= s[OMEGA + w] if omega else 1.0
+        s[SUM + w] = value
+
+
+@inner
+def water_strip(scene, s, n):
+    """Add the water of semantics exact: its photons per steradian times the mean capture, polarisation, solid angle."""
+    q = scene.numbers[0]
+    places = q.layers * q.oversample * q.oversample
+    water, polarized, mean_polar = q.water_end, q.polarized, q.oversample_polar
+    polars = float(places * scene.sources.shape[0])
+    for w in range(n):
+        kept = s[POLAR + w]
+        kept = s[WATER_POLAR_FIRST + w] if polarized and kept == 0.0 else kept
+        polar = s[WATER_POLAR + w] / polars if polarized and mean_polar else kept
+        s[SUM + w] += water * s[WATER_CAPTURE + w] * polar * (s[OMEGA_SUM + w] / places)
+
+
+@inner
+def total_omega(s, n):
+    """Sum OMEGA_SUM over the rendered pixels; n is a multiple of LANES."""
+    fill(s, LANE, LANES, 0.0)
+    for start in range(0, n, LANES):
+        for lane in range(LANES):
+            s[LANE + lane] += s[OMEGA_SUM + start + lane] * s[ACTIVE + start + lane]
+    total = 0.0
+    for lane in range(LANES):
+        total += s[LANE + lane]
+    return total
