@@ -156,10 +156,11 @@ def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: f
     if mask is not None:
         rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
     mean = float(np.sum(region, dtype=np.float64)) / max(1, rendered)
-    rms = float(np.sqrt(np.sum(region * region, dtype=np.float64) / (max(2, rendered) - 1)))
     # Row by row: a float64 copy of a large image would cost as much memory as two images.
-    squares = sum(float(np.sum((row - np.float64(mean)) ** 2)) for row in region)
-    rmsd = float(np.sqrt(squares / (max(2, region.size) - 1)))
+    squares = sum(float(np.sum(row * row, dtype=np.float64)) for row in region)
+    rms = float(np.sqrt(squares / (max(2, rendered) - 1)))
+    deviations = sum(float(np.sum((row - np.float64(mean)) ** 2)) for row in region)
+    rmsd = float(np.sqrt(deviations / (max(2, region.size) - 1)))
     slow, fast = divmod(int(np.argmax(image)), image.shape[1])
     maximum = max(0.0, float(image[slow, fast]))
     subpixel = experiment.detector.panels[0].pixel_size / sampling.oversample

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbnumba.io.atomic import PathLike, whole_file, write_array
-from nbnumba.io.roi import Roi, roi_slices
+from nbnumba.io.roi import Roi, roi_slices, row_blocks
 
 
 def automatic_scale(rmsd: float, int_scale: float) -> float:
@@ -34,10 +34,11 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None)
     """
     values = np.zeros(image.shape, dtype=np.uint8)
     rows, columns = roi_slices(roi, image.shape)
-    with np.errstate(over="ignore", invalid="ignore"):
-        grey = image[rows, columns].astype(np.float64) * scale
-    np.nan_to_num(grey, copy=False, nan=0.0)
-    values[rows, columns] = np.clip(grey, 0.0, 255.0, out=grey).astype(np.uint8)
+    for block in row_blocks(rows, columns):
+        with np.errstate(over="ignore", invalid="ignore"):
+            grey = image[block, columns].astype(np.float64) * scale
+            np.fmax(grey, 0.0, out=grey)  # NaN becomes 0
+        values[block, columns] = np.minimum(grey, 255.0, out=grey).astype(np.uint8)
     return values
 
 

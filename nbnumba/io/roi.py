@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 Roi = tuple[int, int, int, int]
+
+_BLOCK = 1 << 17  # pixels; with its float64 values it stays in the processor's cache
 
 
 def roi_slices(roi: Roi | None, shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -28,3 +32,21 @@ def roi_slices(roi: Roi | None, shape: tuple[int, int]) -> tuple[slice, slice]:
         slice(max(slow_min, 0), max(min(slow_max + 1, n_slow), 0)),
         slice(max(fast_min, 0), max(min(fast_max + 1, n_fast), 0)),
     )
+
+
+def row_blocks(rows: slice, columns: slice) -> Iterator[slice]:
+    """Cut rows into blocks, so that working on a large image takes no large temporary arrays.
+
+    Parameters
+    ----------
+    rows, columns : slice
+        From `roi_slices`.
+
+    Yields
+    ------
+    slice
+        Rows of about 10^5 pixels in all, at least one.
+    """
+    step = max(1, _BLOCK // max(1, columns.stop - columns.start))
+    for first in range(rows.start, rows.stop, step):
+        yield slice(first, min(first + step, rows.stop))

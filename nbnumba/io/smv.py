@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nbnumba.errors import InputError
 from nbnumba.io.atomic import PathLike, whole_file, write_array
 from nbnumba.io.reading import is_regular, label, opened, quote
-from nbnumba.io.roi import Roi, roi_slices
+from nbnumba.io.roi import Roi, roi_slices, row_blocks
 
 _MAGIC = b"{\nHEADER_BYTES"
 _LARGEST_HEADER = 1 << 24  # bytes
@@ -384,17 +384,18 @@ def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | 
 
     Notes
     -----
-    value * scale + adc in float64, clipped to 0..65535, plus a half, rounded to float32, floor
+    value * scale + adc in float64, clipped to 0..65535, plus a half, rounded to float32, truncated
     (nanoBragg.c:3140-3153). Rounding to float32 lifts a value just below a half-integer to the next count.
     """
     counts = np.zeros(image.shape, dtype=np.uint16)
     rows, columns = roi_slices(roi, image.shape)
-    value = image[rows, columns].astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        value *= scale
-        value += adc
-    np.nan_to_num(value, copy=False, nan=0.0)
-    np.clip(value, 0.0, 65535.0, out=value)
-    value += 0.5
-    counts[rows, columns] = np.floor(value.astype(np.float32)).astype(np.uint16)
+    for block in row_blocks(rows, columns):
+        value = image[block, columns].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            value *= scale
+            value += adc
+            np.fmax(value, 0.0, out=value)  # NaN becomes 0
+        np.minimum(value, 65535.0, out=value)
+        value += 0.5
+        counts[block, columns] = value.astype(np.float32).astype(np.uint16)
     return counts
