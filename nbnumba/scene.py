@@ -245,7 +245,7 @@ def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int
     nearest = min(abs(panel.close_distance), abs(panel.distance))
     brightest = (
         R_E_SQUARED * experiment.beam.fluence * max(1.0, panel.pixel_size**2) / nearest**2
-        * float(np.max(np.abs(table))) ** 2 * float(np.prod(crystal.cells)) ** 2
+        * max(float(table.max()), -float(table.min())) ** 2 * float(np.prod(crystal.cells)) ** 2
         * orientations * len(experiment.beam.source.weights) * experiment.detector.layers * sampling.oversample**2
     )  # fmt: skip
     if not brightest > 0.0:

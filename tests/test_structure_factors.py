@@ -11,6 +11,8 @@ import pytest
 from goldens import INPUTS, copy_inputs, load, names
 
 from nbnumba.errors import FileError, InputError
+from nbnumba.resolve import resolve
+from nbnumba.scene import build_scene
 from nbnumba.settings import Settings
 from nbnumba.structure_factors import ReflectionTable
 from nbnumba.structure_factors import load as load_table
@@ -71,6 +73,14 @@ def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
     np.testing.assert_array_equal(other[1:-1, 1:-1, 1:-1], table.values)
     assert np.count_nonzero(other == 4.0) == other.size - table.values.size
     assert table.table[0, 0, 0] == 12.5
+
+
+def test_a_scene_holds_the_table_itself(folder: Path) -> None:
+    experiment = resolve(
+        Settings(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)), lambda line: None
+    )
+    assert experiment.reflections is not None
+    assert build_scene(experiment).table is experiment.reflections.table
 
 
 def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:
