@@ -61,7 +61,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 @strict_inner
 def fraction(high, low):
     """Number between 0 and 1, both excluded, from two random words."""
-    return (np.float64((high << _UP) | (low >> _DOWN)) + 0.5) * _LAST_PLACE
+    return rounded_product(np.float64((high << _UP) | (low >> _DOWN)) + 0.5, _LAST_PLACE)
 
 
 @strict_inner
@@ -83,7 +83,7 @@ def exponential(x):
     total = 0.0
     for coefficient in _EXPONENTIAL:
         total = rounded_product(total, r) + coefficient
-    return total * power_of_two(-np.int64(n))
+    return total * power_of_two(-np.int64(n), total)
 
 
 @strict_inner
@@ -96,7 +96,7 @@ def deviance(count, mean):
     """
     difference = count - mean
     v = difference / (count + mean)
-    total = difference * v
+    total = rounded_product(difference, v)
     power = 2.0 * count * v
     square = v * v
     odd = 1.0

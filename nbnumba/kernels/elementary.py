@@ -83,14 +83,96 @@ def rounded_product(typingctx, a, b):
     return real(a, b), codegen
 
 
-@_intrinsic_or(lambda exponent: np.ldexp(1.0, int(exponent)))
-def power_of_two(typingctx, exponent):
-    """2**exponent for an integer exponent in -1022..1023, by placing the exponent's bits."""
+@_intrinsic_or(lambda a, b: a / b)
+def quotient(typingctx, a, b):
+    """a/b; of float32 on a GPU the fast one, relative error 2e-7 for 1e-38 < |b| < 1e37."""
+    real = _real(a)
 
     def codegen(context, builder, signature, args):
-        bits = context.cast(builder, args[0], signature.args[0], types.int64)
-        bits = builder.add(bits, context.get_constant(types.int64, 1023))
-        bits = builder.shl(bits, context.get_constant(types.int64, 52))
-        return builder.bitcast(bits, context.get_value_type(types.float64))
+        top, bottom = (context.cast(builder, arg, ty, real) for arg, ty in zip(args, signature.args, strict=True))
+        if _on_gpu(builder) and real is types.float32:
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(top.type, [top.type] * 2), "__nv_fast_fdividef"
+            )
+            return builder.call(function, [top, bottom])
+        return builder.fdiv(top, bottom)
 
-    return types.float64(exponent), codegen
+    return real(a, b), codegen
+
+
+@_intrinsic_or(lambda value, x: type(x)(value))
+def constant(typingctx, value, x):
+    """A number in the type of x: a bare 1.0 would make float64 of a float32 beside it."""
+    real = _real(x)
+
+    def codegen(context, builder, signature, args):
+        return context.cast(builder, args[0], signature.args[0], real)
+
+    return real(value, x), codegen
+
+
+def _plain_polynomial(x, coefficients):
+    total = type(x)(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        total = type(x)(coefficient) + x * total
+    return total
+
+
+@_intrinsic_or(_plain_polynomial)
+def polynomial(typingctx, x, coefficients):
+    """Value of a polynomial by Horner's rule; the coefficients are a tuple from the constant term up."""
+    real = _real(x)
+
+    def codegen(context, builder, signature, args):
+        at = context.cast(builder, args[0], signature.args[0], real)
+        numbers = [
+            context.cast(builder, builder.extract_value(args[1], i), signature.args[1].dtype, real)
+            for i in range(signature.args[1].count)
+        ]
+        total = numbers[-1]
+        for number in reversed(numbers[:-1]):
+            total = builder.fadd(number, builder.fmul(at, total))
+        return total
+
+    return real(x, coefficients), codegen
+
+
+def _plain_power_of_two(exponent, x):
+    return type(x)(np.ldexp(1.0, int(exponent)))
+
+
+@_intrinsic_or(_plain_power_of_two)
+def power_of_two(typingctx, exponent, x):
+    """2**exponent in the type of x, by placing the bits of an integer exponent in -1022..1023 or -126..127."""
+    real = _real(x)
+    integer, bias, digits = (types.int32, 127, 23) if real is types.float32 else (types.int64, 1023, 52)
+
+    def codegen(context, builder, signature, args):
+        bits = context.cast(builder, args[0], signature.args[0], integer)
+        bits = builder.add(bits, context.get_constant(integer, bias))
+        bits = builder.shl(bits, context.get_constant(integer, digits))
+        return builder.bitcast(bits, context.get_value_type(real))
+
+    return real(exponent, x), codegen
+
+
+@_intrinsic_or(lambda x: np.float64(x).view(np.int64))
+def bits_of(typingctx, x):
+    """The 64 bits of a float64, as an integer."""
+
+    def codegen(context, builder, signature, args):
+        value = context.cast(builder, args[0], signature.args[0], types.float64)
+        return builder.bitcast(value, context.get_value_type(types.int64))
+
+    return types.int64(x), codegen
+
+
+@_intrinsic_or(lambda bits: np.int64(bits).view(np.float64))
+def float_of(typingctx, bits):
+    """The float64 that 64 bits stand for."""
+
+    def codegen(context, builder, signature, args):
+        value = context.cast(builder, args[0], signature.args[0], types.int64)
+        return builder.bitcast(value, context.get_value_type(types.float64))
+
+    return types.float64(bits), codegen

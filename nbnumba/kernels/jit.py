@@ -18,10 +18,8 @@ from pathlib import Path
 import llvmlite
 import numba
 import numpy as np
-from numba import types
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
-from numba.extending import intrinsic
 
 
 def _cache_home() -> Path:
@@ -126,59 +124,3 @@ def _kept(dispatcher):
     if _CACHE:
         dispatcher._cache = _Cache(dispatcher.py_func)
     return dispatcher
-
-
-@intrinsic
-def power_of_two(typingctx, exponent):
-    """2**exponent for an integer exponent in -1022..1023, by placing the exponent's bits."""
-
-    def codegen(context, builder, signature, args):
-        bits = context.cast(builder, args[0], signature.args[0], types.int64)
-        bits = builder.add(bits, context.get_constant(types.int64, 1023))
-        bits = builder.shl(bits, context.get_constant(types.int64, 52))
-        return builder.bitcast(bits, context.get_value_type(types.float64))
-
-    return types.float64(exponent), codegen
-
-
-@intrinsic
-def bits_of(typingctx, x):
-    """The 64 bits of a float64, as an integer."""
-
-    def codegen(context, builder, signature, args):
-        value = context.cast(builder, args[0], signature.args[0], types.float64)
-        return builder.bitcast(value, context.get_value_type(types.int64))
-
-    return types.int64(x), codegen
-
-
-@intrinsic
-def float_of(typingctx, bits):
-    """The float64 that 64 bits stand for."""
-
-    def codegen(context, builder, signature, args):
-        value = context.cast(builder, args[0], signature.args[0], types.int64)
-        return builder.bitcast(value, context.get_value_type(types.float64))
-
-    return types.float64(bits), codegen
-
-
-def _float_intrinsic(llvm_name, description):
-    """Make a float64 -> float64 function of one LLVM instruction; `math.ceil` and its kin return integers."""
-
-    @intrinsic
-    def operation(typingctx, x):
-        def codegen(context, builder, signature, args):
-            value = context.cast(builder, args[0], signature.args[0], types.float64)
-            function = builder.module.declare_intrinsic(llvm_name, [value.type])
-            return builder.call(function, [value])
-
-        return types.float64(x), codegen
-
-    operation.__doc__ = description
-    return operation
-
-
-ceil = _float_intrinsic("llvm.ceil", "Smallest whole number not below x, as a float.")
-floor = _float_intrinsic("llvm.floor", "Largest whole number not above x, as a float.")
-round_even = _float_intrinsic("llvm.rint", "Nearest whole number, ties to even, as a float.")

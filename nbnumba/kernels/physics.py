@@ -2,7 +2,8 @@
 
 A sample is one term of the sum: sensor layer, sub-pixel, source, phi step, mosaic domain. The functions on
 the path of a sample have no branches, so that a strip of pixels is computed in vector units, and use nothing
-but arithmetic and `math`, so that they compile for a GPU too.
+but arithmetic, `math` and `elementary`, so that they compile for a GPU too. Those that say so take float32 as well,
+and stay in float32.
 """
 
 import math
@@ -11,11 +12,62 @@ import numpy as np
 
 from ..constants import GAUSS_WIDTH, ROUND_AMPLITUDE, TOPHAT_RADIUS_SQUARED
 from ..scene import CURVED_AS_C
-from .jit import bits_of, ceil, float_of, floor, physics, power_of_two, round_even
+from .elementary import (
+    bits_of,
+    ceil,
+    constant,
+    float_of,
+    floor,
+    polynomial,
+    power_of_two,
+    quotient,
+    round_even,
+)
+from .jit import physics
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.6931471803691238  # ln 2 with its last bits zero, so that n * _LN2_HIGH is exact
 _LN2_LOW = 1.9082149292705877e-10
+
+# Minimax polynomials, from the constant term up.
+_SIN_PI = (
+    3.1415926535233476,
+    -5.1677127621156105,
+    2.5501632403133097,
+    -0.5992513300797654,
+    0.0820464787869173,
+    -0.0070221635507176534,
+)
+_EXP = (
+    1.0,
+    1.0000000000000064,
+    0.49999999999997286,
+    0.1666666666655774,
+    0.04166666666842573,
+    0.008333333384666939,
+    0.0013888888499199242,
+    0.00019841171382838866,
+    2.4801917635509972e-05,
+    2.7639768792727978e-06,
+    2.7488459360278e-07,
+)
+_SINE = (
+    -0.16666666666504604,
+    0.008333333321087323,
+    -0.00019841266729734368,
+    2.7556953113117888e-06,
+    -2.5030196945924265e-08,
+    1.5409528760326e-10,
+)
+_COSINE = (
+    -0.499999999979384,
+    0.04166666650396573,
+    -0.0013888884612303207,
+    2.4801070170301778e-05,
+    -2.752566085918576e-07,
+    1.9919951488124795e-09,
+)
+_PEAK = 1e-12  # sin(pi dh) below which sin(pi N dh)/sin(pi dh) is N, to 1e-15 for N of 10000
 
 
 @physics
@@ -26,19 +78,14 @@ def nearest_index(h):
 
 @physics
 def sin_pi(x):
-    """sin(pi x) for |x| <= 1/2, to a relative error of 2.2e-11.
+    """sin(pi x) for |x| <= 1/2, to a relative error of 2.2e-11; in float32 to its rounding.
 
     Notes
     -----
     Minimax polynomial in x^2 with six terms. Six such factors, squared, make an error of 2.6e-10 at the
     most in an intensity: one part in 200 of the rounding to float32.
     """
-    t = x * x
-    p = 0.0820464787869173 + t * -0.0070221635507176534
-    p = -0.5992513300797654 + t * p
-    p = 2.5501632403133097 + t * p
-    p = -5.1677127621156105 + t * p
-    return x * (3.1415926535233476 + t * p)
+    return x * polynomial(x * x, _SIN_PI)
 
 
 @physics
@@ -58,6 +105,21 @@ def inverse_sqrt(x):
 
 
 @physics
+def exp_parts(x):
+    """Whole number n and remainder r, |r| <= ln(2)/2, such that exp(-x) = 2^n exp(r)."""
+    n = round_even(-x * _LOG2_E)
+    return n, (-x - n * _LN2_HIGH) - n * _LN2_LOW
+
+
+@physics
+def exp_of_parts(n, r):
+    """2^n exp(r), relative error 4e-16, or in the rounding of a float32 r; n is an integer within twice its exponents."""
+    # In two halves, so that results below the smallest normal number are reached.
+    half = n >> 1
+    return polynomial(r, _EXP) * power_of_two(half, r) * power_of_two(n - half, r)
+
+
+@physics
 def exp_minus(x):
     """exp(-x), relative error 4e-16, zero where the exact function underflows; x is kept within -700 and 750.
 
@@ -68,39 +130,29 @@ def exp_minus(x):
     """
     x = x if x < 750.0 else 750.0
     x = x if x > -700.0 else -700.0
-    n = round_even(-x * _LOG2_E)
-    r = (-x - n * _LN2_HIGH) - n * _LN2_LOW
-    p = 2.7639768792727978e-06 + r * 2.7488459360278e-07
-    p = 2.4801917635509972e-05 + r * p
-    p = 0.00019841171382838866 + r * p
-    p = 0.0013888888499199242 + r * p
-    p = 0.008333333384666939 + r * p
-    p = 0.04166666666842573 + r * p
-    p = 0.1666666666655774 + r * p
-    p = 0.49999999999997286 + r * p
-    p = 1.0000000000000064 + r * p
-    p = 1.0 + r * p
-    # In two halves, so that results below the smallest normal number are reached.
-    whole = np.int64(n)
-    half = whole >> 1
-    return p * power_of_two(half) * power_of_two(whole - half)
+    n, r = exp_parts(x)
+    return exp_of_parts(np.int64(n), r)
 
 
 @physics
-def interference(dh, cells):
-    """Numerator and denominator of sin(pi N h)/sin(pi h), up to sign, from the offset dh = h - h0.
+def turns(dh, cells):
+    """Fraction of a turn, at most 1/2 either way, that is left of N dh turns."""
+    whole = cells * dh
+    return whole - round_even(whole)
+
+
+@physics
+def interference(dh, turned, cells):
+    """Numerator and denominator of sin(pi N h)/sin(pi h), up to sign, from the offset dh = h - h0 and its `turns`.
 
     Notes
     -----
     At dh = 0 the ratio is N (nanoBragg.c:3269). sin(pi N h) = +- sin(pi (N dh - n)) for whole N, n; the sign
-    is lost when the amplitude is squared.
+    is lost when the amplitude is squared. float32 is enough once N dh is reduced.
     """
-    turns = cells * dh
-    turns -= round_even(turns)
     bottom = sin_pi(dh)
-    top = sin_pi(turns)
-    peak = bottom == 0.0
-    return (cells if peak else top), (1.0 if peak else bottom)
+    peak = abs(bottom) < constant(_PEAK, bottom)
+    return (cells if peak else sin_pi(turned)), (constant(1.0, bottom) if peak else bottom)
 
 
 @physics
@@ -122,12 +174,18 @@ def interference_sign(h0, dh, cells):
 
 
 @physics
+def interference_product(dh, dk, dl, turned_h, turned_k, turned_l, Na, Nb, Nc):
+    """Product of the three `interference` ratios, up to sign; float32 is enough once the turns are reduced."""
+    top_h, bottom_h = interference(dh, turned_h, Na)
+    top_k, bottom_k = interference(dk, turned_k, Nb)
+    top_l, bottom_l = interference(dl, turned_l, Nc)
+    return quotient(top_h * top_k * top_l, bottom_h * bottom_k * bottom_l)
+
+
+@physics
 def lattice_factor_square(dh, dk, dl, Na, Nb, Nc):
     """Amplitude of a parallelepiped crystal, up to sign (nanoBragg.c:2824-2838)."""
-    top_h, bottom_h = interference(dh, Na)
-    top_k, bottom_k = interference(dk, Nb)
-    top_l, bottom_l = interference(dl, Nc)
-    return (top_h * top_k * top_l) / (bottom_h * bottom_k * bottom_l)
+    return interference_product(dh, dk, dl, turns(dh, Na), turns(dk, Nb), turns(dl, Nc), Na, Nb, Nc)
 
 
 @physics
@@ -148,29 +206,51 @@ def ellipsoid_sign(radius):
 
 
 @physics
+def sine_cosine_terms(t):
+    """S and C such that sin(y) = y + y t S and cos(y) = 1 + t C, for t = y^2 and |y| <= pi/2.
+
+    Minimax polynomials of relative error 7e-14 and 8e-13; in float32 to its rounding.
+    """
+    return polynomial(t, _SINE), polynomial(t, _COSINE)
+
+
+@physics
+def sinc3(turned, inverse):
+    """sinc3(x) = 3 (sin(x)/x - cos(x))/x^2, up to sign, from x/pi less its whole half turns and from pi/x.
+
+    Notes
+    -----
+    nanoBragg.c:3276. Near zero the formula cancels, in C as here: below x = 1e-8 both give 0.
+    """
+    y = constant(math.pi, turned) * turned
+    t = y * y
+    S, C = sine_cosine_terms(t)
+    sine = y + y * t * S
+    cosine = constant(1.0, t) + t * C
+    inverse_x = inverse * constant(1.0 / math.pi, inverse)
+    return constant(3.0, t) * (sine * inverse_x - cosine) * (inverse_x * inverse_x)
+
+
+@physics
+def sinc3_central(turned):
+    """The same for |x| <= pi/2, from x/pi, in the form 3 (S - C): nothing cancels, so that float32 is enough."""
+    y = constant(math.pi, turned) * turned
+    S, C = sine_cosine_terms(y * y)
+    return constant(3.0, y) * (S - C)
+
+
+@physics
 def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge):
     """Amplitude of an ellipsoidal crystal at an offset from a reciprocal-lattice point, up to sign.
 
     Notes
     -----
-    Na Nb Nc 0.7236 sinc3(x), x = pi sqrt(fudge (Na^2 dh^2 + Nb^2 dk^2 + Nc^2 dl^2)),
-    sinc3(x) = 3 (sin(x)/x - cos(x))/x^2 (nanoBragg.c:2854, 3276).
-    The angle is reduced to |y| <= pi/2 by whole half turns, which change the sign of sine and cosine alike; sine and
-    cosine are minimax polynomials of relative error 7e-14 and 8e-13.
-    Near zero the formula cancels, in C as here: below x = 1e-8 both give 0, and 1 at x = 0 itself.
+    Na Nb Nc 0.7236 sinc3(x), x = pi sqrt(fudge (Na^2 dh^2 + Nb^2 dk^2 + Nc^2 dl^2)), and 1 for sinc3(0)
+    (nanoBragg.c:2854). The angle is reduced by whole half turns, which change the sign of sine and cosine alike.
     """
     s, inverse = ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
-    y = math.pi * (s - round_even(s))
-    t = y * y
-    p = -2.5030196945924265e-08 + t * 1.5409528760326e-10
-    p = -0.00019841266729734368 + t * (2.7556953113117888e-06 + t * p)
-    sine = y + y * t * (-0.16666666666504604 + t * (0.008333333321087323 + t * p))
-    p = -2.752566085918576e-07 + t * 1.9919951488124795e-09
-    p = -0.0013888884612303207 + t * (2.4801070170301778e-05 + t * p)
-    cosine = 1.0 + t * (-0.499999999979384 + t * (0.04166666650396573 + t * p))
-    inverse_x = inverse * (1.0 / math.pi)
-    sinc3 = 3.0 * (sine * inverse_x - cosine) * (inverse_x * inverse_x)
-    return Na * Nb * Nc * ROUND_AMPLITUDE * (sinc3 if s > 0.0 else 1.0)
+    shape = sinc3(s - round_even(s), inverse)
+    return Na * Nb * Nc * ROUND_AMPLITUDE * (shape if s > 0.0 else 1.0)
 
 
 @physics
@@ -211,10 +291,10 @@ def cubic_weights(u):
 
 @physics
 def padded_index(h0, h_min, size):
-    """Index along one axis of the padded table of a reflection, as a float; the border when it lies outside."""
-    i = h0 - (h_min - 1.0)
-    i = i if i > 0.0 else 0.0
-    return i if i < size - 1.0 else size - 1.0
+    """Index along one axis of the padded table of a reflection; the border when it lies outside."""
+    i = h0 - (h_min - 1)
+    i = i if i > 0 else 0
+    return i if i < size - 1 else size - 1
 
 
 @physics

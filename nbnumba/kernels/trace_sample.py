@@ -119,7 +119,7 @@ def ray(scene, source, dx, dy, dz):
 @inner
 def factor_along(h0, dh, cells):
     """Lattice factor of one axis of a parallelepiped crystal, with its sign."""
-    top, bottom = p.interference(dh, cells)
+    top, bottom = p.interference(dh, p.turns(dh, cells), cells)
     return p.interference_sign(h0, dh, cells) * top / bottom
 
 
