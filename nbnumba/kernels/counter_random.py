@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from .c_random import to_unsigned_short
-from .elementary import floor, power_of_two, rounded_product, round_even
+from .elementary import floor, power_of_two, round_even, rounded_product
 from .jit import strict, strict_inner
 
 REJECTION_FROM = 10.0  # the method needs a mean of 10 at least
@@ -117,7 +117,7 @@ def probability(count, mean):
     -----
     exp(-deviance - d)/sqrt(2 pi count) with Stirling's series d = 1/(12 count) - 1/(360 count^3) + ...
     """
-    if count > 20.0 * mean or mean > 20.0 * count and count >= 16.0:
+    if count > 20.0 * mean or (mean > 20.0 * count and count >= 16.0):
         return 0.0  # below 1e-100
     if count < 16.0:
         p = exponential(mean)

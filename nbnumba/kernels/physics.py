@@ -113,7 +113,7 @@ def exp_parts(x):
 
 @physics
 def exp_of_parts(n, r):
-    """2^n exp(r), relative error 4e-16, or in the rounding of a float32 r; n is an integer within twice its exponents."""
+    """2^n exp(r) for an integer n and small r, relative error 4e-16; in the type of r."""
     # In two halves, so that results below the smallest normal number are reached.
     half = n >> 1
     return polynomial(r, _EXP) * power_of_two(half, r) * power_of_two(n - half, r)
