@@ -10,7 +10,7 @@ import pytest
 from requirements import REQUIREMENTS
 
 # A test belongs to the first of these markers that it bears, and to "unit" when it bears none.
-SUITES = ("golden", "differential", "twins", "command_line", "readers", "property", "slow")
+SUITES = ("golden", "differential", "twins", "command_line", "readers", "browser", "property", "slow")
 
 _skipped = pytest.StashKey[dict[str, str]]()  # node id -> requirement
 _golden_rows = pytest.StashKey[list["GoldenRow"]]()

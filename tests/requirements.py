@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser import find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,11 +37,17 @@ def _nanobragg() -> str | None:
     return None if os.access(program, os.X_OK) else f"NANOBRAGG_BIN={program} cannot be executed"
 
 
+def _chromium() -> str | None:
+    found = find_chromium()
+    return None if found else "no chromium, chromium-browser or google-chrome in PATH; NBNUMBA_CHROMIUM names one"
+
+
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "supervisor data": _supervisor_data,
     "nanoBragg executable": _nanobragg,
+    "Chromium": _chromium,
 }
 
 

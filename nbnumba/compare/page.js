@@ -63,14 +63,14 @@ async function start() {
   function resize() {
     const whole = Math.abs(view.scale / view.wholeScale() - 1) < 1e-9;
     const ratio = window.devicePixelRatio || 1;
-    const width = canvases[0].clientWidth;
-    const height = Math.round(Math.min(width * Math.min(Math.max(nSlow / nFast, 0.4), 1.6), Math.max(window.innerHeight * 0.8, 240)));
+    const shape = Math.min(Math.max(nSlow / nFast, 0.4), 1.6);
+    const height = Math.min(canvases[0].clientWidth * shape, Math.max(window.innerHeight * 0.8, 240));
+    for (const canvas of canvases) canvas.style.height = `${Math.round(height) + 2 * canvas.clientTop}px`;
+    Object.assign(view, { width: canvases[0].clientWidth, height: canvases[0].clientHeight });
     for (const canvas of canvases) {
-      canvas.style.height = `${height}px`;
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
+      canvas.width = Math.round(view.width * ratio);
+      canvas.height = Math.round(view.height * ratio);
     }
-    Object.assign(view, { width, height });
     if (whole || view.scale < view.wholeScale() / 2) view.fit();
     changed();
   }

@@ -1,4 +1,4 @@
-"""Images of any kind: raw float32, SMV, HDF5, NumPy, and whatever FabIO reads (CBF, TIFF, EDF, ...)."""
+"""Images of any kind: raw float32, SMV, HDF5, NumPy, PGM, PNG, and whatever FabIO reads (CBF, TIFF, EDF, ...)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ Notify = Callable[[str], None]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"
 _SMV = b"{\nHEADER_BYTES"
+_PICTURES = (b"P5\n", b"P5 ", b"\x89PNG\r\n\x1a\n")
 # Beginnings that no raw image has by chance. FabIO knows more of them, some as short as one byte.
 _OTHERS = (
     b"###CBF",
@@ -110,6 +111,8 @@ def read_image(source: Source, shape: tuple[int, int] | None, notify: Notify) ->
         return _read_numpy(source)
     if start.startswith(_SMV):
         return _read_smv(source, notify)
+    if start.startswith(_PICTURES):
+        return _read_by_pillow(source)
     if start.startswith(_OTHERS):
         return _read_by_fabio(source, notify)
     return _read_raw_or_other(source, size, shape, notify)
@@ -126,7 +129,7 @@ def _read_smv(source: Source, notify: Notify) -> LoadedImage:
 
 
 def _states_its_shape(path: str) -> bool:
-    return _start(path)[0].startswith((_HDF5, _NUMPY, _SMV, *_OTHERS))
+    return _start(path)[0].startswith((_HDF5, _NUMPY, _SMV, *_PICTURES, *_OTHERS))
 
 
 def _start(path: str) -> tuple[bytes, int]:
@@ -244,12 +247,11 @@ def _image_sets(file: Any) -> list[Any]:
             return [group] if _is_image(group) else []
     data = file.get("entry/data")
     if isinstance(data, h5py.Group):
-        names = [name for name in sorted(data) if name == "data" or name.startswith("data_")]
-        found = [data[name] for name in names if name in data]
-        found = [dataset for dataset in found if _is_image(dataset)]
-        whole = [dataset for dataset in found if dataset.name.endswith("/data")]
+        if "data" in data and _is_image(data["data"]):
+            return [data["data"]]
+        found = _numbered_sets(data)
         if found:
-            return whole or found
+            return found
     candidates: list[Any] = []
 
     def visit(name: str, item: Any) -> None:
@@ -258,6 +260,21 @@ def _image_sets(file: Any) -> list[Any]:
 
     file.visititems(visit)
     return sorted(candidates, key=lambda dataset: -dataset.size)[:1]
+
+
+def _numbered_sets(group: Any) -> list[Any]:
+    """Return data_000001 and so on up to the first whose file is not there: later images would lose their number."""
+    found = []
+    for name in sorted(name for name in group if name.startswith("data_")):
+        try:
+            item = group[name]
+        except (KeyError, OSError) as error:
+            if not found:
+                raise InputError(f"{group.file.filename}: {name}: {_first_line(error)}") from None
+            break
+        if _is_image(item):
+            found.append(item)
+    return found
 
 
 def _is_image(item: Any) -> bool:
@@ -274,6 +291,22 @@ def _pixel_mask(file: Any, shape: tuple[int, ...]) -> Any:
         if mask is not None and mask.size == shape[0] * shape[1]:
             return np.asarray(mask).reshape(shape) != 0
     return None
+
+
+def _read_by_pillow(source: Source) -> LoadedImage:
+    from PIL import Image
+
+    try:
+        with Image.open(source.path) as picture:
+            if len(picture.getbands()) != 1 or picture.mode == "P":
+                raise InputError(f"{source.path}: a picture in colour; only one number per pixel can be compared")
+            values = np.array(picture, dtype=np.float64)
+            kind = picture.format or "picture"
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:  # a broken PNG is a SyntaxError
+        raise InputError(f"{source.path}: cannot be read: {_first_line(error)}") from None
+    return _single(source, LoadedImage(source.path, kind, values))
 
 
 def _read_by_fabio(source: Source, notify: Notify) -> LoadedImage:

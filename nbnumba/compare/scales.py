@@ -75,10 +75,10 @@ def _scale(values: Array, percentile: float, low: float | None) -> Scale:
     percentiles = sorted(steps | {100.0, wanted})
     if values.size == 0:
         values = np.zeros(1)
-    found = np.percentile(values, percentiles)
+    found = np.percentile(values, percentiles, method="higher")  # values that occur: sparse ones show in full colour
     if low is None:
-        low = float(np.percentile(values, _FLOOR_PERCENTILE))
-        if low >= found[percentiles.index(wanted)]:
+        low = float(np.percentile(values, _FLOOR_PERCENTILE, method="higher"))
+        if low == found[-1]:
             low = float(values.min())
     return Scale(low, tuple(percentiles), tuple(map(float, found)), percentiles.index(wanted))
 
