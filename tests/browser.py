@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import tempfile
 import time
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from requirements import chromium_path
 
 _FLAGS = (
     "--headless",
@@ -27,25 +28,15 @@ _FLAGS = (
     "--remote-debugging-pipe",  # on file descriptors 3 and 4
     "--window-size=1400,1100",
 )
-_NAMES = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
 _PATIENCE = 60.0  # seconds; a busy machine starts slowly
 _KEY_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium: NBNUMBA_CHROMIUM, else where systems have it; None where there is none."""
-    named = os.environ.get("NBNUMBA_CHROMIUM")
-    for name in (named,) if named else _NAMES:
-        if found := shutil.which(name):
-            return found
-    return None
 
 
 class Browser:
     """One tab; `requests` are the addresses that it asked for."""
 
     def __init__(self) -> None:
-        program = find_chromium()
+        program = chromium_path()
         assert program is not None
         self.requests: list[str] = []
         self.errors: list[str] = []

@@ -7,11 +7,11 @@ met. A skip that is issued in any other way, or for a requirement that is there 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,8 +37,15 @@ def _nanobragg() -> str | None:
     return None if os.access(program, os.X_OK) else f"NANOBRAGG_BIN={program} cannot be executed"
 
 
+def chromium_path() -> str | None:
+    """Return the path of a Chromium: NBNUMBA_CHROMIUM, else where systems have it; None where there is none."""
+    named = os.environ.get("NBNUMBA_CHROMIUM")
+    names = (named,) if named else ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def _chromium() -> str | None:
-    found = find_chromium()
+    found = chromium_path()
     return None if found else "no chromium, chromium-browser or google-chrome in PATH; NBNUMBA_CHROMIUM names one"
 
 

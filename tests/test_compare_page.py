@@ -138,6 +138,7 @@ def opened(browser: Browser, file: Path) -> Browser:
     browser.mouse("mouseMoved", 1, 1)
     browser.open(file)
     browser.evaluate("document.getElementById('marks').click()")
+    browser.settle()
     return browser
 
 
