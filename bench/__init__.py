@@ -1,0 +1,1 @@
+"""Measures what nbnumba costs, alone and beside nanoBragg; see README.md."""

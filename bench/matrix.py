@@ -1,0 +1,75 @@
+"""The command lines that are timed (matrix.toml)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One command line.
+
+    Attributes
+    ----------
+    name : str
+    crystal : str
+        What its spots look like: square, round, gauss, tophat, one cell.
+    words : tuple of str
+        The command line, without the program's name and the names of its outputs.
+    inputs : path
+        Folder of the files it reads.
+    picture_depends_on_threads : str
+        Why nanoBragg draws another picture with several threads than with one; empty where it does not.
+    """
+
+    name: str
+    crystal: str
+    words: tuple[str, ...]
+    inputs: Path
+    picture_depends_on_threads: str = ""
+
+    def input_files(self) -> list[str]:
+        """Names of the files that the command reads."""
+        return [word for option, word in zip(self.words, self.words[1:], strict=False) if option in ("-mat", "-hkl")]
+
+    def missing(self) -> str | None:
+        """Say which input is missing, or return None when all are there."""
+        for name in self.input_files():
+            if not (self.inputs / name).is_file():
+                return f"there is no {name} in the folder of its inputs; NBNUMBA_SUPERVISOR names that folder"
+        return None
+
+    def copy_inputs(self, folder: Path) -> None:
+        """Copy what the command reads into a folder."""
+        for name in self.input_files():
+            shutil.copyfile(self.inputs / name, folder / name)
+
+
+def load(path: Path = HERE / "matrix.toml") -> list[Row]:
+    """Read the rows of the matrix."""
+    with path.open("rb") as file:
+        return [_row(entry) for entry in tomllib.load(file)["row"]]
+
+
+def _row(entry: dict[str, str]) -> Row:
+    folders = {"golden": ROOT / "golden" / "inputs", "supervisor": supervisor_folder()}
+    return Row(
+        name=entry["name"],
+        crystal=entry["crystal"],
+        words=tuple(entry["command"].split()),
+        inputs=folders[entry.get("inputs", "golden")],
+        picture_depends_on_threads=entry.get("picture_depends_on_threads", ""),
+    )
+
+
+def supervisor_folder() -> Path:
+    """Return the folder of the job that is not part of the repository: NBNUMBA_SUPERVISOR, else beside the checkout."""
+    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
+    return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"
