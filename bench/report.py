@@ -116,7 +116,8 @@ def explanation(results: Results) -> str:
         "steps over the time beyond that. Image: wall time of the process less that of the same command with "
         f"`-roi 0 0 0 0`, median of {rounds} each, both in turn, {threads} threads each; in brackets the spread over "
         "the rounds. Process: the whole process, start-up, reading and writing included. Ratio: image of "
-        "nanoBragg over image of nbnumba. Gate: the rule of the tests (golden/README.md), on the pictures that were timed."
+        "nanoBragg over image of nbnumba. Gate: the rule of the tests (golden/README.md), on the pictures that were "
+        "timed."
     )
 
 
