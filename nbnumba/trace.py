@@ -17,7 +17,7 @@ from .experiment import Experiment
 from .scene import Scene
 from .vectors import DEGREES_PER_RADIAN, Array
 
-MAX_SAMPLES = 1_000_000  # of a trace file, which then takes about a quarter of a gigabyte
+MAX_SAMPLES = 500_000  # of a trace file, which then takes 200 to 600 megabytes
 
 Quantity = float | int | tuple[float, ...] | tuple[int, ...]
 

@@ -153,6 +153,7 @@ def test_nothing_typed_leaves_the_defaults() -> None:
         ("-printout", {"printout": True}),
         ("-printout_pixel 5 6", {"printout": True, "printout_pixel": (5, 6)}),
         ("-printout_pixel -1 6", {"printout": True}),
+        ("-trace_pixel 5 6 -tracefile t.json", {"trace_pixel": (5, 6), "trace_file": "t.json"}),
         ("-noprogress", {"progress": False}),
         ("-noprogress -progress", {}),
         ("-quiet", {"quiet": True}),

@@ -152,7 +152,9 @@ WHOLE = (
     "-N -polar -phi -phistep -mosaic -detsize -detpixels -detector_thick -hdivstep -vdivstep -stol -4stol -Q -MW "
     "-hdiv -vdiv -dispstep"
 ).split()
-OWN = "-semantics -threads -backend -pngfile -rings -smv_header -nodump -quiet -help -h -version".split()
+OWN = (
+    "-semantics -threads -backend -pngfile -rings -smv_header -trace_pixel -tracefile -nodump -quiet -help -h -version"
+).split()
 
 
 def key_of(word: str) -> str | None:
