@@ -8,7 +8,7 @@ import numpy as np
 
 from ..scene import NEVER
 from . import leaves
-from .jit import inner, kernel
+from .jit import borrowed, inner, inner_inlined, kernel
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -33,7 +33,9 @@ from .strip import (
     any_positive,
     any_zero,
     capture_strip,
+    copy,
     fill,
+    fill_from,
     finish_strip,
     omega_strip,
     place_strip,
@@ -45,15 +47,14 @@ from .strip import (
 )
 
 
-@inner
-def sum_bulk(scene, s, index, flat, n, plain):
+@inner_inlined
+def sum_bulk(q, orientations, flat, s, index, n, plain):
     """Add the terms of square or round crystals, whose amplitudes are nowhere negligible."""
-    q = scene.numbers[0]
     Na, Nb, Nc, fudge = q.Na, q.Nb, q.Nc, q.fudge
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
-    for o in range(scene.orientations.shape[0]):
-        leaves.offset_strip(scene, s, index, n, o)
-        if not leaves.gather_strip(s, index, n, flat):
+    for o in range(orientations.shape[0]):
+        leaves.offset_strip(q, orientations, s, index, n, o)
+        if not leaves.gather_strip(flat, s, index, n):
             continue
         if q.shape == leaves.ROUND:
             leaves.round_strip(s, n, Na, Nb, Nc, fudge)
@@ -65,16 +66,16 @@ def sum_bulk(scene, s, index, flat, n, plain):
 
 
 @inner
-def sum_spots(scene, s, index, n, first_pixel, first_sample, samples):
+def sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of Gaussian and top-hat spots, for the pixels that they reach."""
-    cubic = scene.numbers[0].interpolate
-    for o in range(scene.orientations.shape[0]):
-        lanes = leaves.spots_in_reach(scene, s, index, n, o)
+    cubic = q.interpolate
+    for o in range(orientations.shape[0]):
+        lanes = leaves.spots_in_reach(q, orientations, s, index, n, o)
         if lanes > 0:
-            leaves.sum_spots(scene, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic)
+            leaves.sum_spots(q, orientations, flat, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic)
 
 
-@inner
+@inner_inlined
 def allowed_lanes(latch, first_pixel, sample, samples):
     """Number of pixels of a strip whose sample comes before the interpolation latch."""
     if latch == NEVER:
@@ -84,22 +85,22 @@ def allowed_lanes(latch, first_pixel, sample, samples):
 
 
 @inner
-def sum_any(scene, s, index, flat, n, first_pixel, first_sample, samples):
+def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
-    q = scene.numbers[0]
     single = q.shape == leaves.SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
-    for o in range(scene.orientations.shape[0]):
+    for o in range(orientations.shape[0]):
         if q.interpolate:
-            leaves.index_strip(scene, s, n, o)
-            leaves.cubic_strip(scene, s, index, n, allowed_lanes(q.latch, first_pixel, first_sample + o, samples))
+            leaves.index_strip(orientations, s, n, o)
+            allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples)
+            leaves.cubic_strip(q, flat, s, index, n, allowed)
             leaves.offsets_from_indices(s, n)
         else:
-            leaves.offset_strip(scene, s, index, n, o)
-            leaves.gather_strip(s, index, n, flat)
+            leaves.offset_strip(q, orientations, s, index, n, o)
+            leaves.gather_strip(flat, s, index, n)
         if single:
             fill(s, AMPLITUDE, n, 1.0)
         else:
-            leaves.amplitude_strip(scene, s, n)
+            leaves.amplitude_strip(q, s, n)
         if q.compound:
             leaves.compound_terms(s, n, q.skip_empty)
         else:
@@ -107,76 +108,66 @@ def sum_any(scene, s, index, flat, n, first_pixel, first_sample, samples):
 
 
 @inner
-def search_orientations(scene, s, n, first_sample):
+def search_orientations(q, orientations, s, n, first_sample):
     """Note the first sample of each pixel that trips the interpolation latch."""
-    q = scene.numbers[0]
-    for o in range(scene.orientations.shape[0]):
+    for o in range(orientations.shape[0]):
         if q.shape == leaves.SQUARE:
             fill(s, AMPLITUDE, n, 1.0)  # never exactly zero
         else:
-            leaves.index_strip(scene, s, n, o)
+            leaves.index_strip(orientations, s, n, o)
             leaves.offsets_from_indices(s, n)
-            leaves.amplitude_strip(scene, s, n)
-        leaves.index_strip(scene, s, n, o)
-        leaves.search_strip(scene, s, n, first_sample + o)
+            leaves.amplitude_strip(q, s, n)
+        leaves.index_strip(orientations, s, n, o)
+        leaves.search_strip(q, s, n, first_sample + o)
 
 
-@inner
-def sum_orientations(scene, s, index, n, first_pixel, first_sample, samples):
+@inner_inlined
+def sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of all phi steps and mosaic domains for one source."""
-    q = scene.numbers[0]
-    flat = scene.table.reshape(scene.table.size)
     spots = q.shape == leaves.GAUSS or q.shape == leaves.TOPHAT
-    if q.compound:
-        sum_any(scene, s, index, flat, n, first_pixel, first_sample, samples)
-    elif spots:
-        sum_spots(scene, s, index, n, first_pixel, first_sample, samples)
-    elif q.interpolate:
-        sum_any(scene, s, index, flat, n, first_pixel, first_sample, samples)
+    if spots and not q.compound:
+        sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
+    elif q.compound or q.interpolate:
+        sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
     else:
-        sum_bulk(scene, s, index, flat, n, q.plain)
+        sum_bulk(q, orientations, flat, s, index, n, q.plain)
 
 
-@inner
-def sum_source(scene, s, index, n, source, first_pixel, first_sample, samples):
+@inner_inlined
+def sum_source(q, weight, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of one source, weighed by what belongs to all of them."""
-    q = scene.numbers[0]
-    if q.plain:
-        sum_orientations(scene, s, index, n, first_pixel, first_sample, samples)
-        return
-    if not any_positive(s, GAIN, n):  # dmin leaves out the whole strip
-        return
-    weigh_strip(scene, s, n, scene.sources[source, 4])
-    fill(s, PART, n, 0.0)
-    sum_orientations(scene, s, index, n, first_pixel, first_sample, samples)
-    if not q.compound:
+    if not q.plain:
+        if not any_positive(s, GAIN, n):  # dmin leaves out the whole strip
+            return
+        weigh_strip(q, s, n, weight)
+        fill(s, PART, n, 0.0)
+    sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
+    if not q.plain and not q.compound:
         for w in range(n):
             s[SUM + w] += s[GAIN + w] * s[PART + w]
 
 
-@inner
-def polarize(scene, s, n, source, first, unpolarized):
+@inner_inlined
+def polarize(q, sources, s, n, source, first, unpolarized):
     """Bring the polarisation factors up to date for one source; tell whether some pixel still has none."""
-    q = scene.numbers[0]
     if unpolarized or q.oversample_polar:
-        polar_strip(scene, s, n, source, POLAR, q.oversample_polar)
+        polar_strip(q, sources, s, n, source, POLAR, q.oversample_polar)
         unpolarized = any_zero(s, POLAR, n)
     if q.water_end != 0.0:
         if first:
-            polar_strip(scene, s, n, source, WATER_POLAR_FIRST, True)
-        weight = scene.sources[source, 4]
+            polar_strip(q, sources, s, n, source, WATER_POLAR_FIRST, True)
+        weight = sources[source, 4]
         for w in range(n):
             s[WATER_POLAR + w] += s[POLAR + w] * weight
     return unpolarized
 
 
-@inner
-def prepare(scene, s, n):
+@inner_inlined
+def prepare(q, s, n):
     """Empty the sums of a strip."""
-    q = scene.numbers[0]
     fill(s, SUM, n, q.water_start)
-    fill(s, OMEGA_SUM, n, 0.0)
     fill(s, POLAR, n, 0.0 if q.polarized else 1.0)
+    fill(s, GAIN, n, 1.0)
     if q.water_end != 0.0:
         fill(s, WATER_CAPTURE, n, 0.0)
         fill(s, WATER_POLAR, n, 0.0)
@@ -184,15 +175,14 @@ def prepare(scene, s, n):
 
 
 @inner
-def sum_strip(scene, s, index, n, slow, fast, search):
+def sum_strip(q, sources, orientations, flat, s, index, n, slow, fast, search):
     """Run the sum of one strip, or search it for the latch."""
-    q = scene.numbers[0]
-    orientations, n_sources = scene.orientations.shape[0], scene.sources.shape[0]
+    n_orientations, n_sources = orientations.shape[0], sources.shape[0]
     oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
     first_pixel = np.int64(slow) * q.n_fast + fast
-    samples = layers * oversample * oversample * n_sources * orientations
+    samples = layers * oversample * oversample * n_sources * n_orientations
     water, subs = q.water_end != 0.0, oversample * oversample
-    prepare(scene, s, n)
+    prepare(q, s, n)
     unpolarized = q.polarized
     sample = np.int64(0)
     for layer in range(layers):
@@ -200,61 +190,63 @@ def sum_strip(scene, s, index, n, slow, fast, search):
         # Without these two only the last layer's capture reaches the picture.
         capture_wanted = sensor and (thick or q.weigh_layers or layer == layers - 1)
         for sub in range(subs):
-            place_strip(scene, s, n, slow, fast, sub // oversample, sub % oversample, layer)
+            place_strip(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
             first = layer == 0 and sub == 0
             if first or q.oversample_omega:
-                omega_strip(scene, s, n)
-            add(s, OMEGA_SUM, n, OMEGA)
+                omega_strip(q, s, n)
+            if first:
+                copy(s, OMEGA_SUM, n, OMEGA)
+            else:
+                add(s, OMEGA_SUM, n, OMEGA)
             if capture_wanted:
-                capture_strip(scene, s, n, layer, thick)
+                capture_strip(q, s, n, layer, thick)
             if water and thick:
                 for w in range(n):
                     s[WATER_CAPTURE + w] += s[CAPTURE + w] / subs
             for source in range(n_sources):
-                scatter_strip(scene, s, n, source)
+                scatter_strip(q, sources, s, n, source)
                 if search:
-                    search_orientations(scene, s, n, sample)
+                    search_orientations(q, orientations, s, n, sample)
                 else:
                     if q.polarized:
-                        unpolarized = polarize(scene, s, n, source, first and source == 0, unpolarized)
-                    sum_source(scene, s, index, n, source, first_pixel, sample, samples)
-                sample += orientations
+                        unpolarized = polarize(q, sources, s, n, source, first and source == 0, unpolarized)
+                    weight = sources[source, 4]
+                    sum_source(q, weight, orientations, flat, s, index, n, first_pixel, sample, samples)
+                sample += n_orientations
         if water and not thick:
             add(s, WATER_CAPTURE, n, CAPTURE)
 
 
 @inner
-def activate_strip(scene, s, n, pixels, slow, fast):
+def activate_strip(mask, s, n, pixels, slow, fast):
     """Mark the pixels of a strip that are rendered; tell whether there is any."""
-    fill(s, ACTIVE, n, 0.0)
     fill(s, ACTIVE, pixels, 1.0)
-    if scene.mask.shape[0] > 0:
+    fill_from(s, ACTIVE, pixels, n, 0.0)
+    if mask.shape[0] > 0:
         for w in range(pixels):
-            s[ACTIVE + w] = 1.0 if scene.mask[slow, fast + w] != 0 else 0.0
+            s[ACTIVE + w] = 1.0 if mask[slow, fast + w] != 0 else 0.0
         return any_positive(s, ACTIVE, n)
     return True
 
 
 @inner
-def store_strip(scene, s, n, pixels, slow, fast, image):
+def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
     """Store a strip as float32."""
-    finish_strip(scene, s, n)
-    if scene.numbers[0].water_end != 0.0:
-        water_strip(scene, s, n)
-    row = image[slow]
-    if scene.mask.shape[0] > 0:
+    finish_strip(q, s, n)
+    if q.water_end != 0.0:
+        water_strip(q, n_sources, s, n)
+    row = image[slow, fast : fast + pixels]
+    if masked:
         for w in range(pixels):
-            row[fast + w] = np.float32(s[SUM + w]) if s[ACTIVE + w] > 0.0 else np.float32(0.0)
+            row[w] = np.float32(s[SUM + w]) if s[ACTIVE + w] > 0.0 else np.float32(0.0)
     else:
         for w in range(pixels):
-            row[fast + w] = np.float32(s[SUM + w])
+            row[w] = np.float32(s[SUM + w])
 
 
 @inner
-def first_trip(scene, s, n, slow, fast):
+def first_trip(q, per_pixel, s, n, slow, fast):
     """Ordinal of the first sample of a strip that trips the latch, or NEVER."""
-    q = scene.numbers[0]
-    per_pixel = q.layers * q.oversample * q.oversample * scene.sources.shape[0] * scene.orientations.shape[0]
     for w in range(n):
         if s[FIRST + w] < np.inf:
             return (np.int64(slow) * q.n_fast + fast + w) * per_pixel + np.int64(s[FIRST + w])
@@ -262,41 +254,44 @@ def first_trip(scene, s, n, slow, fast):
 
 
 @kernel
-def work_on_strips(scene, image, omega, first, last, strips_per_row, width, search):
+def work_on_strips(scene, scratch, numbers, image, omega, first, last, strips_per_row, width, search):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
-    A strip has `width` pixels, the last one of a row what is left. `omega` receives each strip's sum of solid angles.
+    `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels, the last one of a row what is left. `omega` receives each strip's sum of solid angles.
     Returns the ordinal of the first sample that trips the latch, or NEVER.
     """
     q = scene.numbers[0]
-    s = np.zeros(SCRATCH)
-    index = np.zeros(WIDTH, dtype=np.int32)
+    mask, sources, orientations = borrowed(scene.mask), borrowed(scene.sources), borrowed(scene.orientations)
+    flat, s, index = borrowed(scene.flat), borrowed(scratch), borrowed(numbers)
+    n_sources = sources.shape[0]
+    per_pixel = q.layers * q.oversample * q.oversample * n_sources * orientations.shape[0]
     for strip in range(first, last):
         slow = q.slow_first + strip // strips_per_row
         fast = q.fast_first + strip % strips_per_row * width
         pixels = min(width, q.fast_last + 1 - fast)
         n = (pixels + LANES - 1) // LANES * LANES
-        if not activate_strip(scene, s, n, pixels, slow, fast):
+        if not activate_strip(mask, s, n, pixels, slow, fast):
             continue
         if search:
             fill(s, FIRST, n, np.inf)
-        sum_strip(scene, s, index, n, slow, fast, search)
+        sum_strip(q, sources, orientations, flat, s, index, n, slow, fast, search)
         if search:
-            found = first_trip(scene, s, pixels, slow, fast)
+            found = first_trip(q, per_pixel, s, pixels, slow, fast)
             if found != NEVER:
                 return found
         else:
+            store_strip(q, n_sources, mask.shape[0] > 0, s, n, pixels, slow, fast, image)
             omega[strip] = total_omega(s, n)
-            store_strip(scene, s, n, pixels, slow, fast, image)
     return NEVER
 
 
 @kernel
 def sample_hkl(scene, slow, fast, layer, sub, source, orientation):
     """Fractional indices of a single sample."""
-    oversample = scene.numbers[0].oversample
+    q = scene.numbers[0]
+    oversample = q.oversample
     s = np.zeros(SCRATCH)
-    place_strip(scene, s, LANES, slow, fast, sub // oversample, sub % oversample, layer)
-    scatter_strip(scene, s, LANES, source)
-    leaves.index_strip(scene, s, LANES, orientation)
+    place_strip(q, s, LANES, slow, fast, sub // oversample, sub % oversample, layer)
+    scatter_strip(q, scene.sources, s, LANES, source)
+    leaves.index_strip(scene.orientations, s, LANES, orientation)
     return s[H], s[K], s[L]

@@ -18,7 +18,7 @@ import numpy as np
 from ..scene import FLAT, NEVER, Scene
 from . import cpu
 from .packing import PackedScene, pack
-from .strip import LANES, WIDTH
+from .strip import LANES, SCRATCH, WIDTH
 
 if TYPE_CHECKING:
     from . import Progress, Rendered
@@ -30,9 +30,7 @@ LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
 PATIENCE_SECONDS = 0.7  # code that is loaded, not compiled, is there by then
 
 
-def render(
-    scene: Scene, threads: int, progress: Progress | None, on_compiling: Callable[[], None] | None
-) -> Rendered:
+def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: Callable[[], None] | None) -> Rendered:
     """Render a scene on the CPU; see `nbnumba.kernels.render`."""
     from . import Rendered
 
@@ -50,9 +48,14 @@ def _load(scene: Scene, on_compiling: Callable[[], None] | None) -> None:
     timer.daemon = True
     timer.start()
     try:
-        cpu.work_on_strips(pack(scene), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, 1, False)
+        cpu.work_on_strips(pack(scene), *_room(), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, 1, False)
     finally:
         timer.cancel()
+
+
+def _room() -> tuple[np.ndarray, np.ndarray]:
+    """Return a thread's own working memory."""
+    return np.zeros(SCRATCH), np.zeros(WIDTH, dtype=np.int32)
 
 
 class _Work:
@@ -95,6 +98,7 @@ class _Work:
     def _take_chunks(self) -> None:
         """Work on one chunk after another until none is left."""
         size = self.first_chunk
+        room = _room()
         while not self._stop:
             with self._lock:
                 first = self._next
@@ -103,7 +107,7 @@ class _Work:
                 return
             start = time.perf_counter()
             found = cpu.work_on_strips(
-                self.scene, self.image, self.omega, first, last, self.per_row, self.width, self.search
+                self.scene, *room, self.image, self.omega, first, last, self.per_row, self.width, self.search
             )
             spent = max(1e-6, time.perf_counter() - start)
             size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
@@ -141,7 +145,9 @@ def _may_trip(scene: Scene) -> bool:
         longest = max(longest, float(np.max(np.linalg.norm(directions - source[:3], axis=1)) * source[3]))
     longest *= 1.0 + 1e-9
     cell = np.linalg.norm(scene.orientations.reshape(-1, 3, 3), axis=2).max(axis=0)
-    for reach, h_min, size in zip(cell * longest, (scene.h_min, scene.k_min, scene.l_min), scene.table.shape, strict=True):
+    for reach, h_min, size in zip(
+        cell * longest, (scene.h_min, scene.k_min, scene.l_min), scene.table.shape, strict=True
+    ):
         h_max = h_min + size - 3
         if reach > h_max - 2 or -reach < h_min + 2:
             return True

@@ -8,23 +8,32 @@ computed for all pixels, the rest only for those within reach. And a general way
 import numpy as np
 
 from . import physics as p
-from .jit import inner
+from .jit import inner, inner_inlined
 from .strip import (
-    ACTIVE, AMPLITUDE, FACTOR, FCELL, FIRST, GAIN, H_WEIGHTS, K_WEIGHTS, L_WEIGHTS, PART, QX, QY, QZ, RADIUS_SQUARED,
-    SUM, TERM, WIDTH, H, K, L,
-)  # fmt: skip
-
-H1, H2, H3 = (H_WEIGHTS + i * WIDTH for i in (1, 2, 3))
-K1, K2, K3 = (K_WEIGHTS + i * WIDTH for i in (1, 2, 3))
-L1, L2, L3 = (L_WEIGHTS + i * WIDTH for i in (1, 2, 3))
+    ACTIVE,
+    AMPLITUDE,
+    FACTOR,
+    FCELL,
+    FIRST,
+    GAIN,
+    LANES,
+    PART,
+    QX,
+    QY,
+    QZ,
+    RADIUS_SQUARED,
+    SUM,
+    H,
+    K,
+    L,
+)
 
 SQUARE, ROUND, GAUSS, TOPHAT = 0, 1, 2, 3
 
 
 @inner
-def index_strip(scene, s, n, o):
-    """Fractional indices of orientation o."""
-    a = scene.orientations
+def index_strip(a, s, n, o):
+    """Fractional indices of one of the orientations `a`."""
     ax, ay, az, bx, by, bz = a[o, 0], a[o, 1], a[o, 2], a[o, 3], a[o, 4], a[o, 5]
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     for w in range(n):
@@ -36,15 +45,13 @@ def index_strip(scene, s, n, o):
         s[L + w] = cx * x + cy * y + cz * z
 
 
-@inner
-def offset_strip(scene, s, index, n, o):
+@inner_inlined
+def offset_strip(q, a, s, index, n, o):
     """Offsets from the nearest reflection of orientation o, and its place in the table."""
-    q = scene.numbers[0]
-    a = scene.orientations
     ax, ay, az, bx, by, bz = a[o, 0], a[o, 1], a[o, 2], a[o, 3], a[o, 4], a[o, 5]
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    nh, nk, nl = float(scene.table.shape[0]), float(scene.table.shape[1]), float(scene.table.shape[2])
+    nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
     for w in range(n):
         x = s[QX + w]
         y = s[QY + w]
@@ -58,12 +65,12 @@ def offset_strip(scene, s, index, n, o):
         s[H + w] = h - h0
         s[K + w] = k - k0
         s[L + w] = l - l0
-        place = (p.padded_index(h0, h_min, nh) * nk + p.padded_index(k0, k_min, nk)) * nl
-        index[w] = np.int32(place + p.padded_index(l0, l_min, nl))
+        i, j, m = p.padded_index(h0, h_min, nh), p.padded_index(k0, k_min, nk), p.padded_index(l0, l_min, nl)
+        index[w] = np.int32(p.table_place(i, j, m, nk, nl))
 
 
-@inner
-def gather_strip(s, index, n, flat):
+@inner_inlined
+def gather_strip(flat, s, index, n):
     """Structure factors of the nearest reflections; tell whether any is not zero."""
     found = 0
     for w in range(n):
@@ -97,9 +104,8 @@ def round_strip(s, n, Na, Nb, Nc, fudge):
 
 
 @inner
-def amplitude_strip(scene, s, n):
+def amplitude_strip(q, s, n):
     """Lattice factors of any shape from the offsets."""
-    q = scene.numbers[0]
     shape, fudge = q.shape, q.fudge
     Na, Nb, Nc = q.Na, q.Nb, q.Nc
     if shape == SQUARE:
@@ -121,7 +127,7 @@ def amplitude_strip(scene, s, n):
             s[AMPLITUDE + w] = p.lattice_factor_tophat(s[RADIUS_SQUARED + w], cells, fudge)
 
 
-@inner
+@inner_inlined
 def sum_terms(s, n, plain):
     """Add the squares of F_cell F_latt to the pixel's sum, or to the source's part of it."""
     if plain:
@@ -145,10 +151,8 @@ def compound_terms(s, n, skip_empty):
 
 
 @inner
-def spots_in_reach(scene, s, index, n, o):
+def spots_in_reach(q, a, s, index, n, o):
     """Collect the pixels whose spot amplitude can be seen; their number is returned, their lanes are in `index`."""
-    q = scene.numbers[0]
-    a = scene.orientations
     ax, ay, az, bx, by, bz = a[o, 0], a[o, 1], a[o, 2], a[o, 3], a[o, 4], a[o, 5]
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     t = q.triangle
@@ -177,10 +181,8 @@ def spots_in_reach(scene, s, index, n, o):
 
 
 @inner
-def sum_spots(scene, s, index, lanes, o, first_pixel, sample, samples, cubic):
+def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubic):
     """Add the terms of the collected pixels."""
-    q = scene.numbers[0]
-    a, table = scene.orientations, scene.table
     cells, fudge, gauss, plain = q.Na * q.Nb * q.Nc, q.fudge, q.shape == GAUSS, q.plain
     for i in range(lanes):
         w = index[i]
@@ -191,7 +193,7 @@ def sum_spots(scene, s, index, lanes, o, first_pixel, sample, samples, cubic):
         k = a[o, 3] * x + a[o, 4] * y + a[o, 5] * z
         l = a[o, 6] * x + a[o, 7] * y + a[o, 8] * z
         on = cubic and (first_pixel + w) * samples + sample < q.latch
-        f = p.structure_factor(h, k, l, table, q.h_min, q.k_min, q.l_min, on)
+        f = p.structure_factor(h, k, l, flat, q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl, on)
         radius_squared = s[RADIUS_SQUARED + w]
         if gauss:
             f *= p.lattice_factor_gauss(radius_squared, cells, fudge)
@@ -204,25 +206,18 @@ def sum_spots(scene, s, index, lanes, o, first_pixel, sample, samples, cubic):
 
 
 @inner
-def cubic_strip(scene, s, index, n, allowed):
-    """Structure factors by tricubic interpolation where the table reaches, of the first `allowed` lanes, else the nearest.
+def cubic_strip(q, flat, s, index, n, allowed):
+    """Structure factors by tricubic interpolation where the table reaches, of the first `allowed` lanes; else the nearest.
 
     Neighbouring pixels mostly stand among the same 4 x 4 x 4 reflections: a run of such pixels is computed at once.
     """
-    q = scene.numbers[0]
-    table = scene.table
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    nh, nk, nl = table.shape
+    nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
     for w in range(n):
         h, k, l = s[H + w], s[K + w], s[L + w]
-        h_below, k_below, l_below = p.floor(h), p.floor(k), p.floor(l)
-        place = ((h_below - h_min) * nk + (k_below - k_min)) * nl + (l_below - l_min)
-        inside = p.cubic_fits(h, h_min, nh) & p.cubic_fits(k, k_min, nk) & p.cubic_fits(l, l_min, nl) & (w < allowed)
-        index[w] = np.int32(place if inside else -1.0)
-        s[H_WEIGHTS + w], s[H1 + w], s[H2 + w], s[H3 + w] = p.cubic_weights(h - h_below)
-        s[K_WEIGHTS + w], s[K1 + w], s[K2 + w], s[K3 + w] = p.cubic_weights(k - k_below)
-        s[L_WEIGHTS + w], s[L1 + w], s[L2 + w], s[L3 + w] = p.cubic_weights(l - l_below)
-    flat = table.reshape(nh * nk * nl)
+        place = p.table_place(p.floor(h) - h_min, p.floor(k) - k_min, p.floor(l) - l_min, nk, nl)
+        inside = p.cubic_fits(h, h_min, nh) & p.cubic_fits(k, k_min, nk) & p.cubic_fits(l, l_min, nl)
+        index[w] = np.int32(place if inside & (w < allowed) else -1.0)
     start = 0
     while start < n:
         place = index[start]
@@ -230,39 +225,54 @@ def cubic_strip(scene, s, index, n, allowed):
         while stop < n and index[stop] == place:
             stop += 1
         if place >= 0:
-            cubic_run(s, start, stop, flat, place, nk, nl)
+            cubic_run(flat, s, start, stop, place, q.nk, q.nl)
         else:
             for w in range(start, stop):
-                s[FCELL + w] = p.nearest_factor(s[H + w], s[K + w], s[L + w], table, h_min, k_min, l_min)
+                s[FCELL + w] = p.nearest_factor(s[H + w], s[K + w], s[L + w], flat, h_min, k_min, l_min, nh, nk, nl)
         start = stop
 
 
 @inner
-def cubic_run(s, start, stop, flat, place, nk, nl):
-    """Interpolate for neighbouring pixels among the same 64 reflections; `place` is the first in the flat table."""
-    for w in range(start, stop):
-        s[FCELL + w] = 0.0
-    for a in range(4):
-        h_row = H_WEIGHTS + a * WIDTH
-        for w in range(start, stop):
-            s[TERM + w] = 0.0
-        for b in range(4):
-            k_row = K_WEIGHTS + b * WIDTH
-            first = place + (a * nk + b) * nl
-            f0, f1, f2, f3 = flat[first], flat[first + 1], flat[first + 2], flat[first + 3]
-            for w in range(start, stop):
-                line = p.cubic_line(s[L_WEIGHTS + w], s[L1 + w], s[L2 + w], s[L3 + w], f0, f1, f2, f3)
-                s[TERM + w] += line * s[k_row + w]
-        for w in range(start, stop):
-            s[FCELL + w] += s[TERM + w] * s[h_row + w]
+def cubic_run(flat, s, start, stop, place, nk, nl):
+    """Interpolate for neighbouring pixels among the same 64 reflections; `place` is the first in the flat table.
+
+    Whole vectors of lanes are computed: those before `start` keep what they have, those after `stop` belong to the next
+    run, which overwrites them.
+    """
+    f0 = p.neighbours_on_plane(flat, place, nl)
+    f1 = p.neighbours_on_plane(flat, place + nk * nl, nl)
+    f2 = p.neighbours_on_plane(flat, place + 2 * nk * nl, nl)
+    f3 = p.neighbours_on_plane(flat, place + 3 * nk * nl, nl)
+    first = start // LANES * LANES
+    lanes = (stop - first + LANES - 1) // LANES * LANES
+    # Views: the compiler cannot tell that an index which begins at `first` is never negative.
+    h_row, k_row, l_row = (
+        s[H + first : H + first + lanes],
+        s[K + first : K + first + lanes],
+        s[L + first : L + first + lanes],
+    )
+    f_row = s[FCELL + first : FCELL + first + lanes]
+    before = start - first
+    for w in range(lanes):
+        h, k, l = h_row[w], k_row[w], l_row[w]
+        k_weights = p.cubic_weights(k - p.floor(k))
+        l_weights = p.cubic_weights(l - p.floor(l))
+        planes = (
+            p.cubic_plane(k_weights, l_weights, f0),
+            p.cubic_plane(k_weights, l_weights, f1),
+            p.cubic_plane(k_weights, l_weights, f2),
+            p.cubic_plane(k_weights, l_weights, f3),
+        )
+        f = p.cubic_line(p.cubic_weights(h - p.floor(h)), planes)
+        kept = f_row[w]
+        f_row[w] = f if w >= before else kept
 
 
 @inner
-def search_strip(scene, s, n, sample):
+def search_strip(q, s, n, sample):
     """Note the first sample of each pixel that trips the interpolation latch; AMPLITUDE tells which ones count."""
-    q = scene.numbers[0]
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    nh, nk, nl = scene.table.shape
+    nh, nk, nl = q.nh, q.nk, q.nl
     skip_empty = q.skip_empty
     for w in range(n):
         trips = (

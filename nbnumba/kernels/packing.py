@@ -16,13 +16,18 @@ _LARGE = ("mask", "sources", "orientations", "table")
 
 
 class PackedScene(NamedTuple):
-    """A Scene in five arrays; `numbers[0]` has the names and types of the Scene's other fields."""
+    """A Scene in arrays; `numbers[0]` has the names and types of the Scene's other fields, and the table's shape.
+
+    A compiled function should take out what it needs once: Numba counts references, and two threads that count
+    the same ones get in each other's way.
+    """
 
     numbers: NDArray[np.void]  # (1,)
     mask: NDArray[np.uint8]
     sources: NDArray[np.float64]
     orientations: NDArray[np.float64]
     table: NDArray[np.float64]
+    flat: NDArray[np.float64]  # the table in one dimension
 
 
 def _field(name: str, value: object) -> tuple[object, ...]:
@@ -35,8 +40,9 @@ def _field(name: str, value: object) -> tuple[object, ...]:
 def pack(scene: Scene) -> PackedScene:
     """Put the numbers and small vectors of a scene into a record."""
     fields = {name: value for name, value in scene._asdict().items() if name not in _LARGE}
+    fields.update(zip(("nh", "nk", "nl"), scene.table.shape, strict=True))
     record = np.dtype([_field(name, value) for name, value in fields.items()], align=True)
     numbers = np.zeros(1, dtype=record)
     for name, value in fields.items():
         numbers[name][0] = value
-    return PackedScene(numbers, scene.mask, scene.sources, scene.orientations, scene.table)
+    return PackedScene(numbers, scene.mask, scene.sources, scene.orientations, scene.table, scene.table.reshape(-1))

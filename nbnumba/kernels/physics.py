@@ -281,11 +281,16 @@ def lattice_factor_tophat(radius_squared, cells, fudge):
 @physics
 def cubic_weights(u):
     """Weights of the values at -1, 0, 1, 2 in cubic Lagrange interpolation at 0 <= u < 1."""
+    below = u - 1.0
+    above = u + 1.0
+    beyond = 2.0 - u
+    inner = u * below
+    outer = above * beyond
     return (
-        u * (u - 1.0) * (2.0 - u) / 6.0,
-        (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0,
-        (u + 1.0) * u * (2.0 - u) / 2.0,
-        (u + 1.0) * u * (u - 1.0) / 6.0,
+        inner * beyond * (1.0 / 6.0),
+        outer * below * -0.5,
+        outer * u * 0.5,
+        above * inner * (1.0 / 6.0),
     )
 
 
@@ -311,53 +316,79 @@ def trips_latch(h, h_min, size):
 
 
 @physics
-def cubic_line(weight_0, weight_1, weight_2, weight_3, f0, f1, f2, f3):
+def cubic_line(weights, f):
     """Interpolate among four neighbours."""
-    return weight_0 * f0 + weight_1 * f1 + weight_2 * f2 + weight_3 * f3
+    return weights[0] * f[0] + weights[1] * f[1] + weights[2] * f[2] + weights[3] * f[3]
 
 
 @physics
-def cubic_interpolation(h, k, l, table, h_min, k_min, l_min):
+def cubic_plane(k_weights, l_weights, f):
+    """Interpolate among 4 x 4 neighbours, a tuple of sixteen with l innermost."""
+    return cubic_line(
+        k_weights,
+        (
+            cubic_line(l_weights, f[0:4]),
+            cubic_line(l_weights, f[4:8]),
+            cubic_line(l_weights, f[8:12]),
+            cubic_line(l_weights, f[12:16]),
+        ),
+    )
+
+
+@physics
+def neighbours_on_plane(flat, place, nl):
+    """The 4 x 4 values from `place` of a flat table on, (k, l) with l innermost; `nl` cells are a step along k."""
+    a, b, c, d = place, place + nl, place + 2 * nl, place + 3 * nl
+    return (
+        flat[a], flat[a + 1], flat[a + 2], flat[a + 3],
+        flat[b], flat[b + 1], flat[b + 2], flat[b + 3],
+        flat[c], flat[c + 1], flat[c + 2], flat[c + 3],
+        flat[d], flat[d + 1], flat[d + 2], flat[d + 3],
+    )  # fmt: skip
+
+
+@physics
+def cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl):
     """Structure factor between reflections: cubic Lagrange in three dimensions (nanoBragg.c:3846-3885).
 
-    `table` is padded by one cell; the 4 x 4 x 4 neighbourhood must lie inside (`cubic_fits`).
+    `flat` is the padded table in one dimension; the 4 x 4 x 4 neighbourhood must lie inside (`cubic_fits`).
     """
     h_below = floor(h)
     k_below = floor(k)
     l_below = floor(l)
     h_weights = cubic_weights(h - h_below)
     k_weights = cubic_weights(k - k_below)
-    l0, l1, l2, l3 = cubic_weights(l - l_below)
-    i = int(h_below - h_min)
-    j = int(k_below - k_min)
-    m = int(l_below - l_min)
+    l_weights = cubic_weights(l - l_below)
+    place = int(table_place(h_below - h_min, k_below - k_min, l_below - l_min, nk, nl))
     total = 0.0
     for a in range(4):
-        plane = 0.0
-        for b in range(4):
-            f = table[i + a, j + b]
-            plane += k_weights[b] * cubic_line(l0, l1, l2, l3, f[m], f[m + 1], f[m + 2], f[m + 3])
-        total += h_weights[a] * plane
+        neighbours = neighbours_on_plane(flat, place + a * nk * nl, nl)
+        total += h_weights[a] * cubic_plane(k_weights, l_weights, neighbours)
     return total
 
 
 @physics
-def nearest_factor(h, k, l, table, h_min, k_min, l_min):
-    """Structure factor of the nearest reflection."""
-    nh, nk, nl = table.shape
-    i = padded_index(nearest_index(h), h_min, nh)
-    j = padded_index(nearest_index(k), k_min, nk)
-    m = padded_index(nearest_index(l), l_min, nl)
-    return table[int(i), int(j), int(m)]
+def table_place(i, j, m, nk, nl):
+    """Place of cell (i, j, m) of the padded table in its one-dimensional form."""
+    return (i * nk + j) * nl + m
 
 
 @physics
-def structure_factor(h, k, l, table, h_min, k_min, l_min, may_interpolate):
+def nearest_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl):
+    """Structure factor of the nearest reflection; `flat` is the padded table in one dimension."""
+    i = padded_index(nearest_index(h), h_min, nh)
+    j = padded_index(nearest_index(k), k_min, nk)
+    m = padded_index(nearest_index(l), l_min, nl)
+    return flat[int(table_place(i, j, m, nk, nl))]
+
+
+@physics
+def structure_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl, may_interpolate):
     """Structure factor at fractional indices: interpolated if it may be and the table reaches, else the nearest."""
-    nh, nk, nl = table.shape
-    if may_interpolate and cubic_fits(h, h_min, nh) and cubic_fits(k, k_min, nk) and cubic_fits(l, l_min, nl):
-        return cubic_interpolation(h, k, l, table, h_min, k_min, l_min)
-    return nearest_factor(h, k, l, table, h_min, k_min, l_min)
+    fits = cubic_fits(h, h_min, nh) and cubic_fits(k, k_min, nk) and cubic_fits(l, l_min, nl)
+    if may_interpolate and fits:
+        return cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl)
+    return nearest_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl)
 
 
 @physics
@@ -442,18 +473,8 @@ def capture_fraction(layer, layer_step, mu, parallax):
 
 
 @physics
-def polarization_factor(kahn, ix, iy, iz, dx, dy, dz, px, py, pz):
-    """Kahn polarisation factor for unit vectors of incident i and diffracted d (nanoBragg.c:4077-4125).
-
-    Notes
-    -----
-    (1 + cos^2(2 theta) - K cos(2 psi) sin^2(2 theta))/2; psi is the azimuth of the diffracted ray between
-    B = p x i and E = i x B, and cos(2 psi) = (E.d^2 - B.d^2)/(E.d^2 + B.d^2).
-    """
-    cosine = ix * dx + iy * dy + iz * dz
-    cosine_squared = cosine * cosine
-    if kahn == 0.0:
-        return 0.5 * (1.0 + cosine_squared)
+def polarization_axes(ix, iy, iz, px, py, pz):
+    """Unit vectors E and B across an incident beam i, for the polarisation axis p: B = p x i, E = i x B."""
     bx = py * iz - pz * iy
     by = pz * ix - px * iz
     bz = px * iy - py * ix
@@ -461,15 +482,31 @@ def polarization_factor(kahn, ix, iy, iz, dx, dy, dz, px, py, pz):
     bx *= scale
     by *= scale
     bz *= scale
-    ex = iy * bz - iz * by
-    ey = iz * bx - ix * bz
-    ez = ix * by - iy * bx
-    along_e = dx * ex + dy * ey + dz * ez
-    along_b = dx * bx + dy * by + dz * bz
+    return iy * bz - iz * by, iz * bx - ix * bz, ix * by - iy * bx, bx, by, bz
+
+
+@physics
+def polarization_factor(kahn, cosine, along_e, along_b):
+    """Kahn polarisation factor (nanoBragg.c:4077-4125).
+
+    Parameters
+    ----------
+    kahn : float
+        Kahn's factor K.
+    cosine, along_e, along_b : float
+        Components of the diffracted unit vector along the beam, E and B (`polarization_axes`); the first is
+        cos(2 theta).
+
+    Notes
+    -----
+    (1 + cos^2(2 theta) - K cos(2 psi) sin^2(2 theta))/2; psi is the azimuth of the diffracted ray between E and B:
+    cos(2 psi) = (e^2 - b^2)/(e^2 + b^2), 1 along the beam itself.
+    """
+    cosine_squared = cosine * cosine
     e_squared = along_e * along_e
     b_squared = along_b * along_b
     total = e_squared + b_squared
-    cos_two_psi = (e_squared - b_squared) / (total if total > 0.0 else 1.0) if total > 0.0 else 1.0
+    cos_two_psi = (e_squared - b_squared) / total if total > 0.0 else 1.0
     return 0.5 * (1.0 + cosine_squared - kahn * cos_two_psi * (1.0 - cosine_squared))
 
 

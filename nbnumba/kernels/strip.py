@@ -14,15 +14,15 @@ from .jit import inner, inner_inlined
 
 WIDTH = 128  # pixels of a strip
 LANES = 8  # strips are computed in multiples of this
+STRIDE = WIDTH + LANES  # of rows; a power of two would make them compete for the same lines of the cache
 
 _NAMES = (
-    "SUM PART TERM FCELL AMPLITUDE H K L RADIUS_SQUARED QX QY QZ DX DY DZ INVERSE OMEGA OMEGA_SUM POLAR CAPTURE GAIN "
-    "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST LANE"
+    "SUM PART FCELL AMPLITUDE H K L RADIUS_SQUARED QX QY QZ DX DY DZ INVERSE OMEGA OMEGA_SUM POLAR CAPTURE GAIN "
+    "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST"
 ).split()
 (
     SUM,  # the pixel's sum so far
     PART,  # the sum of one source's orientations, before its gain
-    TERM,  # F_cell^2 F_latt^2 of one sample
     FCELL,  # structure factor of one sample
     AMPLITUDE,  # lattice factor of one sample
     H,  # fractional indices of one sample, or their offsets from the nearest whole numbers
@@ -47,11 +47,8 @@ _NAMES = (
     WATER_CAPTURE,  # means for the water background of semantics exact
     WATER_POLAR,
     WATER_POLAR_FIRST,
-    LANE,  # partial sums
-) = (i * WIDTH for i in range(len(_NAMES)))
-# Weights of cubic interpolation, four rows along each axis.
-H_WEIGHTS, K_WEIGHTS, L_WEIGHTS = ((len(_NAMES) + 4 * i) * WIDTH for i in range(3))
-SCRATCH = (len(_NAMES) + 12) * WIDTH
+) = (i * STRIDE for i in range(len(_NAMES)))
+SCRATCH = len(_NAMES) * STRIDE
 
 
 @inner_inlined
@@ -59,6 +56,20 @@ def fill(s, row, n, value):
     """Set a row."""
     for w in range(n):
         s[row + w] = value
+
+
+@inner_inlined
+def fill_from(s, row, start, n, value):
+    """Set the lanes of a row from `start` on."""
+    for w in range(start, n):
+        s[row + w] = value
+
+
+@inner_inlined
+def copy(s, row, n, other):
+    """Copy a row."""
+    for w in range(n):
+        s[row + w] = s[other + w]
 
 
 @inner_inlined
@@ -86,10 +97,9 @@ def any_positive(s, row, n):
     return found > 0
 
 
-@inner
-def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
+@inner_inlined
+def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     """Diffracted direction and inverse distance of one sub-pixel of every pixel."""
-    q = scene.numbers[0]
     oversample = q.oversample
     sub = q.pixel_size / oversample
     along_slow = sub * (slow * oversample + sub_slow) + sub / 2.0
@@ -123,9 +133,8 @@ def place_strip(scene, s, n, slow, fast, sub_slow, sub_fast, layer):
 
 
 @inner
-def omega_strip(scene, s, n):
+def omega_strip(q, s, n):
     """Solid angle of every pixel at the current sub-pixel."""
-    q = scene.numbers[0]
     pixel, close, point = q.pixel_size, q.close_distance, q.point_pixel
     obliquity = q.surface != CURVED
     for w in range(n):
@@ -133,27 +142,26 @@ def omega_strip(scene, s, n):
 
 
 @inner
-def capture_strip(scene, s, n, layer, always):
+def capture_strip(q, s, n, layer, always):
     """Captured fraction at the current sub-pixel: where it is still 0, or everywhere."""
-    q = scene.numbers[0]
     ox, oy, oz = q.normal[0], q.normal[1], q.normal[2]
     step, mu = q.layer_step, q.mu
     along_ray = q.surface == CURVED
     for w in range(n):
-        parallax = 1.0 if along_ray else s[DX + w] * ox + s[DY + w] * oy + s[DZ + w] * oz
+        along_normal = p.dot(s[DX + w], s[DY + w], s[DZ + w], ox, oy, oz)
+        parallax = 1.0 if along_ray else along_normal
         captured = p.capture_fraction(layer, step, mu, parallax)
         kept = s[CAPTURE + w]
-        s[CAPTURE + w] = captured if always or kept == 0.0 else kept
+        s[CAPTURE + w] = captured if always | (kept == 0.0) else kept
 
 
-@inner
-def scatter_strip(scene, s, n, source):
+@inner_inlined
+def scatter_strip(q, sources, s, n, source):
     """Scattering vectors for one source; GAIN becomes 0 where dmin leaves the sample out, else 1."""
-    q = scene.numbers[0]
-    ix = scene.sources[source, 0]
-    iy = scene.sources[source, 1]
-    iz = scene.sources[source, 2]
-    inverse_wavelength = scene.sources[source, 3]
+    ix = sources[source, 0]
+    iy = sources[source, 1]
+    iz = sources[source, 2]
+    inverse_wavelength = sources[source, 3]
     dmin = q.dmin
     for w in range(n):
         s[QX + w] = (s[DX + w] - ix) * inverse_wavelength
@@ -162,30 +170,37 @@ def scatter_strip(scene, s, n, source):
     if dmin > 0.0:
         for w in range(n):
             s[GAIN + w] = p.passes_dmin(s[QX + w], s[QY + w], s[QZ + w], dmin)
-    else:
+    elif not q.plain:
         fill(s, GAIN, n, 1.0)
 
 
 @inner_inlined
-def polar_strip(scene, s, n, source, row, always):
+def polar_strip(q, sources, s, n, source, row, always):
     """Polarisation factor for one source: where it is still 0 and the sample counts, or everywhere."""
-    q = scene.numbers[0]
-    ix = scene.sources[source, 0]
-    iy = scene.sources[source, 1]
-    iz = scene.sources[source, 2]
-    px, py, pz = q.polar_axis[0], q.polar_axis[1], q.polar_axis[2]
+    ix = sources[source, 0]
+    iy = sources[source, 1]
+    iz = sources[source, 2]
     kahn = q.kahn
+    if kahn == 0.0:
+        for w in range(n):
+            factor = p.polarization_factor(0.0, p.dot(ix, iy, iz, s[DX + w], s[DY + w], s[DZ + w]), 1.0, 0.0)
+            kept = s[row + w]
+            wanted = always | ((kept == 0.0) & (s[GAIN + w] > 0.0))
+            s[row + w] = factor if wanted else kept
+        return
+    ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, q.polar_axis[0], q.polar_axis[1], q.polar_axis[2])
     for w in range(n):
-        factor = p.polarization_factor(kahn, ix, iy, iz, s[DX + w], s[DY + w], s[DZ + w], px, py, pz)
+        x, y, z = s[DX + w], s[DY + w], s[DZ + w]
+        along_e, along_b = p.dot(x, y, z, ex, ey, ez), p.dot(x, y, z, bx, by, bz)
+        factor = p.polarization_factor(kahn, p.dot(ix, iy, iz, x, y, z), along_e, along_b)
         kept = s[row + w]
-        wanted = always or (kept == 0.0 and s[GAIN + w] > 0.0)
+        wanted = always | ((kept == 0.0) & (s[GAIN + w] > 0.0))
         s[row + w] = factor if wanted else kept
 
 
 @inner
-def weigh_strip(scene, s, n, weight):
+def weigh_strip(q, s, n, weight):
     """Complete GAIN by the factors that multiply each term, and FACTOR by those of the running sum."""
-    q = scene.numbers[0]
     compound, thick = q.compound, q.oversample_thick or q.weigh_layers
     polar, omega = q.oversample_polar, q.oversample_omega
     for w in range(n):
@@ -197,9 +212,8 @@ def weigh_strip(scene, s, n, weight):
 
 
 @inner
-def finish_strip(scene, s, n):
+def finish_strip(q, s, n):
     """Scale the sums by what they have not been multiplied by yet [photons]."""
-    q = scene.numbers[0]
     photons = q.photons
     capture = not (q.oversample_thick or q.weigh_layers)
     polar, omega = not q.oversample_polar, not q.oversample_omega
@@ -212,12 +226,11 @@ def finish_strip(scene, s, n):
 
 
 @inner
-def water_strip(scene, s, n):
+def water_strip(q, n_sources, s, n):
     """Add the water of semantics exact: its photons per steradian times the mean capture, polarisation, solid angle."""
-    q = scene.numbers[0]
     places = q.layers * q.oversample * q.oversample
     water, polarized, mean_polar = q.water_end, q.polarized, q.oversample_polar
-    polars = float(places * scene.sources.shape[0])
+    polars = float(places * n_sources)
     for w in range(n):
         kept = s[POLAR + w]
         kept = s[WATER_POLAR_FIRST + w] if polarized and kept == 0.0 else kept
@@ -227,12 +240,16 @@ def water_strip(scene, s, n):
 
 @inner
 def total_omega(s, n):
-    """Sum OMEGA_SUM over the rendered pixels; n is a multiple of LANES."""
-    fill(s, LANE, LANES, 0.0)
-    for start in range(0, n, LANES):
-        for lane in range(LANES):
-            s[LANE + lane] += s[OMEGA_SUM + start + lane] * s[ACTIVE + start + lane]
+    """Sum OMEGA_SUM over the rendered pixels, which it changes."""
+    for w in range(n):
+        s[OMEGA_SUM + w] *= s[ACTIVE + w]
+    fill_from(s, OMEGA_SUM, n, WIDTH, 0.0)
+    half = WIDTH // 2
+    while half >= LANES:
+        for w in range(half):
+            s[OMEGA_SUM + w] += s[OMEGA_SUM + half + w]
+        half //= 2
     total = 0.0
-    for lane in range(LANES):
-        total += s[LANE + lane]
+    for w in range(LANES):
+        total += s[OMEGA_SUM + w]
     return total

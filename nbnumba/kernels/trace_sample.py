@@ -95,7 +95,8 @@ def place(scene, slow, fast, layer, sub_slow, sub_fast):
         dy,
         dz,
         p.solid_angle(1.0 / distance, pixel, close, q.point_pixel, q.surface != CURVED),
-        p.solid_angle(1.0 / distance, pixel, close, False, oblique) / p.solid_angle(1.0 / distance, pixel, close, False, False),
+        p.solid_angle(1.0 / distance, pixel, close, False, oblique)
+        / p.solid_angle(1.0 / distance, pixel, close, False, False),
         parallax,
         p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0,
     )
@@ -111,7 +112,9 @@ def ray(scene, source, dx, dy, dz):
     axis = q.polar_axis
     polarization = 1.0
     if q.polarized:
-        polarization = p.polarization_factor(q.kahn, ix, iy, iz, dx, dy, dz, axis[0], axis[1], axis[2])
+        ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, axis[0], axis[1], axis[2])
+        along_e, along_b = p.dot(dx, dy, dz, ex, ey, ez), p.dot(dx, dy, dz, bx, by, bz)
+        polarization = p.polarization_factor(q.kahn, p.dot(ix, iy, iz, dx, dy, dz), along_e, along_b)
     passes = p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
     return Ray(qx, qy, qz, passes, polarization, p.dot(ix, iy, iz, dx, dy, dz))
 
@@ -146,13 +149,10 @@ def lattice_factor(q, h0, k0, l0, dh, dk, dl):
 def structure_factor(scene, h, k, l, may_interpolate):
     """Structure factor of one sample, and whether it was interpolated."""
     q = scene.numbers[0]
-    table = scene.table
-    nh, nk, nl = table.shape
-    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    if may_interpolate and p.cubic_fits(h, h_min, nh) and p.cubic_fits(k, k_min, nk) and p.cubic_fits(l, l_min, nl):
-        return p.cubic_interpolation(h, k, l, table, h_min, k_min, l_min), True
-    i, j, m = p.padded_index(p.nearest_index(h), h_min, nh), p.padded_index(p.nearest_index(k), k_min, nk), p.padded_index(p.nearest_index(l), l_min, nl)
-    return table[int(i), int(j), int(m)], False
+    h_min, k_min, l_min, nh, nk, nl = q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl
+    fits = p.cubic_fits(h, h_min, nh) and p.cubic_fits(k, k_min, nk) and p.cubic_fits(l, l_min, nl)
+    f = p.structure_factor(h, k, l, scene.flat, h_min, k_min, l_min, nh, nk, nl, may_interpolate)
+    return f, may_interpolate and fits
 
 
 @kernel
