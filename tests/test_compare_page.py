@@ -336,6 +336,22 @@ def test_marks_are_drawn(opened: Browser) -> None:
 
 
 @chromium
+@pytest.mark.parametrize(("width", "ratio"), [(420, 1), (420, 3), (2200, 2)])
+def test_window_of_another_size(opened: Browser, width: int, ratio: float) -> None:
+    try:
+        metrics = {"width": width, "height": 1500, "deviceScaleFactor": ratio, "mobile": False}
+        opened.call("Emulation.setDeviceMetricsOverride", **metrics)
+        opened.settle()
+        assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        found = read_at(opened, *panel(opened, "b").at(41, 61))
+        assert (found.slow, found.fast) == (41, 61)
+        opened.mouse("mouseMoved", 1, 1)
+        assert color(opened, "b", *panel(opened, "b").at(41, 61)) == [0, 0, 0]
+    finally:
+        opened.call("Emulation.clearDeviceMetricsOverride")
+
+
+@chromium
 def test_double_precision_and_a_region(browser: Browser, tmp_path: Path) -> None:
     a, b = images("float64")
     write_page(tmp_path / "page.html", a, b, roi=(50, 109, 30, 79))

@@ -60,9 +60,10 @@ def test_input_files_become_whole_paths(tmp_path: Path, monkeypatch: pytest.Monk
 def test_output_files_stay_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["-hkl", "a.hkl", "-floatfile", "/data/f.bin", "-intfile", "../i.img", "-dump", "/data/Fdump.bin"]
+    words += ["-tracefile", "../trace.json"]
     prepared = prepare_words([*words, "-floatimage", "later.bin", "-pgmfile", "f.bin", "-stolout", "/data/s"])
     values = dict(zip(prepared[::2], prepared[1::2], strict=True))
-    written = [values[key] for key in ("-floatfile", "-intfile", "-dump", "-pgmfile", "-stolout")]
+    written = [values[key] for key in ("-floatfile", "-intfile", "-dump", "-tracefile", "-pgmfile", "-stolout")]
     assert all(Path(name).name == name for name in written)
     assert len(set(written)) == len(written)
     assert values["-floatimage"] == values["-floatfile"]  # the same option: the last one counts, as before

@@ -67,12 +67,11 @@ async function start() {
     const height = Math.min(canvases[0].clientWidth * shape, Math.max(window.innerHeight * 0.8, 240));
     for (const canvas of canvases) canvas.style.height = `${Math.round(height) + 2 * canvas.clientTop}px`;
     Object.assign(view, { width: canvases[0].clientWidth, height: canvases[0].clientHeight });
-    for (const canvas of canvases) {
-      canvas.width = Math.round(view.width * ratio);
-      canvas.height = Math.round(view.height * ratio);
-    }
+    const size = [Math.round(view.width * ratio), Math.round(view.height * ratio)];
+    if (canvases[0].width === size[0] && canvases[0].height === size[1]) return;
+    for (const canvas of canvases) [canvas.width, canvas.height] = size; // which clears it
     if (whole || view.scale < view.wholeScale() / 2) view.fit();
-    changed();
+    draw();
   }
 
   const digits = setup.type === "float32" ? 9 : 17;
