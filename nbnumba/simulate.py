@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .experiment import Experiment
+from .io.roi import row_blocks
 from .resolve import resolve
 from .scene import NEVER, build_scene
 from .settings import CommandLine
@@ -110,7 +113,7 @@ def simulate(
     return Image(
         array=rendered.image,
         experiment=experiment,
-        statistics=_statistics(experiment, rendered.image, rendered.solid_angle),
+        statistics=_statistics(experiment, rendered.image, rendered.solid_angle, rendered.threads),
         backend=rendered.backend,
         threads=rendered.threads,
         latch_hkl=latch_hkl,
@@ -135,7 +138,7 @@ def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None
     """
     from .dialect import parse
 
-    here = os.getcwd()
+    here = Path.cwd()
     try:
         if folder is not None:
             os.chdir(folder)
@@ -146,7 +149,7 @@ def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None
     return simulate(experiment, command.engine.backend, command.engine.threads).array
 
 
-def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: float) -> Statistics:
+def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
     """Work out the numbers of C's report (nanoBragg.c:3048-3130)."""
     sampling = experiment.sampling
     fast_first, fast_last, slow_first, slow_last = sampling.roi
@@ -155,11 +158,8 @@ def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: f
     rendered = region.size
     if mask is not None:
         rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
-    mean = float(np.sum(region, dtype=np.float64)) / max(1, rendered)
-    # Row by row: a float64 copy of a large image would cost as much memory as two images.
-    squares = sum(float(np.sum(row * row, dtype=np.float64)) for row in region)
+    mean, squares, deviations = _moments(region, max(1, rendered), threads)
     rms = float(np.sqrt(squares / (max(2, rendered) - 1)))
-    deviations = sum(float(np.sum((row - np.float64(mean)) ** 2)) for row in region)
     rmsd = float(np.sqrt(deviations / (max(2, region.size) - 1)))
     slow, fast = divmod(int(np.argmax(image)), image.shape[1])
     maximum = max(0.0, float(image[slow, fast]))
@@ -182,3 +182,33 @@ def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: f
         rmsd=rmsd,
         solid_angle=omega_sum / steps,
     )
+
+
+def _moments(region: NDArray[np.float32], rendered: int, threads: int) -> tuple[float, float, float]:
+    """Return the mean over the rendered pixels, the sum of squares, and the sum of squared distances from the mean.
+
+    Notes
+    -----
+    Block by block on all threads: one thread would take nearly as long as the render of a single orientation, and a
+    float64 copy of a large image as much memory as two images. The order of the sums is that of the blocks.
+    """
+    rows, columns = region.shape
+    blocks = [region[part] for part in row_blocks(slice(0, rows), slice(0, columns))]
+    with ThreadPoolExecutor(threads) as pool:
+        apply = pool.map if len(blocks) > 1 else map
+        sums = list(apply(_sum_and_squares, blocks))
+        mean = sum(total for total, _ in sums) / rendered
+        deviations = sum(apply(lambda block: _squared_distances(block, mean), blocks))
+    return mean, sum(squares for _, squares in sums), deviations
+
+
+def _sum_and_squares(block: NDArray[np.float32]) -> tuple[float, float]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sum(block, dtype=np.float64)), float(np.sum(block * block, dtype=np.float64))  # as C: float32
+
+
+def _squared_distances(block: NDArray[np.float32], mean: float) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = block - np.float64(mean)
+        distance *= distance
+        return float(np.sum(distance))

@@ -257,7 +257,8 @@ def first_trip(q, per_pixel, s, n, slow, fast):
 def work_on_strips(scene, scratch, numbers, image, omega, first, last, strips_per_row, width, search):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
-    `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels, the last one of a row what is left. `omega` receives each strip's sum of solid angles.
+    `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,
+    the last one of a row what is left. `omega` receives each strip's sum of solid angles.
     Returns the ordinal of the first sample that trips the latch, or NEVER.
     """
     q = scene.numbers[0]

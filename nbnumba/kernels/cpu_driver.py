@@ -81,7 +81,7 @@ class _Work:
 
     def run(self, threads: int, progress: Progress | None) -> None:
         """Work on all strips."""
-        if self.strips <= self.first_chunk or threads == 1 and progress is None:
+        if self.strips <= self.first_chunk or (threads == 1 and progress is None):
             self._take_chunks()
             return
         with ThreadPoolExecutor(threads) as pool:

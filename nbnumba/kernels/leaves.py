@@ -207,7 +207,7 @@ def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubi
 
 @inner
 def cubic_strip(q, flat, s, index, n, allowed):
-    """Structure factors by tricubic interpolation where the table reaches, of the first `allowed` lanes; else the nearest.
+    """Structure factors by tricubic interpolation where the table reaches, in the first `allowed` lanes; else nearest.
 
     Neighbouring pixels mostly stand among the same 4 x 4 x 4 reflections: a run of such pixels is computed at once.
     """
