@@ -114,3 +114,11 @@ def test_peaks_stay_apart() -> None:
     near = np.abs(found[:, None, :] - found[None, :, :]).max(axis=2) + 10.0 * np.eye(len(found))
     # Maxima are more than two pixels apart; centroids of neighbours lean towards each other, never together.
     assert near.min() > 0.0
+
+
+def test_a_peak_has_one_partner_at_most() -> None:
+    a = spots(np.array([[20.0, 20.0], [20.0, 25.0]]), np.array([1000.0, 900.0]))
+    b = spots(np.array([[20.0, 22.0]]), np.array([1000.0]))
+    match = match_peaks(a, b, 10, 4.0)
+    assert (match.found_a, match.found_b, match.matched) == (2, 1, 1)
+    assert match.mean == pytest.approx(2.0, abs=0.1)  # tails of the neighbour
