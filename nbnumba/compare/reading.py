@@ -264,7 +264,7 @@ def _image_sets(file: Any) -> list[Any]:
 
 def _numbered_sets(group: Any) -> list[Any]:
     """Return data_000001 and so on up to the first whose file is not there: later images would lose their number."""
-    found = []
+    found: list[Any] = []
     for name in sorted(name for name in group if name.startswith("data_")):
         try:
             item = group[name]
