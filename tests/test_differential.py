@@ -15,9 +15,13 @@ from nbnumba.simulate import simulate_command
 
 pytestmark = pytest.mark.differential
 
+# The first sixty, and those that found something: a pixel whose centre is on the direct beam, where the amplitude of
+# an ellipsoidal crystal is 1 or 0 by the last bit of the pixel's place.
+SEEDS = (*range(60), 5075, 5391, 5489, 5543, 5896)
+
 
 @pytest.mark.parametrize("semantics", ["c", "exact"])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_command(seed: int, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*random_commands.random_command(Random(seed)), "-semantics", semantics, "-backend", "cpu"]
     random_commands.prepare_folder(tmp_path)

@@ -214,6 +214,9 @@ def sine_cosine_terms(t):
     return polynomial(t, _SINE), polynomial(t, _COSINE)
 
 
+_SINC3_CANCELS = 1e-8 / math.pi  # x/pi below which sin(x)/x and cos(x) are both 1 in float64
+
+
 @physics
 def sinc3(turned, inverse):
     """sinc3(x) = 3 (sin(x)/x - cos(x))/x^2, up to sign, from x/pi less its whole half turns and from pi/x.
@@ -250,6 +253,8 @@ def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge):
     """
     s, inverse = ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
     shape = sinc3(s - round_even(s), inverse)
+    # As C: for 0 < x < 1e-8 the formula cancels to 0. A pixel whose centre is on the direct beam is there.
+    shape = shape if s > _SINC3_CANCELS else 0.0
     return Na * Nb * Nc * ROUND_AMPLITUDE * (shape if s > 0.0 else 1.0)
 
 
@@ -410,7 +415,7 @@ def flat_position(along_fast, along_slow, depth, fast, slow, normal, origin):
 
     `fast`, `slow`, `normal` and `origin` are the components of these vectors along that coordinate.
     """
-    return along_fast * fast + (along_slow * slow + depth * normal + origin)
+    return along_fast * fast + along_slow * slow + depth * normal + origin
 
 
 @physics

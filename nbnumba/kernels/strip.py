@@ -10,7 +10,7 @@ import math
 
 from ..scene import CURVED, FLAT
 from . import physics as p
-from .jit import inner, inner_inlined
+from .jit import inner, inner_inlined, strict_inner
 
 WIDTH = 128  # pixels of a strip
 LANES = 8  # strips are computed in multiples of this
@@ -97,7 +97,7 @@ def any_positive(s, row, n):
     return found > 0
 
 
-@inner_inlined
+@strict_inner
 def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     """Diffracted direction and inverse distance of one sub-pixel of every pixel."""
     oversample = q.oversample
@@ -105,26 +105,28 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     along_slow = sub * (slow * oversample + sub_slow) + sub / 2.0
     depth = layer * q.layer_step
     fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    row_x = along_slow * q.slow[0] + depth * q.normal[0] + q.origin[0]
-    row_y = along_slow * q.slow[1] + depth * q.normal[1] + q.origin[1]
-    row_z = along_slow * q.slow[2] + depth * q.normal[2] + q.origin[2]
+    sx, sy, sz = along_slow * q.slow[0], along_slow * q.slow[1], along_slow * q.slow[2]
+    nx, ny, nz = depth * q.normal[0], depth * q.normal[1], depth * q.normal[2]
+    ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
     first, half = fast * oversample + sub_fast, sub / 2.0
     if q.surface == FLAT:
         for w in range(n):
             along_fast = sub * (first + w * oversample) + half
-            x = along_fast * fx + row_x
-            y = along_fast * fy + row_y
-            z = along_fast * fz + row_z
-            # Root and division as C: a large crystal magnifies the last bit of a direction a hundredfold.
-            inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
-            s[INVERSE + w] = inverse
-            s[DX + w] = x * inverse
-            s[DY + w] = y * inverse
-            s[DZ + w] = z * inverse
+            # Order, root and division as C, nothing fused: a pixel on the direct beam has q = 0 or not by the last
+            # bit, and the amplitude of an ellipsoidal crystal is 1 or 0 by that.
+            x = along_fast * fx + sx + nx + ox
+            y = along_fast * fy + sy + ny + oy
+            z = along_fast * fz + sz + nz + oz
+            radius = math.sqrt(x * x + y * y + z * z)
+            s[INVERSE + w] = 1.0 / radius
+            s[DX + w] = x / radius
+            s[DY + w] = y / radius
+            s[DZ + w] = z / radius
         return
     for w in range(n):
         along_fast = sub * (first + w * oversample) + half
-        x, y, z = p.curved_position(q, along_fast, along_slow, depth, along_fast * fy + row_y, along_fast * fz + row_z)
+        flat_y, flat_z = along_fast * fy + sy + ny + oy, along_fast * fz + sz + nz + oz
+        x, y, z = p.curved_position(q, along_fast, along_slow, depth, flat_y, flat_z)
         inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
         s[INVERSE + w] = inverse
         s[DX + w] = x * inverse
