@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +76,7 @@ class _Work:
         self._next = 0
         self._done = 0
         self._stop = False
+        self._failure: BaseException | None = None
         self._lock = threading.Lock()
 
     def run(self, threads: int, progress: Progress | None) -> None:
@@ -84,16 +84,28 @@ class _Work:
         if self.strips <= self.first_chunk or (threads == 1 and progress is None):
             self._take_chunks()
             return
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                futures = [pool.submit(self._take_chunks) for _ in range(threads)]
-                while wait(futures, LOOK_SECONDS).not_done:
+        # Daemons: on Ctrl-C nobody waits for a strip of many steps, and nothing is written that could be left half done.
+        workers = [threading.Thread(target=self._take_chunks_safely, daemon=True) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        try:
+            for worker in workers:
+                while worker.is_alive():
+                    worker.join(LOOK_SECONDS)
                     if progress is not None:
                         progress(self._done / self.strips)
-            finally:
-                self._stop = True
-            for future in futures:
-                future.result()
+        finally:
+            self._stop = True
+        if self._failure is not None:
+            raise self._failure
+
+    def _take_chunks_safely(self) -> None:
+        """Work as a thread; a failure is left for the main thread."""
+        try:
+            self._take_chunks()
+        except BaseException as failure:
+            self._failure = failure
+            self._stop = True
 
     def _take_chunks(self) -> None:
         """Work on one chunk after another until none is left."""
