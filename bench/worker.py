@@ -18,10 +18,11 @@ from .matrix import ROOT
 EMPTY = ("-roi", "0", "0", "0", "0")
 
 
-def render(words: list[str], threads: int, repeats: int) -> dict[str, Any]:
+def render(words: list[str], threads: int, repeats: int, at_least: float = 0.3) -> dict[str, Any]:
     """Time `simulate` for a command line, and for the same command of which a single pixel is rendered.
 
-    The first image is not timed: it loads or compiles the kernel.
+    The first image is not timed: it loads or compiles the kernel. Images of a few milliseconds are repeated until
+    `at_least` seconds have gone by.
     """
     from nbnumba.dialect import parse
     from nbnumba.resolve import resolve
@@ -33,16 +34,13 @@ def render(words: list[str], threads: int, repeats: int) -> dict[str, Any]:
     empty = resolve(parse([*words, *EMPTY]).settings, lambda line: None)
     scene = build_scene(experiment)
     rows, columns = scene.region_shape
-    simulate(empty, "cpu", threads)
-    full_times, empty_times = [], []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        image = simulate(experiment, "cpu", threads)
-        full_times.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        simulate(empty, "cpu", threads)
-        empty_times.append(time.perf_counter() - start)
+    image = simulate(experiment, "cpu", threads)
     evaluated = getattr(image, "evaluated_steps", None)
+    full_times: list[float] = []
+    empty_times: list[float] = []
+    while len(full_times) < repeats or sum(full_times) + sum(empty_times) < at_least:
+        full_times.append(_seconds(lambda: simulate(experiment, "cpu", threads)))
+        empty_times.append(_seconds(lambda: simulate(empty, "cpu", threads)))
     return {
         "steps": scene.samples_per_pixel * rows * columns,
         "evaluated_steps": None if evaluated is None else int(evaluated),

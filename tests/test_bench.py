@@ -150,6 +150,7 @@ def test_a_row_with_a_reference(depends: str) -> None:
 
 
 def _row(name: str, reference: bool, **changes: Any) -> report.Results:
+    theirs = {"seconds": [8.0, 7.5, 7.0], "seconds_empty": [0.5, 0.5, 0.5], "cpu": [14.0] * 3, "cpu_empty": [0.4] * 3}
     return {
         "name": name,
         "crystal": "square",
@@ -157,8 +158,9 @@ def _row(name: str, reference: bool, **changes: Any) -> report.Results:
         "steps": 10**8,
         "evaluated_steps": None,
         "in_process": {"seconds": [0.21, 0.2, 0.3], "empty_seconds": [0.001, 0.0, 0.002]},
-        "ours": {"seconds": [0.7, 0.75, 0.8], "seconds_empty": [0.55, 0.5, 0.5], "peak_mb": 180.4},
-        "reference": {"seconds": [8.0, 7.5, 7.0], "seconds_empty": [0.5, 0.5, 0.5]} if reference else None,
+        "ours": {"seconds": [0.7, 0.75, 0.8], "seconds_empty": [0.55, 0.5, 0.5], "peak_mb": 180.4}
+        | {"cpu": [0.8, 0.9, 1.0], "cpu_empty": [0.5, 0.5, 0.4]},
+        "reference": theirs if reference else None,
         "gate": {"passed": True, "equal_fraction": 0.999, "reason": ""} if reference else None,
         **changes,
     }
@@ -169,6 +171,7 @@ def test_ratios() -> None:
     assert report.image_time(row["ours"]) == pytest.approx(0.25)
     assert report.ratio(row) == pytest.approx(28.0)
     assert report.whole_ratio(row) == pytest.approx(10.0)
+    assert report.processor_ratio(row) == pytest.approx(34.0)
     assert report.marginal_rate(row) == pytest.approx(1e8 / 0.209)
 
 
