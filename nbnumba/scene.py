@@ -18,7 +18,8 @@ from .experiment import Experiment, Panel
 from .settings import Semantics, Shape
 from .vectors import Array, cross, dot, rotate_about
 
-SHAPES = {Shape.SQUARE: 0, Shape.ROUND: 1, Shape.GAUSS: 2, Shape.TOPHAT: 3}
+SQUARE, ROUND, GAUSS, TOPHAT = range(4)
+SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND, Shape.GAUSS: GAUSS, Shape.TOPHAT: TOPHAT}
 FLAT, CURVED_AS_C, CURVED = 0, 1, 2  # kinds of detector surface
 NEVER = 2**63 - 1  # a latch that no sample reaches
 

@@ -6,7 +6,7 @@ image is the same for any number of threads.
 
 import numpy as np
 
-from ..scene import NEVER
+from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT
 from . import leaves
 from .jit import borrowed, inner, inner_inlined, kernel
 from .strip import (
@@ -56,7 +56,7 @@ def sum_bulk(q, orientations, flat, s, index, n, plain):
         leaves.offset_strip(q, orientations, s, index, n, o)
         if not leaves.gather_strip(flat, s, index, n):
             continue
-        if q.shape == leaves.ROUND:
+        if q.shape == ROUND:
             leaves.round_strip(s, n, Na, Nb, Nc, fudge)
         elif single:
             fill(s, AMPLITUDE, n, 1.0)
@@ -87,7 +87,7 @@ def allowed_lanes(latch, first_pixel, sample, samples):
 @inner
 def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
-    single = q.shape == leaves.SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
+    single = q.shape == SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
     for o in range(orientations.shape[0]):
         if q.interpolate:
             leaves.index_strip(orientations, s, n, o)
@@ -111,7 +111,7 @@ def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, sampl
 def search_orientations(q, orientations, s, n, first_sample):
     """Note the first sample of each pixel that trips the interpolation latch."""
     for o in range(orientations.shape[0]):
-        if q.shape == leaves.SQUARE:
+        if q.shape == SQUARE:
             fill(s, AMPLITUDE, n, 1.0)  # never exactly zero
         else:
             leaves.index_strip(orientations, s, n, o)
@@ -124,7 +124,7 @@ def search_orientations(q, orientations, s, n, first_sample):
 @inner_inlined
 def sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of all phi steps and mosaic domains for one source."""
-    spots = q.shape == leaves.GAUSS or q.shape == leaves.TOPHAT
+    spots = q.shape == GAUSS or q.shape == TOPHAT
     if spots and not q.compound:
         sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
     elif q.compound or q.interpolate:

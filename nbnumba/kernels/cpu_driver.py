@@ -84,7 +84,7 @@ class _Work:
         if self.strips <= self.first_chunk or (threads == 1 and progress is None):
             self._take_chunks()
             return
-        # Daemons: on Ctrl-C nobody waits for a strip of many steps, and nothing is written that could be left half done.
+        # Daemons: on Ctrl-C nobody waits for a strip of many steps; nothing is written that could be left half done.
         workers = [threading.Thread(target=self._take_chunks_safely, daemon=True) for _ in range(threads)]
         for worker in workers:
             worker.start()

@@ -7,6 +7,7 @@ computed for all pixels, the rest only for those within reach. And a general way
 
 import numpy as np
 
+from ..scene import GAUSS, ROUND, SQUARE
 from . import physics as p
 from .jit import inner, inner_inlined
 from .strip import (
@@ -27,8 +28,6 @@ from .strip import (
     K,
     L,
 )
-
-SQUARE, ROUND, GAUSS, TOPHAT = 0, 1, 2, 3
 
 
 @inner

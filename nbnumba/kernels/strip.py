@@ -8,7 +8,7 @@ The last lanes of a strip may lie beyond its pixels: they are computed, and neve
 
 import math
 
-from ..scene import CURVED, FLAT
+from ..scene import CURVED, FLAT, ROUND
 from . import physics as p
 from .jit import inner, inner_inlined, strict_inner
 
@@ -99,7 +99,10 @@ def any_positive(s, row, n):
 
 @strict_inner
 def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
-    """Diffracted direction and inverse distance of one sub-pixel of every pixel."""
+    """Diffracted direction and inverse distance of one sub-pixel of every pixel.
+
+    Positions are summed in C's order with nothing fused: a large crystal magnifies their last bit a thousandfold.
+    """
     oversample = q.oversample
     sub = q.pixel_size / oversample
     along_slow = sub * (slow * oversample + sub_slow) + sub / 2.0
@@ -109,14 +112,20 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     nx, ny, nz = depth * q.normal[0], depth * q.normal[1], depth * q.normal[2]
     ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
     first, half = fast * oversample + sub_fast, sub / 2.0
-    if q.surface == FLAT:
+    for w in range(n):
+        along_fast = sub * (first + w * oversample) + half
+        s[DX + w] = along_fast * fx + sx + nx + ox
+        s[DY + w] = along_fast * fy + sy + ny + oy
+        s[DZ + w] = along_fast * fz + sz + nz + oz
+    if q.surface != FLAT:
         for w in range(n):
             along_fast = sub * (first + w * oversample) + half
-            # Order, root and division as C, nothing fused: a pixel on the direct beam has q = 0 or not by the last
-            # bit, and the amplitude of an ellipsoidal crystal is 1 or 0 by that.
-            x = along_fast * fx + sx + nx + ox
-            y = along_fast * fy + sy + ny + oy
-            z = along_fast * fz + sz + nz + oz
+            s[DX + w], s[DY + w], s[DZ + w] = p.curved_position(q, along_fast, along_slow, depth, s[DY + w], s[DZ + w])
+    if q.shape == ROUND:
+        # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit, and the amplitude
+        # of an ellipsoidal crystal is 1 or 0 by that.
+        for w in range(n):
+            x, y, z = s[DX + w], s[DY + w], s[DZ + w]
             radius = math.sqrt(x * x + y * y + z * z)
             s[INVERSE + w] = 1.0 / radius
             s[DX + w] = x / radius
@@ -124,9 +133,7 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
             s[DZ + w] = z / radius
         return
     for w in range(n):
-        along_fast = sub * (first + w * oversample) + half
-        flat_y, flat_z = along_fast * fy + sy + ny + oy, along_fast * fz + sz + nz + oz
-        x, y, z = p.curved_position(q, along_fast, along_slow, depth, flat_y, flat_z)
+        x, y, z = s[DX + w], s[DY + w], s[DZ + w]
         inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
         s[INVERSE + w] = inverse
         s[DX + w] = x * inverse

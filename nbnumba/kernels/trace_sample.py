@@ -9,11 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..scene import CURVED, FLAT
+from ..scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
 from . import physics as p
 from .jit import inner, kernel
-
-SQUARE, ROUND, TOPHAT = 0, 1, 3  # scene.SHAPES
 
 
 class Place(NamedTuple):
