@@ -36,7 +36,8 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None)
     rows, columns = roi_slices(roi, image.shape)
     for block in row_blocks(rows, columns):
         with np.errstate(over="ignore", invalid="ignore"):
-            grey = image[block, columns].astype(np.float64) * scale
+            grey = image[block, columns].astype(np.float64)
+            grey *= scale
             np.fmax(grey, 0.0, out=grey)  # NaN becomes 0
         values[block, columns] = np.minimum(grey, 255.0, out=grey).astype(np.uint8)
     return values
