@@ -403,22 +403,6 @@ def dot(ax, ay, az, bx, by, bz):
 
 
 @physics
-def subpixel_center(pixel, sub, oversample, pixel_size):
-    """Distance of the centre of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
-    size = pixel_size / oversample
-    return size * (pixel * oversample + sub) + size / 2.0
-
-
-@physics
-def flat_position(along_fast, along_slow, depth, fast, slow, normal, origin):
-    """One coordinate of a place on a flat detector [m] (nanoBragg.c:2703).
-
-    `fast`, `slow`, `normal` and `origin` are the components of these vectors along that coordinate.
-    """
-    return along_fast * fast + along_slow * slow + depth * normal + origin
-
-
-@physics
 def passes_dmin(qx, qy, qz, dmin):
     """1 for a sample that the resolution cut-off lets through, else 0 (nanoBragg.c:2758)."""
     stol = 0.5 * math.sqrt(qx * qx + qy * qy + qz * qz)
