@@ -154,22 +154,6 @@ def test_final_value_is_the_stored_pixel(name: str, semantics: str, tmp_path: Pa
     check_pixels(experiment_of([*goldens.load(name).words, "-semantics", semantics], tmp_path), count=2)
 
 
-@pytest.mark.parametrize("shape", ["square_xtal", "round_xtal", "gauss_xtal", "tophat_spots"])
-@pytest.mark.parametrize("distance", ["100", "97.3"])
-def test_pixel_on_the_direct_beam(shape: str, distance: str, tmp_path: Path) -> None:
-    """An ellipsoidal crystal scatters in full or not at all there, by the last bit of the pixel's place."""
-    words = [*SMALL, f"-{shape}", "-detpixels", "17", "-distance", distance]
-    experiment = experiment_of(words, tmp_path)
-    image = simulate(experiment)
-    scene = build_scene(experiment)
-    found = trace.trace_pixel(experiment, scene, (9, 9), float(image.array[9, 9]))
-    scattering = np.array(found.quantities["scattering_vec_A_inv"])
-    assert np.max(np.abs(scattering)) < 1e-5 / experiment.beam.wavelength  # the centre is on the beam
-    value = found.quantities["I_pixel_final"]
-    assert isinstance(value, float)
-    assert one_rounding_apart(value, image.array[9, 9])
-
-
 @pytest.mark.parametrize("semantics", ["c", "exact"])
 @pytest.mark.parametrize(
     "more",

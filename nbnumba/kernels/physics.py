@@ -18,10 +18,12 @@ from .elementary import (
     constant,
     float_of,
     floor,
+    magnitude_above,
     polynomial,
     power_of_two,
     quotient,
     round_even,
+    whole_ceil,
 )
 from .jit import physics
 
@@ -29,7 +31,7 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.6931471803691238  # ln 2 with its last bits zero, so that n * _LN2_HIGH is exact
 _LN2_LOW = 1.9082149292705877e-10
 
-# Minimax polynomials, from the constant term up.
+# Minimax polynomials, from the constant term up; the second of a kind is for float32.
 _SIN_PI = (
     3.1415926535233476,
     -5.1677127621156105,
@@ -38,6 +40,7 @@ _SIN_PI = (
     0.0820464787869173,
     -0.0070221635507176534,
 )
+_SIN_PI_SINGLE = (3.1415927, -5.16771, 2.5500698, -0.5982421, 0.07756039)
 _EXP = (
     1.0,
     1.0000000000000064,
@@ -51,6 +54,7 @@ _EXP = (
     2.7639768792727978e-06,
     2.7488459360278e-07,
 )
+_EXP_SINGLE = (1.0, 1.0, 0.4999999, 0.1666642, 0.041668225, 0.008374816, 0.0013836846)
 _SINE = (
     -0.16666666666504604,
     0.008333333321087323,
@@ -59,6 +63,7 @@ _SINE = (
     -2.5030196945924265e-08,
     1.5409528760326e-10,
 )
+_SINE_SINGLE = (-0.16666667, 0.008333333, -0.00019841082, 2.7536203e-06, -2.4074897e-08)
 _COSINE = (
     -0.499999999979384,
     0.04166666650396573,
@@ -67,13 +72,20 @@ _COSINE = (
     -2.752566085918576e-07,
     1.9919951488124795e-09,
 )
-_PEAK = 1e-12  # sin(pi dh) below which sin(pi N dh)/sin(pi dh) is N, to 1e-15 for N of 10000
+_COSINE_SINGLE = (-0.5, 0.04166666, -0.0013888642, 2.4773977e-05, -2.628538e-07)
+_SMALLEST_OFFSET = 1e-12
 
 
 @physics
 def nearest_index(h):
     """Nearest whole number, as a float; a tie goes down (nanoBragg.c:2815)."""
     return ceil(h - 0.5)
+
+
+@physics
+def nearest_whole(h):
+    """The same, as a float and as an integer of 32 bits."""
+    return whole_ceil(h - 0.5)
 
 
 @physics
@@ -85,7 +97,7 @@ def sin_pi(x):
     Minimax polynomial in x^2 with six terms. Six such factors, squared, make an error of 2.6e-10 at the
     most in an intensity: one part in 200 of the rounding to float32.
     """
-    return x * polynomial(x * x, _SIN_PI)
+    return x * polynomial(x * x, _SIN_PI, _SIN_PI_SINGLE)
 
 
 @physics
@@ -116,7 +128,7 @@ def exp_of_parts(n, r):
     """2^n exp(r) for an integer n and small r, relative error 4e-16; in the type of r."""
     # In two halves, so that results below the smallest normal number are reached.
     half = n >> 1
-    return polynomial(r, _EXP) * power_of_two(half, r) * power_of_two(n - half, r)
+    return polynomial(r, _EXP, _EXP_SINGLE) * power_of_two(half, r) * power_of_two(n - half, r)
 
 
 @physics
@@ -135,6 +147,12 @@ def exp_minus(x):
 
 
 @physics
+def off_peak(dh):
+    """|dh|, but not less than 1e-12: there sin(pi N dh)/sin(pi dh) is N already, as at 0 (nanoBragg.c:3269)."""
+    return magnitude_above(dh, _SMALLEST_OFFSET)
+
+
+@physics
 def turns(dh, cells):
     """Fraction of a turn, at most 1/2 either way, that is left of N dh turns."""
     whole = cells * dh
@@ -142,17 +160,16 @@ def turns(dh, cells):
 
 
 @physics
-def interference(dh, turned, cells):
-    """Numerator and denominator of sin(pi N h)/sin(pi h), up to sign, from the offset dh = h - h0 and its `turns`.
+def lattice_ratio(dh, dk, dl, turned_h, turned_k, turned_l):
+    """Product of sin(pi N h)/sin(pi h) along three axes, up to sign, from offsets `off_peak` and their `turns`.
 
     Notes
     -----
-    At dh = 0 the ratio is N (nanoBragg.c:3269). sin(pi N h) = +- sin(pi (N dh - n)) for whole N, n; the sign
-    is lost when the amplitude is squared. float32 is enough once N dh is reduced.
+    sin(pi N h) = +- sin(pi (N dh - n)) for whole N, n; the sign is lost when the amplitude is squared. float32 is
+    enough for it, once N dh is reduced.
     """
-    bottom = sin_pi(dh)
-    peak = abs(bottom) < constant(_PEAK, bottom)
-    return (cells if peak else sin_pi(turned)), (constant(1.0, bottom) if peak else bottom)
+    top = sin_pi(turned_h) * sin_pi(turned_k) * sin_pi(turned_l)
+    return quotient(top, sin_pi(dh) * sin_pi(dk) * sin_pi(dl))
 
 
 @physics
@@ -163,7 +180,7 @@ def odd(n):
 
 @physics
 def interference_sign(h0, dh, cells):
-    """Sign of sin(pi N h)/sin(pi h) that `interference` leaves out, for h = h0 + dh: 1 or -1.
+    """Sign of sin(pi N h)/sin(pi h) that `lattice_ratio` leaves out, for h = h0 + dh: 1 or -1.
 
     Notes
     -----
@@ -174,18 +191,12 @@ def interference_sign(h0, dh, cells):
 
 
 @physics
-def interference_product(dh, dk, dl, turned_h, turned_k, turned_l, Na, Nb, Nc):
-    """Product of the three `interference` ratios, up to sign; float32 is enough once the turns are reduced."""
-    top_h, bottom_h = interference(dh, turned_h, Na)
-    top_k, bottom_k = interference(dk, turned_k, Nb)
-    top_l, bottom_l = interference(dl, turned_l, Nc)
-    return quotient(top_h * top_k * top_l, bottom_h * bottom_k * bottom_l)
-
-
-@physics
 def lattice_factor_square(dh, dk, dl, Na, Nb, Nc):
     """Amplitude of a parallelepiped crystal, up to sign (nanoBragg.c:2824-2838)."""
-    return interference_product(dh, dk, dl, turns(dh, Na), turns(dk, Nb), turns(dl, Nc), Na, Nb, Nc)
+    dh = off_peak(dh)
+    dk = off_peak(dk)
+    dl = off_peak(dl)
+    return lattice_ratio(dh, dk, dl, turns(dh, Na), turns(dk, Nb), turns(dl, Nc))
 
 
 @physics
@@ -211,7 +222,7 @@ def sine_cosine_terms(t):
 
     Minimax polynomials of relative error 7e-14 and 8e-13; in float32 to its rounding.
     """
-    return polynomial(t, _SINE), polynomial(t, _COSINE)
+    return polynomial(t, _SINE, _SINE_SINGLE), polynomial(t, _COSINE, _COSINE_SINGLE)
 
 
 _SINC3_CANCELS = 1e-8 / math.pi  # x/pi below which sin(x)/x and cos(x) are both 1 in float64
@@ -272,9 +283,15 @@ def spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, cells):
 
 
 @physics
+def gauss_exponent(radius_squared, fudge):
+    """What a Gaussian spot falls off by: its amplitude is that of the centre times exp(-exponent)."""
+    return radius_squared / GAUSS_WIDTH * fudge
+
+
+@physics
 def lattice_factor_gauss(radius_squared, cells, fudge):
     """Amplitude of a Gaussian spot (nanoBragg.c:2861)."""
-    return cells * exp_minus(radius_squared / GAUSS_WIDTH * fudge)
+    return cells * exp_minus(gauss_exponent(radius_squared, fudge))
 
 
 @physics
@@ -400,6 +417,22 @@ def structure_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl, may_interpo
 def dot(ax, ay, az, bx, by, bz):
     """Inner product of two vectors, summed from x to z."""
     return ax * bx + ay * by + az * bz
+
+
+@physics
+def subpixel_center(pixel, sub, oversample, pixel_size):
+    """Distance of the centre of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
+    size = pixel_size / oversample
+    return size * (pixel * oversample + sub) + size / 2.0
+
+
+@physics
+def flat_position(along_fast, along_slow, depth, fast, slow, normal, origin):
+    """One coordinate of a place on a flat detector [m] (nanoBragg.c:2703).
+
+    `fast`, `slow`, `normal` and `origin` are the components of these vectors along that coordinate.
+    """
+    return along_fast * fast + along_slow * slow + depth * normal + origin
 
 
 @physics

@@ -1,7 +1,6 @@
 """Single samples for the trace: compiled functions that return what the kernels keep to themselves.
 
-The physics is that of `physics`, the place of a sub-pixel that of `strip`; here stand only the order in which they
-are called and the names of the results.
+The physics is that of `physics`; here stand only the order in which it is called and the names of the results.
 A scene is packed as for the kernels.
 """
 
@@ -10,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..scene import CURVED, ROUND, SQUARE, TOPHAT
+from ..scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
 from . import physics as p
 from .jit import inner, kernel
-from .strip import DX, DY, DZ, INVERSE, LANES, SCRATCH, place_strip
 
 
 class Place(NamedTuple):
@@ -72,19 +70,33 @@ def new_samples(count: int) -> Samples:
 def place(scene, slow, fast, layer, sub_slow, sub_fast):
     """Position, direction and factors of one sub-pixel."""
     q = scene.numbers[0]
-    strip = np.zeros(SCRATCH)
-    place_strip(q, strip, LANES, slow, fast, sub_slow, sub_fast, layer)
-    dx, dy, dz, inverse = strip[DX], strip[DY], strip[DZ], strip[INVERSE]
-    distance = 1.0 / inverse
+    along_fast = p.subpixel_center(fast, sub_fast, q.oversample, q.pixel_size)
+    along_slow = p.subpixel_center(slow, sub_slow, q.oversample, q.pixel_size)
+    depth = layer * q.layer_step
+    f, s, n, o = q.fast, q.slow, q.normal, q.origin
+    x = p.flat_position(along_fast, along_slow, depth, f[0], s[0], n[0], o[0])
+    y = p.flat_position(along_fast, along_slow, depth, f[1], s[1], n[1], o[1])
+    z = p.flat_position(along_fast, along_slow, depth, f[2], s[2], n[2], o[2])
+    if q.surface != FLAT:
+        x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
+    distance = math.sqrt(p.dot(x, y, z, x, y, z))
+    dx, dy, dz = x / distance, y / distance, z / distance
+    oblique = q.surface != CURVED and not q.point_pixel
     pixel, close = q.pixel_size, q.close_distance
-    oblique = q.surface != CURVED
-    solid_angle = p.solid_angle(inverse, pixel, close, q.point_pixel, oblique)
-    plain = p.solid_angle(inverse, pixel, close, False, False)
-    obliquity = p.solid_angle(inverse, pixel, close, False, oblique and not q.point_pixel) / plain
-    parallax = p.dot(dx, dy, dz, q.normal[0], q.normal[1], q.normal[2]) if oblique else 1.0
-    capture = p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0
+    parallax = 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, n[0], n[1], n[2])
     return Place(
-        dx * distance, dy * distance, dz * distance, distance, dx, dy, dz, solid_angle, obliquity, parallax, capture
+        x,
+        y,
+        z,
+        distance,
+        dx,
+        dy,
+        dz,
+        p.solid_angle(1.0 / distance, pixel, close, q.point_pixel, q.surface != CURVED),
+        p.solid_angle(1.0 / distance, pixel, close, False, oblique)
+        / p.solid_angle(1.0 / distance, pixel, close, False, False),
+        parallax,
+        p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0,
     )
 
 
@@ -108,8 +120,8 @@ def ray(scene, source, dx, dy, dz):
 @inner
 def factor_along(h0, dh, cells):
     """Lattice factor of one axis of a parallelepiped crystal, with its sign."""
-    top, bottom = p.interference(dh, p.turns(dh, cells), cells)
-    return p.interference_sign(h0, dh, cells) * top / bottom
+    offset = p.off_peak(dh)
+    return p.interference_sign(h0, dh, cells) * p.sin_pi(p.turns(offset, cells)) / p.sin_pi(offset)
 
 
 @inner

@@ -1,0 +1,329 @@
+"""The sum of one pixel, for a GPU thread: layers, sub-pixels, sources and orientations as plain loops.
+
+It is compiled for what a picture needs: the shape of the crystal, the look-up, and the precision. In mixed
+precision h, k and l are reduced to their offsets in float64, and what is computed from the offsets is float32:
+the lattice factor, the nearest structure factor, and the sum over orientations, which carries its rounding along.
+
+A long sum is done in portions, between which a pixel's state is kept: a launch must be short, however many samples
+a pixel has. Nothing here is about CUDA: the functions compile for the processor too.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..constants import ROUND_AMPLITUDE
+from ..scene import CURVED, FLAT, NEVER
+from . import physics as p
+from .elementary import round_even
+from .jit import inner
+
+SQUARE, ROUND, GAUSS, TOPHAT = 0, 1, 2, 3  # scene.SHAPES
+NEAREST, CUBIC, SEARCH = 0, 1, 2  # what is done with the indices of a sample
+STATE = 10  # numbers that are kept of an unfinished pixel
+_1, _2, _3, _4, _5, _6, _7, _8, _9 = (np.uint64(i) for i in range(1, 10))  # unsigned: they cannot count from the end
+_VANISHED = 100.0  # exp(-100) squared is nothing beside the smallest number that float32 holds
+
+
+class Variant(NamedTuple):
+    """What a kernel is compiled for."""
+
+    shape: int
+    look_up: int
+    compound: bool = False  # factors multiply the running sum
+    single: bool = False  # mixed precision
+
+
+@inner
+def polarization(q, sources, source, dx, dy, dz):
+    """Polarisation factor of a source for a diffracted direction."""
+    ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
+    ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, q.polar_axis[0], q.polar_axis[1], q.polar_axis[2])
+    along_e, along_b = p.dot(dx, dy, dz, ex, ey, ez), p.dot(dx, dy, dz, bx, by, bz)
+    return p.polarization_factor(q.kahn, p.dot(ix, iy, iz, dx, dy, dz), along_e, along_b)
+
+
+@inner
+def direction(q, slow, fast, sub, layer):
+    """Diffracted unit vector and inverse distance [1/m] of a sub-pixel in a layer."""
+    along_fast = p.subpixel_center(fast, sub % q.oversample, q.oversample, q.pixel_size)
+    along_slow = p.subpixel_center(slow, sub // q.oversample, q.oversample, q.pixel_size)
+    depth = layer * q.layer_step
+    x = p.flat_position(along_fast, along_slow, depth, q.fast[0], q.slow[0], q.normal[0], q.origin[0])
+    y = p.flat_position(along_fast, along_slow, depth, q.fast[1], q.slow[1], q.normal[1], q.origin[1])
+    z = p.flat_position(along_fast, along_slow, depth, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
+    if q.surface != FLAT:
+        x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
+    inverse = p.inverse_sqrt(p.dot(x, y, z, x, y, z))
+    return x * inverse, y * inverse, z * inverse, inverse
+
+
+@inner
+def capture(q, layer, dx, dy, dz):
+    """Captured fraction of a layer."""
+    parallax = 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, q.normal[0], q.normal[1], q.normal[2])
+    return p.capture_fraction(layer, q.layer_step, q.mu, parallax)
+
+
+@inner
+def place_in_table(h, k, l, h_first, k_first, l_first, nh, nk, nl):
+    """Where a reflection stands in the flat table; 0 for all beyond it, as the whole border holds the same.
+
+    Indices count from the table's first, h_first; whole numbers of 32 bits, which wrap around below it.
+    """
+    i, j, m = np.uint32(h - h_first), np.uint32(k - k_first), np.uint32(l - l_first)
+    row = np.uint32(np.uint32(i * nk) + j)
+    place = np.uint32(np.uint32(row * nl) + m)
+    return place if i < nh and j < nk and m < nl else np.uint32(0)
+
+
+@inner
+def indices(orientations, at, qx, qy, qz):
+    """Fractional indices of a scattering vector for the orientation that stands at a place of the flat array."""
+    return (
+        p.dot(orientations[at], orientations[at + _1], orientations[at + _2], qx, qy, qz),
+        p.dot(orientations[at + _3], orientations[at + _4], orientations[at + _5], qx, qy, qz),
+        p.dot(orientations[at + _6], orientations[at + _7], orientations[at + _8], qx, qy, qz),
+    )
+
+
+@inner
+def trips(q, h, k, l):
+    """Tell whether a sample trips the interpolation latch."""
+    return (
+        p.trips_latch(h, q.h_min, q.nh) or p.trips_latch(k, q.k_min, q.nk) or p.trips_latch(l, q.l_min, q.nl)
+    )
+
+
+def make_lattice_factor(variant):
+    """Compile two functions of a variant.
+
+    The first takes out of the scene's numbers what the second needs, the lattice factor: from float64 offsets to an
+    amplitude in the variant's precision. Beyond their reach spots are 0, except where a sample counts for more than
+    its term.
+    """
+    shape, single = variant.shape, variant.single
+    everywhere = variant.compound or variant.look_up == SEARCH
+    real = np.float32 if single else np.float64
+
+    @inner
+    def crystal_cells(q):
+        return q.Na, q.Nb, q.Nc
+
+    @inner
+    def square(crystal, dh, dk, dl):
+        Na, Nb, Nc = crystal
+        dh, dk, dl = p.off_peak(dh), p.off_peak(dk), p.off_peak(dl)
+        turned_h, turned_k, turned_l = p.turns(dh, Na), p.turns(dk, Nb), p.turns(dl, Nc)
+        return p.lattice_ratio(real(dh), real(dk), real(dl), real(turned_h), real(turned_k), real(turned_l))
+
+    @inner
+    def crystal_ellipsoid(q):
+        return q.Na, q.Nb, q.Nc, q.fudge, real(q.Na * q.Nb * q.Nc * ROUND_AMPLITUDE)
+
+    @inner
+    def ellipsoid(crystal, dh, dk, dl):
+        Na, Nb, Nc, fudge, height = crystal
+        if not single:
+            return p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge)
+        s, inverse = p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
+        turned = real(s - round_even(s))
+        return height * (p.sinc3_central(turned) if s < 0.5 else p.sinc3(turned, real(inverse)))
+
+    @inner
+    def crystal_triangle(q):
+        t = q.triangle
+        return t[0], t[1], t[2], t[3], t[4], t[5], q.Na * q.Nb * q.Nc, q.fudge, q.reach
+
+    @inner
+    def spot(crystal, dh, dk, dl):
+        xa, xb, xc, yb, yc, zc, cells, fudge, reach = crystal
+        radius_squared = p.spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, cells)
+        if not (everywhere or radius_squared < reach):
+            return real(0.0)
+        if shape == TOPHAT:
+            return real(p.lattice_factor_tophat(radius_squared, cells, fudge))
+        if not single:
+            return p.lattice_factor_gauss(radius_squared, cells, fudge)
+        exponent = p.gauss_exponent(radius_squared, fudge)
+        n, r = p.exp_parts(exponent if exponent < _VANISHED else _VANISHED)
+        return real(cells) * p.exp_of_parts(np.int32(n), real(r))
+
+    if shape == SQUARE:
+        return crystal_cells, square
+    return (crystal_ellipsoid, ellipsoid) if shape == ROUND else (crystal_triangle, spot)
+
+
+def make_sum_orientations(variant):
+    """Compile the sum over phi steps and mosaic domains."""
+    crystal_of, lattice_factor = make_lattice_factor(variant)
+    single, compound, cubic = variant.single, variant.compound, variant.look_up == CUBIC
+    real = np.float32 if single else np.float64
+    nothing = real(0.0)
+
+    @inner
+    def run(q, orientations, flat, begin, end, qx, qy, qz, ordinal, total, carry, factor):
+        """Add terms to a sum and what its rounding has left over (Kahan's sum, in mixed precision alone).
+
+        A compound sum is multiplied by the factor after each term, as C does.
+        """
+        crystal = crystal_of(q)
+        skip_empty, allowed = q.skip_empty, q.latch - ordinal
+        h_min, k_min, l_min = np.float64(q.h_min), np.float64(q.k_min), np.float64(q.l_min)
+        n_h, n_k, n_l = q.nh, q.nk, q.nl
+        h_first, k_first, l_first = np.int32(q.h_min - 1), np.int32(q.k_min - 1), np.int32(q.l_min - 1)
+        nh, nk, nl = np.uint32(n_h), np.uint32(n_k), np.uint32(n_l)
+        at, stop, off = np.uint64(begin) * _9, np.uint64(end) * _9, np.uint64(max(allowed, 0)) * _9
+        while at < stop:
+            h, k, l = indices(orientations, at, qx, qy, qz)
+            h0, h_whole = p.nearest_whole(h)
+            k0, k_whole = p.nearest_whole(k)
+            l0, l_whole = p.nearest_whole(l)
+            if cubic:
+                factor_of_cell = real(
+                    p.structure_factor(h, k, l, flat, h_min, k_min, l_min, n_h, n_k, n_l, at < off)
+                )
+            else:
+                factor_of_cell = flat[place_in_table(h_whole, k_whole, l_whole, h_first, k_first, l_first, nh, nk, nl)]
+            at += _9
+            if compound:
+                lattice = lattice_factor(crystal, h - h0, k - k0, l - l0)
+                if lattice != nothing or not skip_empty:
+                    amplitude = factor_of_cell * lattice
+                    total = (total + amplitude * amplitude) * factor
+            elif factor_of_cell != nothing:
+                amplitude = factor_of_cell * lattice_factor(crystal, h - h0, k - k0, l - l0)
+                if single:
+                    term = amplitude * amplitude - carry
+                    longer = total + term
+                    carry = (longer - total) - term
+                    total = longer
+                else:
+                    total += amplitude * amplitude
+        return total, carry
+
+    return run
+
+
+def make_sum(variant):
+    """Compile the sum of one pixel, from some sample to some other."""
+    sum_orientations = make_sum_orientations(variant)
+    compound = variant.compound
+    real = np.float32 if variant.single else np.float64
+
+    @inner
+    def run(q, sources, orientations, flat, slow, fast, first, last, state, i):
+        """Add the samples first to last - 1 of a pixel; `state[:, i]` keeps what an unfinished one needs.
+
+        Returns the pixel [photons] and its sum of solid angles [sr], meant when `last` is the number of samples.
+        """
+        n, subs = orientations.shape[0] // 9, q.oversample * q.oversample
+        per_place = sources.shape[0] * n
+        thick, water = q.oversample_thick, q.water_end != 0.0
+        pixel = np.int64(slow) * q.n_fast + fast
+        ordinal = pixel * (q.layers * subs * per_place)
+        total, part, carry = q.water_start, real(0.0), real(0.0)
+        polar = 0.0 if q.polarized else 1.0
+        omega = captured = omega_sum = water_capture = water_polar = first_polar = 0.0
+        if first > 0:
+            total, part, carry = state[0, i], real(state[1, i]), real(state[2, i])
+            polar, omega, captured, omega_sum = state[3, i], state[4, i], state[5, i], state[6, i]
+            water_capture, water_polar, first_polar = state[7, i], state[8, i], state[9, i]
+        for place in range(first // per_place, (last + per_place - 1) // per_place):
+            layer, sub = place // subs, place % subs
+            begin, end = max(first - place * per_place, 0), min(last - place * per_place, per_place)
+            dx, dy, dz, inverse = direction(q, slow, fast, sub, layer)
+            if begin == 0:
+                if place == 0 or q.oversample_omega:
+                    oblique = q.surface != CURVED
+                    omega = p.solid_angle(inverse, q.pixel_size, q.close_distance, q.point_pixel, oblique)
+                omega_sum += omega
+                if sub == 0:
+                    captured = 0.0 if q.sensor else 1.0
+                # Without these two only the last layer's capture reaches the picture.
+                wanted = thick or q.weigh_layers or layer == q.layers - 1
+                if q.sensor and wanted and (thick or captured == 0.0):
+                    captured = capture(q, layer, dx, dy, dz)
+                if water and thick:
+                    water_capture += captured / subs
+            for source in range(begin // n, (end + n - 1) // n):
+                o_begin, o_end = max(begin - source * n, 0), min(end - source * n, n)
+                inverse_wavelength, weight = sources[source, 3], sources[source, 4]
+                qx = (dx - sources[source, 0]) * inverse_wavelength
+                qy = (dy - sources[source, 1]) * inverse_wavelength
+                qz = (dz - sources[source, 2]) * inverse_wavelength
+                passes = not q.dmin > 0.0 or p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
+                if o_begin == 0:
+                    part, carry = real(0.0), real(0.0)
+                    opening = water and place == 0 and source == 0
+                    if q.polarized and (opening or q.oversample_polar or (polar == 0.0 and passes)):
+                        polarized = polarization(q, sources, source, dx, dy, dz)
+                        if opening:
+                            first_polar = polarized
+                        if q.oversample_polar or (polar == 0.0 and passes):
+                            polar = polarized
+                    water_polar += polar * weight
+                factor = captured if thick or q.weigh_layers else 1.0
+                factor *= polar if q.oversample_polar else 1.0
+                factor *= omega if q.oversample_omega else 1.0
+                here = ordinal + (place * per_place + source * n)
+                if passes and compound:
+                    total, _ = sum_orientations(
+                        q, orientations, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
+                    )
+                elif passes:
+                    part, carry = sum_orientations(
+                        q, orientations, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
+                    )
+                    if o_end == n:
+                        total += weight * factor * (np.float64(part) - np.float64(carry))
+            if water and not thick and end == per_place and sub == subs - 1:
+                water_capture += captured
+        if last < q.layers * subs * per_place:
+            state[0, i], state[1, i], state[2, i] = total, part, carry
+            state[3, i], state[4, i], state[5, i], state[6, i] = polar, omega, captured, omega_sum
+            state[7, i], state[8, i], state[9, i] = water_capture, water_polar, first_polar
+        value = q.photons * total
+        value *= 1.0 if thick or q.weigh_layers else captured
+        value *= 1.0 if q.oversample_polar else polar
+        value *= 1.0 if q.oversample_omega else omega
+        if water:
+            places = np.float64(q.layers * subs)
+            kept = first_polar if q.polarized and polar == 0.0 else polar
+            mean = water_polar / (places * sources.shape[0])
+            mean_polar = mean if q.polarized and q.oversample_polar else kept
+            value += q.water_end * water_capture * mean_polar * (omega_sum / places)
+        return value, omega_sum
+
+    return run
+
+
+def make_search(shape):
+    """Compile the search of one pixel for the sample that trips the interpolation latch."""
+    crystal_of, lattice_factor = make_lattice_factor(Variant(shape, SEARCH))
+    never_empty = shape == SQUARE
+
+    @inner
+    def run(q, sources, orientations, slow, fast, first, last):
+        """Return the number within the pixel of the first of the samples that trips the latch, or NEVER."""
+        n, subs = orientations.shape[0] // 9, q.oversample * q.oversample
+        per_place = sources.shape[0] * n
+        crystal = crystal_of(q)
+        for place in range(first // per_place, (last + per_place - 1) // per_place):
+            dx, dy, dz, _ = direction(q, slow, fast, place % subs, place // subs)
+            begin, end = max(first - place * per_place, 0), min(last - place * per_place, per_place)
+            for source in range(begin // n, (end + n - 1) // n):
+                qx = (dx - sources[source, 0]) * sources[source, 3]
+                qy = (dy - sources[source, 1]) * sources[source, 3]
+                qz = (dz - sources[source, 2]) * sources[source, 3]
+                if q.dmin > 0.0 and p.passes_dmin(qx, qy, qz, q.dmin) == 0.0:
+                    continue
+                for o in range(max(begin - source * n, 0), min(end - source * n, n)):
+                    h, k, l = indices(orientations, np.uint64(o) * _9, qx, qy, qz)
+                    if trips(q, h, k, l):
+                        dh, dk, dl = h - p.nearest_index(h), k - p.nearest_index(k), l - p.nearest_index(l)
+                        if never_empty or not q.skip_empty or lattice_factor(crystal, dh, dk, dl) != 0.0:
+                            return place * per_place + source * n + o
+        return NEVER
+
+    return run
