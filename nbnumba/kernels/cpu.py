@@ -2,13 +2,16 @@
 
 The loops over a strip stand in `strip` and `leaves`; here is their order. One strip belongs to one task, so that an
 image is the same for any number of threads.
+
+The innermost loop, over the orientations of one source, has four forms. Each is compiled with the rest around it into a
+function of its own, so that a first run waits for no other.
 """
 
 import numpy as np
 
-from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT
+from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import leaves
-from .jit import borrowed, inner, inner_inlined, kernel
+from .jit import borrowed, generic, inner, inner_inlined, kernel
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -47,9 +50,10 @@ from .strip import (
 )
 
 
-@inner_inlined
-def sum_bulk(q, orientations, flat, s, index, n, plain):
+@inner
+def sum_bulk(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of square or round crystals, whose amplitudes are nowhere negligible."""
+    plain = q.plain
     Na, Nb, Nc, fudge = q.Na, q.Nb, q.Nc, q.fudge
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
@@ -108,7 +112,7 @@ def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, sampl
 
 
 @inner
-def search_orientations(q, orientations, s, n, first_sample):
+def search_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Note the first sample of each pixel that trips the interpolation latch."""
     for o in range(orientations.shape[0]):
         if q.shape == SQUARE:
@@ -121,20 +125,8 @@ def search_orientations(q, orientations, s, n, first_sample):
         leaves.search_strip(q, s, n, first_sample + o)
 
 
-@inner_inlined
-def sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
-    """Add the terms of all phi steps and mosaic domains for one source."""
-    spots = q.shape == GAUSS or q.shape == TOPHAT
-    if spots and not q.compound:
-        sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
-    elif q.compound or q.interpolate:
-        sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
-    else:
-        sum_bulk(q, orientations, flat, s, index, n, q.plain)
-
-
-@inner_inlined
-def sum_source(q, weight, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+@generic
+def sum_source(sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of one source, weighed by what belongs to all of them."""
     if not q.plain:
         if not any_positive(s, GAIN, n):  # dmin leaves out the whole strip
@@ -174,8 +166,8 @@ def prepare(q, s, n):
         fill(s, WATER_POLAR_FIRST, n, 0.0)
 
 
-@inner
-def sum_strip(q, sources, orientations, flat, s, index, n, slow, fast, search):
+@generic
+def sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast):
     """Run the sum of one strip, or search it for the latch."""
     n_orientations, n_sources = orientations.shape[0], sources.shape[0]
     oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
@@ -206,12 +198,14 @@ def sum_strip(q, sources, orientations, flat, s, index, n, slow, fast, search):
             for source in range(n_sources):
                 scatter_strip(q, sources, s, n, source)
                 if search:
-                    search_orientations(q, orientations, s, n, sample)
+                    sum_orientations(q, orientations, flat, s, index, n, first_pixel, sample, samples)
                 else:
                     if q.polarized:
                         unpolarized = polarize(q, sources, s, n, source, first and source == 0, unpolarized)
                     weight = sources[source, 4]
-                    sum_source(q, weight, orientations, flat, s, index, n, first_pixel, sample, samples)
+                    sum_source(
+                        sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, sample, samples
+                    )
                 sample += n_orientations
         if water and not thick:
             add(s, WATER_CAPTURE, n, CAPTURE)
@@ -253,8 +247,8 @@ def first_trip(q, per_pixel, s, n, slow, fast):
     return NEVER
 
 
-@kernel
-def work_on_strips(scene, scratch, numbers, image, omega, first, last, strips_per_row, width, search):
+@generic
+def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
     `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,
@@ -275,7 +269,7 @@ def work_on_strips(scene, scratch, numbers, image, omega, first, last, strips_pe
             continue
         if search:
             fill(s, FIRST, n, np.inf)
-        sum_strip(q, sources, orientations, flat, s, index, n, slow, fast, search)
+        sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast)
         if search:
             found = first_trip(q, per_pixel, s, pixels, slow, fast)
             if found != NEVER:
@@ -284,6 +278,39 @@ def work_on_strips(scene, scratch, numbers, image, omega, first, last, strips_pe
             store_strip(q, n_sources, mask.shape[0] > 0, s, n, pixels, slow, fast, image)
             omega[strip] = total_omega(s, n)
     return NEVER
+
+
+@kernel
+def render_bulk(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+    """Render strips of square or round crystals with the structure factors of the nearest reflections."""
+    work_on_strips(sum_bulk, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+
+
+@kernel
+def render_spots(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+    """Render strips of Gaussian or top-hat spots."""
+    work_on_strips(sum_spots, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+
+
+@kernel
+def render_any(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+    """Render strips of anything."""
+    work_on_strips(sum_any, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+
+
+@kernel
+def search(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+    """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
+    return work_on_strips(
+        search_orientations, True, scene, scratch, numbers, image, omega, first, last, strips_per_row, width
+    )
+
+
+def renderer(scene: Scene):
+    """Choose the function that renders a scene."""
+    if scene.compound or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
+        return render_any
+    return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk
 
 
 @kernel

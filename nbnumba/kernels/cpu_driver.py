@@ -33,23 +33,10 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
     """Render a scene on the CPU; see `nbnumba.kernels.render`."""
     from . import Rendered
 
-    _load(scene, on_compiling)
-    latch = _find_latch(scene, threads)
-    scene = scene._replace(latch=latch)
-    work = _Work(scene, search=False)
+    latch = _find_latch(scene, threads, on_compiling)
+    work = _Work(scene._replace(latch=latch), cpu.renderer(scene), on_compiling)
     work.run(threads, progress)
     return Rendered(work.image, float(np.sum(work.omega)), latch, "cpu", threads)
-
-
-def _load(scene: Scene, on_compiling: Callable[[], None] | None) -> None:
-    """Load or compile the kernel in the main thread, where Ctrl-C is heard."""
-    timer = threading.Timer(PATIENCE_SECONDS, on_compiling or (lambda: None))
-    timer.daemon = True
-    timer.start()
-    try:
-        cpu.work_on_strips(pack(scene), *_room(), np.zeros((0, 0), dtype=np.float32), np.zeros(0), 0, 0, 1, 1, False)
-    finally:
-        timer.cancel()
 
 
 def _room() -> tuple[np.ndarray, np.ndarray]:
@@ -58,9 +45,20 @@ def _room() -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Work:
-    """The strips of a region, which threads take in chunks of about CHUNK_SECONDS."""
+    """The strips of a region, which threads take in chunks of about CHUNK_SECONDS.
 
-    def __init__(self, scene: Scene, search: bool) -> None:
+    Parameters
+    ----------
+    scene : Scene
+    function : callable
+        One of the functions of `cpu` that work on strips.
+    on_compiling : callable or None
+        Called when the function has to be compiled first.
+    """
+
+    def __init__(
+        self, scene: Scene, function: Callable[..., int | None], on_compiling: Callable[[], None] | None
+    ) -> None:
         rows, columns = scene.region_shape
         steps = scene.samples_per_pixel
         lanes = max(1, min(WIDTH, LONG_STRIP_STEPS // steps, columns + LANES - 1) // LANES)
@@ -69,15 +67,27 @@ class _Work:
         self.strips = rows * self.per_row
         self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * self.width))
         self.scene: PackedScene = pack(scene)
-        self.search = search
-        self.image = np.zeros((0, 0) if search else (scene.n_slow, scene.n_fast), dtype=np.float32)
-        self.omega = np.zeros(0 if search else self.strips)
+        searching = function is cpu.search
+        self.function = function
+        self.image = np.zeros((0, 0) if searching else (scene.n_slow, scene.n_fast), dtype=np.float32)
+        self.omega = np.zeros(0 if searching else self.strips)
         self.found = NEVER
         self._next = 0
         self._done = 0
         self._stop = False
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
+        self._load(on_compiling)
+
+    def _load(self, on_compiling: Callable[[], None] | None) -> None:
+        """Load or compile the function in the main thread, where Ctrl-C is heard."""
+        timer = threading.Timer(PATIENCE_SECONDS, on_compiling or (lambda: None))
+        timer.daemon = True
+        timer.start()
+        try:
+            self.function(self.scene, *_room(), self.image, self.omega, 0, 0, 1, 1)
+        finally:
+            timer.cancel()
 
     def run(self, threads: int, progress: Progress | None) -> None:
         """Work on all strips."""
@@ -118,23 +128,22 @@ class _Work:
             if first == last:
                 return
             start = time.perf_counter()
-            found = cpu.work_on_strips(
-                self.scene, *room, self.image, self.omega, first, last, self.per_row, self.width, self.search
-            )
+            found = self.function(self.scene, *room, self.image, self.omega, first, last, self.per_row, self.width)
             spent = max(1e-6, time.perf_counter() - start)
             size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
             with self._lock:
                 self._done += last - first
-                self.found = min(self.found, found)
+                if found is not None:  # by a search
+                    self.found = min(self.found, found)
             # Chunks are taken in order: what comes later cannot hold an earlier sample.
-            self._stop = self._stop or found != NEVER
+            self._stop = self._stop or self.found != NEVER
 
 
-def _find_latch(scene: Scene, threads: int) -> int:
+def _find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:
     """Ordinal of the first sample that switches interpolation off, in C's order; NEVER if there is none."""
     if not scene.interpolate or not scene.latching or not _may_trip(scene):
         return NEVER
-    work = _Work(scene, search=True)
+    work = _Work(scene, cpu.search, on_compiling)
     work.run(threads, None)
     return work.found
 

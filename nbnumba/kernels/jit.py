@@ -85,6 +85,14 @@ def inner_inlined(function):
     return numba.njit(function, no_cpython_wrapper=True, forceinline=True, **_OPTIONS)
 
 
+def generic(function):
+    """Compile a function that takes another one among its arguments, as a part of its callers' source.
+
+    Handed on as an argument, a compiled function would be tied to this process and could not be kept.
+    """
+    return numba.njit(function, inline="always", no_cpython_wrapper=True, **_OPTIONS)
+
+
 def inner(function):
     """Compile a function over arrays that only compiled code may call; it is kept with its callers.
 
