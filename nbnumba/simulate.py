@@ -65,6 +65,8 @@ class Image:
         Its number in the image, or `scene.NEVER`.
     seconds : float
         Wall time of the rendering, compiling included.
+    evaluated_steps : int
+        Steps whose lattice factor was worked out; of the others it was seen beforehand that they add nothing.
     """
 
     array: NDArray[np.float32]
@@ -75,6 +77,7 @@ class Image:
     latch_hkl: tuple[float, float, float] | None
     latch: int
     seconds: float
+    evaluated_steps: int
 
 
 def simulate(
@@ -119,6 +122,7 @@ def simulate(
         latch_hkl=latch_hkl,
         latch=rendered.latch,
         seconds=time.perf_counter() - start,
+        evaluated_steps=rendered.evaluated_steps,
     )
 
 

@@ -23,6 +23,7 @@ class Rendered(NamedTuple):
     latch: int  # ordinal of the sample that switched interpolation off, or scene.NEVER
     backend: str
     threads: int
+    evaluated_steps: int  # steps whose lattice factor was worked out; the others can only add nothing
 
 
 def available_threads() -> int:

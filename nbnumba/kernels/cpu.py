@@ -16,6 +16,7 @@ from .strip import (
     ACTIVE,
     AMPLITUDE,
     CAPTURE,
+    EVALUATED,
     FIRST,
     GAIN,
     LANES,
@@ -60,6 +61,7 @@ def sum_bulk(q, orientations, flat, s, index, n, first_pixel, first_sample, samp
         leaves.offset_strip(q, orientations, s, index, n, o)
         if not leaves.gather_strip(flat, s, index, n):
             continue
+        s[EVALUATED] += n
         if q.shape == ROUND:
             leaves.round_strip(s, n, Na, Nb, Nc, fudge)
         elif single:
@@ -93,9 +95,10 @@ def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, sampl
     """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
     single = q.shape == SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
     for o in range(orientations.shape[0]):
-        if q.interpolate:
+        s[EVALUATED] += n
+        allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
+        if allowed > 0:
             leaves.index_strip(orientations, s, n, o)
-            allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples)
             leaves.cubic_strip(q, flat, s, index, n, allowed)
             leaves.offsets_from_indices(s, n)
         else:
@@ -248,11 +251,12 @@ def first_trip(q, per_pixel, s, n, slow, fast):
 
 
 @generic
-def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
     `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,
-    the last one of a row what is left. `omega` receives each strip's sum of solid angles.
+    the last one of a row what is left. `tallies` receives each strip's sum of solid angles and number of
+    evaluated steps.
     Returns the ordinal of the first sample that trips the latch, or NEVER.
     """
     q = scene.numbers[0]
@@ -267,6 +271,7 @@ def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, ome
         n = (pixels + LANES - 1) // LANES * LANES
         if not activate_strip(mask, s, n, pixels, slow, fast):
             continue
+        s[EVALUATED] = 0.0
         if search:
             fill(s, FIRST, n, np.inf)
         sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast)
@@ -276,33 +281,34 @@ def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, ome
                 return found
         else:
             store_strip(q, n_sources, mask.shape[0] > 0, s, n, pixels, slow, fast, image)
-            omega[strip] = total_omega(s, n)
+            tallies[strip, 0] = total_omega(s, n)
+            tallies[strip, 1] = s[EVALUATED] * pixels / n
     return NEVER
 
 
 @kernel
-def render_bulk(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+def render_bulk(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of square or round crystals with the structure factors of the nearest reflections."""
-    work_on_strips(sum_bulk, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+    work_on_strips(sum_bulk, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
-def render_spots(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of Gaussian or top-hat spots."""
-    work_on_strips(sum_spots, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+    work_on_strips(sum_spots, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
-def render_any(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+def render_any(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of anything."""
-    work_on_strips(sum_any, False, scene, scratch, numbers, image, omega, first, last, strips_per_row, width)
+    work_on_strips(sum_any, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
-def search(scene, scratch, numbers, image, omega, first, last, strips_per_row, width):
+def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
     return work_on_strips(
-        search_orientations, True, scene, scratch, numbers, image, omega, first, last, strips_per_row, width
+        search_orientations, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
     )
 
 

@@ -36,7 +36,8 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
     latch = _find_latch(scene, threads, on_compiling)
     work = _Work(scene._replace(latch=latch), cpu.renderer(scene), on_compiling)
     work.run(threads, progress)
-    return Rendered(work.image, float(np.sum(work.omega)), latch, "cpu", threads)
+    solid_angle, evaluated = np.sum(work.tallies, axis=0)
+    return Rendered(work.image, float(solid_angle), latch, "cpu", threads, round(float(evaluated)))
 
 
 def _room() -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +71,7 @@ class _Work:
         searching = function is cpu.search
         self.function = function
         self.image = np.zeros((0, 0) if searching else (scene.n_slow, scene.n_fast), dtype=np.float32)
-        self.omega = np.zeros(0 if searching else self.strips)
+        self.tallies = np.zeros((0 if searching else self.strips, 2))
         self.found = NEVER
         self._next = 0
         self._done = 0
@@ -85,7 +86,7 @@ class _Work:
         timer.daemon = True
         timer.start()
         try:
-            self.function(self.scene, *_room(), self.image, self.omega, 0, 0, 1, 1)
+            self.function(self.scene, *_room(), self.image, self.tallies, 0, 0, 1, 1)
         finally:
             timer.cancel()
 
@@ -128,7 +129,7 @@ class _Work:
             if first == last:
                 return
             start = time.perf_counter()
-            found = self.function(self.scene, *room, self.image, self.omega, first, last, self.per_row, self.width)
+            found = self.function(self.scene, *room, self.image, self.tallies, first, last, self.per_row, self.width)
             spent = max(1e-6, time.perf_counter() - start)
             size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
             with self._lock:

@@ -13,6 +13,7 @@ from .jit import inner, inner_inlined
 from .strip import (
     ACTIVE,
     AMPLITUDE,
+    EVALUATED,
     FACTOR,
     FCELL,
     FIRST,
@@ -182,6 +183,7 @@ def spots_in_reach(q, a, s, index, n, o):
 @inner
 def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubic):
     """Add the terms of the collected pixels."""
+    s[EVALUATED] += lanes
     cells, fudge, gauss, plain = q.Na * q.Nb * q.Nc, q.fudge, q.shape == GAUSS, q.plain
     for i in range(lanes):
         w = index[i]
@@ -271,14 +273,18 @@ def cubic_run(flat, s, start, stop, place, nk, nl):
 def search_strip(q, s, n, sample):
     """Note the first sample of each pixel that trips the interpolation latch; AMPLITUDE tells which ones count."""
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    nh, nk, nl = q.nh, q.nk, q.nl
-    skip_empty = q.skip_empty
+    nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
+    all_count = not q.skip_empty
+    found = 0
     for w in range(n):
         trips = (
-            p.trips_latch(s[H + w], h_min, nh)
-            or p.trips_latch(s[K + w], k_min, nk)
-            or p.trips_latch(s[L + w], l_min, nl)
+            p.trips_latch(s[H + w], h_min, nh) | p.trips_latch(s[K + w], k_min, nk) | p.trips_latch(s[L + w], l_min, nl)
         )
-        counted = s[GAIN + w] > 0.0 and s[ACTIVE + w] > 0.0 and (s[AMPLITUDE + w] != 0.0 or not skip_empty)
-        if trips and counted and sample < s[FIRST + w]:
+        counted = (s[GAIN + w] > 0.0) & (s[ACTIVE + w] > 0.0) & (all_count | (s[AMPLITUDE + w] != 0.0))
+        s[FCELL + w] = 1.0 if trips & counted else 0.0
+        found += trips & counted
+    if found == 0:
+        return
+    for w in range(n):
+        if s[FCELL + w] > 0.0 and sample < s[FIRST + w]:
             s[FIRST + w] = sample

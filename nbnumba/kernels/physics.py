@@ -328,13 +328,13 @@ def padded_index(h0, h_min, size):
 def cubic_fits(h, h_min, size):
     """Tell whether the four neighbours floor(h) - 1 ... floor(h) + 2 stand in the padded table's inside."""
     below = floor(h)
-    return below - 1.0 >= h_min and below + 2.0 <= h_min + size - 3.0
+    return (below - 1.0 >= h_min) & (below + 2.0 <= h_min + size - 3.0)
 
 
 @physics
 def trips_latch(h, h_min, size):
     """C's test for being out of range of interpolation, up to a cell early (nanoBragg.c:2934)."""
-    return h - h_min + 3.0 > size - 2.0 or h - 2.0 < h_min
+    return (h - h_min + 3.0 > size - 2.0) | (h - 2.0 < h_min)
 
 
 @physics

@@ -48,7 +48,8 @@ _NAMES = (
     WATER_POLAR,
     WATER_POLAR_FIRST,
 ) = (i * STRIDE for i in range(len(_NAMES)))
-SCRATCH = len(_NAMES) * STRIDE
+EVALUATED = len(_NAMES) * STRIDE  # number of lanes whose lattice factor was worked out
+SCRATCH = EVALUATED + 1
 
 
 @inner_inlined
