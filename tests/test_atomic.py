@@ -152,6 +152,7 @@ def test_a_good_target_passes_and_is_left_alone(tmp_path: Path) -> None:
     [
         ("file/out", r"^-intfile .*file/out: cannot be written: .*file is not a folder$"),
         ("absent/out", r"^-intfile .*absent/out: cannot be written: there is no folder .*absent$"),
+        ("ABSENT/out", r"^-intfile .*ABSENT/out: cannot be written: there is no folder .*/ABSENT$"),
         ("folder", r"^-intfile .*folder: cannot be written: it is a folder$"),
         ("x" * 256, r"^-intfile .*: cannot be written: file name too long$"),
     ],

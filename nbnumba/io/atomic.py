@@ -142,7 +142,9 @@ def check_distinct(outputs: Iterable[tuple[str, PathLike]]) -> None:
 
 def reason(error: OSError) -> str:
     """Return why an operation on a file failed, in words fit for the middle of a line."""
-    return (error.strerror or str(error)).lower()
+    if error.errno is None or error.strerror is None:
+        return str(error.strerror or error)  # ours, or a library's: it may hold a path
+    return error.strerror.lower()
 
 
 def _checked_name(option: str, path: PathLike) -> str:
