@@ -106,7 +106,7 @@ def _apply(draft: _Draft, use: Use) -> None:
     """Put one option into the draft."""
     option = use.option
     if option.key in options.WITHOUT_EFFECT:
-        draft.notices.append(f"{use.word} has no effect, as in nanoBragg")
+        draft.notices.append(f"{use.word} {options.WITHOUT_EFFECT[option.key]}")
         return
     if options.is_extended_in_front(use.word, option):
         draft.notices.append(f"{use.word} is read as {option.key}, as in nanoBragg")
@@ -177,19 +177,12 @@ def _semantics(draft: _Draft, use: Use) -> None:
     draft.set(semantics=Semantics(str(_value(use, use.values[0]))))
 
 
-def _printout_pixel(draft: _Draft, use: Use) -> None:
-    fast, slow = (whole_number(use, text) for text in use.values)
-    # As C: a negative fast index means every pixel.
-    draft.set(printout_pixel=None if fast < 0 else (fast, slow))
-
-
 _SPECIAL: dict[str, Callable[[_Draft, Use], None]] = {
     "-cell": _cell,
     "-misset": _misset,
     "-pivot": _pivot,
     "-detector_abs": _detector_abs,
     "-semantics": _semantics,
-    "-printout_pixel": _printout_pixel,
 }
 
 # Keywords of a header, the fields that they set and their units (nanoBragg.c:428-496); TWOTHETA has no effect.

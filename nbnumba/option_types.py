@@ -114,6 +114,8 @@ class Option:
         What it takes, in words for a message, when that does not follow from the rest.
     own
         Not an option of nanoBragg: its names are whole words, with one dash or two.
+    instead
+        Of an option without effect: what the user is told to take in its place.
     """
 
     key: str
@@ -132,6 +134,7 @@ class Option:
     choices: tuple[str, ...] = ()
     takes: str = ""
     own: bool = False
+    instead: str = ""
 
     @property
     def anywhere(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 An option is found in a word as nanoBragg finds it (nanoBragg.c:505-1116): its name, first dash included,
 stands somewhere in the word, so a name may be extended (`-matrix`, `--lambda`) but never shortened;
-some names count only as a whole word. Our own options are whole words, with one dash or two.
+some names count only as a whole word, with one dash or two, and so do our own options.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ GROUPS: dict[str, tuple[Option, ...]] = {
     "Help": HELP,
     "Accepted, without effect": NO_EFFECT,
 }
-WITHOUT_EFFECT = frozenset(option.key for option in NO_EFFECT)
+WITHOUT_EFFECT = {
+    option.key: f"has no effect; {option.instead}" if option.instead else "has no effect, as in nanoBragg"
+    for option in NO_EFFECT
+}
 OPTIONS: tuple[Option, ...] = tuple(option for group in GROUPS.values() for option in group)
 
 # In the help text of nanoBragg, and unknown to it.
@@ -64,8 +67,9 @@ def find(word: str) -> Option | None:
     short = word[1:] if word.startswith("--") else word
     if short in _OWN:
         return _OWN[short]
-    if word in _WHOLE:
-        return _WHOLE[word]
+    # C differs: it passes over --N, --phi and the other names that count as a whole word only.
+    if short in _WHOLE:
+        return _WHOLE[short]
     found = [(name, option) for name, option in _ANYWHERE if name in word]
     if not found:
         return None

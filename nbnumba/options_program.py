@@ -69,15 +69,6 @@ OUTPUT = (
         choices=("c", "dials", "adxv"),
         default="c; with -semantics exact dials",
     ),
-    flag("-printout", "print the value of every pixel", sets={"printout": True}),
-    whole(
-        "-printout_pixel",
-        "print one pixel only: fast, slow",
-        "F S",
-        ("printout_pixel",),
-        allowed=INTEGER,
-        sets={"printout": True},
-    ),
     whole(
         "-trace_pixel",
         "print every quantity that goes into a pixel: slow, fast",
@@ -138,6 +129,8 @@ HELP = (
     flag("-version", "show the version", own=True),
 )
 
+_TRACE = "-trace_pixel SLOW FAST shows what goes into a pixel"
+
 NO_EFFECT = (
     flag("-coherent", "nanoBragg takes these and does nothing with them"),
     ignored("-stol", "structure factors of a solvent", "FILE", names=(), whole=("-stol",)),
@@ -149,4 +142,6 @@ NO_EFFECT = (
     ignored("-hdiv", "-hdivrange, -hdivstep and -hdivsteps work", "X", names=(), whole=("-hdiv",)),
     ignored("-vdiv", "-vdivrange, -vdivstep and -vdivsteps work", "X", names=(), whole=("-vdiv",)),
     ignored("-dispstep", "-dispsteps works", "X", names=(), whole=("-dispstep",)),
+    flag("-printout", "-trace_pixel shows a pixel", instead=_TRACE),
+    ignored("-printout_pixel", "the same", "F S", instead=_TRACE),
 )

@@ -44,7 +44,7 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
     return Steps(count, osc, osc / count if step < 0.0 else step)
 
 
-def spread_steps(extent: float | None, step: float | None, count: int | None, lone_extent: float = 1.0) -> Steps:
+def spread_steps(extent: float | None, step: float | None, count: int | None) -> Steps:
     """Complete a symmetric spread: divergence or dispersion (nanoBragg.c:1440-1618).
 
     Parameters
@@ -54,9 +54,7 @@ def spread_steps(extent: float | None, step: float | None, count: int | None, lo
     step
         None or <= 0: not given.
     count
-        None or <= 0: not given.
-    lone_extent
-        The range when only a count is given.
+        None or <= 0: not given. A count alone spreads over 1.
 
     Returns
     -------
@@ -74,7 +72,7 @@ def spread_steps(extent: float | None, step: float | None, count: int | None, lo
         else:
             result = Steps(math.ceil(extent / step), extent, step)
     elif extent < 0.0:
-        result = Steps(count, lone_extent, lone_extent / count) if step <= 0.0 else Steps(2, step, step)
+        result = Steps(count, 1.0, 1.0 / count) if step <= 0.0 else Steps(2, step, step)
     elif step <= 0.0:
         count = max(2, count)
         result = Steps(count, extent, extent / (count - 1))

@@ -180,8 +180,6 @@ class Output:
     smv_header: str | None = None  # "c", "dials", "adxv"; None: by semantics
     quiet: bool = False
     progress: bool = True
-    printout: bool = False
-    printout_pixel: tuple[int, int] | None = None  # fast, slow
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     trace_file: str | None = None
 

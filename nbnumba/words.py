@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from . import options
 from .errors import InputError
@@ -65,7 +66,7 @@ def _values(word: str, option: Option, rest: Sequence[str]) -> tuple[str, ...]:
     if option.kind is Kind.FLAG:
         return ()
     if option.kind is Kind.IGNORED:
-        return tuple(rest[:1]) if rest and not _is_option(rest[0]) else ()
+        return tuple(takewhile(lambda value: not _is_option(value), rest[: option.count]))
     if option.key == "-cell":
         # As C: any word that begins with a dash ends the cell, a negative number too.
         count = next((i for i, value in enumerate(rest[:6]) if value.startswith("-")), min(6, len(rest)))

@@ -150,9 +150,6 @@ def test_nothing_typed_leaves_the_defaults() -> None:
         ("-seed 2147483647", {"seed": 2147483647}),
         ("-pngfile p.png -rings", {"png_file": "p.png", "rings": True}),
         ("-smv_header adxv", {"smv_header": "adxv"}),
-        ("-printout", {"printout": True}),
-        ("-printout_pixel 5 6", {"printout": True, "printout_pixel": (5, 6)}),
-        ("-printout_pixel -1 6", {"printout": True}),
         ("-trace_pixel 5 6 -tracefile t.json", {"trace_pixel": (5, 6), "trace_file": "t.json"}),
         ("-noprogress", {"progress": False}),
         ("-noprogress -progress", {}),
@@ -372,7 +369,6 @@ def test_beam_centre_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-detector_thicksteps", "-detector_thicksteps: needs a whole number"),
         ("-roi 1 2 3", "-roi: needs 4 whole numbers"),
         ("-beam_vector 1 0", "-beam_vector: needs 3 numbers"),
-        ("-printout_pixel 3", "-printout_pixel: needs 2 whole numbers"),
         ("-pivot foot", "-pivot: 'foot' is unknown; allowed: sample or beam"),
         ("-semantics C", "-semantics: 'C' is unknown; allowed: c or exact"),
         ("-backend gpu", "-backend: 'gpu' is unknown; allowed: auto, cpu or cuda"),
@@ -460,6 +456,14 @@ def test_option_without_effect_gets_a_notice(line: str, notices: list[str]) -> N
     command = parse(line.split())
     assert command.notices == tuple(f"{word} has no effect, as in nanoBragg" for word in notices)
     assert changed(command).keys() <= {"Na", "Nb", "Nc"}
+
+
+@pytest.mark.parametrize("line", ["-printout", "-printout_pixel 5 6", "-printout_pixel -1 6", "-printout_pixel"])
+def test_printout_names_the_option_that_shows_a_pixel(line: str) -> None:
+    command = parse([*line.split(), "-N", "3"])
+    word = line.split()[0]
+    assert command.notices == (f"{word} has no effect; -trace_pixel SLOW FAST shows what goes into a pixel",)
+    assert changed(command) == {"Na": 3, "Nb": 3, "Nc": 3}
 
 
 def test_words_after_a_flag_are_ignored_with_a_notice() -> None:

@@ -173,7 +173,8 @@ def test_name_is_found_anywhere_in_a_word(name: str, key: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_word_is_found_as_such_only(name: str) -> None:
     assert key_of(name) == name
-    for word in ("-" + name, "-x" + name, name + "Zz"):
+    assert key_of("-" + name) == name
+    for word in ("--" + name, "-x" + name, name + "Zz"):
         assert key_of(word) != name
 
 
@@ -243,7 +244,7 @@ def test_two_names_side_by_side_are_refused(word: str) -> None:
         ("-polarization", "-polar"),
         ("-XBEAM", "-Xbeam"),
         ("-xbeam", "-Xbeam"),
-        ("--phi", "-phi"),
+        ("--phii", "-phi"),
         ("-n", "-N"),
         ("-detpixel", "-detpixels"),
         ("-rotx", "-detector_rotx"),
