@@ -245,27 +245,23 @@ def _gain_and_factor(
     scene: Scene, source: int, passes: bool, capture: float, polarization: float, solid_angle: float
 ) -> tuple[float, float]:
     """What multiplies each term of a ray, and what multiplies the running sum after each."""
-    factors = 1.0
-    if scene.oversample_thick or scene.weigh_layers:
-        factors *= capture
-    if scene.oversample_polar:
-        factors *= polarization
-    if scene.oversample_omega:
-        factors *= solid_angle
+    from .kernels import physics
+
+    thick = scene.oversample_thick or scene.weigh_layers
+    polar, omega = scene.oversample_polar, scene.oversample_omega
+    factors = physics.switched_product(thick, polar, omega, capture, polarization, solid_angle)
     weight = float(scene.sources[source, 4]) if passes else 0.0
     return (weight, factors) if scene.compound else (weight * factors, 1.0)
 
 
 def _scaled(scene: Scene, last: Step) -> float:
     """Scale the sum by what it has not been multiplied by yet [photons]."""
-    value = scene.photons * last.total
-    if not (scene.oversample_thick or scene.weigh_layers):
-        value *= last.capture
-    if not scene.oversample_polar:
-        value *= last.polarization
-    if not scene.oversample_omega:
-        value *= last.solid_angle
-    return value
+    from .kernels import physics
+
+    capture = not (scene.oversample_thick or scene.weigh_layers)
+    polar, omega = not scene.oversample_polar, not scene.oversample_omega
+    rest = physics.switched_product(capture, polar, omega, last.capture, last.polarization, last.solid_angle)
+    return float(scene.photons * last.total * rest)
 
 
 class _Water:
@@ -298,10 +294,13 @@ class _Water:
         scene = self.scene
         if scene.water_end == 0.0:
             return 0.0
-        polarization = kept_polarization if kept_polarization != 0.0 else self.first_polarization
-        if scene.oversample_polar and scene.polarized:
-            polarization = self.polarization / (self.places * len(scene.sources))
-        return scene.water_end * self.capture * polarization * self.solid_angle
+        from .kernels import physics
+
+        mean = self.polarization / (self.places * len(scene.sources))
+        polarization = physics.water_polarization(
+            scene.polarized, scene.oversample_polar, kept_polarization, self.first_polarization, mean
+        )
+        return float(scene.water_end * self.capture * polarization * self.solid_angle)
 
 
 def _first_sample(experiment: Experiment, scene: Scene, step: Step) -> dict[str, Quantity]:

@@ -42,7 +42,9 @@ def _source_hash() -> str:
     """Hash the kernel sources and the versions of the packages that compile them."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for source in (*sorted(folder.glob("*.py")), folder.parent / "park_miller.py"):  # c_random compiles the latter
+    # The last three stand outside, and parts of them are compiled in.
+    outside = [folder.parent / name for name in ("constants.py", "park_miller.py", "scene.py")]
+    for source in (*sorted(folder.glob("*.py")), *outside):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     for version in (numba.__version__, llvmlite.__version__, np.__version__, sys.version):
         digest.update(version.encode())
@@ -78,6 +80,11 @@ _OPTIONS = {
 def physics(function):
     """Compile a small function of numbers that is inlined where it is called."""
     return numba.njit(function, forceinline=True, **_OPTIONS)
+
+
+def strict_physics(function):
+    """Compile as `physics`, without fusing multiply-adds, for what must not differ from C in the last bit."""
+    return numba.njit(function, forceinline=True, **(_OPTIONS | {"fastmath": False}))
 
 
 def inner_inlined(function):

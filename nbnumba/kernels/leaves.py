@@ -40,9 +40,9 @@ def index_strip(a, s, n, o):
         x = s[QX + w]
         y = s[QY + w]
         z = s[QZ + w]
-        s[H + w] = ax * x + ay * y + az * z
-        s[K + w] = bx * x + by * y + bz * z
-        s[L + w] = cx * x + cy * y + cz * z
+        s[H + w] = p.dot(ax, ay, az, x, y, z)
+        s[K + w] = p.dot(bx, by, bz, x, y, z)
+        s[L + w] = p.dot(cx, cy, cz, x, y, z)
 
 
 @inner_inlined
@@ -56,9 +56,9 @@ def offset_strip(q, a, s, index, n, o):
         x = s[QX + w]
         y = s[QY + w]
         z = s[QZ + w]
-        h = ax * x + ay * y + az * z
-        k = bx * x + by * y + bz * z
-        l = cx * x + cy * y + cz * z
+        h = p.dot(ax, ay, az, x, y, z)
+        k = p.dot(bx, by, bz, x, y, z)
+        l = p.dot(cx, cy, cz, x, y, z)
         h0 = p.nearest_index(h)
         k0 = p.nearest_index(k)
         l0 = p.nearest_index(l)
@@ -163,9 +163,9 @@ def spots_in_reach(q, a, s, index, n, o):
         x = s[QX + w]
         y = s[QY + w]
         z = s[QZ + w]
-        h = ax * x + ay * y + az * z
-        k = bx * x + by * y + bz * z
-        l = cx * x + cy * y + cz * z
+        h = p.dot(ax, ay, az, x, y, z)
+        k = p.dot(bx, by, bz, x, y, z)
+        l = p.dot(cx, cy, cz, x, y, z)
         radius_squared = p.spot_radius_squared(
             h - p.nearest_index(h), k - p.nearest_index(k), l - p.nearest_index(l), xa, xb, xc, yb, yc, zc, cells
         )
@@ -190,9 +190,9 @@ def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubi
         x = s[QX + w]
         y = s[QY + w]
         z = s[QZ + w]
-        h = a[o, 0] * x + a[o, 1] * y + a[o, 2] * z
-        k = a[o, 3] * x + a[o, 4] * y + a[o, 5] * z
-        l = a[o, 6] * x + a[o, 7] * y + a[o, 8] * z
+        h = p.dot(a[o, 0], a[o, 1], a[o, 2], x, y, z)
+        k = p.dot(a[o, 3], a[o, 4], a[o, 5], x, y, z)
+        l = p.dot(a[o, 6], a[o, 7], a[o, 8], x, y, z)
         on = cubic and (first_pixel + w) * samples + sample < q.latch
         f = p.structure_factor(h, k, l, flat, q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl, on)
         radius_squared = s[RADIUS_SQUARED + w]

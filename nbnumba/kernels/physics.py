@@ -25,7 +25,7 @@ from .elementary import (
     round_even,
     whole_ceil,
 )
-from .jit import physics
+from .jit import physics, strict_physics
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.6931471803691238  # ln 2 with its last bits zero, so that n * _LN2_HIGH is exact
@@ -419,20 +419,50 @@ def dot(ax, ay, az, bx, by, bz):
     return ax * bx + ay * by + az * bz
 
 
-@physics
+@strict_physics
 def subpixel_center(pixel, sub, oversample, pixel_size):
     """Distance of the centre of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
     size = pixel_size / oversample
     return size * (pixel * oversample + sub) + size / 2.0
 
 
-@physics
+@strict_physics
 def flat_position(along_fast, along_slow, depth, fast, slow, normal, origin):
     """One coordinate of a place on a flat detector [m] (nanoBragg.c:2703).
 
     `fast`, `slow`, `normal` and `origin` are the components of these vectors along that coordinate.
     """
     return along_fast * fast + along_slow * slow + depth * normal + origin
+
+
+@physics
+def scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength):
+    """(d - i)/lambda for the unit vectors of diffracted d and incident i [1/m] (nanoBragg.c:2750)."""
+    return (dx - ix) * inverse_wavelength, (dy - iy) * inverse_wavelength, (dz - iz) * inverse_wavelength
+
+
+@physics
+def switched_product(with_capture, with_polar, with_omega, capture, polar, omega):
+    """Product of those factors of a sample that are switched on."""
+    product = capture if with_capture else 1.0
+    product *= polar if with_polar else 1.0
+    product *= omega if with_omega else 1.0
+    return product
+
+
+@physics
+def water_polarization(polarized, averaged, kept, first, mean):
+    """Polarisation factor of the water in a pixel, in semantics exact.
+
+    Parameters
+    ----------
+    polarized, averaged : bool
+        Whether there is polarisation at all, and whether -oversample_polar asks for the mean.
+    kept, first, mean : float
+        The value that serves the pixel, 0 where dmin left out every sample; that of its first sample; the mean.
+    """
+    used = first if polarized and kept == 0.0 else kept
+    return mean if polarized and averaged else used
 
 
 @physics

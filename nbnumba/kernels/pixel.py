@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..constants import ROUND_AMPLITUDE
-from ..scene import CURVED, FLAT, NEVER
+from ..scene import CURVED, FLAT, NEVER, ROUND, SQUARE, TOPHAT
 from . import physics as p
 from .elementary import round_even
 from .jit import inner
 
-SQUARE, ROUND, GAUSS, TOPHAT = 0, 1, 2, 3  # scene.SHAPES
 NEAREST, CUBIC, SEARCH = 0, 1, 2  # what is done with the indices of a sample
 STATE = 10  # numbers that are kept of an unfinished pixel
 _1, _2, _3, _4, _5, _6, _7, _8, _9 = (np.uint64(i) for i in range(1, 10))  # unsigned: they cannot count from the end
@@ -90,9 +89,7 @@ def indices(orientations, at, qx, qy, qz):
 @inner
 def trips(q, h, k, l):
     """Tell whether a sample trips the interpolation latch."""
-    return (
-        p.trips_latch(h, q.h_min, q.nh) or p.trips_latch(k, q.k_min, q.nk) or p.trips_latch(l, q.l_min, q.nl)
-    )
+    return p.trips_latch(h, q.h_min, q.nh) or p.trips_latch(k, q.k_min, q.nk) or p.trips_latch(l, q.l_min, q.nl)
 
 
 def make_lattice_factor(variant):
@@ -180,9 +177,7 @@ def make_sum_orientations(variant):
             k0, k_whole = p.nearest_whole(k)
             l0, l_whole = p.nearest_whole(l)
             if cubic:
-                factor_of_cell = real(
-                    p.structure_factor(h, k, l, flat, h_min, k_min, l_min, n_h, n_k, n_l, at < off)
-                )
+                factor_of_cell = real(p.structure_factor(h, k, l, flat, h_min, k_min, l_min, n_h, n_k, n_l, at < off))
             else:
                 factor_of_cell = flat[place_in_table(h_whole, k_whole, l_whole, h_first, k_first, l_first, nh, nk, nl)]
             at += _9
@@ -249,9 +244,8 @@ def make_sum(variant):
             for source in range(begin // n, (end + n - 1) // n):
                 o_begin, o_end = max(begin - source * n, 0), min(end - source * n, n)
                 inverse_wavelength, weight = sources[source, 3], sources[source, 4]
-                qx = (dx - sources[source, 0]) * inverse_wavelength
-                qy = (dy - sources[source, 1]) * inverse_wavelength
-                qz = (dz - sources[source, 2]) * inverse_wavelength
+                ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
+                qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength)
                 passes = not q.dmin > 0.0 or p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
                 if o_begin == 0:
                     part, carry = real(0.0), real(0.0)
@@ -263,9 +257,9 @@ def make_sum(variant):
                         if q.oversample_polar or (polar == 0.0 and passes):
                             polar = polarized
                     water_polar += polar * weight
-                factor = captured if thick or q.weigh_layers else 1.0
-                factor *= polar if q.oversample_polar else 1.0
-                factor *= omega if q.oversample_omega else 1.0
+                factor = p.switched_product(
+                    thick or q.weigh_layers, q.oversample_polar, q.oversample_omega, captured, polar, omega
+                )
                 here = ordinal + (place * per_place + source * n)
                 if passes and compound:
                     total, _ = sum_orientations(
@@ -284,15 +278,14 @@ def make_sum(variant):
             state[3, i], state[4, i], state[5, i], state[6, i] = polar, omega, captured, omega_sum
             state[7, i], state[8, i], state[9, i] = water_capture, water_polar, first_polar
         value = q.photons * total
-        value *= 1.0 if thick or q.weigh_layers else captured
-        value *= 1.0 if q.oversample_polar else polar
-        value *= 1.0 if q.oversample_omega else omega
+        value *= p.switched_product(
+            not (thick or q.weigh_layers), not q.oversample_polar, not q.oversample_omega, captured, polar, omega
+        )
         if water:
             places = np.float64(q.layers * subs)
-            kept = first_polar if q.polarized and polar == 0.0 else polar
             mean = water_polar / (places * sources.shape[0])
-            mean_polar = mean if q.polarized and q.oversample_polar else kept
-            value += q.water_end * water_capture * mean_polar * (omega_sum / places)
+            water_factor = p.water_polarization(q.polarized, q.oversample_polar, polar, first_polar, mean)
+            value += q.water_end * water_capture * water_factor * (omega_sum / places)
         return value, omega_sum
 
     return run
@@ -313,9 +306,8 @@ def make_search(shape):
             dx, dy, dz, _ = direction(q, slow, fast, place % subs, place // subs)
             begin, end = max(first - place * per_place, 0), min(last - place * per_place, per_place)
             for source in range(begin // n, (end + n - 1) // n):
-                qx = (dx - sources[source, 0]) * sources[source, 3]
-                qy = (dy - sources[source, 1]) * sources[source, 3]
-                qz = (dz - sources[source, 2]) * sources[source, 3]
+                ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
+                qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, sources[source, 3])
                 if q.dmin > 0.0 and p.passes_dmin(qx, qy, qz, q.dmin) == 0.0:
                     continue
                 for o in range(max(begin - source * n, 0), min(end - source * n, n)):

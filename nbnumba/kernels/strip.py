@@ -104,23 +104,21 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
 
     Positions are summed in C's order with nothing fused: a large crystal magnifies their last bit a thousandfold.
     """
-    oversample = q.oversample
-    sub = q.pixel_size / oversample
-    along_slow = sub * (slow * oversample + sub_slow) + sub / 2.0
+    oversample, pixel = q.oversample, q.pixel_size
+    along_slow = p.subpixel_center(slow, sub_slow, oversample, pixel)
     depth = layer * q.layer_step
     fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = along_slow * q.slow[0], along_slow * q.slow[1], along_slow * q.slow[2]
-    nx, ny, nz = depth * q.normal[0], depth * q.normal[1], depth * q.normal[2]
+    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
+    nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
     ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
-    first, half = fast * oversample + sub_fast, sub / 2.0
     for w in range(n):
-        along_fast = sub * (first + w * oversample) + half
-        s[DX + w] = along_fast * fx + sx + nx + ox
-        s[DY + w] = along_fast * fy + sy + ny + oy
-        s[DZ + w] = along_fast * fz + sz + nz + oz
+        along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
+        s[DX + w] = p.flat_position(along_fast, along_slow, depth, fx, sx, nx, ox)
+        s[DY + w] = p.flat_position(along_fast, along_slow, depth, fy, sy, ny, oy)
+        s[DZ + w] = p.flat_position(along_fast, along_slow, depth, fz, sz, nz, oz)
     if q.surface != FLAT:
         for w in range(n):
-            along_fast = sub * (first + w * oversample) + half
+            along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
             s[DX + w], s[DY + w], s[DZ + w] = p.curved_position(q, along_fast, along_slow, depth, s[DY + w], s[DZ + w])
     if q.shape == ROUND:
         # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit, and the amplitude
@@ -174,9 +172,9 @@ def scatter_strip(q, sources, s, n, source):
     inverse_wavelength = sources[source, 3]
     dmin = q.dmin
     for w in range(n):
-        s[QX + w] = (s[DX + w] - ix) * inverse_wavelength
-        s[QY + w] = (s[DY + w] - iy) * inverse_wavelength
-        s[QZ + w] = (s[DZ + w] - iz) * inverse_wavelength
+        s[QX + w], s[QY + w], s[QZ + w] = p.scattering_vector(
+            s[DX + w], s[DY + w], s[DZ + w], ix, iy, iz, inverse_wavelength
+        )
     if dmin > 0.0:
         for w in range(n):
             s[GAIN + w] = p.passes_dmin(s[QX + w], s[QY + w], s[QZ + w], dmin)
@@ -214,9 +212,7 @@ def weigh_strip(q, s, n, weight):
     compound, thick = q.compound, q.oversample_thick or q.weigh_layers
     polar, omega = q.oversample_polar, q.oversample_omega
     for w in range(n):
-        factor = s[CAPTURE + w] if thick else 1.0
-        factor *= s[POLAR + w] if polar else 1.0
-        factor *= s[OMEGA + w] if omega else 1.0
+        factor = p.switched_product(thick, polar, omega, s[CAPTURE + w], s[POLAR + w], s[OMEGA + w])
         s[GAIN + w] *= weight if compound else weight * factor
         s[FACTOR + w] = factor
 
@@ -228,11 +224,8 @@ def finish_strip(q, s, n):
     capture = not (q.oversample_thick or q.weigh_layers)
     polar, omega = not q.oversample_polar, not q.oversample_omega
     for w in range(n):
-        value = photons * s[SUM + w]
-        value *= s[CAPTURE + w] if capture else 1.0
-        value *= s[POLAR + w] if polar else 1.0
-        value *= s[OMEGA + w] if omega else 1.0
-        s[SUM + w] = value
+        rest = p.switched_product(capture, polar, omega, s[CAPTURE + w], s[POLAR + w], s[OMEGA + w])
+        s[SUM + w] = photons * s[SUM + w] * rest
 
 
 @inner
@@ -242,9 +235,8 @@ def water_strip(q, n_sources, s, n):
     water, polarized, mean_polar = q.water_end, q.polarized, q.oversample_polar
     polars = float(places * n_sources)
     for w in range(n):
-        kept = s[POLAR + w]
-        kept = s[WATER_POLAR_FIRST + w] if polarized and kept == 0.0 else kept
-        polar = s[WATER_POLAR + w] / polars if polarized and mean_polar else kept
+        mean = s[WATER_POLAR + w] / polars
+        polar = p.water_polarization(polarized, mean_polar, s[POLAR + w], s[WATER_POLAR_FIRST + w], mean)
         s[SUM + w] += water * s[WATER_CAPTURE + w] * polar * (s[OMEGA_SUM + w] / places)
 
 

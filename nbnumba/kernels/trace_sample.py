@@ -106,7 +106,7 @@ def ray(scene, source, dx, dy, dz):
     q = scene.numbers[0]
     ix, iy, iz = scene.sources[source, 0], scene.sources[source, 1], scene.sources[source, 2]
     inverse_wavelength = scene.sources[source, 3]
-    qx, qy, qz = (dx - ix) * inverse_wavelength, (dy - iy) * inverse_wavelength, (dz - iz) * inverse_wavelength
+    qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength)
     axis = q.polar_axis
     polarization = 1.0
     if q.polarized:
