@@ -111,6 +111,18 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
     nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
     ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
+    if q.surface == FLAT and q.shape != ROUND:
+        for w in range(n):
+            along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
+            x = p.flat_position(along_fast, along_slow, depth, fx, sx, nx, ox)
+            y = p.flat_position(along_fast, along_slow, depth, fy, sy, ny, oy)
+            z = p.flat_position(along_fast, along_slow, depth, fz, sz, nz, oz)
+            inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
+            s[INVERSE + w] = inverse
+            s[DX + w] = x * inverse
+            s[DY + w] = y * inverse
+            s[DZ + w] = z * inverse
+        return
     for w in range(n):
         along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
         s[DX + w] = p.flat_position(along_fast, along_slow, depth, fx, sx, nx, ox)
@@ -120,24 +132,15 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
         for w in range(n):
             along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
             s[DX + w], s[DY + w], s[DZ + w] = p.curved_position(q, along_fast, along_slow, depth, s[DY + w], s[DZ + w])
-    if q.shape == ROUND:
-        # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit, and the amplitude
-        # of an ellipsoidal crystal is 1 or 0 by that.
-        for w in range(n):
-            x, y, z = s[DX + w], s[DY + w], s[DZ + w]
-            radius = math.sqrt(x * x + y * y + z * z)
-            s[INVERSE + w] = 1.0 / radius
-            s[DX + w] = x / radius
-            s[DY + w] = y / radius
-            s[DZ + w] = z / radius
-        return
+    # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit, and the amplitude of an
+    # ellipsoidal crystal is 1 or 0 by that.
     for w in range(n):
         x, y, z = s[DX + w], s[DY + w], s[DZ + w]
-        inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
-        s[INVERSE + w] = inverse
-        s[DX + w] = x * inverse
-        s[DY + w] = y * inverse
-        s[DZ + w] = z * inverse
+        radius = math.sqrt(x * x + y * y + z * z)
+        s[INVERSE + w] = 1.0 / radius
+        s[DX + w] = x / radius
+        s[DY + w] = y / radius
+        s[DZ + w] = z / radius
 
 
 @inner
@@ -240,18 +243,24 @@ def water_strip(q, n_sources, s, n):
         s[SUM + w] += water * s[WATER_CAPTURE + w] * polar * (s[OMEGA_SUM + w] / places)
 
 
+@inner_inlined
+def fold(s, row, half):
+    """Add the upper half of 2 * half lanes to the lower."""
+    for w in range(half):
+        s[row + w] += s[row + half + w]
+
+
 @inner
 def total_omega(s, n):
     """Sum OMEGA_SUM over the rendered pixels, which it changes."""
     for w in range(n):
         s[OMEGA_SUM + w] *= s[ACTIVE + w]
     fill_from(s, OMEGA_SUM, n, WIDTH, 0.0)
-    half = WIDTH // 2
-    while half >= LANES:
-        for w in range(half):
-            s[OMEGA_SUM + w] += s[OMEGA_SUM + half + w]
-        half //= 2
+    fold(s, OMEGA_SUM, WIDTH // 2)
+    fold(s, OMEGA_SUM, WIDTH // 4)
+    fold(s, OMEGA_SUM, WIDTH // 8)
+    fold(s, OMEGA_SUM, WIDTH // 16)
     total = 0.0
-    for w in range(LANES):
+    for w in range(WIDTH // 16):
         total += s[OMEGA_SUM + w]
     return total
