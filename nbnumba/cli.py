@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from . import __version__
 from .errors import FileError, InputError, NbnumbaError
-from .settings import CommandLine
+from .lacking import lacks_crystal, lacks_structure_factors
+from .notices import notice, say
 from .usage import COMMANDS, USAGE, help_text
 
 INTERRUPTED = 130
@@ -48,7 +48,7 @@ def exit_status(action: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        _say("nbnumba: interrupted")
+        say("nbnumba: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
@@ -61,11 +61,6 @@ def exit_status(action: Callable[[], int]) -> int:
         return _fail(f"{where}{error.strerror or error}", FileError.exit_status)
     finally:
         _give_up_lost_output()
-
-
-def notice(line: str) -> None:
-    """Tell the user something on standard error."""
-    _say(f"nbnumba: notice: {line}")
 
 
 def _run(words: list[str]) -> int:
@@ -88,25 +83,14 @@ def _simulate(words: list[str]) -> int:
     command = parse(words)
     for line in command.notices:
         notice(line)
-    lacking = _lacks(command)
+    lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
     if lacking:
-        _say(USAGE)
+        say(USAGE)
         raise InputError(lacking)
     from .job import run
 
     run(command, notice)
     return 0
-
-
-def _lacks(command: CommandLine) -> str | None:
-    """Say what is missing for a picture, as C checks it (nanoBragg.c:1287), or return None."""
-    settings = command.settings
-    if settings.matrix_file is None and not settings.cell_given:
-        return "no crystal: give -mat FILE or -cell a b c al be ga"
-    has_factors = settings.hkl_file is not None or settings.default_F != 0.0
-    if not has_factors and not Path(settings.dump_file).exists():
-        return f"no structure factors: give -hkl FILE or -default_F F (there is no {settings.dump_file} to read either)"
-    return None
 
 
 def _run_command(words: list[str]) -> int:
@@ -129,13 +113,8 @@ def _run_command(words: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
 def _fail(message: str, status: int) -> int:
-    _say(f"nbnumba: error: {' '.join(message.split())}")
+    say(f"nbnumba: error: {' '.join(message.split())}")
     return status
 
 

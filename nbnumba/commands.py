@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .cli import notice
 from .compare.command import compare
 from .dialect import parse_with_files
 from .errors import InputError
-from .settings import CommandLine, Semantics
+from .notices import notice
+from .settings import CommandLine
 from .usage import COMMANDS
-
-if TYPE_CHECKING:
-    from .io.smv import SmvFields
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
@@ -53,29 +50,43 @@ def noise(
 def draw_noise(command: CommandLine, float_file: str) -> None:
     """Draw C's noise on a float image that exists already.
 
+    Parameters
+    ----------
+    command : CommandLine
+        Says the size of the image, the noise and what the header states; no crystal is needed.
+    float_file : str
+
     Raises
     ------
     InputError
-        When the file does not have the size that the options say, or -nonoise forbids the result.
+        When the file does not have the size that the options say, or -nonoise forbids the result, or the result
+        would replace a file that is read.
     FileError
         When a file cannot be read or written.
     """
+    from .console import Reporter
+    from .detector import resolve_axes, resolve_detector
+    from .files import check_files
     from .io import floatfile, smv
-    from .noise import poisson_image_c, seed_from_time
+    from .resolve import region_of_interest
+    from .sampling import phi_steps
+    from .smv_output import choose_noise_seed, header_style, smv_fields, write_noise
 
     settings, output = command.settings, command.output
     if output.noise_file is None:
         raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
-    fields, region = _header_fields(command)
+    check_files(settings, [("-noisefile", output.noise_file)], [("noise", float_file)])
+    axes = resolve_axes(settings)
+    detector = resolve_detector(settings, axes, notice)
+    region = region_of_interest(settings, detector.panels[0])[1]
+    fields = smv_fields(
+        detector, settings, phi_steps(settings.osc, settings.phistep, settings.phisteps).extent, output.adc
+    )
     image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
-    seed = seed_from_time() if output.seed is None else output.seed
-    drawn = poisson_image_c(image, seed, output.adc, region)
-    if not output.quiet:
-        print(f"noise seed = {seed}")
-        print(f"{drawn.photons:.0f} photons on noise image ({drawn.overloads} overloads)")
-        print(f"writing {output.noise_file} as 2-byte integers")
-    style = output.smv_header or ("c" if settings.semantics is Semantics.C else "dials")
-    smv.write(output.noise_file, drawn.counts, smv.header(fields, style))
+    style = header_style(settings.semantics, output, detector, axes.beam, notice)
+    seed = choose_noise_seed(output, notice)
+    Reporter(output.quiet)([f"noise seed = {seed}"])
+    write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
 
 @app.command("compare-traces", help=COMMANDS["compare-traces"].capitalize())
@@ -100,36 +111,3 @@ def compare_traces(
     for line in comparison.lines():
         print(line)
     return 1 if comparison.differences else 0
-
-
-def _header_fields(command: CommandLine) -> tuple[SmvFields, tuple[int, int, int, int]]:
-    """Work out what a header states, and the region of interest; no crystal is needed for either."""
-    from .detector import resolve_axes, resolve_detector
-    from .io.smv import SmvFields
-    from .resolve import _region
-    from .sampling import phi_steps
-
-    settings = command.settings
-    detector = resolve_detector(settings, resolve_axes(settings), notice)
-    panel, center = detector.panels[0], detector.center
-    fields = SmvFields(
-        n_fast=panel.n_fast,
-        n_slow=panel.n_slow,
-        pixel_size=panel.pixel_size,
-        distance=panel.distance,
-        wavelength=settings.wavelength,
-        Xbeam=center.Xbeam,
-        Ybeam=center.Ybeam,
-        Fbeam=center.Fbeam,
-        Sbeam=center.Sbeam,
-        detsize_s=detector.detsize_s,
-        dials_origin_mm=center.dials_origin_mm,
-        ORGX=center.ORGX,
-        ORGY=center.ORGY,
-        close_distance=panel.close_distance,
-        phi=settings.phi,
-        osc=phi_steps(settings.osc, settings.phistep, settings.phisteps).extent,
-        twotheta=settings.twotheta,
-        adc=command.output.adc,
-    )
-    return fields, _region(settings, panel)[1]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import InputError
 from .experiment import BeamCenter, Detector, Panel
+from .notices import Notify
 from .sampling import sensor_layers
 from .settings import Convention, Pivot, Semantics, Settings
 from .vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
-
-Notify = Callable[[str], None]
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
 

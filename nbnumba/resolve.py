@@ -16,14 +16,15 @@ from . import lattice, mosaic, park_miller, structure_factors
 from .detector import resolve_axes, resolve_detector
 from .errors import InputError
 from .experiment import Beam, Crystal, Experiment, Goniometer, Panel, Sampling
+from .files import check_files
 from .io import matrix, smv
+from .lacking import lacks_crystal
 from .noise import seed_from_time
+from .notices import Notify
 from .sampling import mosaic_domains, phi_steps
 from .settings import Semantics, Settings, Shape
 from .sources import make_source
 from .vectors import length
-
-Notify = Callable[[str], None]
 
 
 def resolve(settings: Settings, notify: Notify) -> Experiment:
@@ -42,14 +43,16 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
     FileError
         For files that are missing or unreadable.
     """
-    if settings.matrix_file is None and settings.cell_lengths_A[0] <= 0.0:
-        raise InputError("no crystal: give -mat FILE, or -cell a b c alpha beta gamma")
+    lacking = lacks_crystal(settings)
+    if lacking is not None:
+        raise InputError(lacking)
+    check_files(settings)
     clipping: list[str] = []
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes, notify)
     random_table = park_miller.new_table()
-    crystal = _crystal(settings, random_table)
+    crystal = _crystal(settings, random_table, notify)
     source = make_source(settings, axes.beam, axes.polar)
     beam = Beam(
         direction=axes.beam,
@@ -107,7 +110,7 @@ def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tupl
     return settings, fluence
 
 
-def _crystal(settings: Settings, random_table: list[int]) -> Crystal:
+def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Crystal:
     """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
     cell = None
     if settings.cell_given:
@@ -120,7 +123,7 @@ def _crystal(settings: Settings, random_table: list[int]) -> Crystal:
         reciprocal = lattice.reciprocal_from_cell(*cell)
     misset, misset_seed = settings.misset, None
     if settings.misset_random:
-        misset_seed = seed_from_time() if settings.misset_seed is None else settings.misset_seed
+        misset_seed = _misset_seed(settings, notify)
         misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
     if misset is not None:
         reciprocal = lattice.misset(reciprocal, misset)
@@ -154,6 +157,15 @@ def _crystal(settings: Settings, random_table: list[int]) -> Crystal:
     )
 
 
+def _misset_seed(settings: Settings, notify: Notify) -> int:
+    """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
+    if settings.misset_seed is not None:
+        return settings.misset_seed
+    seed = seed_from_time()
+    notify(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
+    return seed
+
+
 def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
     """Decide on tricubic interpolation; the second value tells whether the program chose."""
     if settings.interpolate is not None:
@@ -171,7 +183,7 @@ def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
     recommended = max(1, recommended)
     chosen = settings.oversample is None or settings.oversample <= 0
     oversample = recommended if chosen else int(settings.oversample or 1)
-    roi_as_set, roi = _region(settings, panel)
+    roi_as_set, roi = region_of_interest(settings, panel)
     return Sampling(
         oversample=oversample,
         recommended_oversample=recommended,
@@ -187,8 +199,19 @@ def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
     )
 
 
-def _region(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
-    """The region as C reports it, and clipped to the detector; bounds are inclusive."""
+def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """Return -roi as C reports it, and clipped to the detector.
+
+    Returns
+    -------
+    as_set, clipped : (fast first, fast last, slow first, slow last)
+        Bounds are inclusive.
+
+    Raises
+    ------
+    InputError
+        When the region holds no pixel.
+    """
     defaults = (0, panel.n_fast, 0, panel.n_slow)
     f0, f1, s0, s1 = (
         default if bound is None or bound < 0 else bound for bound, default in zip(settings.roi, defaults, strict=True)

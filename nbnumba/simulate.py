@@ -18,8 +18,6 @@ from .resolve import resolve
 from .scene import NEVER, build_scene
 from .settings import CommandLine
 
-Notify = Callable[[str], None]
-
 
 @dataclass(frozen=True, eq=False)
 class Statistics:

@@ -14,6 +14,7 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.io import fdump, hkl
 from nbnumba.io.atomic import reason
 from nbnumba.io.index_box import inside
+from nbnumba.lacking import lacks_structure_factors
 from nbnumba.settings import Settings
 
 
@@ -106,11 +107,9 @@ def load(
     modified = _modification_time(settings.dump_file)
     if modified is not None:
         return _from_dump(settings, modified, notify, report)
-    if settings.default_F == 0.0:
-        raise InputError(
-            "no structure factors: give -hkl FILE or a -default_F other than 0 "
-            f"({settings.dump_file}, the dump of an earlier run, is not there either)"
-        )
+    lacking = lacks_structure_factors(settings)
+    if lacking is not None:
+        raise InputError(lacking)
     return None
 
 

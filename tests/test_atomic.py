@@ -190,3 +190,14 @@ def test_two_outputs_with_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for other in ("a.img", "./a.img", str(tmp_path / "a.img"), "link"):
         with pytest.raises(InputError, match=r"^-noisefile .*: -intfile writes the same file"):
             check_distinct([("-floatfile", "a.bin"), ("-intfile", "a.img"), ("-noisefile", other)])
+
+
+def test_an_output_with_the_name_of_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "A.mat").write_text("kept")
+    (tmp_path / "link").symlink_to("A.mat")
+    inputs = [("-mat", "A.mat"), ("-mask", "A.mat"), ("-hkl", "/dev/null")]
+    check_distinct([("-floatfile", "a.bin"), ("-pgmfile", "/dev/null")], inputs)
+    for name in ("A.mat", "./A.mat", "link"):
+        with pytest.raises(InputError, match=r"^-floatfile .*: -ma(t|sk) reads the same file"):
+            check_distinct([("-intfile", "a.bin"), ("-floatfile", name)], inputs)

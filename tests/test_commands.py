@@ -97,3 +97,32 @@ def test_noise_that_cannot_be_drawn(words: str, status: int, message: str, capsy
     assert err.startswith("nbnumba: error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_noise_that_cannot_be_written_is_found_before_it_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    (tmp_path / "folder").mkdir()
+    assert cli.main("noise f.bin -detpixels 8 -noisefile folder".split()) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "nbnumba: error: -noisefile folder: cannot be written: it is a folder\n"
+
+
+def test_a_noise_seed_from_the_time_is_kept_by_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -quiet".split()) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nbnumba: notice: noise seed ")
+    assert err.count("\n") == 1
+
+
+def test_noise_of_a_tilted_detector_says_what_its_header_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    tilted = "noise f.bin -detpixels 8 -seed 5 -quiet -detector_roty 5"
+    assert cli.main(f"{tilted} -smv_header c".split()) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(f"{tilted} -semantics exact".split()) == 0
+    assert "SMV headers cannot tell that a detector is tilted" in capsys.readouterr().err

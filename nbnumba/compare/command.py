@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbnumba.cli import notice
 from nbnumba.errors import FileError, InputError
+from nbnumba.notices import notice
 
 if TYPE_CHECKING:
     from pathlib import Path

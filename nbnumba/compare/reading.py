@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ from nbnumba.compare.pair import LoadedImage
 from nbnumba.errors import InputError
 from nbnumba.io import floatfile, smv
 from nbnumba.io.reading import opened, quote
-
-Notify = Callable[[str], None]
+from nbnumba.notices import Notify
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"

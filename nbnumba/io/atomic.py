@@ -112,32 +112,38 @@ def check_can_write(option: str, path: PathLike) -> None:
         raise FileError(f"{label}: cannot be written: {reason(error)}") from error
 
 
-def check_distinct(outputs: Iterable[tuple[str, PathLike]]) -> None:
-    """Refuse two outputs of one command that name the same file.
+def check_distinct(outputs: Iterable[tuple[str, PathLike]], inputs: Iterable[tuple[str, PathLike]] = ()) -> None:
+    """Refuse outputs of one command that name the same file, or a file that the command reads.
 
     Parameters
     ----------
-    outputs : iterable of (option, path)
-        Every file the command will write. Pipes and devices may be named more than once.
+    outputs, inputs : iterable of (option, path)
+        Every file the command will write and read. Pipes and devices may be named more than once.
 
     Raises
     ------
     InputError
-        Two paths lead to one file, by spelling or by symbolic links.
+        The paths of two outputs, or of an output and an input, lead to one file, by spelling or by symbolic links.
     """
     # C differs: there the file written last silently replaces the other.
-    seen: dict[Path, str] = {}
+    seen = {target: f"{option} reads" for option, path in inputs if (target := _file_on_disk(option, path))}
     for option, path in outputs:
-        name = _checked_name(option, path)
-        try:
-            if _is_written_directly(name):
-                continue
-            target = _resolved(name)
-        except OSError:  # cannot be written either, which check_can_write says
+        target = _file_on_disk(option, path)
+        if target is None:
             continue
         if target in seen:
-            raise InputError(f"{option} {name}: {seen[target]} writes the same file; give each output its own name")
-        seen[target] = option
+            name = os.fspath(path)
+            raise InputError(f"{option} {name}: {seen[target]} the same file; give each output its own name")
+        seen[target] = f"{option} writes"
+
+
+def _file_on_disk(option: str, path: PathLike) -> Path | None:
+    """Return what a name leads to; None for a pipe or a device, and where the way there fails."""
+    name = _checked_name(option, path)
+    try:
+        return None if _is_written_directly(name) else _resolved(name)
+    except OSError:  # cannot be opened either, which is said when that is tried
+        return None
 
 
 def reason(error: OSError) -> str:

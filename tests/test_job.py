@@ -1,0 +1,66 @@
+"""Whole runs: what the user is told besides the report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbnumba import cli
+from nbnumba.io import smv
+
+pytestmark = pytest.mark.command_line
+
+RENDER = "-cell 40 -default_F 5 -detpixels 16 -N 3".split()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def notices(words: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Run a small job quietly; return its notices."""
+    capsys.readouterr()
+    assert cli.main([*RENDER, "-quiet", *words.split()]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    return [line.removeprefix("nbnumba: notice: ") for line in err.splitlines() if "compiling" not in line]
+
+
+def test_a_noise_seed_from_the_time_is_shown_and_repeats_the_noise(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = notices("-fluence 1e30 -noisefile a.img", capsys)
+    seed = re.fullmatch(r"noise seed (\d+), from the time; -seed \1 draws the same noise again", line)
+    assert seed is not None
+    assert notices(f"-fluence 1e30 -noisefile b.img -seed {seed[1]}", capsys) == []
+    assert Path("a.img").read_bytes() == Path("b.img").read_bytes()
+    assert np.ptp(smv.read("a.img").data) > 0
+
+
+def test_a_misset_seed_from_the_time_is_shown_and_repeats_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "-nonoise -semantics exact -misset random"
+    (line,) = notices(f"{words} -floatfile a.bin", capsys)
+    seed = re.fullmatch(
+        r"-misset random: seed (\d+), from the time; -misset_seed \1 gives the same orientation again", line
+    )
+    assert seed is not None
+    assert notices(f"{words} -floatfile b.bin -misset_seed {seed[1]}", capsys) == []
+    assert Path("a.bin").read_bytes() == Path("b.bin").read_bytes()
+
+
+def test_seeds_that_were_given_are_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    assert notices("-semantics exact -misset random -misset_seed 7 -seed 8", capsys) == []
+
+
+def test_rings_without_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    assert notices("-nonoise -rings", capsys) == ["-rings has no effect without a -pngfile"]
+
+
+def test_rings_are_not_drawn_on_a_curved_detector(capsys: pytest.CaptureFixture[str]) -> None:
+    curved = "-nonoise -semantics exact -curved_det"
+    told = notices(f"{curved} -pngfile rings.png -rings", capsys)
+    assert "-rings: no rings are drawn on the picture of a curved detector" in told
+    notices(f"{curved} -pngfile plain.png", capsys)
+    assert Path("rings.png").read_bytes() == Path("plain.png").read_bytes()
