@@ -190,7 +190,8 @@ def test_one_line_for_each_phi_step_source_and_layer(tmp_path: Path) -> None:
     lines = run([*RICH, "-trace_pixel", "3", "12"], tmp_path)
     phi, sources, layers = (entries(lines, kind) for kind in ("PHI", "SOURCE", "LAYER"))
     assert [entry["phi_tic"] for entry in phi] == [0, 1, 2, 3]
-    assert [entry["phi_deg"] for entry in phi] == pytest.approx([5.0, 5.25, 5.5, 5.75])
+    # To radians and back.
+    assert [entry["phi_deg"] for entry in phi] == pytest.approx([5.0, 5.25, 5.5, 5.75], rel=1e-14)
     assert list(phi[0]) == ["phi_tic", "phi_deg", "k_frac", "F_latt_b", "F_latt"]
     first = quantities(lines)
     assert phi[0]["k_frac"] == first["hkl_frac"][1]
@@ -229,9 +230,11 @@ def test_amplitudes_of_a_parallelepiped_have_their_signs(N: int, tmp_path: Path)
         q = quantities(run(words, tmp_path))
         for axis, x in zip("abc", q["hkl_frac"], strict=True):
             exact = math.sin(math.pi * N * x) / math.sin(math.pi * x)
-            # The polynomial for the sine, in numerator and denominator, and rounding where the numerator cancels.
+            # 2 x 2.2e-11 of the polynomial for the sine, above and below; near a zero of the numerator the 15 printed
+            # digits of h, up to 5e-15 of it times pi N over the sine below.
             assert q[f"F_latt_{axis}"][0] == pytest.approx(exact, rel=1e-10, abs=1e-12)
-        assert q["F_latt"][0] == pytest.approx(q["F_latt_a"][0] * q["F_latt_b"][0] * q["F_latt_c"][0], rel=1e-13)
+        product = q["F_latt_a"][0] * q["F_latt_b"][0] * q["F_latt_c"][0]
+        assert q["F_latt"][0] == pytest.approx(product, rel=1e-13)  # four numbers of 15 printed digits
 
 
 @pytest.mark.parametrize("shape", ["round_xtal", "gauss_xtal", "tophat_spots"])
@@ -249,6 +252,8 @@ def test_amplitudes_of_other_shapes(shape: str, tmp_path: Path) -> None:
             exact = (
                 125 * math.exp(-radius_squared / 0.63) if shape == "gauss_xtal" else 125.0 * (radius_squared < 0.3969)
             )
+        # The 15 printed digits of h; the exponent of a Gaussian spot, up to some hundred, multiplies their error. Far
+        # from the lattice point both are 0 or nearly so.
         assert q["F_latt"][0] == pytest.approx(exact, rel=1e-10, abs=1e-300)
         assert math.isnan(q["F_latt_a"][0])  # these amplitudes are no product
         seen.add(math.copysign(1.0, q["F_latt"][0]))
@@ -275,7 +280,7 @@ def test_water_of_the_corrected_picture_has_a_line(tmp_path: Path) -> None:
     lines = run([*words, "-semantics", "exact"], tmp_path)
     dry = quantities(run([*RICH, "-trace_pixel", "3", "12", "-semantics", "exact"], tmp_path))
     (water,) = entries(lines, "WATER")
-    # A difference of two printed numbers.
+    # A difference of two numbers of 15 printed digits, which loses some of them.
     expected = quantities(lines)["I_pixel_final"][0] - dry["I_pixel_final"][0]
     assert water["photons"] == pytest.approx(expected, rel=1e-9)
 
@@ -316,7 +321,7 @@ def test_file_holds_every_sample(stored: dict) -> None:
     ]
     assert np.array(stored["orientations"]).shape == (phis, domains, 3, 3)
     assert len({float(h) for h in flat(stored, "h").ravel()}) == terms.size  # no two samples are the same
-    # Sums of 576 terms in two orders.
+    # Rounding of a sum of 576 terms, each up to 1.1e-16 of the sum so far.
     assert stored["quantities"]["I_before_scaling"] == pytest.approx(math.fsum(terms.ravel()), rel=1e-13)
     assert stored["sub_pixels"][-1]["rays"][-1]["sum_after"] == stored["quantities"]["I_before_scaling"]
 
@@ -331,7 +336,7 @@ def test_samples_of_the_file_follow_from_its_vectors(stored: dict) -> None:
             for i, name in enumerate("hkl"):
                 np.testing.assert_allclose(ray["samples"][name], hkl[..., i], atol=1e-12)  # rounding of h up to 20
     term = (flat(stored, "F_latt") * flat(stored, "F_cell")) ** 2
-    np.testing.assert_allclose(flat(stored, "term"), term, rtol=1e-14)
+    np.testing.assert_allclose(flat(stored, "term"), term, rtol=1e-14)  # order of the products
 
 
 def test_file_tells_units_of_everything_that_has_one(stored: dict) -> None:
