@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .instructions import summary
 from .matrix import ROOT
 from .processes import Usage, nbnumba, python_environment, timed, work
 
@@ -267,7 +268,30 @@ def memory_scaling(plan: Plan) -> Table:
     )
 
 
+def peak(plan: Plan) -> Table:
+    """Compare the innermost loops with what a core can issue."""
+    with _folder() as folder:
+        raw = work("instructions", folder)
+    per_second = raw["fma_lanes_per_second"]
+    rows = []
+    for loop in raw["loops"]:
+        total, multiplications, divisions = summary(loop["instructions"])
+        share = multiplications / loop["seconds"] / per_second
+        cells = [str(total), str(multiplications), str(divisions), f"{loop['seconds'] * 1e9:.2f}", f"{share:.0%}"]
+        rows.append([f"{loop['name']} ({loop['lanes']} pixels a vector)", *cells])
+    return Table(
+        "peak",
+        "Innermost loops against the peak of one core",
+        "Instructions per vector of pixels, counted in the machine code; share: multiplications and multiply-adds per "
+        f"second over the {per_second:.3g} multiply-adds of float64 that one thread was measured to issue.",
+        ["loop", "instructions", "multiply or multiply-add", "divide or root", "ns per pixel", "share of the peak"],
+        rows,
+        raw,
+    )
+
+
 TABLES: dict[str, Callable[[Plan], Table]] = {
+    "peak": peak,
     "start-up": start_up,
     "compiling": compiling,
     "writing": writing,

@@ -174,8 +174,16 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def instructions() -> dict[str, Any]:
+    """Count and time the instructions of the innermost loops."""
+    from .instructions import measure
+
+    return measure()
+
+
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
-    function.__name__: function for function in (render, judge, write_list, read_list, write_images, small_images)
+    function.__name__: function
+    for function in (render, judge, write_list, read_list, write_images, small_images, instructions)
 }
 
 if __name__ == "__main__":
