@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
-from .experiment import BeamCenter, Detector, Panel
+from .experiment import BeamCenter, Center, Detector, Panel
 from .notices import Notify
 from .sampling import sensor_layers
 from .settings import Convention, Pivot, Semantics, Settings
@@ -84,65 +84,46 @@ def resolve_axes(settings: Settings) -> Axes:
 
 
 def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector:
-    """Work out the detector's place from the settings (nanoBragg.c:1118-1290, 1697-1775)."""
+    """Work out the detector's place and sensor from the settings (nanoBragg.c:1118-1290, 1697-1775).
+
+    Parameters
+    ----------
+    settings : Settings
+    axes : Axes
+    notify : callable
+        Receives one-line remarks for the user.
+
+    Raises
+    ------
+    InputError
+        For a detector without pixels or with too many, or one whose plane holds the sample or the beam.
+    """
     n_fast, n_slow, detsize_f, detsize_s = _size(settings)
     pixel = settings.pixel_size
     center, pivot = _beam_center(settings, pixel, detsize_f, detsize_s)
-    turn = (settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
-
-    ratio = dot(axes.beam, rotate_xyz(axes.normal, *turn))
-    if ratio == 0.0:
-        ratio = float(np.finfo(np.float64).tiny)
-    close = settings.close_distance
-    if close is None:
-        close = abs(ratio * settings.distance)
-    distance = close / ratio
-
-    fast, slow, normal = (
-        rotate_about(rotate_xyz(v, *turn), axes.twotheta, settings.twotheta)
-        for v in (axes.fast, axes.slow, axes.normal)
-    )
-    foot_corner = _explicit_corner(settings, notify)
-    corner_is_explicit = foot_corner is not None
-    if corner_is_explicit:
+    corner = _explicit_corner(settings, notify)
+    if corner is not None:
         pivot = Pivot.SAMPLE
-    elif pivot is Pivot.SAMPLE:
-        foot_corner = -center.Fclose * axes.fast - center.Sclose * axes.slow + close * axes.normal
-    if pivot is Pivot.SAMPLE:
-        assert foot_corner is not None
-        origin = rotate_about(rotate_xyz(foot_corner, *turn), axes.twotheta, settings.twotheta)
+    fast, slow, normal = (_turned(v, settings, axes) for v in (axes.fast, axes.slow, axes.normal))
+    close, ratio = _distances(settings, axes)
+    if pivot is Pivot.BEAM:
+        origin = -center.Fbeam * fast - center.Sbeam * slow + (close / ratio) * axes.beam
     else:
-        origin = -center.Fbeam * fast - center.Sbeam * slow + distance * axes.beam
-
+        foot_corner = -center.Fclose * axes.fast - center.Sclose * axes.slow + close * axes.normal
+        origin = _turned(foot_corner if corner is None else corner, settings, axes)
     close = dot(origin, normal)
     distance = close / ratio
     _check_place(settings, close, distance)
-    if corner_is_explicit and settings.distance_given and abs(settings.distance - distance) > 1e-6 * abs(distance):
-        notify(
-            f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {settings.distance * 1e3:g} is not used"
-        )
-    beam_spot = distance * axes.beam - origin
-    fclose, sclose = -dot(origin, fast), -dot(origin, slow)
-    center = BeamCenter(
-        Xbeam=center.Xbeam,
-        Ybeam=center.Ybeam,
-        Fbeam=dot(fast, beam_spot),
-        Sbeam=dot(slow, beam_spot),
-        Xclose=center.Xclose,
-        Yclose=center.Yclose,
-        Fclose=fclose,
-        Sclose=sclose,
-        ORGX=fclose / pixel + 0.5,
-        ORGY=sclose / pixel + 0.5,
-        dials_origin_mm=(1000.0 * float(origin[2]), 1000.0 * float(origin[1]), 1000.0 * -float(origin[0])),
-    )
+    if corner is not None:
+        _say_what_the_corner_overrules(settings, distance, close, notify)
+    panel = Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close)
     layers = sensor_layers(settings.detector_thick, settings.detector_thicksteps)
     mu = settings.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
         mu = 1.0 / layers.extent
     return Detector(
-        panels=(Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close),),
-        center=center,
+        panels=(panel,),
+        center=_final_center(center, panel, axes.beam),
         convention=settings.convention,
         pivot=pivot,
         detsize_f=detsize_f,
@@ -158,6 +139,42 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     )
 
 
+def _turned(v: Array, settings: Settings, axes: Axes) -> Array:
+    """Turn a vector with the detector: about the laboratory's axes, then about the 2theta axis."""
+    turned = rotate_xyz(v, settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
+    return rotate_about(turned, axes.twotheta, settings.twotheta)
+
+
+def _distances(settings: Settings, axes: Axes) -> tuple[float, float]:
+    """Distance of the plane's closest point [m], and its ratio to that along the beam, before 2theta."""
+    turn = (settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
+    ratio = dot(axes.beam, rotate_xyz(axes.normal, *turn))
+    if ratio == 0.0:
+        ratio = float(np.finfo(np.float64).tiny)
+    close = settings.close_distance
+    return abs(ratio * settings.distance) if close is None else close, ratio
+
+
+def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
+    """Work out the beam centre and the foot point anew from where the panel has come to stand."""
+    beam_spot = panel.distance * beam - panel.origin
+    fclose, sclose = -dot(panel.origin, panel.fast), -dot(panel.origin, panel.slow)
+    x, y, z = (float(v) for v in panel.origin)
+    return BeamCenter(
+        Xbeam=center.Xbeam,
+        Ybeam=center.Ybeam,
+        Fbeam=dot(panel.fast, beam_spot),
+        Sbeam=dot(panel.slow, beam_spot),
+        Xclose=center.Xclose,
+        Yclose=center.Yclose,
+        Fclose=fclose,
+        Sclose=sclose,
+        ORGX=fclose / panel.pixel_size + 0.5,
+        ORGY=sclose / panel.pixel_size + 0.5,
+        dials_origin_mm=(1000.0 * z, 1000.0 * y, 1000.0 * -x),
+    )
+
+
 def _size(settings: Settings) -> tuple[int, int, float, float]:
     """Pixels and edge lengths [m]; pixel counts beat edge lengths (nanoBragg.c:1119-1129)."""
     pixel = settings.pixel_size
@@ -170,30 +187,17 @@ def _size(settings: Settings) -> tuple[int, int, float, float]:
     if n_fast * n_slow > MAX_PIXELS:
         gigabytes = n_fast * n_slow * 4 / 1e9
         raise InputError(
-            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes:.3g} GB; at most {MAX_PIXELS} pixels"
+            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes:.3g} GB; "
+            f"at most {MAX_PIXELS} pixels"
         )
     return n_fast, n_slow, detsize_f, detsize_s
-
-
-@dataclass(frozen=True)
-class _Center:
-    """Beam centre and foot point before rotations [m], and what the header says."""
-
-    Xbeam: float
-    Ybeam: float
-    Fbeam: float
-    Sbeam: float
-    Xclose: float
-    Yclose: float
-    Fclose: float
-    Sclose: float
 
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: float) -> tuple[_Center, Pivot]:
+def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: float) -> tuple[Center, Pivot]:
     """Beam centre and pivot of each convention (nanoBragg.c:1152-1272)."""
     fclose = (settings.ORGX - 0.5) * pixel if settings.ORGX is not None else detsize_f / 2.0
     sclose = (settings.ORGY - 0.5) * pixel if settings.ORGY is not None else detsize_s / 2.0
@@ -219,7 +223,7 @@ def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: 
             fclose = fclose if settings.ORGX is not None else _or(settings.Xclose, fbeam)
             sclose = sclose if settings.ORGY is not None else _or(settings.Yclose, sbeam)
         pivot = settings.pivot_explicit
-    return _Center(xbeam, ybeam, fbeam, sbeam, xclose, yclose, fclose, sclose), pivot
+    return Center(xbeam, ybeam, fbeam, sbeam, xclose, yclose, fclose, sclose), pivot
 
 
 def _explicit_corner(settings: Settings, notify: Notify) -> Array | None:
@@ -231,6 +235,20 @@ def _explicit_corner(settings: Settings, notify: Notify) -> Array | None:
         notify("-pix0_vector is not used: the beam centre given by other options wins")
         return None
     return vector(settings.pix0_vector)
+
+
+def _say_what_the_corner_overrules(settings: Settings, distance: float, close: float, notify: Notify) -> None:
+    """Tell the user of distances that contradict a -pix0_vector."""
+    if settings.distance_given and abs(settings.distance - distance) > 1e-6 * abs(distance):
+        typed = settings.distance * 1e3
+        notify(f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {typed:g} is not used")
+    # -close_distance, or what the header of an -img or a -mask says.
+    typed_close = settings.close_distance
+    if typed_close is not None and abs(typed_close - close) > 1e-6 * abs(close):
+        notify(
+            f"-pix0_vector puts the closest point of the detector's plane at {close * 1e3:g} mm: "
+            f"a close distance of {typed_close * 1e3:g} is not used"
+        )
 
 
 def _check_place(settings: Settings, close: float, distance: float) -> None:

@@ -78,14 +78,23 @@ class Source:
     weights : (n,)
         As given or generated.
     wavelengths : (n,) [m]
+    divergences : list of (horizontal, vertical) [rad]
+        Of each generated direction.
+    dispersed_wavelengths : [m]
+        Of the generated spectrum.
+    hdivrange, hdivstep, vdivrange, vdivstep : float [rad]
+        As completed; 0 without divergence.
+    dispersion : float
+        Full range, a fraction of the wavelength.
+    dispsteps : int
     """
 
     positions: Array
     directions: Array
     weights: Array
     wavelengths: Array
-    divergences: tuple[tuple[float, float], ...]  # (horizontal, vertical) of each generated direction [rad]
-    dispersed_wavelengths: tuple[float, ...]  # of the generated spectrum [m]
+    divergences: tuple[tuple[float, float], ...]
+    dispersed_wavelengths: tuple[float, ...]
     hdivrange: float
     hdivstep: float
     vdivrange: float
@@ -133,8 +142,8 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class BeamCenter:
-    """Where the beam and the foot of the perpendicular meet the detector, in every convention [m]."""
+class Center:
+    """Where the beam and the foot of the perpendicular meet the detector [m]."""
 
     Xbeam: float
     Ybeam: float
@@ -144,6 +153,12 @@ class BeamCenter:
     Yclose: float
     Fclose: float
     Sclose: float
+
+
+@dataclass(frozen=True)
+class BeamCenter(Center):
+    """The same in every convention."""
+
     ORGX: float  # pixels
     ORGY: float
     dials_origin_mm: tuple[float, float, float]
@@ -163,9 +178,9 @@ class Detector:
     odet_generated: bool
     curved: bool
     point_pixel: bool
-    thickness: float  # as simulated by the settings [m]; 0: no sensor
+    thickness: float  # as typed or completed [m]; 0: no sensor. What is simulated is layers * layer_step
     layers: int
-    layer_step: float
+    layer_step: float  # m
     mu: float  # 1/m
 
 
@@ -222,3 +237,18 @@ class Experiment:
     settings: Settings
     clipping_warnings: tuple[str, ...]  # lines of C's report that arise while files are read
     reflection_lines: tuple[str, ...]
+
+    @property
+    def weights(self) -> Array:
+        """Weight of every source in this picture, (n,); one of weight 0 is left out of the sum and of the steps."""
+        weights = self.beam.source.weights
+        # C differs: it never uses the weights of -sourcefile.
+        if self.semantics is Semantics.C or self.settings.source_file is None:
+            return np.ones(len(weights))
+        return np.asarray(weights / np.mean(weights[weights > 0.0]))
+
+    @property
+    def steps(self) -> int:
+        """Samples that the pixel's sum is divided by: all but the layers of the sensor, which add up."""
+        orientations = self.goniometer.steps * len(self.crystal.mosaic_rotations)
+        return int(np.count_nonzero(self.weights > 0.0)) * orientations * self.sampling.oversample**2

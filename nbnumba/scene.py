@@ -117,7 +117,6 @@ def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
     sources = _sources(experiment)
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
     weigh_layers = exact and detector.thickness != 0.0
-    steps = float(len(sources)) * len(orientations) * sampling.oversample**2
     water = water_photons_per_steradian(experiment.water_size, beam.fluence)
     mask = sampling.mask
     bend_fast, bend_slow = _bend_signs(experiment, panel)
@@ -177,7 +176,7 @@ def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
         compound=switches and not exact,
         weigh_layers=weigh_layers,
         plain=not (switches or weigh_layers or sampling.dmin > 0.0 or bool(np.any(sources[:, 4] != 1.0))),
-        photons=R_E_SQUARED * beam.fluence / steps,
+        photons=R_E_SQUARED * beam.fluence / experiment.steps,
         # C differs: it puts the water into the sum, where fluence and steps scale it once more.
         water_start=0.0 if exact else water,
         water_end=water if exact else 0.0,
@@ -218,18 +217,14 @@ def _sources(experiment: Experiment) -> Array:
 
     A source of weight 0 is left out: it would lend the pixels its polarisation.
     """
-    source = experiment.beam.source
-    weights = np.ones(len(source.weights))
-    # C differs: it never uses the weights of -sourcefile.
-    if experiment.semantics is Semantics.EXACT and experiment.settings.source_file is not None:
-        weights = source.weights / np.mean(source.weights[source.weights > 0.0])
+    source, weights = experiment.beam.source, experiment.weights
     sources = np.column_stack([-source.directions, 1.0 / source.wavelengths, weights])
     return sources[weights > 0.0]
 
 
 def _triangle(reciprocal_A: Array) -> Array:
     """Turn a*, b*, c* so that three of their nine coordinates vanish, (6,) [1/Angstrom]."""
-    upper = np.linalg.qr(reciprocal_A.T, mode="r")
+    upper = np.linalg.qr(reciprocal_A.T).R
     return np.asarray(upper[np.triu_indices(3)])
 
 

@@ -137,6 +137,15 @@ def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None
     Returns
     -------
     (n_slow, n_fast) float32 [photons/pixel]
+
+    Raises
+    ------
+    InputError
+        For a mistake in the words or in a file that they name.
+    FileError
+        For a file that is missing or unreadable.
+    DeviceError
+        When an explicit -backend is not there.
     """
     from .dialect import parse
 
@@ -169,12 +178,6 @@ def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: f
     last = sampling.oversample - 1
     fast_m = subpixel * (fast * sampling.oversample + last) + subpixel / 2.0
     slow_m = subpixel * (slow * sampling.oversample + last) + subpixel / 2.0
-    steps = (
-        len(experiment.beam.source.wavelengths)
-        * len(experiment.crystal.mosaic_rotations)
-        * experiment.goniometer.steps
-        * sampling.oversample**2
-    )
     return Statistics(
         maximum=maximum,
         maximum_fast_m=fast_m if maximum > 0.0 else 0.0,
@@ -182,7 +185,7 @@ def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: f
         mean=mean,
         rms=rms,
         rmsd=rmsd,
-        solid_angle=omega_sum / steps,
+        solid_angle=omega_sum / experiment.steps,
     )
 
 

@@ -147,8 +147,7 @@ def check_pixel(experiment: Experiment, pixel: tuple[int, int], writes_file: boo
         )
     if sampling.mask is not None and not sampling.mask[slow, fast]:
         raise InputError(f"{what} is masked and not rendered; choose one at which the -mask is not 0")
-    orientations = experiment.goniometer.steps * len(experiment.crystal.mosaic_rotations)
-    samples = experiment.detector.layers * sampling.oversample**2 * len(experiment.beam.source.weights) * orientations
+    samples = experiment.detector.layers * experiment.steps
     if writes_file and samples > MAX_SAMPLES:
         raise InputError(
             f"-tracefile: the pixel sums over {samples} samples, a trace file holds at most {MAX_SAMPLES}; take fewer "
@@ -193,7 +192,7 @@ def trace_pixel(experiment: Experiment, scene: Scene, pixel: tuple[int, int], st
         "r_e_meters": math.sqrt(R_E_SQUARED),
         "r_e_sqr": R_E_SQUARED,
         "fluence_photons_per_m2": experiment.beam.fluence,
-        "steps": len(scene.sources) * len(scene.orientations) * scene.oversample**2,
+        "steps": experiment.steps,
         "oversample_thick": int(scene.oversample_thick),
         "oversample_polar": int(scene.oversample_polar),
         "oversample_omega": int(scene.oversample_omega),
