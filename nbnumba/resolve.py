@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import lattice, mosaic, park_miller, structure_factors
+from .constants import R_E_SQUARED
 from .detector import resolve_axes, resolve_detector
 from .errors import InputError
 from .experiment import Beam, Crystal, Experiment, Goniometer, Panel, Sampling
@@ -253,19 +254,27 @@ def defects_met(experiment: Experiment) -> list[tuple[str, str]]:
     settings, sampling, detector = experiment.settings, experiment.sampling, experiment.detector
     angles = experiment.goniometer.angles
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    black = sampling.oversample_thick and detector.thickness == 0.0
     weights = experiment.beam.source.weights
+    corner_counts = settings.pix0_vector is not None and not settings.beam_center_given
+    elsewhere = _stands_elsewhere(experiment)
     rows = {
         "phi0": (
             bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
             "as C, the phi step at 0 is drawn in the orientation of the step before it",
         ),
-        "oversample_*": (switches, "as C, the -oversample_ factors multiply the running sum and compound"),
+        "oversample_*": (
+            black or (switches and detector.layers * experiment.steps > 1),
+            "as C, -oversample_thick without a sensor captures nothing"
+            if black
+            else "as C, the -oversample_ factors multiply the running sum and compound",
+        ),
         "nopolar": (
             settings.nopolar and sampling.oversample_polar,
             "as C, -oversample_polar undoes -nopolar",
         ),
         "thickness": (
-            detector.layers > 1 and not sampling.oversample_thick,
+            detector.layers > 1 and detector.mu != 0.0 and not sampling.oversample_thick,
             "as C, the sum over the sensor's layers is scaled by the last layer's capture",
         ),
         "automatic interpolation": (
@@ -278,16 +287,45 @@ def defects_met(experiment: Experiment) -> list[tuple[str, str]]:
             settings.source_file is not None and bool(np.any(weights != weights[0])),
             "as C, the weights of -sourcefile are not used",
         ),
-        "water": (settings.water_size != 0.0, "as C, -water is scaled by fluence twice and divided by the steps"),
+        "water": (_water_is_off(experiment), "as C, -water is scaled by fluence twice and divided by the steps"),
         "misset random": (settings.misset_random, "as C, the random orientation is not uniform"),
         "curved detector": (detector.curved, "as C, -curved_det mirrors the picture across a diagonal"),
         "pivot": (
-            settings.pivot_explicit is not None and settings.pivot_explicit is not detector.pivot,
+            elsewhere and not corner_counts,
             "as C, -pivot is overridden by the convention or by a later option",
         ),
         "pix0_vector": (
-            settings.pix0_vector is not None and not settings.beam_center_given,
+            elsewhere and corner_counts,
             "as C, -pix0_vector does not place the detector",
         ),
     }
     return [(row, what) for row, (met, what) in rows.items() if met]
+
+
+def _water_is_off(experiment: Experiment) -> bool:
+    """Tell whether the scaling of the spots changes the background of -water.
+
+    It does not where the default fluence, whose product with r_e^2 is 1, meets a sum of one term.
+    """
+    if experiment.water_size == 0.0:
+        return False
+    terms = experiment.detector.layers * experiment.steps
+    factor = R_E_SQUARED * experiment.beam.fluence
+    return terms > 1 or experiment.sampling.dmin > 0.0 or abs(factor - 1.0) > 1e-6
+
+
+def _stands_elsewhere(experiment: Experiment) -> bool:
+    """Tell whether the other semantics puts the detector in another place."""
+    settings = experiment.settings
+    if settings.pix0_vector is None and settings.pivot_explicit is None:
+        return False
+    other = Semantics.EXACT if settings.semantics is Semantics.C else Semantics.C
+    try:
+        there = resolve_detector(
+            dataclasses.replace(settings, semantics=other), resolve_axes(settings), lambda line: None
+        ).panels[0]
+    except InputError:
+        return True
+    here = experiment.detector.panels[0]
+    # A beam centre and a foot point that are meant to be one place differ by rounding.
+    return bool(np.any(np.abs(here.origin - there.origin) > 1e-6 * here.pixel_size))

@@ -1,0 +1,92 @@
+"""Which rows of DIFFERENCES.md a command line meets: those that change its picture, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbnumba.dialect import parse
+from nbnumba.resolve import defects_met, resolve
+from nbnumba.simulate import simulate
+
+# One unit cell with one structure factor would look the same from all sides.
+JOB = "-cell 40 50 60 -default_F 40 -N 3 -nointerpolate -detpixels 12 -pixel 1 -distance 50 -oversample 1"
+SENSOR = "-detector_thick 300 -detector_abs 200"
+
+
+@pytest.fixture(autouse=True)
+def _beside_source_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # x, y, z, weight, wavelength
+    Path("even.txt").write_text("-10 0 0 3 1e-10\n-10 0 0.1 3 1e-10\n")
+    Path("uneven.txt").write_text("-10 0 0 3 1e-10\n-10 0 0.1 1 1e-10\n")
+
+
+def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the rows met and the pictures under both semantics."""
+    rows: list[str] = []
+    pictures = []
+    for semantics in ("c", "exact"):
+        experiment = resolve(parse(f"{JOB} {words} -semantics {semantics}".split()).settings, lambda line: None)
+        if semantics == "c":
+            rows = [row for row, _ in defects_met(experiment)]
+        pictures.append(simulate(experiment).array)
+    return rows, pictures[0], pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("-osc 1 -phisteps 3", ["phi0"]),
+        ("-oversample 2 -oversample_omega", ["oversample_*"]),
+        ("-mosaic 1 -mosaic_domains 3 -oversample_polar", ["oversample_*"]),
+        ("-oversample_thick", ["oversample_*"]),
+        (f"{SENSOR} -oversample_omega", ["oversample_*", "thickness"]),
+        ("-nopolar -oversample_polar", ["nopolar"]),
+        (SENSOR, ["thickness"]),
+        ("-sourcefile uneven.txt", ["source weights"]),
+        ("-water 10 -fluence 1e28", ["water"]),
+        ("-water 10 -oversample 2", ["water"]),
+        ("-water 10 -dmin 8", ["water"]),
+        ("-misset random -misset_seed 5", ["misset random"]),
+        ("-curved_det -Xbeam 3 -Ybeam 5", ["curved detector"]),
+        ("-pivot sample -twotheta 10", ["pivot"]),
+        ("-xds -pivot beam -twotheta 10", ["pivot"]),
+        ("-pix0_vector 0.05 0.004 -0.006", ["pix0_vector"]),
+        ("-pix0_vector 0.05 0.004 -0.006 -pivot beam -twotheta 10", ["pix0_vector"]),
+    ],
+)
+def test_a_row_that_changes_the_picture_is_named(words: str, rows: list[str]) -> None:
+    met, c, exact = rows_and_pictures(words)
+    assert met == rows
+    assert not np.allclose(c, exact, rtol=1e-5, atol=0.0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-phi 0",
+        "-phi 1 -osc 1 -phisteps 3",
+        "-oversample_omega -oversample_polar",
+        f"{SENSOR.replace('200', '0')} -detector_thick 0 -oversample_polar",
+        "-nopolar -oversample_omega",
+        "-detector_abs inf -detector_thick 300",
+        "-sourcefile even.txt",
+        "-water 0",
+        "-water 10",
+        "-misset 10 20 30",
+        "-pivot sample",
+        "-pivot beam",
+        "-pivot beam -twotheta 10",
+        "-xds -pivot beam",
+        "-xds -pivot sample -twotheta 10",
+        "-pix0_vector 0.05 0.006 -0.006",
+        "-pix0_vector 0.05 0.004 -0.006 -Xbeam 3 -Ybeam 5",
+    ],
+)
+def test_a_row_that_changes_nothing_is_not_named(words: str) -> None:
+    met, c, exact = rows_and_pictures(words)
+    assert met == []
+    assert np.allclose(c, exact, rtol=1e-5, atol=0.0)  # places that agree to rounding
