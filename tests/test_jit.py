@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -33,6 +34,22 @@ count = text.scan_reflections(
 print(count)
 """
 
+# A kernel of which little has to be compiled: the amplitude of a spot that is cut at a constant radius.
+PROBE = """
+from . import physics
+from .jit import kernel
+
+@kernel
+def amplitude(radius_squared):
+    return physics.lattice_factor_tophat(radius_squared, 1.0, 1.0)
+"""
+PROBED = """
+from nbnumba.kernels.probe import amplitude
+print(amplitude(0.5), sum(amplitude.stats.cache_hits.values()))
+"""
+
+PLACE = "from nbnumba.kernels import jit; print(jit.CACHE_FOLDER)"
+
 
 def _run(script: str, cache: Path, package: Path = ROOT) -> str:
     environment = {**os.environ, "NBNUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(package)}
@@ -61,6 +78,40 @@ def test_an_edit_in_a_checkout_is_seen(tmp_path: Path) -> None:
     assert code.count("] = F[n]\n") == 1
     source.write_text(code.replace("] = F[n]\n", "] = 2.0 * F[n]\n"))
     assert _run(FILL, cache, checkout) == "0 True 14.0\n"
+
+
+def test_an_edit_of_a_constant_is_seen(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "nbnumba", checkout / "nbnumba")
+    cache = tmp_path / "cache"
+    (checkout / "nbnumba" / "kernels" / "probe.py").write_text(PROBE)
+    assert _run(PROBED, cache, checkout) == "0.0 0\n"
+    assert _run(PROBED, cache, checkout) == "0.0 1\n"
+    source = checkout / "nbnumba" / "constants.py"
+    code = source.read_text()
+    assert code.count("TOPHAT_RADIUS_SQUARED = 0.3969\n") == 1
+    source.write_text(code.replace("TOPHAT_RADIUS_SQUARED = 0.3969\n", "TOPHAT_RADIUS_SQUARED = 0.6\n"))
+    assert _run(PROBED, cache, checkout) == "1.0 0\n"
+
+
+def _modules_outside() -> list[str]:
+    """Return the modules beside kernels/ of which kernels import something that could be compiled."""
+    found = set()
+    for path in (ROOT / "nbnumba" / "kernels").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:
+                found |= {node.module} if node.module else {alias.name for alias in node.names}
+    return sorted(found - {"errors"})  # exceptions are not compiled
+
+
+@pytest.mark.parametrize("module", _modules_outside())
+def test_code_goes_stale_with_every_module_that_kernels_use(module: str, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "nbnumba", checkout / "nbnumba")
+    before = _run(PLACE, tmp_path, checkout)
+    with (checkout / "nbnumba" / f"{module}.py").open("a") as source:
+        source.write("\n")
+    assert _run(PLACE, tmp_path, checkout) != before
 
 
 def test_without_a_place_to_keep_code(tmp_path: Path) -> None:
