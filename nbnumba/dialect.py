@@ -15,7 +15,8 @@ from . import options
 from .errors import InputError
 from .option_types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
 from .settings import CommandLine, Engine, Output, Pivot, Semantics, Settings
-from .words import BIGGEST, Loose, Use, bad_value, number, quote, split, whole_number
+from .text import quote
+from .words import BIGGEST, Loose, Use, bad_value, number, split, whole_number
 
 
 def parse(words: Sequence[str]) -> CommandLine:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 
-DEGREES_PER_RADIAN = 180.0 * 0.31830988618379067154  # as C: math.radians differs in the last bit
+from .constants import DEGREES_PER_RADIAN
+
 C_INT = 2**31 - 1  # C stores whole numbers in an int
 
 

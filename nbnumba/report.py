@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .constants import AVOGADRO, DEGREES_PER_RADIAN
 from .experiment import Experiment
 from .sampling import mosaic_domains
 from .settings import Pivot, Shape
 from .simulate import Image
-from .vectors import DEGREES_PER_RADIAN, Array, cross, dot
+from .vectors import Array, cross, dot
 
 _SHAPE_WORDS = {
     Shape.ROUND: "ellipsoidal",
@@ -111,7 +112,7 @@ def _sampling(experiment: Experiment) -> Iterator[str]:
         yield "         intensity may vary significantly across a pixel!"
         yield f"         recommend -oversample {sampling.recommended_oversample} to work around this"
     # One protein of density 1.2 g/cm^3 that fills the cell.
-    weight = float(np.prod(size)) * 1.2e6 * 6.02214179e23 / math.prod(crystal.cells)
+    weight = float(np.prod(size)) * 1.2e6 * AVOGADRO / math.prod(crystal.cells)
     yield f"approximate MW = {weight:g}"
 
 

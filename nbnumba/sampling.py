@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .vectors import DEGREES_PER_RADIAN
+from .constants import DEGREES_PER_RADIAN
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import FileError, InputError
-from nbnumba.io import fdump, hkl
-from nbnumba.io.atomic import reason
-from nbnumba.io.index_box import inside
-from nbnumba.lacking import lacks_structure_factors
-from nbnumba.settings import Settings
+from .errors import FileError, InputError
+from .io import fdump, hkl
+from .io.atomic import reason
+from .io.index_box import inside
+from .lacking import lacks_structure_factors
+from .settings import Settings
 
 
 @dataclass(frozen=True, eq=False)

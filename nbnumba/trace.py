@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .constants import R_E_SQUARED
+from .constants import DEGREES_PER_RADIAN, R_E_SQUARED
 from .errors import InputError
 from .experiment import Experiment
 from .scene import Scene
-from .vectors import DEGREES_PER_RADIAN, Array
+from .vectors import Array
 
 MAX_SAMPLES = 500_000  # of a trace file, which then takes 200 to 600 megabytes
 

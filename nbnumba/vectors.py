@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-DEGREES_PER_RADIAN = 180.0 * 0.31830988618379067154  # as C: 180 * M_1_PI
 
 
 def vector(values: Sequence[float] | Array) -> Array:

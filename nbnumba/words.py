@@ -10,11 +10,12 @@ from itertools import takewhile
 from . import options
 from .errors import InputError
 from .option_types import Kind, Option
+from .text import NUMBER, quote
 
 # Numbers beyond these sizes have no meaning in any unit here, and geometry squares and cubes them.
 SMALLEST, BIGGEST = 1e-50, 1e50
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(NUMBER, re.ASCII)
 _WHOLE = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
 
 
@@ -134,8 +135,3 @@ def whole_number(use: Use, text: str) -> int:
 def bad_value(use: Use, text: str, what: str) -> InputError:
     """Return the error for a value, saying what is allowed."""
     return InputError(f"{use.word}: {quote(text)} {what}; allowed: {use.option.describe_values()}")
-
-
-def quote(text: str) -> str:
-    """Return a word for a message: printable, on one line and not too long."""
-    return f"{text!a}" if len(text) <= 40 else f"{text[:40]!a}..."

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from nbnumba import options
 from nbnumba.errors import InputError
-from nbnumba.words import Use, number, quote, split, whole_number
+from nbnumba.text import quote
+from nbnumba.words import Use, number, split, whole_number
 
 
 def use(key: str) -> Use:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbnumba.errors import FileError, InputError
-from nbnumba.notices import notice
+from ..errors import FileError, InputError
+from ..notices import notice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbnumba.compare.metrics import Metrics, Thresholds
-    from nbnumba.compare.pair import LoadedImage, Pair
-    from nbnumba.compare.run_other import Run
-    from nbnumba.io.roi import Roi
+    from ..io.roi import Roi
+    from .metrics import Metrics, Thresholds
+    from .pair import LoadedImage, Pair
+    from .run_other import Run
 
 _MOST_PEAKS = 5000
 
@@ -119,13 +119,13 @@ def compare(
     Prints how far they agree; the exit status is 0 where they pass and 1 where they do not. Where the shapes differ,
     finer pixels are added up to the coarser ones.
     """
-    from nbnumba.compare.metrics import Thresholds
+    from .metrics import Thresholds
 
     folder = None if out is None else _make_folder(out)
     thresholds = Thresholds(min_correlation, max_sum_error, max_rmse, max_difference, max_displacement, min_equal)
     runs = None
     if executable is not None:
-        from nbnumba.compare.run_other import run_both
+        from .run_other import run_both
 
         if not words:
             raise InputError(f"compare --with {executable}: needs a command line behind two dashes: -- -mat A.mat ...")
@@ -141,7 +141,7 @@ def _read(
     paths: list[str], size: tuple[int | None, int | None], numbers: tuple[int | None, int | None]
 ) -> tuple[LoadedImage, LoadedImage]:
     """Read both images."""
-    from nbnumba.compare.reading import Source, read_two
+    from .reading import Source, read_two
 
     n_slow, n_fast = size
     if (n_slow is None) != (n_fast is None):
@@ -162,9 +162,9 @@ def _compare(
     folder: Path | None,
 ) -> int:
     """Measure, print and write; return the exit status."""
-    from nbnumba.compare import summary
-    from nbnumba.compare.metrics import judge, measure
-    from nbnumba.compare.pair import make_pair
+    from . import summary
+    from .metrics import judge, measure
+    from .pair import make_pair
 
     pair = make_pair(*images, roi, valid)
     del images  # large ones would otherwise stay in memory beside their copies
@@ -187,8 +187,8 @@ def _write(
     percentile: float,
 ) -> None:
     """Write metrics.json, the picture and the page."""
-    from nbnumba.compare import page, picture, summary
-    from nbnumba.io.atomic import whole_file
+    from ..io.atomic import whole_file
+    from . import page, picture, summary
 
     with whole_file(folder / "metrics.json") as file:
         file.write(summary.to_json(found).encode())

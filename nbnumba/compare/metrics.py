@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.compare.pair import Array, Mask, Pair
-from nbnumba.compare.peaks import PeakMatch, match_peaks
+from .pair import Array, Mask, Pair
+from .peaks import PeakMatch, match_peaks
 
 _WORST = 10  # pixels that are listed and marked
 _APART = 25  # they are this part of the longer side away from each other, so that they show different places

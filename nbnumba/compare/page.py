@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.compare.metrics import Metrics
-from nbnumba.compare.pair import Array, Pair
-from nbnumba.compare.scales import Scale, scales
-from nbnumba.io.atomic import PathLike, whole_file
+from ..io.atomic import PathLike, whole_file
+from .metrics import Metrics
+from .pair import Array, Pair
+from .scales import Scale, scales
 
 MOST_PIXELS = 1 << 24  # of one image; larger ones are reduced
 _LEVEL = 6  # of the compression

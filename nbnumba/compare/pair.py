@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.roi import Roi, roi_slices
+from ..errors import InputError
+from ..io.roi import Roi, roi_slices
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.compare.pair import Array
+from .pair import Array
 
 _HALF_WINDOW = 2  # pixels; peaks are this far apart at least, and centroids are taken over 5 x 5 pixels
 _SAMPLE = 1 << 20  # pixels from which the background is estimated

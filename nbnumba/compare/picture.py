@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.compare.metrics import Metrics
-from nbnumba.compare.pair import Array, Pair
-from nbnumba.compare.scales import Scale, grey, scales, signed
-from nbnumba.compare.summary import near_one
-from nbnumba.io.atomic import PathLike, whole_file
+from ..io.atomic import PathLike, whole_file
+from .metrics import Metrics
+from .pair import Array, Pair
+from .scales import Scale, grey, scales, signed
+from .summary import near_one
 
 _SIDE = 640  # pixels of a panel's longer side, about
 _MARGIN = 16

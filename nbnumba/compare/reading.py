@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from nbnumba.compare.pair import LoadedImage
-from nbnumba.errors import InputError
-from nbnumba.io import floatfile, smv
-from nbnumba.io.reading import opened, quote
-from nbnumba.notices import Notify
+from ..errors import InputError
+from ..io import floatfile, smv
+from ..io.reading import opened
+from ..notices import Notify
+from ..text import quote
+from .pair import LoadedImage
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import nbnumba
-from nbnumba.compare.pair import LoadedImage
-from nbnumba.dialect import parse
-from nbnumba.errors import FileError, InputError
-from nbnumba.io import floatfile, smv
-from nbnumba.option_types import Kind, Option
-from nbnumba.settings import Settings
-from nbnumba.words import split
+
+from ..dialect import parse
+from ..errors import FileError, InputError
+from ..io import floatfile, smv
+from ..option_types import Kind, Option
+from ..settings import Settings
+from ..words import split
+from .pair import LoadedImage
 
 _LAST_LINES = 10  # of a program that failed
 _TAIL = 1 << 14  # bytes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.compare.pair import Array, Pair
+from .pair import Array, Pair
 
 _SAMPLE = 1 << 22  # values from which percentiles are taken
 _STEPS = 100  # positions of the slider of the page

@@ -6,9 +6,9 @@ import json
 import math
 from typing import Any
 
-from nbnumba.compare.metrics import Check, Metrics
-from nbnumba.compare.pair import Pair
-from nbnumba.compare.run_other import Run
+from .metrics import Check, Metrics
+from .pair import Pair
+from .run_other import Run
 
 _NAMES = {
     "correlation": "correlation",

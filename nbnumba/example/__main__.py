@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from nbnumba import cli
-from nbnumba.example import COMMAND, INPUT_FILES, WRITES
+from .. import cli
+from . import COMMAND, INPUT_FILES, WRITES
 
 
 def main(arguments: list[str]) -> int:

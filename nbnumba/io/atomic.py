@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from nbnumba.errors import FileError, InputError
+from ..errors import FileError, InputError
 
 PathLike = str | os.PathLike[str]
 

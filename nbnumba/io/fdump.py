@@ -8,10 +8,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike, whole_file, write_array
-from nbnumba.io.index_box import IndexBox, inside
-from nbnumba.io.reading import is_regular, label, opened, quote
+from ..errors import InputError
+from ..text import quote
+from .atomic import PathLike, whole_file, write_array
+from .index_box import IndexBox, inside
+from .reading import is_regular, label, opened
 
 _HEADER = re.compile(rb"\s*([+-]?\d{1,10})" + rb"\s+([+-]?\d{1,10})" * 5 + rb"\n\f")
 _LONGEST_HEADER = 128

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike, whole_file, write_array
-from nbnumba.io.reading import label, opened
+from ..errors import InputError
+from .atomic import PathLike, whole_file, write_array
+from .reading import label, opened
 
 
 def write(path: PathLike, image: ArrayLike) -> None:

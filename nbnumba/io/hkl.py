@@ -12,16 +12,17 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike
-from nbnumba.io.index_box import IndexBox, inside
-from nbnumba.io.reading import is_regular, label, opened, quote
+from ..errors import InputError
+from ..text import NUMBER, quote
+from .atomic import PathLike
+from .index_box import IndexBox, inside
+from .reading import is_regular, label, opened
 
 _BLOCK = 1 << 20  # bytes per call of the scanner: a few milliseconds; also the longest line
 _SHORTEST_REFLECTION = 8  # bytes: "1 2 3 4" and the end of its line
 _COLUMNS = ("h", "k", "l", "F")
 _LARGEST_INDEX = 2**31 - 1
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(NUMBER.encode())
 
 
 def read(
@@ -137,7 +138,7 @@ class _Block:
 
 def _blocks(file: BinaryIO, option: str, path: PathLike) -> Iterator[_Block]:
     """Cut a file into blocks of whole lines and scan each."""
-    from nbnumba.kernels.text import scan_reflections
+    from ..kernels.text import scan_reflections
 
     block = _Block.empty()
     buffer = memoryview(block.text)  # type: ignore[arg-type]
@@ -199,7 +200,7 @@ class _Survey:
 
 def _fill(values: NDArray[np.float64], box: IndexBox, file: BinaryIO, option: str, path: PathLike) -> None:
     """Put the reflections of a second reading into the table."""
-    from nbnumba.kernels.text import fill_table
+    from ..kernels.text import fill_table
 
     for block in _blocks(file, option, path):
         _finish(block, option, path)

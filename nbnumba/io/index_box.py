@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
+from ..errors import InputError
 
 LARGEST_TABLE = 1 << 31  # cells
 

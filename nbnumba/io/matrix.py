@@ -8,12 +8,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike
-from nbnumba.io.reading import label, quote, read_text
+from ..errors import InputError
+from ..text import NUMBER, quote
+from .atomic import PathLike
+from .reading import label, read_text
 
 # Numbers may touch, as fixed columns let them: "-0.5-0.25" is two, to C's scanf too.
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(NUMBER, re.ASCII)
 _BLANKS = re.compile(r"\s*", re.ASCII)
 _SMALLEST_VOLUME = 1e-12  # of the parallelepiped of the three unit vectors
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.io.atomic import PathLike, whole_file
+from .atomic import PathLike, whole_file
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Opening and quoting what a user gave: every reader's messages are made here."""
+"""Opening what a user gave: what every reader's messages begin with is made here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from nbnumba.errors import FileError, InputError
-from nbnumba.io.atomic import PathLike, reason
+from ..errors import FileError, InputError
+from ..text import quote
+from .atomic import PathLike, reason
 
-_LONGEST_QUOTE = 40
 _TEXT_LIMIT = 1 << 28  # bytes; small text files of other kinds than reflection lists are read in one piece
 
 
@@ -20,14 +20,6 @@ def label(option: str, path: PathLike, line: int | None = None) -> str:
     """Return what a message about a file begins with, e.g. ``-hkl P1.hkl, line 12``."""
     text = f"{option} {os.fspath(path)}".strip()
     return text if line is None else f"{text}, line {line}"
-
-
-def quote(text: str | bytes) -> str:
-    """Return a value found in a file, printable, on one line and not too long."""
-    if isinstance(text, bytes):
-        text = text.decode("latin-1")
-    shown = ascii(text[:_LONGEST_QUOTE])
-    return f"{shown}..." if len(text) > _LONGEST_QUOTE else shown
 
 
 @contextlib.contextmanager

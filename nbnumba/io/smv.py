@@ -11,17 +11,18 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike, whole_file, write_array
-from nbnumba.io.reading import is_regular, label, opened, quote
-from nbnumba.io.roi import Roi, roi_slices, row_blocks
+from ..constants import DEGREES_PER_RADIAN
+from ..errors import InputError
+from ..text import quote
+from .atomic import PathLike, whole_file, write_array
+from .reading import is_regular, label, opened
+from .roi import Roi, roi_slices, row_blocks
 
 _MAGIC = b"{\nHEADER_BYTES"
 _LARGEST_HEADER = 1 << 24  # bytes
 _LARGEST_SIDE = 1 << 16  # pixels
 _TYPE = re.compile(r"^(?:Data_type|TYPE)\s*=\s*([^;\n]*)", re.MULTILINE)
 _NOT_SIXTEEN_BITS = re.compile(r"long|float|double|char|byte|32|64|compressed", re.IGNORECASE)
-_DEGREES_PER_RADIAN = 180.0 * 0.31830988618379067154  # as C: 180 times M_1_PI, not 180/pi
 
 _NUMBER = re.compile(
     r"[ \t\n\v\f\r]*([+-]?)(?:(0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?\d+)?)"
@@ -296,7 +297,7 @@ def _lines(fields: SmvFields, style: str) -> str:
         return format(length * 1000.0, digits)
 
     def degrees(angle: float) -> str:
-        return format(angle * _DEGREES_PER_RADIAN, digits)
+        return format(angle * DEGREES_PER_RADIAN, digits)
 
     half = 0.5 * fields.pixel_size
     origin = ",".join(format(coordinate, digits) for coordinate in fields.dials_origin_mm)

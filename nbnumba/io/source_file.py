@@ -8,13 +8,14 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.errors import InputError
-from nbnumba.io.atomic import PathLike
-from nbnumba.io.reading import label, quote, read_text
+from ..errors import InputError
+from ..text import NUMBER, quote
+from .atomic import PathLike
+from .reading import label, read_text
 
 _COLUMNS = ("X", "Y", "Z", "weight", "lambda")
 _DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(NUMBER, re.ASCII)
 
 
 def read(path: PathLike, option: str = "-sourcefile") -> NDArray[np.float64]:

@@ -1,0 +1,16 @@
+"""Numbers as they are written, and words as they are shown in a message."""
+
+from __future__ import annotations
+
+# A decimal number: no nan, inf, hexadecimal or underscore. Compile it with re.ASCII, or encoded for bytes.
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+_LONGEST_QUOTE = 40
+
+
+def quote(text: str | bytes) -> str:
+    """Return a word that a user typed or that stands in a file, printable, on one line and not too long."""
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    shown = ascii(text[:_LONGEST_QUOTE])
+    return f"{shown}..." if len(text) > _LONGEST_QUOTE else shown
