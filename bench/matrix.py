@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,11 @@ def _row(entry: dict[str, str]) -> Row:
 
 
 def supervisor_folder() -> Path:
-    """Return the folder of the job that is not part of the repository: NBNUMBA_SUPERVISOR, else beside the checkout."""
-    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
-    return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"
+    """Return the folder of the job that is not part of the repository, as the tests look for it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    try:
+        from supervisor_data import supervisor_folder as folder  # type: ignore[import-not-found]
+    finally:
+        sys.path.remove(str(ROOT / "tests"))
+    found: Path = folder()
+    return found

@@ -12,14 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from supervisor_data import supervisor_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def supervisor_folder() -> Path:
-    """Return the folder of the real job: NBNUMBA_SUPERVISOR, else beside the checkout."""
-    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
-    return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"
 
 
 def _supervisor_data() -> str | None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from gate import TOLERANCES, judge
 from numpy.typing import NDArray
-from requirements import requires, supervisor_folder
+from requirements import requires
+from supervisor_data import supervisor_folder
 
 pytestmark = [pytest.mark.golden, requires("supervisor data")]
 

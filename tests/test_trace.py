@@ -14,7 +14,8 @@ import golden_runs
 import goldens
 import numpy as np
 import pytest
-from requirements import requires, supervisor_folder
+from requirements import requires
+from supervisor_data import supervisor_folder
 
 from nbnumba import trace
 from nbnumba.compare_traces import compare_traces, read
