@@ -38,7 +38,15 @@ def noise(
         ),
     ],
 ) -> None:
-    """Draw photon noise on a float image and write it as SMV."""
+    """Draw photon noise on a float image and write it as SMV.
+
+    Raises
+    ------
+    InputError
+        For a mistake in the words, not exactly one float image among them, or what `draw_noise` refuses.
+    FileError
+        When a file cannot be read or written.
+    """
     command, files = parse_with_files(words)
     for line in command.notices:
         notice(line)
