@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import golden_runs
@@ -37,6 +38,7 @@ RICH = [
     *"-detector_abs 500 -detector_thick 300 -detector_thicksteps 3".split(),
 ]
 RICH_SHAPE = (3, 4, 4, 4, 3)  # layers, sub-pixels, sources, phi steps, domains
+MANY_SAMPLES = 2000
 
 # What does not depend on how the crystal is turned.
 OF_THE_DETECTOR = (
@@ -147,12 +149,23 @@ def check_pixels(experiment: Experiment, count: int) -> None:
         assert found.quantities["floatimage_accumulated"] == stored
 
 
+def middle_rows(experiment: Experiment) -> Experiment:
+    """Cut the region of interest to its middle rows where a whole picture of many samples would take long."""
+    if build_scene(experiment).samples_per_pixel <= MANY_SAMPLES:
+        return experiment
+    fast_first, fast_last, slow_first, slow_last = experiment.sampling.roi
+    middle = (slow_first + slow_last) // 2
+    roi = (fast_first, fast_last, max(slow_first, middle - 2), min(slow_last, middle + 2))
+    return replace(experiment, sampling=replace(experiment.sampling, roi=roi))
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize("semantics", ["c", "exact"])
 @pytest.mark.parametrize("name", goldens.names())
 def test_final_value_is_the_stored_pixel(name: str, semantics: str, tmp_path: Path) -> None:
     goldens.copy_inputs(tmp_path)
-    check_pixels(experiment_of([*goldens.load(name).words, "-semantics", semantics], tmp_path), count=2)
+    experiment = experiment_of([*goldens.load(name).words, "-semantics", semantics], tmp_path)
+    check_pixels(middle_rows(experiment), count=2)
 
 
 @pytest.mark.parametrize("semantics", ["c", "exact"])

@@ -335,6 +335,8 @@ def _first_trip(scene: _Scene) -> tuple[int, int]:
         for indices, _, _, counted in _samples(scene, ray):
             trips = counted & structure_factors.leaves_latch(scene.table, indices)
             trips_at = np.where(trips & (trips_at == never), number, trips_at)
+            if trips_at[0] != never:  # nothing comes before the first pixel
+                return 0, int(trips_at[0])
             number += 1
     if np.all(trips_at == never):
         return scene.slow.size, 0
