@@ -37,7 +37,7 @@ def test_sum_is_kept(n_slow: int, n_fast: int, data: st.DataObject) -> None:
     coarse = add_up(fine, shape)
     assert coarse.shape == shape
     assert coarse.sum() == pytest.approx(fine.sum(), rel=1e-13)  # rounding of sums of up to 900 terms
-    # A flat image stays flat.
+    # A flat image stays flat, but for the rounding of the same sums.
     flat = add_up(np.ones((n_slow, n_fast)), shape)
     np.testing.assert_allclose(flat, n_slow * n_fast / (shape[0] * shape[1]), rtol=1e-13)
 

@@ -159,7 +159,8 @@ def test_no_rings_where_there_is_no_resolution(tmp_path: Path) -> None:
     ],
 )
 def test_round_spacings(smallest: float, largest: float, expected: list[float]) -> None:
-    assert preview.round_spacings(smallest, largest) == pytest.approx(expected)
+    # Rounding of a figure times a power of ten.
+    assert preview.round_spacings(smallest, largest) == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
