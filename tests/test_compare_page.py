@@ -240,7 +240,7 @@ def test_colors_follow_the_values_and_the_contrast(opened: Browser) -> None:
     set_control(opened, "#contrast", "control.value = control.max", "input")
     assert "the largest" in opened.evaluate("document.getElementById('contrast-text').textContent")
     largest = float(np.nanmax([a, b]))
-    # White is near 1, black the largest: linear between. A screen's colours are whole numbers, and so are the table's.
+    # White is near 1 (up to one unit), black the largest: linear between, in a table of whole numbers.
     assert color(opened, "a", *place)[0] == pytest.approx(255 * (1 - a[tuple(middle)] / largest), abs=2)
     red_before = color(opened, "difference", *places["difference"].at(41, 61))
     set_control(opened, "#contrast-difference", "control.value = 0", "input")
