@@ -239,8 +239,9 @@ def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int
     if crystal.shape is Shape.TOPHAT:
         return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
     nearest = min(abs(panel.close_distance), abs(panel.distance))
+    area = 1.0 if experiment.detector.point_pixel else panel.pixel_size**2  # solid angle <= area/nearest^2
     brightest = (
-        R_E_SQUARED * experiment.beam.fluence * max(1.0, panel.pixel_size**2) / nearest**2
+        R_E_SQUARED * experiment.beam.fluence * area / nearest**2
         * max(float(table.max()), -float(table.min())) ** 2 * float(np.prod(crystal.cells)) ** 2
         * orientations * len(experiment.beam.source.weights) * experiment.detector.layers * sampling.oversample**2
     )  # fmt: skip
