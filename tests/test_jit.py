@@ -117,3 +117,16 @@ def test_code_goes_stale_with_every_module_that_kernels_use(module: str, tmp_pat
 def test_without_a_place_to_keep_code(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert _run(FILL, tmp_path / "file") == "0 True 7.0\n"
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str) -> None:
+    """A file of compiled code that was cut short counts as absent: 0 hits, the same result, then 1 hit again."""
+    assert _run(FILL, tmp_path).split()[0] == "0"
+    assert _run(FILL, tmp_path).split()[0] == "1"
+    kept = list(tmp_path.rglob(f"*{suffix}"))
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:20])
+    assert _run(FILL, tmp_path).split()[::2] == ["0", "7.0"]
+    assert _run(FILL, tmp_path).split()[0] == "1"

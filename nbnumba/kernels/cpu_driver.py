@@ -67,6 +67,7 @@ class _Work:
         self.per_row = -(-columns // self.width)
         self.strips = rows * self.per_row
         self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * self.width))
+        self.few_steps = steps * self.width * self.strips <= FIRST_CHUNK_STEPS  # not worth a thread
         self.scene: PackedScene = pack(scene)
         searching = function is cpu.search
         self.function = function
@@ -92,7 +93,7 @@ class _Work:
 
     def run(self, threads: int, progress: Progress | None) -> None:
         """Work on all strips."""
-        if self.strips <= self.first_chunk or (threads == 1 and progress is None):
+        if self.few_steps:
             self._take_chunks()
             return
         # Daemons: on Ctrl-C nobody waits for a strip of many steps; nothing is written that could be left half done.

@@ -10,6 +10,7 @@ folder under a hash of all kernel sources and of the versions that compile them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -132,8 +133,15 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         rtsys.initialize(target_context)  # what compiled code needs to handle arrays
-        with self._guard_against_spurious_io_errors():
+        with contextlib.suppress(Exception):  # a damaged file counts as none, and is written anew
             return self._load_overload(sig, target_context)
+        with contextlib.suppress(OSError):
+            self.flush()
+        return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):  # a full disk: the code is used, and compiled again by the next start
+            super().save_overload(sig, data)
 
 
 def _kept(dispatcher):
