@@ -5,20 +5,25 @@ Everything heavy is imported when it is needed: help and mistakes on the command
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
 
 from . import __version__
 from .errors import FileError, InputError, NbnumbaError
 from .lacking import lacks_crystal, lacks_structure_factors
 from .notices import notice, say
+from .signals import Ended, ending_signals_raise
 from .usage import COMMANDS, USAGE, help_text
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE ended
 
+_FAILED_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _HELP = {"-help", "--help", "-h"}
 _VERSION = {"-version", "--version"}
 
@@ -32,10 +37,13 @@ def main(argv: list[str] | None = None) -> int:
         The words after the program's name; those of this process by default.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     if hasattr(sys.stdout, "reconfigure"):
         # File names may hold bytes that are no text; they leave as they came.
         sys.stdout.reconfigure(errors="surrogateescape")
-    return exit_status(lambda: _run(words))
+    # Called with words by another program, we leave that program's signals alone.
+    with ending_signals_raise() if argv is None else nullcontext():
+        return exit_status(lambda: _run(words))
 
 
 def exit_status(action: Callable[[], int]) -> int:
@@ -50,6 +58,9 @@ def exit_status(action: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         say("nbnumba: interrupted")
         return INTERRUPTED
+    except Ended as end:
+        say(f"nbnumba: ended by {end}")
+        return end.exit_status
     except BrokenPipeError:
         return BROKEN_PIPE
     except NbnumbaError as error:
@@ -57,7 +68,9 @@ def exit_status(action: Callable[[], int]) -> int:
     except MemoryError as error:
         return _fail(f"not enough memory: {error}" if str(error) else "not enough memory", InputError.exit_status)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        # Failures to write a file name it: what is left without a name is a failed print.
+        place = error.filename or ("standard output" if error.errno in _FAILED_WRITE else "")
+        where = f"{place}: " if place else ""
         return _fail(f"{where}{error.strerror or error}", FileError.exit_status)
     finally:
         _give_up_lost_output()
@@ -99,23 +112,41 @@ def _run_command(words: list[str]) -> int:
 
     from .commands import app
 
+    end = words.index("--") if "--" in words else len(words)
+    ours = ["--help" if word in _HELP else word for word in words[:end]]
     command = typer.main.get_command(app)
     try:
         # Without its standalone mode Typer leaves errors, interrupts and the exit status to us.
-        status = command.main(args=words, prog_name="nbnumba", standalone_mode=False)
+        status = command.main(args=[*ours, *words[end:]], prog_name="nbnumba", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:
         # Older versions of Typer raise click's exceptions, newer ones their own: both have this method.
         if not hasattr(error, "format_message"):
             raise
-        raise InputError(f"{words[0]}: {error.format_message()}") from None
+        raise InputError(f"{words[0]}: {_typers_message(error, ours)}") from None
     return status if isinstance(status, int) else 0
+
+
+def _typers_message(error: Any, words: list[str]) -> str:
+    """Return what Typer found wrong; of an unknown option with one dash it names the first letter only."""
+    unknown = getattr(error, "option_name", "")
+    if len(unknown) == 2 and type(error).__name__ == "NoSuchOption":
+        whole = next((word for word in words if word.startswith(unknown)), unknown)
+        return f"no such option: {whole}; {words[0]} --help lists them all"
+    return str(error.format_message())
 
 
 def _fail(message: str, status: int) -> int:
     say(f"nbnumba: error: {' '.join(message.split())}")
     return status
+
+
+def _open_closed_streams() -> None:
+    """Point standard streams that were closed to nowhere: the next file opened would else take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
 def _give_up_lost_output() -> None:

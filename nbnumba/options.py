@@ -90,6 +90,8 @@ def is_extended_in_front(word: str, option: Option) -> bool:
 
 def unknown(word: str) -> InputError:
     """Return the error for a word that names no option, with the nearest one."""
+    if word == "--":
+        return InputError("--: two dashes alone stand for nothing here; -help lists all options")
     short = word[1:] if word.startswith("--") else word
     if short in MEANT:
         return InputError(f"{shown(word)}: unknown option; the right one is {MEANT[short]}")

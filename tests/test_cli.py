@@ -80,6 +80,7 @@ def test_dump_of_an_earlier_run_serves_as_structure_factors(capsys: pytest.Captu
     [
         ("-distanc 5", 2, "-distanc: unknown option; did you mean -distance?"),
         ("-lambda", 2, "-lambda: needs"),
+        ("--", 2, "--: two dashes alone stand for nothing"),
         ("render -N 5", 2, "'render': neither an option nor a command ("),
         ("-mat absent.mat -default_F 5", 3, "absent.mat"),
         ("-img absent.img", 3, "absent.img"),
@@ -180,7 +181,7 @@ def test_reader_that_leaves_is_no_error() -> None:
 def test_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         done = run_python("-m", "nbnumba", "-help", stdout=full.fileno())
-    assert (done.returncode, done.stderr) == (3, "nbnumba: error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (3, "nbnumba: error: standard output: No space left on device\n")
 
 
 def test_ctrl_c_ends_with_one_line() -> None:
@@ -195,3 +196,44 @@ def test_ctrl_c_ends_with_one_line() -> None:
     assert process.returncode == 130
     assert err.decode().splitlines()[-1] == "nbnumba: interrupted"
     assert not Path("floatimage.bin").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_ending_signal_removes_the_file_in_work(number: signal.Signals, status: int) -> None:
+    script = (
+        "import sys, time\n"
+        "from nbnumba import cli\n"
+        "from nbnumba.io.atomic import whole_file\n"
+        "def work(words):\n"
+        "    with whole_file('f.bin') as file:\n"
+        "        print('begun', flush=True)\n"
+        "        time.sleep(60)\n"
+        "cli._run = work\n"
+        "sys.exit(cli.main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.decode()) == (status, f"nbnumba: ended by {number.name}\n")
+    assert list(Path().iterdir()) == []
+
+
+def test_signals_are_left_alone_in_a_process_of_others() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["-version"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_stream_is_nowhere(closed: str) -> None:
+    words = "-cell 40 -default_F 5 -detpixels 4 -oversample 1 -nonoise -seed 1"
+    done = subprocess.run(
+        f"{sys.executable} -m nbnumba {words} {closed}", shell=True, env=ENVIRONMENT, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert Path("floatimage.bin").stat().st_size == 64

@@ -26,10 +26,19 @@ def test_help_knows_every_command() -> None:
     assert [command.name for command in app.registered_commands] == list(usage.COMMANDS)
 
 
+@pytest.mark.parametrize("word", ["--help", "-help", "-h"])
 @pytest.mark.parametrize("name", usage.COMMANDS)
-def test_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([name, "--help"]) == 0
+def test_command_has_help(name: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, word]) == 0
     assert f"nbnumba {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["compare", "compare-traces"])
+def test_unknown_option_is_named_whole(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "a", "b", "-tolerances", "5"]) == 2
+    assert capsys.readouterr().err == (
+        f"nbnumba: error: {name}: no such option: -tolerances; {name} --help lists them all\n"
+    )
 
 
 @pytest.mark.golden
