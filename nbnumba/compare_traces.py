@@ -8,14 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FileError, InputError
-from .io.atomic import reason
+from .errors import InputError
+from .io.reading import opened
 from .trace_file import FORMAT
 
 _LINE = re.compile(r"TRACE_(?:C|PY)(?:_(PHI|SOURCE|LAYER|WATER)\b|:)(.*)")
@@ -191,10 +190,8 @@ def read(path: str) -> dict[str, Quantity]:
     FileError
         When it cannot be read.
     """
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    with opened(path) as file:
+        raw = file.read()
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

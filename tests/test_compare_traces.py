@@ -281,6 +281,11 @@ def test_missing_files(a: object, b: object, tmp_path: Path) -> None:
         read(str(tmp_path / "absent"))
 
 
+def test_device_is_no_trace() -> None:
+    with pytest.raises(FileError, match="/dev/zero: is a device"):
+        read("/dev/zero")
+
+
 @pytest.mark.parametrize("words", [["-tolerance", "x"], ["-tolerance", "-1"], ["-tolerance", "nan"], ["-other"], ["c"]])
 def test_wrong_words(words: list[str], tmp_path: Path) -> None:
     status, out, err = command(tmp_path, TRACE, TRACE, *words)

@@ -220,11 +220,12 @@ def test_what_is_written_is_read_back(tmp_path: Path, style: str, fields: SmvFie
     assert image.value_of("PIXEL_SIZE") == pytest.approx(1000 * fields.pixel_size, rel=5e-6)
 
 
-def test_bytes_are_swapped_as_the_header_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated", [b"BYTE_ORDER=big_endian;   ", b"BYTE_ORDER = big_endian; "])
+def test_bytes_are_swapped_as_the_header_says(stated: bytes, tmp_path: Path) -> None:
     image = smv.read(INPUTS / "mask.img")
     assert image.byte_order == "little"
     header = (INPUTS / "mask.img").read_bytes()[: image.header_bytes]
-    swapped = header.replace(b"BYTE_ORDER=little_endian;", b"BYTE_ORDER=big_endian;   ")
+    swapped = header.replace(b"BYTE_ORDER=little_endian;", stated)
     (tmp_path / "big.img").write_bytes(swapped + image.data.astype(">u2").tobytes())
     big = smv.read(tmp_path / "big.img")
     assert big.byte_order == "big"

@@ -22,6 +22,7 @@ _MAGIC = b"{\nHEADER_BYTES"
 _LARGEST_HEADER = 1 << 24  # bytes
 _LARGEST_SIDE = 1 << 16  # pixels
 _TYPE = re.compile(r"^(?:Data_type|TYPE)\s*=\s*([^;\n]*)", re.MULTILINE)
+_BYTE_ORDER = re.compile(r"BYTE_ORDER[ \t]*=[ \t]*([^\n]*)")
 _NOT_SIXTEEN_BITS = re.compile(r"long|float|double|char|byte|32|64|compressed", re.IGNORECASE)
 
 _NUMBER = re.compile(
@@ -190,8 +191,9 @@ def _parse_header(file: BinaryIO, name: str) -> SmvHeader:
             raise InputError(f"{name}: {key} is {found}; allowed are 1 to {_LARGEST_SIDE} pixels")
 
     byte_order = "little"
-    if "BYTE_ORDER=" in text:
-        stated_order = text.rpartition("BYTE_ORDER=")[2].partition("\n")[0]
+    stated_orders = _BYTE_ORDER.findall(text)
+    if stated_orders:
+        stated_order = stated_orders[-1]
         if not stated_order.startswith(("little_endian", "big_endian")):
             raise InputError(f"{name}: BYTE_ORDER is {quote(stated_order)}; allowed are little_endian and big_endian")
         byte_order = stated_order.partition("_")[0]
