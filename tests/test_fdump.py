@@ -57,7 +57,7 @@ def dump(header: str, cells: int, value: float = 1.0) -> bytes:
         (dump("0 0 0 0 0 99999999999", 8), "not a dump"),
         (dump("0 0 0 0 0 9999999999", 8), r"impossible range of indices: h 0\.\.0, k 0\.\.0, l 0\.\.9999999999"),
         (dump("1 0 0 0 0 0", 8), r"impossible range of indices: h 1\.\.0"),
-        (dump("0 100000 0 100000 0 100000", 8), r"need a table of 1.00003e\+15 cells, 8e\+06 GB; allowed are"),
+        (dump("0 100000 0 100000 0 100000", 8), r"need a table of 1.00009e\+15 cells, 8e\+06 GB; allowed are"),
         (dump("0 0 0 0 0 0", 7), r"holds 69 bytes; indices h 0\.\.0, k 0\.\.0, l 0\.\.0 take 77"),
         (dump("0 0 0 0 0 0", 9), "holds 85 bytes"),
         (dump("0 0 0 0 0 0", 8, np.nan), "a structure factor with h = 0 is not finite"),

@@ -143,7 +143,7 @@ def test_malformed_lists(tmp_path: Path, text: str | bytes, message: str) -> Non
 
 def test_a_stray_index_is_an_error_not_a_crash(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"a\.hkl: indices h 0\.\.1000000000, k -5\.\.0, l 0\.\.1 need a table of 1\.2e"
+        InputError, match=r"a\.hkl: indices h 0\.\.1000000000, k -5\.\.0, l 0\.\.1 need a table of 3\.2e"
     ):
         read(tmp_path, "0 0 0 1\n1000000000 0 1 1\n0 -5 1 2\n")
 
@@ -217,3 +217,9 @@ def test_digits_and_exponents_of_every_size_are_correctly_rounded(tmp_path: Path
     finite = [word for word in words if math.isfinite(float(word))]
     found = structure_factors(tmp_path, finite)
     assert [(word, value) for word, value in zip(finite, found, strict=True) if value != float(word)] == []
+
+
+def test_the_border_counts_for_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "far.hkl").write_text("1000000000 0 0 5\n0 0 0 1\n")
+    with pytest.raises(InputError, match=r"far\.hkl: indices h 0\.\.1000000000, .* 9e\+09 cells, 72 GB; allowed are"):
+        hkl.read(tmp_path / "far.hkl")

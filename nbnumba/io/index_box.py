@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class IndexBox:
         return np.zeros(shape) if border == 0.0 else np.full(shape, border)
 
     def check_fits(self, place: str) -> None:
-        """Refuse a box whose table of float64 is larger than the memory that is free.
+        """Refuse a box whose table of float64, border included, is larger than the memory that is free.
 
         Parameters
         ----------
@@ -65,16 +66,16 @@ class IndexBox:
         InputError
             The table would hold more than 2^31 cells or more than the free memory.
         """
+        cells = math.prod(n + 2 for n in self.shape)  # with the border
         free = free_memory()
-        if self.cells > LARGEST_TABLE:
+        if cells > LARGEST_TABLE:
             allowed = f"{LARGEST_TABLE} cells"
-        elif free is not None and 8 * self.cells > free:
-            allowed = f"the {_gigabytes(free)} GB that are free"
+        elif free is not None and 8 * cells > free:
+            allowed = f"the {gigabytes(free)} GB that are free"
         else:
             return
         raise InputError(
-            f"{place}: indices {self} need a table of {self.cells:g} cells, {_gigabytes(8 * self.cells)} GB; "
-            f"allowed are {allowed}"
+            f"{place}: indices {self} need a table of {cells:g} cells, {gigabytes(8 * cells)} GB; allowed are {allowed}"
         )
 
 
@@ -83,7 +84,8 @@ def inside(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table[1:-1, 1:-1, 1:-1]
 
 
-def _gigabytes(size: int) -> str:
+def gigabytes(size: int) -> str:
+    """Return a number of bytes in GB, for a message."""
     return format(size / 1e9, ".3g")
 
 
