@@ -89,3 +89,17 @@ def test_malformed_sources(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"^-sourcefile .*s\.txt: cannot be read: no such file or directory$"):
         source_file.read(tmp_path / "s.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1e60 0 0", r"line 1: the source stands 1e\+60 m from the sample; allowed are 1e-50 to 1e\+50"),
+        ("1e-60 0 0", r"stands 1e-60 m from the sample"),
+        ("-10 0 0 1 1e-60", r"lambda is '1e-60'; allowed are 1e-50 to 1e\+50 metres"),
+        ("-10 0 0 1 1e60", r"lambda is '1e60'"),
+    ],
+)
+def test_lengths_beyond_all_measure(line: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, line)

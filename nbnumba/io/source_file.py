@@ -13,6 +13,7 @@ from ..text import NUMBER, quote
 from .atomic import PathLike
 from .reading import label, read_text
 
+_SMALLEST, _LARGEST = 1e-50, 1e50  # m; squares and products of such lengths stay finite
 _COLUMNS = ("X", "Y", "Z", "weight", "lambda")
 _DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
 _NUMBER = re.compile(NUMBER, re.ASCII)
@@ -41,8 +42,8 @@ def read(path: PathLike, option: str = "-sourcefile") -> NDArray[np.float64]:
     FileError
         The file is missing or cannot be read.
     InputError
-        There is no source, a word is not a finite number, a wavelength is not above 0, or a source stands at
-        the origin.
+        There is no source, a word is not a finite number, a wavelength is not above 0, a source stands at
+        the origin, or a length lies outside 1e-50 to 1e50 m.
 
     Notes
     -----
@@ -71,6 +72,13 @@ def _source(words: list[str], place: str) -> list[float]:
         values[column] = value
     if values[:3] == [0.0, 0.0, 0.0]:
         raise InputError(f"{place}: the source stands at 0 0 0, the sample, which gives the beam no direction")
+    distance = math.hypot(*values[:3])
+    if distance < _SMALLEST or distance > _LARGEST:
+        raise InputError(
+            f"{place}: the source stands {distance:g} m from the sample; allowed are {_SMALLEST:g} to {_LARGEST:g}"
+        )
     if values[4] <= 0.0:
         raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are wavelengths above 0, in metres")
+    if values[4] < _SMALLEST or values[4] > _LARGEST:
+        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are {_SMALLEST:g} to {_LARGEST:g} metres")
     return values
