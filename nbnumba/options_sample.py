@@ -18,6 +18,7 @@ from .option_types import (
     POSITIVE,
     SECOND,
     UNIT_INTERVAL,
+    Range,
     Unset,
     at_most,
     filename,
@@ -26,11 +27,10 @@ from .option_types import (
     special,
     whole,
 )
+from .sampling import MAX_OVERSAMPLE, MAX_STEPS
 from .settings import Shape
 
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
-MAX_STEPS = 1_000_000
-MAX_OVERSAMPLE = 10_000
 
 _SPREAD = {"divergence_or_dispersion_given": True}
 
@@ -122,6 +122,7 @@ CRYSTAL = (
         ("mosaic_spread",),
         unit=DEGREE,
         unset=Unset.NEGATIVE,
+        allowed=Range("from 0 to 360", high=360.0),
         names=("-mosaici", "-mosaic_spr"),
         whole=("-mosaic",),
         shown=("-mosaicity", "-mosaic_spread"),

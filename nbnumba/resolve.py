@@ -16,16 +16,22 @@ from . import lattice, mosaic, park_miller, structure_factors
 from .constants import R_E_SQUARED
 from .detector import resolve_axes, resolve_detector
 from .errors import InputError
-from .experiment import Beam, Crystal, Experiment, Goniometer, Panel, Sampling
+from .experiment import Beam, Crystal, Detector, Experiment, Goniometer, Panel, Sampling
 from .files import check_files
 from .io import matrix, smv
+from .io.index_box import free_memory, gigabytes
 from .lacking import lacks_crystal
 from .noise import seed_from_time
 from .notices import Notify
-from .sampling import mosaic_domains, phi_steps
+from .option_types import C_INT
+from .sampling import MAX_OVERSAMPLE, mosaic_domains, phi_steps
+from .scene import NEVER
 from .settings import Semantics, Settings, Shape
 from .sources import make_source
 from .vectors import length
+
+MAX_ORIENTATIONS = 10_000_000
+ORIENTATION_BYTES = 72  # nine float64
 
 
 def resolve(settings: Settings, notify: Notify) -> Experiment:
@@ -52,6 +58,8 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes, notify)
+    phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
+    _check_orientations(settings, phi.count)
     random_table = park_miller.new_table()
     crystal = _crystal(settings, random_table, notify)
     source = make_source(settings, axes.beam, axes.polar)
@@ -64,9 +72,9 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
         fluence=fluence,
         source=source,
     )
-    phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
     goniometer = Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count)
     sampling = _sampling(settings, detector.panels[0], crystal)
+    _check_samples(detector, beam, goniometer, crystal, sampling)
     reflection_lines: list[str] = []
     reflections = structure_factors.load(settings, notify, reflection_lines.append)
     interpolate, chosen = _interpolation(settings, crystal)
@@ -158,6 +166,36 @@ def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Cry
     )
 
 
+def _check_orientations(settings: Settings, steps: int) -> None:
+    """Refuse more orientations of the crystal than memory holds."""
+    domains = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)[1]
+    count = steps * domains
+    free = free_memory()
+    if count > MAX_ORIENTATIONS:
+        allowed = f"{MAX_ORIENTATIONS}"
+    elif free is not None and ORIENTATION_BYTES * count > free:
+        allowed = f"{free // ORIENTATION_BYTES}, for which the {gigabytes(free)} GB of free memory suffice"
+    else:
+        return
+    raise InputError(
+        f"-phisteps, -mosaic_domains: {steps} x {domains} make {count} orientations of the crystal; at most {allowed}"
+    )
+
+
+def _check_samples(
+    detector: Detector, beam: Beam, goniometer: Goniometer, crystal: Crystal, sampling: Sampling
+) -> None:
+    """Refuse an image whose samples cannot be counted in 63 bits; it would take millennia anyway."""
+    panel = detector.panels[0]
+    samples = panel.n_fast * panel.n_slow * detector.layers * sampling.oversample**2
+    samples *= len(beam.source.weights) * goniometer.steps * len(crystal.mosaic_rotations)
+    if samples >= NEVER:
+        raise InputError(
+            f"-oversample, -detector_thicksteps, sources, -phisteps, -mosaic_domains: all pixels together sum over "
+            f"{samples:.3g} samples; at most {NEVER:.3g}"
+        )
+
+
 def _misset_seed(settings: Settings, notify: Notify) -> int:
     """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
     if settings.misset_seed is not None:
@@ -180,9 +218,13 @@ def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
 def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
     """Oversampling, region and mask."""
     reciprocal_pixel = settings.wavelength * panel.distance / panel.pixel_size
-    recommended = math.ceil(3.0 * float(np.max(crystal.size_m)) / reciprocal_pixel)
-    recommended = max(1, recommended)
+    recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
     chosen = settings.oversample is None or settings.oversample <= 0
+    if chosen and recommended > MAX_OVERSAMPLE:
+        raise InputError(
+            f"-oversample: {recommended}-fold would be chosen for this crystal and detector; "
+            f"at most {MAX_OVERSAMPLE}, give -oversample"
+        )
     oversample = recommended if chosen else int(settings.oversample or 1)
     roi_as_set, roi = region_of_interest(settings, panel)
     return Sampling(
@@ -198,6 +240,13 @@ def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
         roi_as_set=roi_as_set,
         mask=_mask(settings, panel),
     )
+
+
+def _recommended_oversample(size: float, reciprocal_pixel: float) -> int:
+    """Return the sub-pixels along an edge that resolve the fringes of a crystal of some size [m], at most 2^31 - 1."""
+    wanted = 3.0 * size / reciprocal_pixel if reciprocal_pixel != 0.0 else math.inf
+    # As C: 1 where the pixel's size in reciprocal space comes out negative or undefined.
+    return math.ceil(min(wanted, C_INT)) if wanted > 1.0 else 1
 
 
 def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:

@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass
 
 from .constants import DEGREES_PER_RADIAN
+from .errors import InputError
+
+MAX_STEPS = 1_000_000  # of one kind, and of the sources that divergence and dispersion span
+MAX_OVERSAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
         None or negative: not given.
     count
         None or negative: not given; 0 counts as 1.
+
+    Raises
+    ------
+    InputError
+        For more than a million steps.
     """
     osc = -1.0 if osc is None else osc
     step = -1.0 if step is None else step
@@ -34,7 +43,7 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
             return Steps(1, 0.0, 0.0) if step <= 0.0 else Steps(2, step, step)
         if step <= 0.0:
             return Steps(2, osc, osc / 2.0)
-        return Steps(math.ceil(osc / step), osc, step)
+        return Steps(_steps_within(osc, step, "-osc, -phistep"), osc, step)
     count = max(1, count)
     if osc < 0.0:
         if step <= 0.0:
@@ -44,7 +53,15 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
     return Steps(count, osc, osc / count if step < 0.0 else step)
 
 
-def spread_steps(extent: float | None, step: float | None, count: int | None) -> Steps:
+def _steps_within(extent: float, step: float, options: str) -> int:
+    """Return how many steps cover a range."""
+    steps = extent / step
+    if not steps <= MAX_STEPS:
+        raise InputError(f"{options}: {steps:.7g} steps; at most {MAX_STEPS}")
+    return math.ceil(steps)
+
+
+def spread_steps(extent: float | None, step: float | None, count: int | None, options: str = "") -> Steps:
     """Complete a symmetric spread: divergence or dispersion (nanoBragg.c:1440-1618).
 
     Parameters
@@ -55,6 +72,13 @@ def spread_steps(extent: float | None, step: float | None, count: int | None) ->
         None or <= 0: not given.
     count
         None or <= 0: not given. A count alone spreads over 1.
+    options
+        Those that give range and step, for messages.
+
+    Raises
+    ------
+    InputError
+        For more than a million steps.
 
     Returns
     -------
@@ -70,7 +94,7 @@ def spread_steps(extent: float | None, step: float | None, count: int | None) ->
         elif step <= 0.0:
             result = Steps(2, extent, extent)
         else:
-            result = Steps(math.ceil(extent / step), extent, step)
+            result = Steps(_steps_within(extent, step, options), extent, step)
     elif extent < 0.0:
         result = Steps(count, 1.0, 1.0 / count) if step <= 0.0 else Steps(2, step, step)
     elif step <= 0.0:

@@ -7,7 +7,7 @@ import numpy as np
 from .errors import InputError
 from .experiment import Source
 from .io import source_file
-from .sampling import Steps, spread_steps
+from .sampling import MAX_STEPS, Steps, spread_steps
 from .settings import Semantics, Settings
 from .vectors import Array, cross, rotate_about, unit
 
@@ -25,16 +25,22 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
     Raises
     ------
     InputError
-        For a malformed source file, or weights that are negative or all zero where they are used.
+        For a malformed source file, weights that are negative or all zero where they are used, or too many sources.
     """
-    hdiv = spread_steps(settings.hdivrange, settings.hdivstep, settings.hdivsteps)
-    vdiv = spread_steps(settings.vdivrange, settings.vdivstep, settings.vdivsteps)
+    hdiv = spread_steps(settings.hdivrange, settings.hdivstep, settings.hdivsteps, "-hdivrange, -hdivstep")
+    vdiv = spread_steps(settings.vdivrange, settings.vdivstep, settings.vdivsteps, "-vdivrange, -vdivstep")
     dispersion = spread_steps(settings.dispersion, None, settings.dispsteps)
     if settings.source_file is not None:
         positions, weights, wavelengths = _from_file(settings, beam)
         divergences: list[tuple[float, float]] = []
         spectrum: list[float] = []
     else:
+        count = hdiv.count * vdiv.count * dispersion.count
+        if count > MAX_STEPS:
+            raise InputError(
+                f"-hdivsteps, -vdivsteps, -dispsteps: {hdiv.count} x {vdiv.count} x {dispersion.count} steps make "
+                f"{count} sources; at most {MAX_STEPS}"
+            )
         divergences = divergence_grid(hdiv, vdiv, settings.round_divergence)
         spectrum = [
             settings.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0) for i in range(dispersion.count)

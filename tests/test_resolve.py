@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nbnumba.dialect import parse
+from nbnumba.errors import InputError
 from nbnumba.resolve import defects_met, resolve
 from nbnumba.simulate import simulate
 
@@ -90,3 +91,27 @@ def test_a_row_that_changes_nothing_is_not_named(words: str) -> None:
     met, c, exact = rows_and_pictures(words)
     assert met == []
     assert np.allclose(c, exact, rtol=1e-5, atol=0.0)  # places that agree to rounding
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-oversample 0 -Na 1000000 -distance 1", r"-oversample: [0-9]+-fold would be chosen .*; at most 10000, give"),
+        ("-oversample 0 -twotheta 90 -N 30", r"-oversample: [0-9]+-fold would be chosen"),
+        ("-oversample 0 -distance 1e-45", r"-oversample: 2147483647-fold would be chosen"),
+        ("-osc 90 -phistep 1e-40", r"-osc, -phistep: 9e\+41 steps; at most 1000000"),
+        ("-hdivrange 1e40 -hdivstep 1e-40", r"-hdivrange, -hdivstep: 1e\+80 steps; at most 1000000"),
+        ("-hdivsteps 1000 -vdivsteps 1000 -dispersion 1 -dispsteps 2", r"-hdivsteps.* make 2000000 sources; at most"),
+        ("-osc 1 -phisteps 5000 -mosaic 1 -mosaic_domains 5000", r"5000 x 5000 make 25000000 orientations"),
+        ("-oversample 10000 -osc 1 -phisteps 1000000 -hdivrange 1 -hdivsteps 1000", r"sum over .* samples; at most"),
+    ],
+)
+def test_more_steps_than_can_be_drawn(words: str, message: str) -> None:
+    settings = parse(f"{JOB} -hkl none.hkl {words}".split()).settings
+    with pytest.raises(InputError, match=message):  # before it is seen that the reflections are missing
+        resolve(settings, lambda line: None)
+
+
+def test_an_explicit_oversampling_may_be_too_small() -> None:
+    settings = parse(f"{JOB} -distance 1e-45".split()).settings
+    assert resolve(settings, lambda line: None).sampling.recommended_oversample == 2**31 - 1
