@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from .atomic import PathLike, whole_file, write_array
 from .reading import label, opened
+from .roi import roi_slices, row_blocks
 
 
 def write(path: PathLike, image: ArrayLike) -> None:
@@ -27,6 +28,13 @@ def write(path: PathLike, image: ArrayLike) -> None:
     """
     with whole_file(path) as file:
         write_array(file, np.ascontiguousarray(image, dtype="<f4"))
+
+
+def not_finite(image: NDArray[np.float32]) -> str | None:
+    """Say how many pixels are infinite or NaN, or return None where there are none."""
+    rows, columns = roi_slices(None, (image.shape[0], image.shape[1]))
+    count = image.size - sum(int(np.count_nonzero(np.isfinite(image[block]))) for block in row_blocks(rows, columns))
+    return f"{count} of {image.size} pixels are not finite numbers (infinite or NaN)" if count else None
 
 
 def read(path: PathLike, shape: tuple[int, int], option: str = "") -> NDArray[np.float32]:
