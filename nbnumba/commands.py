@@ -10,10 +10,25 @@ from .compare.command import compare
 from .dialect import parse_with_files
 from .errors import InputError
 from .notices import notice
+from .options import GROUPS
 from .settings import CommandLine
 from .usage import COMMANDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+# Groups of options without effect on the noise, and those of other groups; the rest shapes the image, the noise or
+# the header.
+_IDLE_GROUPS = (
+    "Crystal",
+    "Structure factors",
+    "Divergence and bandwidth",
+    "Sampling",
+    "Background",
+)
+_IDLE = {option.key for group in _IDLE_GROUPS for option in GROUPS[group]} | set(
+    "-fluence -flux -exposure -beamsize -polar -nopolar -detector_abs -detector_thick -detector_thicksteps "
+    "-point_pixel -floatfile -intfile -scale -pgmfile -pgmscale -nopgm -pngfile -rings -trace_pixel -tracefile".split()
+)
 
 # The words are read by the parser of nanoBragg's options, not by Typer's.
 _OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
@@ -68,10 +83,13 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     ------
     InputError
         When the file does not have the size that the options say, or -nonoise forbids the result, or the result
-        would replace a file that is read.
+        would replace a file that is read; for more threads than cores.
     FileError
         When a file cannot be read or written.
+    DeviceError
+        When an explicit -backend is not there.
     """
+    from . import kernels
     from .console import Reporter
     from .detector import resolve_axes, resolve_detector
     from .files import check_files
@@ -81,6 +99,10 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     from .smv_output import choose_noise_seed, header_style, smv_fields, write_noise
 
     settings, output = command.settings, command.output
+    kernels.check_engine(command.engine.backend, command.engine.threads)
+    idle = [key for key in command.used if key in _IDLE]
+    if idle:
+        notice(f"noise: without effect here: {', '.join(idle)}")
     if output.noise_file is None:
         raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
     check_files(settings, [("-noisefile", output.noise_file)], [("noise", float_file)])
@@ -91,6 +113,9 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
         detector, settings, phi_steps(settings.osc, settings.phistep, settings.phisteps).extent, output.adc
     )
     image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
+    not_finite = floatfile.not_finite(image)
+    if not_finite is not None:
+        notice(f"{float_file}: {not_finite}")
     style = header_style(settings.semantics, output, detector, axes.beam, notice)
     seed = choose_noise_seed(output, notice)
     Reporter(output.quiet)([f"noise seed = {seed}"])

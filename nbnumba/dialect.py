@@ -69,7 +69,7 @@ class _Draft:
         assert not unknown, f"no such field: {unknown}"
         self.fields.update(fields)
 
-    def finish(self) -> CommandLine:
+    def finish(self, used: tuple[str, ...]) -> CommandLine:
         fields = {**_DEFAULTS, **self.fields}
         fields["pgm_file"] = fields["pgm_name"] if fields["write_pgm"] else None
 
@@ -77,7 +77,7 @@ class _Draft:
             return {field.name: fields[field.name] for field in dataclasses.fields(cls)}
 
         return CommandLine(
-            Settings(**part(Settings)), Output(**part(Output)), Engine(**part(Engine)), tuple(self.notices)
+            Settings(**part(Settings)), Output(**part(Output)), Engine(**part(Engine)), tuple(self.notices), used
         )
 
 
@@ -100,7 +100,7 @@ def _interpret(uses: list[Use], notices: list[str]) -> CommandLine:
     _check(draft)
     if draft.get("source_file") is not None and draft.get("divergence_or_dispersion_given"):
         notices.append("-sourcefile: divergence and dispersion options have no effect beside it")
-    return draft.finish()
+    return draft.finish(tuple(dict.fromkeys(use.option.key for use in uses)))
 
 
 def _apply(draft: _Draft, use: Use) -> None:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from . import kernels, report
 from .console import Reporter, progress_bar
 from .errors import InputError
+from .experiment import Experiment
 from .files import check_files, image_outputs
 from .io import floatfile, pgm, preview, smv
+from .io.atomic import check_can_write
 from .notices import Notify
 from .resolve import resolve
 from .scene import build_scene
@@ -37,11 +39,7 @@ def run(command: CommandLine, notify: Notify) -> None:
     output = command.output
     kernels.check_engine(command.engine.backend, command.engine.threads)
     _check_outputs(command, notify)
-    experiment = resolve(command.settings, notify)
-    if output.trace_pixel is not None:
-        from .trace import check_pixel
-
-        check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
+    experiment = resolve(command.settings, notify, lambda experiment: _check_trace(experiment, output))
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
     seed = None if output.noise_file is None else choose_noise_seed(output, notify)
     say = Reporter(output.quiet)
@@ -59,6 +57,9 @@ def run(command: CommandLine, notify: Notify) -> None:
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
             "of the image; -semantics exact draws it right"
         )
+    not_finite = floatfile.not_finite(image.array)
+    if not_finite is not None:
+        notify(f"the image: {not_finite}")
     say(report.image_lines(image))
     if output.trace_pixel is not None:
         _trace(image, output.trace_pixel, output.trace_file, say)
@@ -71,10 +72,21 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
     if output.trace_file is not None and output.trace_pixel is None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     check_files(command.settings, image_outputs(output))
+    settings = command.settings
+    if settings.hkl_file is not None and settings.write_dump and "-dump" in command.used:
+        check_can_write("-dump", settings.dump_file)
     if output.rings and output.png_file is None:
         notify("-rings has no effect without a -pngfile")
     elif output.rings and command.settings.curved_detector:
         notify("-rings: no rings are drawn on the picture of a curved detector")
+
+
+def _check_trace(experiment: Experiment, output: Output) -> None:
+    """Find out before the reflections are read whether the pixel can be traced."""
+    if output.trace_pixel is not None:
+        from .trace import check_pixel
+
+        check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
 
 
 def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter) -> None:

@@ -196,10 +196,12 @@ class Engine:
 class CommandLine:
     """A parsed command line: the settings, where results go, and what to tell the user.
 
-    `notices` are one-line remarks for standard error, in the order met.
+    `notices` are one-line remarks for standard error, in the order met; `used` are the names, as in the help, of
+    the options that were typed, each once.
     """
 
     settings: Settings = field(default_factory=Settings)
     output: Output = field(default_factory=Output)
     engine: Engine = field(default_factory=Engine)
     notices: tuple[str, ...] = ()
+    used: tuple[str, ...] = field(default=(), compare=False)

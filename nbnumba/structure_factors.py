@@ -120,7 +120,7 @@ def _modification_time(path: str) -> float | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"-dump {path}: cannot be read: {reason(error)}") from error
 
 
 def _from_list(
@@ -132,7 +132,8 @@ def _from_list(
             fdump.write(settings.dump_file, inside(table), box)
             report(f"writing dump file for next time: {settings.dump_file}")
         except (FileError, InputError) as error:
-            notify(f"no dump of the structure factors: {error}")
+            stays = "; an older one stays as it is" if Path(settings.dump_file).exists() else ""
+            notify(f"no dump of the structure factors: {error}{stays}")
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count)
 
 
@@ -140,7 +141,7 @@ def _from_dump(
     settings: Settings, modified: float, notify: Callable[[str], None], report: Callable[[str], None]
 ) -> ReflectionTable:
     dump_file = settings.dump_file
-    table, box = fdump.read(dump_file, default_F=settings.default_F)
+    table, box = fdump.read(dump_file, "-dump", default_F=settings.default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
     notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")

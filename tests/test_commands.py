@@ -94,6 +94,7 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
         ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
         ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100"),
         ("noise g.bin -detpixels 8", 3, "g.bin: "),
+        ("noise f.bin -detpixels 8 -threads 100000", 2, "-threads: 100000 is not between"),
         ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),
         ("noise f.bin -detpixels 8 -roi 9 12 0 7", 2, "-roi: "),
         ("noise f.bin -detpixels 8 -noisefile absent/n.img", 3, "absent/n.img"),
@@ -126,6 +127,18 @@ def test_a_noise_seed_from_the_time_is_kept_by_quiet(capsys: pytest.CaptureFixtu
     assert out == ""
     assert err.startswith("nbnumba: notice: noise seed ")
     assert err.count("\n") == 1
+
+
+def test_noise_tells_of_options_without_effect_and_odd_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.full((8, 8), 50.0, "<f4")
+    image[2, 3:5] = np.nan, np.inf
+    image.tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -seed 5 -N 3 -pngfile p.png -adc 1 -threads 1 -N 4".split()) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "nbnumba: notice: noise: without effect here: -N, -pngfile",
+        "nbnumba: notice: f.bin: 2 of 64 pixels are not finite numbers (infinite or NaN)",
+    ]
+    assert not Path("p.png").exists()
 
 
 def test_noise_of_a_tilted_detector_says_what_its_header_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:

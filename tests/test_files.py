@@ -67,3 +67,10 @@ def test_noise_does_not_replace_the_image_that_it_reads(capsys: pytest.CaptureFi
     Path("x.bin").write_bytes(bytes(8 * 8 * 4))
     message = refused("noise x.bin -detpixels 8 -noisefile ./x.bin", capsys)
     assert message.startswith("nbnumba: error: -noisefile ./x.bin: noise reads the same file")
+
+
+def test_an_explicit_dump_that_cannot_be_written_is_found_before_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents()
+    assert cli.main([*RENDER.split(), "-dump", "absent/D.bin"]) == 3
+    assert contents() == before
+    assert capsys.readouterr().err.startswith("nbnumba: error: -dump absent/D.bin: cannot be written: there is no")

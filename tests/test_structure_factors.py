@@ -111,6 +111,14 @@ def test_a_dump_that_cannot_be_written_is_a_notice(folder: Path) -> None:
     assert not any("dump" in line for line in listener.lines)
 
 
+def test_a_notice_tells_of_an_older_dump(folder: Path) -> None:
+    (folder / "Fdump.bin").mkdir()
+    listener = Listener()
+    assert listener.load(Settings(hkl_file="a.hkl")) is not None
+    (line,) = listener.notices
+    assert line.endswith("Fdump.bin: cannot be written: it is a folder; an older one stays as it is")
+
+
 def test_neither_list_nor_dump(folder: Path) -> None:
     with pytest.raises(InputError, match=r"give -hkl FILE or -default_F F \(there is no Fdump\.bin to read"):
         Listener().load(Settings())
@@ -121,9 +129,9 @@ def test_files_that_are_missing_or_bad(folder: Path) -> None:
     with pytest.raises(FileError, match=r"^-hkl b\.hkl: cannot be read: no such file or directory$"):
         Listener().load(Settings(hkl_file="b.hkl", default_F=1.0))
     (folder / "Fdump.bin").write_text("no dump")
-    with pytest.raises(InputError, match=r"^Fdump\.bin: not a dump"):
+    with pytest.raises(InputError, match=r"^-dump Fdump\.bin: not a dump"):
         Listener().load(Settings(default_F=1.0))
-    with pytest.raises(FileError, match=r"cannot be read: is a directory$"):
+    with pytest.raises(FileError, match=r"^-dump \.: cannot be read: is a directory$"):
         Listener().load(Settings(dump_file="."))
 
 
