@@ -34,7 +34,9 @@ MAX_ORIENTATIONS = 10_000_000
 ORIENTATION_BYTES = 72  # nine float64
 
 
-def resolve(settings: Settings, notify: Notify) -> Experiment:
+def resolve(
+    settings: Settings, notify: Notify, check: Callable[[Experiment], None] = lambda experiment: None
+) -> Experiment:
     """Work out an experiment.
 
     Parameters
@@ -42,6 +44,9 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
     settings : Settings
     notify : callable
         Receives one-line remarks for the user.
+    check : callable, optional
+        Receives the experiment while it lacks its reflections, and raises an error where a command cannot use it:
+        their dump is written only by a command that will go on.
 
     Raises
     ------
@@ -75,8 +80,6 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
     goniometer = Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count)
     sampling = _sampling(settings, detector.panels[0], crystal)
     _check_samples(detector, beam, goniometer, crystal, sampling)
-    reflection_lines: list[str] = []
-    reflections = structure_factors.load(settings, notify, reflection_lines.append)
     interpolate, chosen = _interpolation(settings, crystal)
     experiment = Experiment(
         semantics=settings.semantics,
@@ -85,15 +88,24 @@ def resolve(settings: Settings, notify: Notify) -> Experiment:
         detector=detector,
         goniometer=goniometer,
         sampling=sampling,
-        reflections=reflections,
+        reflections=None,
         default_F=settings.default_F,
-        interpolate=interpolate and reflections is not None,
+        interpolate=False,
         interpolate_wanted=interpolate,
         interpolate_chosen=chosen,
         water_size=settings.water_size,
         random_table=tuple(random_table),
         settings=settings,
         clipping_warnings=tuple(clipping),
+        reflection_lines=(),
+    )
+    check(experiment)
+    reflection_lines: list[str] = []
+    reflections = structure_factors.load(settings, notify, reflection_lines.append)
+    experiment = dataclasses.replace(
+        experiment,
+        reflections=reflections,
+        interpolate=interpolate and reflections is not None,
         reflection_lines=tuple(reflection_lines),
     )
     _notify_defects(experiment, notify)

@@ -64,3 +64,18 @@ def test_rings_are_not_drawn_on_a_curved_detector(capsys: pytest.CaptureFixture[
     assert "-rings: no rings are drawn on the picture of a curved detector" in told
     notices(f"{curved} -pngfile plain.png", capsys)
     assert Path("rings.png").read_bytes() == Path("plain.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-trace_pixel 99 0", "-trace_pixel: pixel slow 99, fast 0 is not on the detector"),
+        ("-osc 90 -phistep 1e-9", "-osc, -phistep: 9e+10 steps; at most 1000000"),
+        ("-roi 9 3 0 5", "-roi: 9 3 0 5 holds no pixel"),
+    ],
+)
+def test_a_command_that_fails_leaves_no_dump(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.hkl").write_text("0 0 1 5\n")
+    assert cli.main([*RENDER, "-hkl", "a.hkl", *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["a.hkl"]
