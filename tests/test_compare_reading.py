@@ -267,6 +267,13 @@ def broken(tmp_path: Path) -> list[Path]:
     return [tmp_path / name for name in (*contents, "nothing.h5", "line.npy", "complex.npy")]
 
 
+@pytest.mark.parametrize("name", ["cut.cbf", "cut.tif"])
+def test_broken_files_are_told_of_without_the_readers_insides(name: str, tmp_path: Path) -> None:
+    (path,) = (path for path in broken(tmp_path) if path.name == name)
+    start = ascii(path.read_bytes()[:8].decode("latin-1"))
+    assert fails(path) == f"{path}: begins with {start}, but is no whole image of a format that FabIO knows"
+
+
 def test_broken_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for path in broken(tmp_path):
         fails(path)

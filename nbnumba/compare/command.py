@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -121,6 +122,18 @@ def compare(
     """
     from .metrics import Thresholds
 
+    _refuse_nan(
+        {
+            "-percentile": percentile,
+            "-radius": radius,
+            "-min_correlation": min_correlation,
+            "-max_sum_error": max_sum_error,
+            "-max_rmse": max_rmse,
+            "-max_difference": max_difference,
+            "-max_displacement": max_displacement,
+            "-min_equal": min_equal,
+        }
+    )
     folder = None if out is None else _make_folder(out)
     thresholds = Thresholds(min_correlation, max_sum_error, max_rmse, max_difference, max_displacement, min_equal)
     runs = None
@@ -135,6 +148,13 @@ def compare(
             raise InputError(f"compare: needs two images, got {len(words or ())}: {' '.join(words or ()) or 'none'}")
         images = _read(words, (detpixels_s or detpixels, detpixels_f or detpixels), (image, image_b or image))
     return _compare(images, runs, roi, valid_range, thresholds, peaks, radius, percentile, folder)
+
+
+def _refuse_nan(limits: dict[str, float | None]) -> None:
+    """Refuse a limit that every comparison would pass, or none."""
+    for option, limit in limits.items():
+        if limit is not None and math.isnan(limit):
+            raise InputError(f"compare: {option}: nan is not a number to compare with")
 
 
 def _read(

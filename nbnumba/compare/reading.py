@@ -321,11 +321,13 @@ def _read_by_fabio(source: Source, notify: Notify) -> LoadedImage:
                 values = np.array(data, dtype=np.float64)
     except InputError:
         raise
-    except Exception as error:  # each format of FabIO fails in its own way
+    except ImportError as error:  # a codec that is not installed
+        raise InputError(f"{source.path}: cannot be read: {_first_line(error)}") from None
+    except Exception:  # each format of FabIO fails in its own way, and with words about its own insides
         with opened(source.path) as opened_file:
             start = opened_file.read(8)
         raise InputError(
-            f"{source.path}: begins with {quote(start)} and cannot be read: {_first_line(error)}"
+            f"{source.path}: begins with {quote(start)}, but is no whole image of a format that FabIO knows"
         ) from None
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"{source.path}: holds an array of shape {values.shape}, not an image")
