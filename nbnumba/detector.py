@@ -9,12 +9,14 @@ import numpy as np
 
 from .errors import InputError
 from .experiment import BeamCenter, Center, Detector, Panel
+from .io.index_box import free_memory, gigabytes
 from .notices import Notify
 from .sampling import sensor_layers
 from .settings import Convention, Pivot, Semantics, Settings
 from .vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
+BYTES_PER_PIXEL = 4  # of the image in memory, which is float32
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
         origin = _turned(foot_corner if corner is None else corner, settings, axes)
     close = dot(origin, normal)
     distance = close / ratio
-    _check_place(settings, close, distance)
+    _check_place(settings, close, distance, corner is not None)
     if corner is not None:
         _say_what_the_corner_overrules(settings, distance, close, notify)
     panel = Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close)
@@ -184,11 +186,17 @@ def _size(settings: Settings) -> tuple[int, int, float, float]:
     n_slow = math.ceil(detsize_s / pixel - 0.5)
     if n_fast < 1 or n_slow < 1:
         raise InputError(f"-detsize: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed")
+    needed = BYTES_PER_PIXEL * n_fast * n_slow
     if n_fast * n_slow > MAX_PIXELS:
-        gigabytes = n_fast * n_slow * 4 / 1e9
         raise InputError(
-            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes:.3g} GB; "
+            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes(needed)} GB; "
             f"at most {MAX_PIXELS} pixels"
+        )
+    free = free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels need {gigabytes(needed)} GB of memory; "
+            f"{gigabytes(free)} GB are free"
         )
     return n_fast, n_slow, detsize_f, detsize_s
 
@@ -251,10 +259,19 @@ def _say_what_the_corner_overrules(settings: Settings, distance: float, close: f
         )
 
 
-def _check_place(settings: Settings, close: float, distance: float) -> None:
+def _check_place(settings: Settings, close: float, distance: float, by_corner: bool) -> None:
     """Refuse a detector that passes through the sample or lies at no finite distance."""
+    if by_corner and (close == 0.0 or not math.isfinite(close)):
+        x, y, z = (v * 1e3 for v in settings.pix0_vector or (0.0, 0.0, 0.0))
+        raise InputError(
+            f"-pix0_vector: with its corner at {x:g} {y:g} {z:g} mm the detector plane passes through the sample; "
+            "it must not"
+        )
     if not math.isfinite(close) or not math.isfinite(distance):
         raise InputError("-distance, -detector_rotx/y/z: the beam is parallel to the detector plane")
+    if close == 0.0 and settings.distance == 0.0 and not settings.distance_given:
+        header = f"-img {settings.header_file}" if settings.header_file is not None else f"-mask {settings.mask_file}"
+        raise InputError(f"{header}: DISTANCE is 0; give -distance MM, other than 0")
     if close == 0.0:
         raise InputError(
             f"-distance: the detector plane passes through the sample (distance {settings.distance * 1e3:g} mm); "

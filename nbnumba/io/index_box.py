@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 
 LARGEST_TABLE = 1 << 31  # cells
+LARGEST_F = 1e50  # electrons; as of -default_F
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,20 @@ def gigabytes(size: int) -> str:
     return format(size / 1e9, ".3g")
 
 
+def _left_of_address_space() -> list[int]:
+    """Return what `ulimit -v` leaves to this process, nothing where there is no limit."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return []
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return [limit - pages * os.sysconf("SC_PAGE_SIZE")]
+    except (ImportError, AttributeError, OSError, ValueError):
+        return []
+
+
 def free_memory() -> int | None:
     """Return how many bytes this process may still use; None where that cannot be found out."""
     found = []
@@ -101,6 +116,7 @@ def free_memory() -> int | None:
             found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         except (ValueError, OSError, AttributeError):
             return None
+    found += _left_of_address_space()
     try:  # a container's own limit
         group = Path("/sys/fs/cgroup")
         limit = (group / "memory.max").read_text().strip()
