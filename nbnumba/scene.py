@@ -239,15 +239,18 @@ def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int
     if crystal.shape is Shape.TOPHAT:
         return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
     nearest = min(abs(panel.close_distance), abs(panel.distance))
-    area = 1.0 if experiment.detector.point_pixel else panel.pixel_size**2  # solid angle <= area/nearest^2
-    brightest = (
-        R_E_SQUARED * experiment.beam.fluence * area / nearest**2
-        * max(float(table.max()), -float(table.min())) ** 2 * float(np.prod(crystal.cells)) ** 2
-        * orientations * len(experiment.beam.source.weights) * experiment.detector.layers * sampling.oversample**2
-    )  # fmt: skip
-    if not brightest > 0.0:
+    pixel = 1.0 if experiment.detector.point_pixel else panel.pixel_size  # solid angle <= (pixel/nearest)^2
+    largest_F = max(float(table.max()), -float(table.min()))
+    fluence = experiment.beam.fluence
+    if not (fluence > 0.0 and largest_F > 0.0):
         return 0.0
-    exponent = max(0.0, (math.log(brightest) - math.log(1e-47)) / 2.0)
+    if nearest == 0.0:
+        return math.inf
+    # Of logarithms, since products of what the options allow overflow.
+    amplitude = [pixel, largest_F, *crystal.cells, sampling.oversample]
+    terms = [R_E_SQUARED, fluence, orientations, len(experiment.beam.source.weights), experiment.detector.layers]
+    brightest = 2.0 * (sum(map(math.log, amplitude)) - math.log(nearest)) + sum(map(math.log, terms))
+    exponent = max(0.0, (brightest - math.log(1e-47)) / 2.0)
     return exponent * GAUSS_WIDTH / crystal.fudge
 
 

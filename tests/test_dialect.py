@@ -380,6 +380,7 @@ def test_beam_centre_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-lambda 1_0", "-lambda: '1_0' is not a number"),
         ("-lambda ١", "-lambda: '\\u0661' is not a number"),
         ("-phi -inf", "-phi: '-inf' is not a number"),
+        ("-mosaic 1e45", "-mosaic: '1e45' is out of range; allowed: a number from 0 to 360 [deg]"),
         ("-lambda 0", "-lambda: '0' is out of range; allowed: a number greater than 0 [A]"),
         ("-lambda -1", "-lambda: '-1' is out of range"),
         ("-lambda 1e999", "-lambda: '1e999' is out of range"),

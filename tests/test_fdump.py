@@ -61,6 +61,7 @@ def dump(header: str, cells: int, value: float = 1.0) -> bytes:
         (dump("0 0 0 0 0 0", 7), r"holds 69 bytes; indices h 0\.\.0, k 0\.\.0, l 0\.\.0 take 77"),
         (dump("0 0 0 0 0 0", 9), "holds 85 bytes"),
         (dump("0 0 0 0 0 0", 8, np.nan), "a structure factor with h = 0 is not finite"),
+        (dump("3 3 0 0 0 0", 8, -1e300), r"a structure factor with h = 3 has the size 1e\+300; allowed are -1e\+50 to"),
         (dump("3 3 0 0 0 0", 8, np.inf), "a structure factor with h = 3 is not finite"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import random
 import threading
@@ -117,6 +116,8 @@ def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
         ("-2147483648 0 0 5\n", "line 1: h is '-2147483648'; allowed are"),
         ("0 0 1 nan\n", "line 1: F is 'nan'; a finite number is allowed"),
         ("0 0 1 -inf\n", "line 1: F is '-inf'"),
+        ("0 0 1 1\n0 0 1 1e300\n", r"line 2: F is 1e\+300; allowed are -1e\+50 to 1e\+50$"),
+        ("0 0 1 -1e51\n", r"line 1: F is -1e\+51; allowed"),
         ("0 0 1 1\n0 0 1 1e999\n", "line 2: F is '1e999'; a finite number is allowed"),
         ("0 0 nan 1\n", "line 1: l is 'nan'"),
         ("0 0 1 1e\n", "line 1: F is '1e'"),
@@ -193,7 +194,7 @@ def test_the_first_line_with_further_columns_may_lie_in_a_later_block(tmp_path: 
 
 @pytest.mark.property
 @settings(deadline=None)
-@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=50))
+@given(st.lists(st.floats(-1e50, 1e50), min_size=1, max_size=50))
 def test_numbers_are_correctly_rounded(tmp_path_factory: pytest.TempPathFactory, numbers: list[float]) -> None:
     folder = tmp_path_factory.getbasetemp()
     for form in ("r", ".3f", ".15g", ".16e", ".18e", ".25e"):
@@ -205,7 +206,7 @@ def test_digits_and_exponents_of_every_size_are_correctly_rounded(tmp_path: Path
     random_digits = random.Random(7)
     words = []
     for digits in range(1, 40):
-        for exponent in (*range(-45, 46, 3), -400, -330, -324, -308, 300, 307):
+        for exponent in (*range(-45, 46, 3), -400, -330, -324, -308, -300):
             figures = "".join(random_digits.choice("0123456789") for _ in range(digits))
             point = random_digits.randrange(digits + 1)
             words.append(f"{random_digits.choice(('', '-', '+'))}{figures[:point]}.{figures[point:]}e{exponent}")
@@ -214,7 +215,7 @@ def test_digits_and_exponents_of_every_size_are_correctly_rounded(tmp_path: Path
     # Halves of the last place, and the edges of the fast path.
     words += ["9007199254740993", "9007199254740992", "9007199254740991e22", "9007199254740993e-22", "1e22", "1e23"]
     words += ["0.1e-21", "123456789012345678", "999999999999999999", "1000000000000000000", "18446744073709551616"]
-    finite = [word for word in words if math.isfinite(float(word))]
+    finite = [word for word in words if abs(float(word)) <= 1e50]
     found = structure_factors(tmp_path, finite)
     assert [(word, value) for word, value in zip(finite, found, strict=True) if value != float(word)] == []
 

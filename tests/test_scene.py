@@ -53,3 +53,11 @@ def test_spots_out_of_reach_leave_no_trace(more: str, semantics: str, tmp_path: 
     if "gauss" in more:  # the reach ends where the last pixel fades
         faint = ours.image[ours.image > 0.0].min()
         assert faint < 1e-43, faint
+
+
+def test_the_reach_of_the_brightest_spots(tmp_path: Path) -> None:
+    scene = scene_of(
+        f"{SPOTS} -gauss_xtal -oversample 1 -default_F 1e50 -fluence 1e50 -distance 1e-40 -Na 1000000", tmp_path
+    )
+    # 0.63 ln(sqrt(brightness / 1e-47)), of a brightness near 1e250
+    assert 150.0 < scene.reach < 300.0

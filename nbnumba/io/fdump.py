@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..text import quote
 from .atomic import PathLike, whole_file, write_array
-from .index_box import IndexBox, inside
+from .index_box import LARGEST_F, IndexBox, inside
 from .reading import is_regular, label, opened
 
 _HEADER = re.compile(rb"\s*([+-]?\d{1,10})" + rb"\s+([+-]?\d{1,10})" * 5 + rb"\n\f")
@@ -77,8 +77,8 @@ def read(path: PathLike, option: str = "", default_F: float = 0.0) -> tuple[NDAr
     FileError
         The file is missing or cannot be read.
     InputError
-        The file is no dump, its size does not match its ranges, a value is not finite, or the table would not fit
-        into memory.
+        The file is no dump, its size does not match its ranges, a value is not finite or beyond 1e50, or the table
+        would not fit into memory.
     """
     place = label(option, path)
     with opened(path, option) as file:
@@ -107,4 +107,10 @@ def read(path: PathLike, option: str = "", default_F: float = 0.0) -> tuple[NDAr
             values[i] = plane[:nk, :nl]
             if not np.isfinite(values[i]).all():
                 raise InputError(f"{place}: a structure factor with h = {box.h_min + i} is not finite")
+            largest = max(values[i].max(), -values[i].min())
+            if largest > LARGEST_F:
+                raise InputError(
+                    f"{place}: a structure factor with h = {box.h_min + i} has the size {largest:g}; "
+                    f"allowed are {-LARGEST_F:g} to {LARGEST_F:g}"
+                )
     return table, box

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..text import NUMBER, quote
 from .atomic import PathLike
-from .index_box import IndexBox, inside
+from .index_box import LARGEST_F, IndexBox, inside
 from .reading import is_regular, label, opened
 
 _BLOCK = 1 << 20  # bytes per call of the scanner: a few milliseconds; also the longest line
@@ -65,7 +65,7 @@ def read(
         The file is missing or cannot be read.
     InputError
         There is no reflection; a line has fewer than four columns, a word, an index that is no integer or a
-        structure factor that is not finite; or the table would not fit into memory.
+        structure factor beyond 1e50; or the table would not fit into memory.
 
     Notes
     -----
@@ -210,9 +210,17 @@ def _fill(values: NDArray[np.float64], box: IndexBox, file: BinaryIO, option: st
 
 
 def _finish(block: _Block, option: str, path: PathLike) -> None:
-    """Work out the structure factors that the scanner left: those of more than about fifteen digits."""
-    if block.n_slow == 0:
-        return
+    """Work out the structure factors that the scanner left, those of more than about fifteen digits; check all."""
+    if block.n_slow:
+        _convert_slow(block, option, path)
+    F = block.F[: block.count]
+    if F.size and max(F.max(), -F.min()) > LARGEST_F:
+        first = int(np.argmax(np.abs(F) > LARGEST_F))
+        place = label(option, path, int(block.line[first]))
+        raise InputError(f"{place}: F is {F[first]:g}; allowed are {-LARGEST_F:g} to {LARGEST_F:g}")
+
+
+def _convert_slow(block: _Block, option: str, path: PathLike) -> None:
     data = block.text.tobytes()
     rows, starts, stops = block.slow[: block.n_slow].T
     words = [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
