@@ -71,7 +71,7 @@ def noise(
 
 
 def draw_noise(command: CommandLine, float_file: str) -> None:
-    """Draw C's noise on a float image that exists already.
+    """Draw noise on a float image that exists already.
 
     Parameters
     ----------
@@ -120,6 +120,14 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     seed = choose_noise_seed(output, notice)
     Reporter(output.quiet)([f"noise seed = {seed}"])
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
+
+
+@app.command("info", help=COMMANDS["info"].capitalize())
+def info() -> None:
+    """Print what this installation computes with."""
+    from .info import info_lines
+
+    print("\n".join(info_lines()))
 
 
 @app.command("compare-traces", help=COMMANDS["compare-traces"].capitalize())

@@ -17,7 +17,7 @@ from .io.atomic import check_can_write
 from .notices import Notify
 from .resolve import resolve
 from .scene import build_scene
-from .settings import CommandLine, Output
+from .settings import CommandLine, Engine, Output
 from .simulate import Image, simulate
 from .smv_output import choose_noise_seed, header_style, smv_fields, write_noise
 
@@ -36,8 +36,8 @@ def run(command: CommandLine, notify: Notify) -> None:
     InputError, FileError, DeviceError
         As `nbnumba.resolve.resolve` and `nbnumba.simulate.simulate`; a full disk is a FileError.
     """
-    output = command.output
-    kernels.check_engine(command.engine.backend, command.engine.threads)
+    output, engine = command.output, command.engine
+    kernels.check_engine(engine.backend, engine.threads, engine.device)
     _check_outputs(command, notify)
     experiment = resolve(command.settings, notify, lambda experiment: _check_trace(experiment, output))
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
@@ -47,11 +47,15 @@ def run(command: CommandLine, notify: Notify) -> None:
     with progress_bar("rendering", output) as progress:
         image = simulate(
             experiment,
-            command.engine.backend,
-            command.engine.threads,
+            engine.backend,
+            engine.threads,
             progress,
             lambda: notify("compiling for this machine, once; the next start takes a second"),
+            precision=engine.precision,
+            device=engine.device,
+            notify=notify,
         )
+    _note_engine(engine, image, notify)
     if image.latch_hkl is not None:
         notify(
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
@@ -63,7 +67,17 @@ def run(command: CommandLine, notify: Notify) -> None:
     say(report.image_lines(image))
     if output.trace_pixel is not None:
         _trace(image, output.trace_pixel, output.trace_file, say)
-    _Writer(image, output, style, say).write_all(seed)
+    device = (engine.device or 0) if image.backend == "cuda" else None
+    _Writer(image, output, style, say, device).write_all(seed)
+
+
+def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:
+    """Name the options that only a GPU heeds, where the processor has rendered."""
+    if image.backend == "cpu":
+        if engine.precision == "mixed":
+            notify("-precision mixed has no effect: the processor renders in double precision")
+        if engine.device is not None and engine.backend == "cpu":
+            notify(f"-device {engine.device} has no effect: the processor renders")
 
 
 def _check_outputs(command: CommandLine, notify: Notify) -> None:
@@ -110,6 +124,7 @@ class _Writer:
     output: Output
     style: str
     say: Reporter
+    device: int | None  # GPU to draw counted noise on
 
     def write_all(self, seed: int | None) -> None:
         """Write every file that was asked for; `seed` is the noise's, None without noise."""
@@ -134,7 +149,7 @@ class _Writer:
             rings = output.rings and not experiment.detector.curved
             preview.write_png(output.png_file, array, self._spacing if rings else None)
         if output.noise_file is not None and seed is not None:
-            write_noise(output.noise_file, array, seed, roi, header, output, list(experiment.random_table))
+            write_noise(output.noise_file, array, seed, roi, header, output, list(experiment.random_table), self.device)
 
     def _spacing(self, slow: NDArray[np.float64], fast: NDArray[np.float64]) -> NDArray[np.float64]:
         """Resolution [Angstrom] at a place on the flat detector, in pixels from its corner."""

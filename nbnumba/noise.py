@@ -1,4 +1,4 @@
-"""Photon-counting noise, drawn as C draws it."""
+"""Photon-counting noise: drawn as C draws it, or with random numbers that are counted by pixel."""
 
 from __future__ import annotations
 
@@ -106,6 +106,58 @@ def poisson_image_c(
     if table is not None:
         table[:] = numbers.tolist()
     return NoiseImage(counts, photons, overloads)
+
+
+def poisson_image_counter(
+    mean: NDArray[np.float32],
+    seed: int,
+    adc: float,
+    roi: tuple[int, int, int, int] | None = None,
+    progress: Callable[[float], None] | None = None,
+    image_number: int = 0,
+    threads: int | None = None,
+    device: int | None = None,
+) -> NoiseImage:
+    """Draw a noise image in which each pixel depends on its mean, the seed, the image number and its place alone.
+
+    The counts are the same for any number of threads, on any processor and on any GPU, for a region of interest as
+    for the whole image.
+
+    Parameters
+    ----------
+    mean : (n_slow, n_fast) float32 [photons]
+        What is below 0 or no number counts as 0; from 1e15 on there is no noise, as float32 holds no more digits.
+    seed, image_number : int
+        Whole numbers of up to 64 bits. Images of one series differ in the number.
+    adc : float
+        Offset added to each pixel of the region.
+    roi : (fast_min, fast_max, slow_min, slow_max), optional
+        Inclusive and inside the image; all of it by default. A minimum above its maximum draws nothing.
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
+    threads : int, optional
+        Every core that this process may use by default.
+    device : int, optional
+        GPU to draw on; the processor by default.
+
+    Raises
+    ------
+    InputError
+        When `mean` has not two dimensions or `roi` reaches outside it.
+    DeviceError
+        When the GPU is not there or fails.
+
+    Notes
+    -----
+    As in `poisson_image_c` the file holds trunc(poisson + adc), clipped at 65535, and a negative sum wraps around.
+    """
+    from . import kernels
+
+    if mean.ndim != 2:
+        raise InputError(f"noise needs an image of two dimensions, not {mean.ndim}")
+    mean = np.ascontiguousarray(mean, dtype=np.float32)
+    region = _checked_roi(roi, mean.shape)
+    return NoiseImage(*kernels.draw_noise(mean, region, adc, seed, image_number, threads, progress, device))
 
 
 def _checked_roi(roi: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -80,6 +80,7 @@ POSITIVE = Range("greater than 0", low=0.0, excluded=(0.0,))
 NOT_NEGATIVE = Range("of at least 0", low=0.0)
 NOT_ZERO = Range("other than 0", excluded=(0.0,))
 UNIT_INTERVAL = Range("from -1 to 1", low=-1.0, high=1.0)
+FROM_ZERO = Range("of at least 0", low=0, high=C_INT)
 AT_LEAST_ONE = Range("of at least 1", low=1, high=C_INT)
 INTEGER = Range(f"from -{C_INT} to {C_INT}", low=-C_INT, high=C_INT)
 

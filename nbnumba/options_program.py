@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .option_types import (
     AT_LEAST_ONE,
+    FROM_ZERO,
     INTEGER,
     Unset,
     choice,
@@ -100,6 +101,14 @@ NOISE = (
     ),
     flag("-nonoise", "do not write it", sets={"noise_file": None}),
     whole("-seed", "seed of the noise", "N", ("seed",), allowed=INTEGER, default="the time"),
+    choice(
+        "-noise_rng",
+        "random numbers of nanoBragg, or counted by pixel: the same on all processors and GPUs, and much faster",
+        "c|counter",
+        ("noise_rng",),
+        choices=("c", "counter"),
+        default="c",
+    ),
 )
 
 ENGINE = (
@@ -121,6 +130,23 @@ ENGINE = (
     ),
     whole(
         "-threads", "threads of the processor", "N", ("threads",), allowed=AT_LEAST_ONE, own=True, default="all cores"
+    ),
+    choice(
+        "-precision",
+        "of a GPU: float64, or float32 where that is enough",
+        "auto|double|mixed",
+        ("precision",),
+        choices=("auto", "double", "mixed"),
+        default="auto: by the GPU's float64 rate",
+    ),
+    whole(
+        "-device",
+        "number of the GPU, among those that CUDA_VISIBLE_DEVICES leaves",
+        "N",
+        ("device",),
+        allowed=FROM_ZERO,
+        own=True,
+        default="0",
     ),
 )
 

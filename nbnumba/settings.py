@@ -177,6 +177,7 @@ class Output:
     pgm_scale: float | None = None
     adc: float = 40.0
     seed: int | None = None  # of the noise; None: from the time
+    noise_rng: str = "c"  # "c", "counter": whose random numbers the noise is drawn with
     smv_header: str | None = None  # "c", "dials", "adxv"; None: by semantics
     quiet: bool = False
     progress: bool = True
@@ -190,6 +191,8 @@ class Engine:
 
     backend: str = "auto"  # "auto", "cpu", "cuda"
     threads: int | None = None  # None: every core this process may use
+    precision: str = "auto"  # of a GPU: "auto", "double", "mixed"
+    device: int | None = None  # GPU by its number; None: the first
 
 
 @dataclass(frozen=True)

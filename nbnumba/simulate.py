@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .experiment import Experiment
 from .io.roi import row_blocks
+from .notices import Notify
 from .resolve import resolve
 from .scene import NEVER, build_scene
 from .settings import CommandLine
@@ -84,6 +85,10 @@ def simulate(
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
     on_compiling: Callable[[], None] | None = None,
+    *,
+    precision: str = "auto",
+    device: int | None = None,
+    notify: Notify | None = None,
 ) -> Image:
     """Render an experiment.
 
@@ -97,11 +102,17 @@ def simulate(
         Receives the fraction done, a few times a second.
     on_compiling : callable, optional
         Called once when the kernel must be compiled first, which takes some seconds.
+    precision : {"auto", "double", "mixed"}
+        Of a GPU; "auto" chooses by its float64 rate.
+    device : int, optional
+        Number of the GPU among the visible ones; the first by default.
+    notify : callable, optional
+        Receives a line where a GPU is there and the processor renders instead.
 
     Raises
     ------
     DeviceError
-        When an explicit backend is not there.
+        When the GPU of an explicit "cuda" is not there or fails.
     InputError
         For more threads than cores.
     """
@@ -109,7 +120,9 @@ def simulate(
 
     start = time.perf_counter()
     scene = build_scene(experiment)
-    rendered = kernels.render(scene, backend, threads, progress, on_compiling)
+    rendered = kernels.render(
+        scene, backend, threads, progress, on_compiling, precision=precision, device=device, notify=notify
+    )
     latch_hkl = kernels.sample_hkl(scene, rendered.latch) if rendered.latch != NEVER else None
     return Image(
         array=rendered.image,
@@ -157,7 +170,9 @@ def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None
         experiment = resolve(command.settings, lambda line: None)
     finally:
         os.chdir(here)
-    return simulate(experiment, command.engine.backend, command.engine.threads).array
+    engine = command.engine
+    image = simulate(experiment, engine.backend, engine.threads, precision=engine.precision, device=engine.device)
+    return image.array
 
 
 def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:

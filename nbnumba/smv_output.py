@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .console import Reporter, progress_bar
 from .experiment import Detector
 from .io import smv
-from .noise import poisson_image_c, seed_from_time
+from .noise import poisson_image_c, poisson_image_counter, seed_from_time
 from .notices import Notify
 from .settings import Output, Semantics, Settings
 from .vectors import Array, dot
@@ -97,6 +97,7 @@ def write_noise(
     header: bytes,
     output: Output,
     random_table: MutableSequence[int] | None = None,
+    device: int | None = None,
 ) -> None:
     """Draw the noise image, report it and write it.
 
@@ -110,9 +111,11 @@ def write_noise(
         Inclusive.
     header : bytes
     output : Output
-        The offset -adc, -quiet and -noprogress count.
+        The offset -adc, -noise_rng, -quiet and -noprogress count.
     random_table : sequence of int, optional
         See `nbnumba.noise.poisson_image_c`.
+    device : int, optional
+        GPU that draws counted noise; the processor by default.
 
     Raises
     ------
@@ -121,7 +124,10 @@ def write_noise(
     """
     say = Reporter(output.quiet)
     with progress_bar("drawing noise", output) as progress:
-        noise = poisson_image_c(image, seed, output.adc, roi, progress, random_table)
+        if output.noise_rng == "counter":
+            noise = poisson_image_counter(image, seed, output.adc, roi, progress, device=device)
+        else:
+            noise = poisson_image_c(image, seed, output.adc, roi, progress, random_table)
     say([f"{noise.photons:.0f} photons on noise image ({noise.overloads} overloads)"])
     say([f"writing {path} as 2-byte integers"])
     smv.write(path, noise.counts, header)

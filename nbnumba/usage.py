@@ -14,6 +14,7 @@ _COLUMN = 24
 COMMANDS: dict[str, str] = {
     "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
+    "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",
 }
 

@@ -6,6 +6,7 @@ met. A skip that is issued in any other way, or for a requirement that is there 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -44,9 +45,15 @@ def _chromium() -> str | None:
     return None if found else "no chromium, chromium-browser or google-chrome in PATH; NBNUMBA_CHROMIUM names one"
 
 
+def _cuda_package() -> str | None:
+    found = importlib.util.find_spec("numba_cuda")
+    return None if found else "the package numba-cuda is not installed (extra cuda, or test)"
+
+
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "CUDA package": _cuda_package,
     "supervisor data": _supervisor_data,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,

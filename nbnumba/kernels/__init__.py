@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from ..errors import DeviceError, InputError
 from ..scene import Scene
 
+if TYPE_CHECKING:
+    from .cuda_driver import DeviceRenderer
+
 Progress = Callable[[float], None]
+Notify = Callable[[str], None]
 
 
 class Rendered(NamedTuple):
@@ -33,22 +37,24 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-def check_engine(backend: str, threads: int | None) -> None:
+def check_engine(backend: str, threads: int | None, device: int | None = None) -> None:
     """Raise where an engine cannot be had, before anything is compiled.
 
     Raises
     ------
     DeviceError
-        For -backend cuda, which this version does not have yet.
+        For -backend cuda without a GPU that can be used.
     InputError
         For more threads than cores.
     """
-    if backend == "cuda":
-        raise DeviceError("-backend cuda is not available yet in this version; use -backend cpu or auto")
     if threads is not None and not 1 <= threads <= available_threads():
         raise InputError(
             f"-threads: {threads} is not between 1 and {available_threads()}, the cores this process may use"
         )
+    if backend == "cuda":
+        from .cuda_device import choose
+
+        choose(device)
 
 
 def render(
@@ -57,6 +63,10 @@ def render(
     threads: int | None = None,
     progress: Progress | None = None,
     on_compiling: Callable[[], None] | None = None,
+    *,
+    precision: str = "auto",
+    device: int | None = None,
+    notify: Notify | None = None,
 ) -> Rendered:
     """Render a scene.
 
@@ -64,22 +74,77 @@ def render(
     ----------
     scene : Scene
     backend : {"auto", "cpu", "cuda"}
+        "auto" takes a GPU where there is one, and the processor where that fails.
     threads : int or None
-        None: every core that this process may use.
+        Of the processor; None: every core that this process may use.
     progress : callable, optional
         Receives the fraction done, a few times a second.
     on_compiling : callable, optional
         Called once when the kernel must be compiled first, which takes some seconds.
+    precision : {"auto", "double", "mixed"}
+        Of a GPU; "auto" chooses by its float64 rate.
+    device : int or None
+        Number of the GPU among the visible ones; the first by default.
+    notify : callable, optional
+        Receives a line where a GPU is there and is not used.
 
     Raises
     ------
     DeviceError, InputError
         See `check_engine`.
     """
-    check_engine(backend, threads)
+    check_engine("cpu", threads)
+    if backend == "cuda":
+        return renderer(device, precision).render(scene, progress, on_compiling)
+    if backend == "auto" and (device is not None or _gpu_may_be_there()):
+        try:
+            return renderer(device, precision).render(scene, progress, on_compiling)
+        except DeviceError as error:
+            if notify is not None:
+                notify(f"rendered by the processor, as the GPU cannot be used: {error}")
     from . import cpu_driver
 
     return cpu_driver.render(scene, threads or available_threads(), progress, on_compiling)
+
+
+def renderer(device: int | None = None, precision: str = "auto") -> DeviceRenderer:
+    """Return the renderer that keeps a GPU warm for this process, the same for the same arguments."""
+    from .cuda_driver import DeviceRenderer
+
+    key = (device or 0, precision)
+    if key not in _renderers:
+        _renderers[key] = DeviceRenderer(device, precision)
+    return _renderers[key]
+
+
+_renderers: dict[tuple[int, str], DeviceRenderer] = {}
+
+
+def _gpu_may_be_there() -> bool:
+    from .cuda_device import may_be_there
+
+    return may_be_there()
+
+
+def draw_noise(
+    mean: NDArray[np.float32],
+    region: tuple[int, int, int, int],
+    adc: float,
+    seed: int,
+    image_number: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    device: int | None = None,
+) -> tuple[NDArray[np.uint16], float, int]:
+    """Draw photon counts that depend on seed, image number and pixel alone; see `nbnumba.noise`.
+
+    On a GPU where `device` names one, else on the processor: the counts are the same.
+    """
+    if device is not None:
+        return renderer(device).draw_noise(mean, region, adc, seed, image_number)
+    from . import counter_driver
+
+    return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress)
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:

@@ -14,17 +14,20 @@ from . import counter_random, pixel
 from .jit import CACHE_FOLDER
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
-THREADS_PER_BLOCK = 128
-PARTIAL_SUMS = 4096  # of the pixels of an image; their number decides the order of the sum, so it is fixed
+THREADS_PER_BLOCK = 4 if SIMULATED else 128  # the simulator makes threads of the operating system of them
+PARTIAL_SUMS = 64 if SIMULATED else 4096  # of an image; their number decides the order of a sum, so it is fixed
 
 
-def _kept(kernel, tag):
-    """Give a kernel its place in the cache folder.
+def _kernel(function, tag, blocks=8):
+    """Make a kernel of which so many blocks fit on a multiprocessor, and give it its place in the cache folder.
 
     What a kernel is compiled for stands in the names that its function closes over, which Numba's cache cannot
     tell apart from one process to the next: a tag can.
     """
-    if SIMULATED or CACHE_FOLDER is None:
+    if SIMULATED:
+        return cuda.jit(function)
+    kernel = cuda.jit(function, launch_bounds=(THREADS_PER_BLOCK, blocks))
+    if CACHE_FOLDER is None:
         return kernel
     from numba.cuda.core import config
     from numba.cuda.dispatcher import CUDACache
@@ -64,7 +67,8 @@ def sum_kernel(variant):
         image[row, column] = np.float32(value)
         omega[row * columns + column] = omega_sum
 
-    return _kept(cuda.jit(sum_pixels), variant)
+    # Registers go to the inner loop; what is needed outside it may be spilled. Interpolation needs more of them.
+    return _kernel(sum_pixels, variant, 4 if variant.look_up == pixel.CUBIC else 6)
 
 
 @functools.cache
@@ -85,7 +89,7 @@ def search_kernel(shape):
         if found[i] == NEVER and (not masked or mask[slow, fast] != 0):
             found[i] = run(q, sources, orientations, slow, fast, first, last)
 
-    return _kept(cuda.jit(search_pixels), ("search", shape))
+    return _kernel(search_pixels, ("search", shape))
 
 
 @functools.cache
@@ -100,7 +104,7 @@ def fold_kernel():
                 total += values[j]
             partial[i] = total
 
-    return _kept(cuda.jit(fold), "fold")
+    return _kernel(fold, "fold")
 
 
 @functools.cache
@@ -120,4 +124,4 @@ def noise_kernel():
         overloads[i] = 1.0 if drawn + adc > 65535.0 else 0.0
         counts[row, column] = counter_random.stored_count(drawn, adc)
 
-    return _kept(cuda.jit(draw), "noise")
+    return _kernel(draw, "noise")

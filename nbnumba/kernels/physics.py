@@ -254,6 +254,16 @@ def sinc3_central(turned):
 
 
 @physics
+def sinc3_near_zero(profile, s):
+    """Put C's values in place of sinc3(pi s) where s is next to nothing: 1 for 0, else 0.
+
+    There the formula cancels. A pixel whose centre is on the direct beam is there.
+    """
+    profile = profile if s > _SINC3_CANCELS else constant(0.0, profile)
+    return profile if s > 0.0 else constant(1.0, profile)
+
+
+@physics
 def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge):
     """Amplitude of an ellipsoidal crystal at an offset from a reciprocal-lattice point, up to sign.
 
@@ -263,10 +273,7 @@ def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge):
     (nanoBragg.c:2854). The angle is reduced by whole half turns, which change the sign of sine and cosine alike.
     """
     s, inverse = ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
-    shape = sinc3(s - round_even(s), inverse)
-    # As C: for 0 < x < 1e-8 the formula cancels to 0. A pixel whose centre is on the direct beam is there.
-    shape = shape if s > _SINC3_CANCELS else 0.0
-    return Na * Nb * Nc * ROUND_AMPLITUDE * (shape if s > 0.0 else 1.0)
+    return Na * Nb * Nc * ROUND_AMPLITUDE * sinc3_near_zero(sinc3(s - round_even(s), inverse), s)
 
 
 @physics
@@ -530,7 +537,7 @@ def polarization_axes(ix, iy, iz, px, py, pz):
     bx = py * iz - pz * iy
     by = pz * ix - px * iz
     bz = px * iy - py * ix
-    scale = 1.0 / math.sqrt(bx * bx + by * by + bz * bz)
+    scale = inverse_sqrt(bx * bx + by * by + bz * bz)
     bx *= scale
     by *= scale
     bz *= scale

@@ -8,6 +8,7 @@ A long sum is done in portions, between which a pixel's state is kept: a launch 
 a pixel has. Nothing here is about CUDA: the functions compile for the processor too.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,9 @@ def direction(q, slow, fast, sub, layer):
     z = p.flat_position(along_fast, along_slow, depth, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
     if q.surface != FLAT:
         x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
-    inverse = p.inverse_sqrt(p.dot(x, y, z, x, y, z))
-    return x * inverse, y * inverse, z * inverse, inverse
+    # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit.
+    radius = math.sqrt(p.dot(x, y, z, x, y, z))
+    return x / radius, y / radius, z / radius, 1.0 / radius
 
 
 @inner
@@ -125,7 +127,8 @@ def make_lattice_factor(variant):
             return p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge)
         s, inverse = p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
         turned = real(s - round_even(s))
-        return height * (p.sinc3_central(turned) if s < 0.5 else p.sinc3(turned, real(inverse)))
+        profile = p.sinc3_central(turned) if s < 0.5 else p.sinc3(turned, real(inverse))
+        return height * p.sinc3_near_zero(profile, s)
 
     @inner
     def crystal_triangle(q):
@@ -170,7 +173,7 @@ def make_sum_orientations(variant):
         n_h, n_k, n_l = q.nh, q.nk, q.nl
         h_first, k_first, l_first = np.int32(q.h_min - 1), np.int32(q.k_min - 1), np.int32(q.l_min - 1)
         nh, nk, nl = np.uint32(n_h), np.uint32(n_k), np.uint32(n_l)
-        at, stop, off = np.uint64(begin) * _9, np.uint64(end) * _9, np.uint64(max(allowed, 0)) * _9
+        at, stop, off = np.uint64(begin) * _9, np.uint64(end) * _9, np.uint64(min(max(allowed, 0), end)) * _9
         while at < stop:
             h, k, l = indices(orientations, at, qx, qy, qz)
             h0, h_whole = p.nearest_whole(h)
