@@ -80,6 +80,12 @@ def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
     table = source_file.read(settings.source_file)
     missing_position = np.isnan(table[:, :3])
     positions = np.where(missing_position, -SOURCE_DISTANCE * beam, table[:, :3])
+    at_sample = np.flatnonzero(~positions.any(axis=1))
+    if at_sample.size:
+        raise InputError(
+            f"-sourcefile {settings.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the sample, after its "
+            "missing coordinates are filled in; give X Y Z"
+        )
     weights = np.where(np.isnan(table[:, 3]), 1.0, table[:, 3])
     wavelengths = np.where(np.isnan(table[:, 4]), settings.wavelength, table[:, 4])
     # C differs: it reads the weights and never uses them, so any value passes.

@@ -115,3 +115,10 @@ def test_more_steps_than_can_be_drawn(words: str, message: str) -> None:
 def test_an_explicit_oversampling_may_be_too_small() -> None:
     settings = parse(f"{JOB} -distance 1e-45".split()).settings
     assert resolve(settings, lambda line: None).sampling.recommended_oversample == 2**31 - 1
+
+
+def test_a_source_that_its_missing_coordinates_put_at_the_sample() -> None:
+    Path("short.txt").write_text("-10 0 0\n0 0\n")
+    settings = parse(f"{JOB} -sourcefile short.txt".split()).settings
+    with pytest.raises(InputError, match=r"^-sourcefile short\.txt: source 2 stands at 0 0 0, the sample"):
+        resolve(settings, lambda line: None)
