@@ -79,3 +79,11 @@ def test_a_command_that_fails_leaves_no_dump(words: str, message: str, capsys: p
     assert cli.main([*RENDER, "-hkl", "a.hkl", *words.split()]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["a.hkl"]
+
+
+def test_pixels_that_are_not_finite_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    told = notices("-nonoise -default_F 1e40", capsys)
+    image = np.fromfile("floatimage.bin", "<f4")
+    odd = np.count_nonzero(~np.isfinite(image))
+    assert odd > 0
+    assert told == [f"the image: {odd} of 256 pixels are not finite numbers (infinite or NaN)"]
