@@ -27,7 +27,8 @@ _IDLE_GROUPS = (
 )
 _IDLE = {option.key for group in _IDLE_GROUPS for option in GROUPS[group]} | set(
     "-fluence -flux -exposure -beamsize -polar -nopolar -detector_abs -detector_thick -detector_thicksteps "
-    "-point_pixel -floatfile -intfile -scale -pgmfile -pgmscale -nopgm -pngfile -rings -trace_pixel -tracefile".split()
+    "-point_pixel -floatfile -intfile -scale -pgmfile -pgmscale -nopgm -pngfile -rings -trace_pixel -tracefile "
+    "-precision".split()
 )
 
 # The words are read by the parser of nanoBragg's options, not by Typer's.
@@ -99,7 +100,8 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     from .smv_output import choose_noise_seed, header_style, smv_fields, write_noise
 
     settings, output = command.settings, command.output
-    kernels.check_engine(command.engine.backend, command.engine.threads)
+    engine = command.engine
+    kernels.check_engine(engine.backend, engine.threads, engine.device)
     idle = [key for key in command.used if key in _IDLE]
     if idle:
         notice(f"noise: without effect here: {', '.join(idle)}")
