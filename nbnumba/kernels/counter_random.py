@@ -67,9 +67,7 @@ def fraction(high, low):
 @strict_inner
 def two_fractions(seed, image, pixel, draw):
     """Two random numbers between 0 and 1 for a draw of a pixel; all four arguments are uint64."""
-    w0, w1, w2, w3 = philox(
-        pixel & _LOW_HALF, draw, image & _LOW_HALF, image >> _HALF, seed & _LOW_HALF, seed >> _HALF
-    )
+    w0, w1, w2, w3 = philox(pixel & _LOW_HALF, draw, image & _LOW_HALF, image >> _HALF, seed & _LOW_HALF, seed >> _HALF)
     return fraction(w0, w1), fraction(w2, w3)
 
 

@@ -251,7 +251,9 @@ def first_trip(q, per_pixel, s, n, slow, fast):
 
 
 @generic
-def work_on_strips(sum_orientations, search, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+def work_on_strips(
+    sum_orientations, search, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
     `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,

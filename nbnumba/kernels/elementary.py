@@ -102,7 +102,9 @@ def magnitude_above(typingctx, x, smallest):
         # Positive numbers compare as their bits do, and as the upper halves of their bits: whole numbers are cheaper.
         half, whole = ir.IntType(32), ir.IntType(64)
         bits = builder.bitcast(value, whole)
-        high = builder.and_(builder.trunc(builder.lshr(bits, ir.Constant(whole, 32)), half), ir.Constant(half, 2**31 - 1))
+        high = builder.and_(
+            builder.trunc(builder.lshr(bits, ir.Constant(whole, 32)), half), ir.Constant(half, 2**31 - 1)
+        )
         limit = builder.trunc(builder.lshr(builder.bitcast(least, whole), ir.Constant(whole, 32)), half)
         high = builder.select(builder.icmp_unsigned(">", high, limit), high, limit)
         low = builder.and_(bits, ir.Constant(whole, 2**32 - 1))
@@ -139,7 +141,11 @@ def quotient(typingctx, a, b):
             return _call(builder, "llvm.nvvm.div.approx.ftz.f", [top, bottom])
         inverse = _call(builder, "llvm.nvvm.rcp.approx.ftz.d", [bottom])
         for _ in range(2):  # Newton's method doubles the 20 bits twice
-            rest = _call(builder, "__nv_fma", [builder.fsub(ir.Constant(top.type, -0.0), bottom), inverse, ir.Constant(top.type, 1.0)])
+            rest = _call(
+                builder,
+                "__nv_fma",
+                [builder.fsub(ir.Constant(top.type, -0.0), bottom), inverse, ir.Constant(top.type, 1.0)],
+            )
             inverse = _call(builder, "__nv_fma", [rest, inverse, inverse])
         return builder.fmul(top, inverse)
 
