@@ -9,11 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 CAPABILITIES = ((7, 5), (8, 0), (9, 0), (10, 0))
+Capability = tuple[int, int]
 
 
 class Resources(NamedTuple):
@@ -26,74 +25,163 @@ class Resources(NamedTuple):
 
 
 @contextlib.contextmanager
-def for_capability(capability: tuple[int, int]) -> Iterator[None]:
-    """Let numba-cuda compile for a compute capability; it asks the present device for it, which may not exist."""
-    from numba.cuda import compiler, dispatcher
+def for_capability(capability: Capability) -> Iterator[None]:
+    """Let numba-cuda compile for a compute capability.
+
+    It asks the present device, which may not exist, and a library of NVIDIA's that nothing else here needs.
+    """
+    from numba.cuda import compiler, cuda_paths, dispatcher
+    from numba.cuda.cudadrv import nvrtc
 
     device = SimpleNamespace(compute_capability=capability)
-    before = [module.get_current_device for module in (compiler, dispatcher)]
-    for module in (compiler, dispatcher):
-        module.get_current_device = lambda: device
+    replaced = [
+        (compiler, "get_current_device", lambda: device),
+        (dispatcher, "get_current_device", lambda: device),
+        (nvrtc, "get_arch_option", lambda major, minor, *_: f"compute_{major}{minor}"),
+        (cuda_paths, "_get_nvrtc_path", lambda: None),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name, _ in replaced]
+    for module, name, value in replaced:
+        setattr(module, name, value)
     try:
         yield
     finally:
-        for module, original in zip((compiler, dispatcher), before, strict=True):
-            module.get_current_device = original
+        for module, name, value in before:
+            setattr(module, name, value)
+        # What was found without the library must not be taken for the truth later.
+        vars(cuda_paths.get_cuda_paths).pop("_cached_result", None)
 
 
-def ptx(function: object, signature: tuple[object, ...], capability: tuple[int, int], device: bool = False) -> str:
-    """Compile a Python function, or a kernel, to PTX."""
+def ptx(function: Any, signature: tuple[Any, ...], capability: Capability, device: bool = False) -> str:
+    """Compile a Python function, a function of the processor, or a kernel to PTX."""
     from numba import cuda
 
+    bounds = getattr(function, "targetoptions", {}).get("launch_bounds")
     with for_capability(capability):
         code, _ = cuda.compile_ptx(
-            getattr(function, "py_func", function), signature, cc=capability, device=device, abi="numba"
+            getattr(function, "py_func", function),
+            signature,
+            cc=capability,
+            device=device,
+            abi="numba",
+            launch_bounds=bounds,
         )
     return str(code)
 
 
-def resources(code: str, capability: tuple[int, int]) -> Resources:
-    """Assemble PTX and read what ptxas says of its one kernel."""
-    from cuda import pathfinder
+def sum_ptx(variant: tuple[int, int, bool, bool], capability: Capability) -> str:
+    """Compile a sum kernel: shape, look-up, compound, single precision."""
+    import numba
 
-    program = pathfinder.find_nvidia_binary_utility("ptxas") or "ptxas"
+    from nbnumba.kernels import cuda, pixel
+
+    chosen = pixel.Variant(*variant)
+    cell = numba.float32 if chosen.single and chosen.look_up == pixel.NEAREST else numba.float64
+    common, launch = _arguments()
+    images = (numba.float64[:, ::1], numba.float32[:, ::1], numba.float64[::1])
+    return ptx(cuda.sum_kernel(chosen), (*common, cell[::1], *launch, *images), capability)
+
+
+def search_ptx(shape: int, capability: Capability) -> str:
+    """Compile the search for the interpolation latch."""
+    import numba
+
+    from nbnumba.kernels import cuda
+
+    common, launch = _arguments()
+    return ptx(cuda.search_kernel(shape), (*common, *launch, numba.int64[::1]), capability)
+
+
+def noise_ptx(capability: Capability) -> str:
+    """Compile the kernel that draws photon counts."""
+    import numba
+
+    from nbnumba.kernels import cuda
+
+    real, whole, bits = numba.float64, numba.int64, numba.uint64
+    signature = (
+        numba.float32[:, ::1], whole, whole, whole, real, bits, bits, numba.uint16[:, ::1], real[::1], real[::1],
+    )  # fmt: skip
+    return ptx(cuda.noise_kernel(), signature, capability)
+
+
+def fold_ptx(capability: Capability) -> str:
+    """Compile the kernel that adds up many numbers."""
+    import numba
+
+    from nbnumba.kernels import cuda
+
+    return ptx(cuda.fold_kernel(), (numba.float64[::1], numba.float64[::1]), capability)
+
+
+def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:
+    """Compile one kernel of each kind."""
+    yield "square, double", sum_ptx((0, 0, False, False), capability)
+    yield "square, mixed", sum_ptx((0, 0, False, True), capability)
+    yield "search", search_ptx(1, capability)
+    yield "noise", noise_ptx(capability)
+    yield "fold", fold_ptx(capability)
+
+
+def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the argument types that sum and search have in common: of the scene, and of a launch."""
+    import numba
+
+    from nbnumba.dialect import parse
+    from nbnumba.kernels.packing import pack
+    from nbnumba.resolve import resolve
+    from nbnumba.scene import build_scene
+
+    words = "-cell 50 60 70 90 90 90 -default_F 10 -lambda 1 -distance 100 -detpixels 8 -N 5 -nointerpolate"
+    scene = build_scene(resolve(parse(words.split()).settings, lambda notice: None))
+    record = numba.from_dtype(pack(scene).numbers.dtype)
+    real, whole = numba.float64, numba.int64
+    return (record[::1], whole, numba.uint8[:, ::1], real[:, ::1], real[::1]), (whole,) * 4
+
+
+def orientation_loop(code: str) -> str | None:
+    """Return the loop over phi steps and domains: the shortest that finds the nearest whole indices."""
+    lines = code.splitlines()
+    labels = {line[:-1]: i for i, line in enumerate(lines) if re.fullmatch(r"\$L\w+:", line)}
+    loops = []
+    for i, line in enumerate(lines):
+        jump = re.search(r"\bbra(?:\.uni)?\s+(\$L\w+);", line)
+        if jump and labels.get(jump[1], i) < i:
+            loops.append(lines[labels[jump[1]] : i + 1])
+    return min(("\n".join(loop) for loop in loops if any("add.rp.f64" in line for line in loop)), key=len, default=None)
+
+
+def float64_operations(code: str) -> int:
+    """Count the float64 operations of a step in PTX; a fused multiply-add is one, and so is a whole division."""
+    loop = orientation_loop(code) or ""
+    return len(re.findall(r"\b(?:fma|mul|add|sub|div|sqrt|setp|min|max)\.[a-z.]*f64\b", loop))
+
+
+def ptxas() -> str | None:
+    """Return NVIDIA's assembler, None where it is not installed."""
+    import shutil
+
+    try:
+        from cuda import pathfinder
+
+        found = pathfinder.find_nvidia_binary_utility("ptxas")
+    except Exception:
+        found = None
+    return found or shutil.which("ptxas")
+
+
+def resources(code: str, capability: Capability) -> Resources:
+    """Assemble PTX and read what ptxas says of its one kernel."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"
         source.write_text(code)
         arch = f"sm_{capability[0]}{capability[1]}"
-        command = [program, "-v", f"--gpu-name={arch}", str(source), "-o", str(source.with_suffix(".cubin"))]
+        command = [ptxas() or "ptxas", "-v", f"--gpu-name={arch}", str(source), "-o", str(source.with_suffix(".cubin"))]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
-    numbers = [
-        int(re.search(pattern, said)[1])  # type: ignore[index]
-        for pattern in (
-            r"Used (\d+) registers",
-            r"(\d+) bytes stack frame",
-            r"(\d+) bytes spill stores",
-            r"(\d+) bytes spill loads",
-        )
-    ]
-    return Resources(*numbers)
-
-
-def sum_signature(single_table: bool) -> tuple[object, ...]:
-    """Return the argument types of a sum kernel."""
-    import numba
-    from nbnumba.kernels.packing import pack
-
-    record = numba.from_dtype(pack(example_scene()).numbers.dtype)
-    real, whole = numba.float64, numba.int64
-    cell = numba.float32 if single_table else real
-    return (
-        record[::1], whole, numba.uint8[:, ::1], real[:, ::1], real[::1], cell[::1], whole, whole, whole, whole,
-        real[:, ::1], numba.float32[:, ::1], real[::1],
-    )  # fmt: skip
-
-
-def example_scene() -> object:
-    """Return some scene: its numbers have the types that all scenes have."""
-    from nbnumba.dialect import parse
-    from nbnumba.resolve import resolve
-    from nbnumba.scene import build_scene
-
-    words = "-cell 50 60 70 90 90 90 -default_F 10 -lambda 1 -distance 100 -detpixels 8 -N 5 -nointerpolate -nodump"
-    return build_scene(resolve(parse(words.split()).settings, lambda line: None))
+    patterns = (
+        r"Used (\d+) registers",
+        r"(\d+) bytes stack frame",
+        r"(\d+) bytes spill stores",
+        r"(\d+) bytes spill loads",
+    )
+    return Resources(*(int(match[1]) if (match := re.search(pattern, said)) else -1 for pattern in patterns))

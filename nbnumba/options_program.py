@@ -103,7 +103,7 @@ NOISE = (
     whole("-seed", "seed of the noise", "N", ("seed",), allowed=INTEGER, default="the time"),
     choice(
         "-noise_rng",
-        "random numbers of nanoBragg, or counted by pixel: the same on all processors and GPUs, and much faster",
+        "random numbers of nanoBragg, or counted by pixel: the same on all processors and GPUs",
         "c|counter",
         ("noise_rng",),
         choices=("c", "counter"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,10 +51,32 @@ def _cuda_package() -> str | None:
     return None if found else "the package numba-cuda is not installed (extra cuda, or test)"
 
 
+def _cuda_compiler() -> str | None:
+    if missing := _cuda_package():
+        return missing
+    if any(find_library("nvvm", path) for path in sys.path):
+        return None
+    return "NVVM, NVIDIA's compiler, is not installed (wheel nvidia-cuda-nvcc-cu12, or extra cuda)"
+
+
+def find_library(name: str, folder: str) -> bool:
+    """Tell whether a library of a wheel of NVIDIA's lies in a folder of packages."""
+    root = Path(folder) / "nvidia"
+    return root.is_dir() and any(root.glob(f"*/nvvm/lib*/lib{name}.so*"))
+
+
+def _no_gpu() -> str | None:
+    from nbnumba.kernels.cuda_device import may_be_there
+
+    return "there is a GPU" if may_be_there() else None
+
+
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "CUDA package": _cuda_package,
+    "CUDA compiler": _cuda_compiler,
+    "no GPU": _no_gpu,
     "supervisor data": _supervisor_data,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,

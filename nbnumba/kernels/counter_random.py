@@ -81,7 +81,7 @@ def exponential(x):
     total = 0.0
     for coefficient in _EXPONENTIAL:
         total = rounded_product(total, r) + coefficient
-    return total * power_of_two(-np.int64(n), total)
+    return rounded_product(total, power_of_two(-np.int64(n), total))
 
 
 @strict_inner

@@ -130,7 +130,7 @@ def rounded_product(typingctx, a, b):
 
 @_intrinsic_or(lambda a, b: a / b)
 def quotient(typingctx, a, b):
-    """a/b; on a GPU in few instructions, for b far from the limits of its type: relative error 4e-16, in float32 2e-7."""
+    """a/b; on a GPU in few instructions, for b of ordinary size: relative error 4e-16, in float32 2e-7."""
     real = _real(a)
 
     def codegen(context, builder, signature, args):
