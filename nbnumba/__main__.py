@@ -1,6 +1,9 @@
 """The program `nbnumba`, also as `python -m nbnumba`."""
 
+import os
 import sys
+
+INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -8,11 +11,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from .cli import main as run
 
-        return run(argv)
+        status = run(argv)
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("nbnumba: interrupted\n")
-        return 130
+        status = INTERRUPTED
+    if status == INTERRUPTED and argv is None:
+        # Python remembers a Ctrl-C that met it in code it was importing, and would end by that signal all the same.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":

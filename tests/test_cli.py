@@ -184,10 +184,20 @@ def test_full_disk_is_one_line() -> None:
     assert (done.returncode, done.stderr) == (3, "nbnumba: error: standard output: No space left on device\n")
 
 
+def hear_all_signals() -> None:
+    """Undo in a child what a parent in the background hands down: some signals ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_one_line() -> None:
     words = "-cell 40 -default_F 5 -N 30 -detpixels 4000 -oversample 9 -nonoise".split()
     with subprocess.Popen(
-        [sys.executable, "-m", "nbnumba", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+        [sys.executable, "-m", "nbnumba", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        preexec_fn=hear_all_signals,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the report has begun, so the program has started
@@ -212,7 +222,11 @@ def test_ending_signal_removes_the_file_in_work(number: signal.Signals, status: 
         "sys.exit(cli.main())\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        preexec_fn=hear_all_signals,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
