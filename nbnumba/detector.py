@@ -115,6 +115,7 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
         origin = _turned(foot_corner if corner is None else corner, settings, axes)
     close = dot(origin, normal)
     distance = close / ratio
+    origin = origin + _shift_in_plane(settings, origin, fast, slow, distance * axes.beam)
     _check_place(settings, close, distance, corner is not None)
     if corner is not None:
         _say_what_the_corner_overrules(settings, distance, close, notify)
@@ -145,6 +146,15 @@ def _turned(v: Array, settings: Settings, axes: Axes) -> Array:
     """Turn a vector with the detector: about the laboratory's axes, then about the 2theta axis."""
     turned = rotate_xyz(v, settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
     return rotate_about(turned, axes.twotheta, settings.twotheta)
+
+
+def _shift_in_plane(settings: Settings, origin: Array, fast: Array, slow: Array, spot: Array) -> Array:
+    """Return the way by which the detector must slide for the beam to meet it where -beam_center_fast, _slow say."""
+    way = np.zeros(3)
+    for wanted, axis in ((settings.beam_fast, fast), (settings.beam_slow, slow)):
+        if wanted is not None:
+            way = way + (dot(spot - origin, axis) - wanted) * axis
+    return way
 
 
 def _distances(settings: Settings, axes: Axes) -> tuple[float, float]:

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from . import options
 from .errors import InputError
 from .option_types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
@@ -31,13 +33,13 @@ def parse(words: Sequence[str]) -> CommandLine:
     """
     uses, loose = split(words)
     notices = [_left_over(word) for word in loose]
-    return _interpret(uses, notices)
+    return dataclasses.replace(_interpret(uses, notices), words=tuple(words))
 
 
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:
     """Read a command line in which words without a dash are files; return it and the files."""
     uses, loose = split(words)
-    return _interpret(uses, []), tuple(item.word for item in loose)
+    return dataclasses.replace(_interpret(uses, []), words=tuple(words)), tuple(item.word for item in loose)
 
 
 def _left_over(loose: Loose) -> str:
@@ -126,6 +128,10 @@ def _value(use: Use, text: str) -> float | int | str | None:
         if not text or "\0" in text:
             raise bad_value(use, text, "is not a file name")
         return text
+    if option.kind is Kind.TEXT:
+        if not text.strip() or not text.isprintable():
+            raise bad_value(use, text, "is not a name")
+        return text
     if option.kind is Kind.CHOICE:
         if text not in option.choices:
             raise bad_value(use, text, "is unknown")
@@ -146,6 +152,14 @@ def _cell(draft: _Draft, use: Use) -> None:
     lengths[: len(values[:3])] = values[:3]
     angles[: len(values[3:])] = [DEGREE.to_si(value) for value in values[3:]]
     draft.set(cell_given=True, cell_lengths_A=tuple(lengths), cell_angles=tuple(angles))
+
+
+def _A_matrix(draft: _Draft, use: Use) -> None:
+    values = [number(use, text) for text in use.values]
+    rows = (tuple(values[:3]), tuple(values[3:6]), tuple(values[6:]))
+    if abs(np.linalg.det(rows)) <= 1e-12 * math.prod(math.hypot(*row) for row in rows):
+        raise bad_value(use, " ".join(use.values), "has its vectors in one plane")
+    draft.set(reciprocal_A=rows)
 
 
 def _misset(draft: _Draft, use: Use) -> None:
@@ -180,6 +194,7 @@ def _semantics(draft: _Draft, use: Use) -> None:
 
 _SPECIAL: dict[str, Callable[[_Draft, Use], None]] = {
     "-cell": _cell,
+    "-A_matrix": _A_matrix,
     "-misset": _misset,
     "-pivot": _pivot,
     "-detector_abs": _detector_abs,

@@ -218,7 +218,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class ExperimentRecord:
     """Everything that a picture depends on."""
 
     semantics: Semantics

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from . import kernels, report
 from .console import Reporter, progress_bar
 from .errors import InputError
-from .experiment import Experiment
+from .experiment import ExperimentRecord
 from .files import check_files, image_outputs
 from .io import floatfile, pgm, preview, smv
 from .io.atomic import check_can_write
@@ -95,7 +95,7 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
         notify("-rings: no rings are drawn on the picture of a curved detector")
 
 
-def _check_trace(experiment: Experiment, output: Output) -> None:
+def _check_trace(experiment: ExperimentRecord, output: Output) -> None:
     """Find out before the reflections are read whether the pixel can be traced."""
     if output.trace_pixel is not None:
         from .trace import check_pixel

@@ -9,13 +9,19 @@ from .settings import Settings
 
 def lacks_crystal(settings: Settings) -> str | None:
     """Say that there is no crystal, or return None."""
-    if settings.matrix_file is not None or (settings.cell_given and settings.cell_lengths_A[0] > 0.0):
+    if (
+        settings.reciprocal_A is not None
+        or settings.matrix_file is not None
+        or (settings.cell_given and settings.cell_lengths_A[0] > 0.0)
+    ):
         return None
-    return "no crystal: give -mat FILE or -cell a b c al be ga"
+    return "no crystal: give -mat FILE, -expt FILE or -cell a b c al be ga"
 
 
 def lacks_structure_factors(settings: Settings) -> str | None:
     """Say that there are no structure factors, not even in a dump, or return None."""
-    if settings.hkl_file is not None or settings.default_F != 0.0 or Path(settings.dump_file).exists():
+    given = settings.reflections, settings.hkl_file, settings.pdb_file
+    if any(source is not None for source in given) or settings.default_F != 0.0 or Path(settings.dump_file).exists():
         return None
-    return f"no structure factors: give -hkl FILE or -default_F F (there is no {settings.dump_file} to read either)"
+    dump = f"there is no {settings.dump_file} to read either"
+    return f"no structure factors: give -hkl FILE, -pdb FILE or -default_F F ({dump})"

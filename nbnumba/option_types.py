@@ -20,6 +20,7 @@ class Kind(Enum):
     NUMBER = "numbers"
     WHOLE = "whole numbers"
     FILE = "a file name"
+    TEXT = "a name"
     CHOICE = "one of a few words"
     SPECIAL = "read by a function of its own"
     IGNORED = "a word that is not looked at"
@@ -51,6 +52,7 @@ MICRON = Unit("um", lambda x: x * 1e-6)
 MICRON_BY_DIVISION = Unit("um", lambda x: x / 1e6)
 METRE = Unit("m", lambda x: x)
 ANGSTROM = Unit("A", lambda x: x / 1.0e10)
+PER_ANGSTROM = Unit("1/A", lambda x: x)
 ANGSTROM_BY_PRODUCT = Unit("A", lambda x: x * 1e-10)
 ELECTRON_VOLT = Unit("eV", lambda x: (12398.42 / x) / 1.0e10)
 DEGREE = Unit("deg", lambda x: x / DEGREES_PER_RADIAN)
@@ -164,6 +166,8 @@ class Option:
             return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
         if self.kind is Kind.FILE:
             return "a file name"
+        if self.kind is Kind.TEXT:
+            return "a name"
         what = "whole number" if self.kind is Kind.WHOLE else "number"
         text = f"{self.count} {what}s" if self.count > 1 else f"a {what}"
         if self.allowed.text:
@@ -175,6 +179,7 @@ flag = partial(Option, kind=Kind.FLAG)
 number = partial(Option, kind=Kind.NUMBER)
 whole = partial(Option, kind=Kind.WHOLE)
 filename = partial(Option, kind=Kind.FILE)
+text = partial(Option, kind=Kind.TEXT)
 choice = partial(Option, kind=Kind.CHOICE, own=True)
 special = partial(Option, kind=Kind.SPECIAL)
 ignored = partial(Option, kind=Kind.IGNORED)

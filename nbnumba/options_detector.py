@@ -104,6 +104,16 @@ DETECTOR = (
     number("-Yclose", "point nearest to the sample, slow", "D", ("Yclose",), unit=MM, sets=_FOOT_POINT),
     number("-ORGX", "the same as XDS counts it, fast", "P", ("ORGX",), unit=PIXEL, sets=_FOOT_POINT),
     number("-ORGY", "the same as XDS counts it, slow", "P", ("ORGY",), unit=PIXEL, sets=_FOOT_POINT),
+    number(
+        "-beam_center_fast",
+        "from the corner of the detector to the beam along a row of pixels, in any convention: shifts the detector in "
+        "its plane",
+        "D",
+        ("beam_fast",),
+        unit=MM,
+        own=True,
+    ),
+    number("-beam_center_slow", "the same along a column", "D", ("beam_slow",), unit=MM, own=True),
     number("-detector_rotx", "turn the detector about x", "A", ("detector_rotx",), unit=DEGREE, default="0"),
     number("-detector_roty", "turn the detector about y", "A", ("detector_roty",), unit=DEGREE, default="0"),
     number("-detector_rotz", "turn the detector about z", "A", ("detector_rotz",), unit=DEGREE, default="0"),
@@ -117,6 +127,13 @@ DETECTOR = (
         default="0",
     ),
     special("-pivot", "what stays in place when the detector turns: sample or beam", "WHAT", takes="sample or beam"),
+    filename(
+        "-expt",
+        "take beam, goniometer, every panel and the crystal from a DIALS .expt; other options then change the rest",
+        "FILE",
+        ("expt_file",),
+        own=True,
+    ),
     filename("-img", "take defaults for the geometry from the header of an SMV image", "FILE", ("header_file",)),
     filename(
         "-mask",

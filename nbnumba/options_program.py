@@ -62,6 +62,22 @@ OUTPUT = (
     flag("-nopgm", "do not write it", sets={"write_pgm": False}),
     filename("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True, default="not written"),
     flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}),
+    filename(
+        "-h5file",
+        "NXmx HDF5: photons as float32, geometry and ground truth; beside it a CrystFEL .geom and an XDS.INP",
+        "FILE",
+        ("h5_file",),
+        own=True,
+        default="not written",
+    ),
+    filename(
+        "-cbffile",
+        "mini-CBF: the noise image, or with -nonoise rounded photons",
+        "FILE",
+        ("cbf_file",),
+        own=True,
+        default="not written",
+    ),
     choice(
         "-smv_header",
         "whose beam centre the SMV headers state",

@@ -14,6 +14,7 @@ from .option_types import (
     MM,
     MRAD,
     NOT_NEGATIVE,
+    PER_ANGSTROM,
     PERCENT,
     POSITIVE,
     SECOND,
@@ -25,6 +26,7 @@ from .option_types import (
     flag,
     number,
     special,
+    text,
     whole,
 )
 from .sampling import MAX_OVERSAMPLE, MAX_STEPS
@@ -35,7 +37,22 @@ MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
 _SPREAD = {"divergence_or_dispersion_given": True}
 
 CRYSTAL = (
-    filename("-mat", "orientation matrix as of MOSFLM: a*, b*, c* times the wavelength", "FILE", ("matrix_file",)),
+    filename(
+        "-mat",
+        "orientation matrix as of MOSFLM: a*, b*, c* times the wavelength; or the crystal of a DIALS .expt or an XDS "
+        "XPARM.XDS, GXPARM.XDS",
+        "FILE",
+        ("matrix_file",),
+        sets={"reciprocal_A": None},
+    ),
+    special(
+        "-A_matrix",
+        "reciprocal vectors a*, b*, c*, one after the other; instead of -mat",
+        "X Y Z X Y Z X Y Z",
+        unit=PER_ANGSTROM,
+        own=True,
+        takes="9 numbers [1/A]: a*, b*, c*, which span a volume",
+    ),
     special(
         "-cell",
         "unit cell, with or without -mat (which then gives directions alone); 1 to 6 numbers, missing lengths are a, "
@@ -143,7 +160,25 @@ CRYSTAL = (
 )
 
 FACTORS = (
-    filename("-hkl", "reflections: lines of h k l F, for P1", "FILE", ("hkl_file",)),
+    filename("-hkl", "reflections: lines of h k l F, for P1; or an MTZ or CIF file", "FILE", ("hkl_file",)),
+    text("-hkl_column", "column of an MTZ or CIF file", "NAME", ("hkl_column",), own=True, default="by its type"),
+    number(
+        "-hkl_dmin",
+        "take no reflections beyond this resolution from an MTZ, CIF or PDB file",
+        "D",
+        ("hkl_dmin",),
+        unit=ANGSTROM,
+        allowed=NOT_NEGATIVE,
+        own=True,
+        default="0: all",
+    ),
+    filename(
+        "-pdb",
+        "structure factors of a model with bulk solvent, PDB or mmCIF; instead of -hkl",
+        "FILE",
+        ("pdb_file",),
+        own=True,
+    ),
     number("-default_F", "structure factor of every reflection that -hkl lacks", "F", ("default_F",), default="0"),
     filename(
         "-dump",

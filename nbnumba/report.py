@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .constants import AVOGADRO, DEGREES_PER_RADIAN
-from .experiment import Experiment
+from .experiment import ExperimentRecord
 from .sampling import mosaic_domains
 from .settings import Pivot, Shape
 from .simulate import Image
@@ -27,12 +27,12 @@ def _g(*values: float) -> str:
     return " ".join(f"{float(v):g}" for v in values)
 
 
-def setup_lines(experiment: Experiment, noise_seed: int | None) -> Iterator[str]:
+def setup_lines(experiment: ExperimentRecord, noise_seed: int | None) -> Iterator[str]:
     """Yield the report up to the rendering.
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : ExperimentRecord
     noise_seed : int or None
         As typed; None when no noise image is drawn.
     """
@@ -49,7 +49,7 @@ def setup_lines(experiment: Experiment, noise_seed: int | None) -> Iterator[str]
         yield f"  water droplet size: {experiment.water_size:g} m"
 
 
-def _opening(experiment: Experiment) -> Iterator[str]:
+def _opening(experiment: ExperimentRecord) -> Iterator[str]:
     """Geometry, up to the choice of interpolation."""
     settings, detector = experiment.settings, experiment.detector
     for name in (settings.mask_file, settings.header_file):
@@ -80,7 +80,7 @@ def _matrix(rows: Array) -> Iterator[str]:
         yield f"{axis}: " + " ".join(f"{float(v):11.8f}" for v in values)
 
 
-def _crystal(experiment: Experiment) -> Iterator[str]:
+def _crystal(experiment: ExperimentRecord) -> Iterator[str]:
     """Cell, orientation and size."""
     crystal = experiment.crystal
     if experiment.settings.matrix_file is not None:
@@ -99,7 +99,7 @@ def _crystal(experiment: Experiment) -> Iterator[str]:
     yield from _matrix(crystal.reciprocal_A)
 
 
-def _sampling(experiment: Experiment) -> Iterator[str]:
+def _sampling(experiment: ExperimentRecord) -> Iterator[str]:
     """Crystal size and what it asks of the sampling."""
     crystal, sampling = experiment.crystal, experiment.sampling
     size = crystal.size_m
@@ -116,7 +116,7 @@ def _sampling(experiment: Experiment) -> Iterator[str]:
     yield f"approximate MW = {weight:g}"
 
 
-def _sweeps(experiment: Experiment) -> Iterator[str]:
+def _sweeps(experiment: ExperimentRecord) -> Iterator[str]:
     """Layers, phi steps, divergence, wavelengths, sources and mosaic domains, one line each."""
     detector, source = experiment.detector, experiment.beam.source
     for layer in range(detector.layers):
@@ -133,7 +133,7 @@ def _sweeps(experiment: Experiment) -> Iterator[str]:
     yield f"  created a total of {len(experiment.crystal.mosaic_rotations)} mosaic domains"
 
 
-def _parameters(experiment: Experiment) -> Iterator[str]:
+def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
     """The block of parameters in use."""
     crystal, beam, settings = experiment.crystal, experiment.beam, experiment.settings
     count = 0 if experiment.reflections is None else experiment.reflections.count
@@ -172,7 +172,7 @@ def _parameters(experiment: Experiment) -> Iterator[str]:
         yield f"  skipping zero-flagged pixels in {settings.mask_file}"
 
 
-def _detector(experiment: Experiment) -> Iterator[str]:
+def _detector(experiment: ExperimentRecord) -> Iterator[str]:
     """Place, size and axes of the detector."""
     detector, beam = experiment.detector, experiment.beam
     panel, center = detector.panels[0], detector.center

@@ -1,4 +1,4 @@
-"""From what the user said to what will be rendered: settings -> Experiment.
+"""From what the user said to what will be rendered: settings -> ExperimentRecord.
 
 All files but headers are read here, and every remaining mistake is found here, before anything is compiled.
 """
@@ -16,7 +16,7 @@ from . import lattice, mosaic, park_miller, structure_factors
 from .constants import R_E_SQUARED
 from .detector import resolve_axes, resolve_detector
 from .errors import InputError
-from .experiment import Beam, Crystal, Detector, Experiment, Goniometer, Panel, Sampling
+from .experiment import Beam, Crystal, Detector, ExperimentRecord, Goniometer, Panel, Sampling
 from .files import check_files
 from .io import matrix, smv
 from .io.index_box import free_memory, gigabytes
@@ -35,8 +35,8 @@ ORIENTATION_BYTES = 72  # nine float64
 
 
 def resolve(
-    settings: Settings, notify: Notify, check: Callable[[Experiment], None] = lambda experiment: None
-) -> Experiment:
+    settings: Settings, notify: Notify, check: Callable[[ExperimentRecord], None] = lambda experiment: None
+) -> ExperimentRecord:
     """Work out an experiment.
 
     Parameters
@@ -81,7 +81,7 @@ def resolve(
     sampling = _sampling(settings, detector.panels[0], crystal)
     _check_samples(detector, beam, goniometer, crystal, sampling)
     interpolate, chosen = _interpolation(settings, crystal)
-    experiment = Experiment(
+    experiment = ExperimentRecord(
         semantics=settings.semantics,
         crystal=crystal,
         beam=beam,
@@ -136,7 +136,9 @@ def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Cry
     cell = None
     if settings.cell_given:
         cell = lattice.complete_cell(settings.cell_lengths_A, settings.cell_angles)
-    if settings.matrix_file is not None:
+    if settings.reciprocal_A is not None:
+        reciprocal = np.array(settings.reciprocal_A)
+    elif settings.matrix_file is not None:
         columns = matrix.read(settings.matrix_file, "-mat")
         reciprocal = columns.T * (1e-10 / settings.wavelength)  # the file holds lambda a*, ...
     else:
@@ -300,14 +302,14 @@ def _mask(settings: Settings, panel: Panel) -> NDArray[np.bool_] | None:
     return np.asarray(data != 0)
 
 
-def _notify_defects(experiment: Experiment, notify: Notify) -> None:
+def _notify_defects(experiment: ExperimentRecord, notify: Notify) -> None:
     """Say which known defects of the C program change this picture under -semantics c."""
     if experiment.semantics is Semantics.C:
         for row, what in defects_met(experiment):
             notify(f"{row}: {what}; -semantics exact draws it right")
 
 
-def defects_met(experiment: Experiment) -> list[tuple[str, str]]:
+def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
     """Name the rows of DIFFERENCES.md that this experiment meets, apart from the interpolation latch.
 
     The latch is known only when the image is rendered.
@@ -363,7 +365,7 @@ def defects_met(experiment: Experiment) -> list[tuple[str, str]]:
     return [(row, what) for row, (met, what) in rows.items() if met]
 
 
-def _water_is_off(experiment: Experiment) -> bool:
+def _water_is_off(experiment: ExperimentRecord) -> bool:
     """Tell whether the scaling of the spots changes the background of -water.
 
     It does not where the default fluence, whose product with r_e^2 is 1, meets a sum of one term.
@@ -375,7 +377,7 @@ def _water_is_off(experiment: Experiment) -> bool:
     return terms > 1 or experiment.sampling.dmin > 0.0 or abs(factor - 1.0) > 1e-6
 
 
-def _stands_elsewhere(experiment: Experiment) -> bool:
+def _stands_elsewhere(experiment: ExperimentRecord) -> bool:
     """Tell whether the other semantics puts the detector in another place."""
     settings = experiment.settings
     if settings.pix0_vector is None and settings.pivot_explicit is None:

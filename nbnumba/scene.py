@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .background import water_photons_per_steradian
 from .constants import GAUSS_WIDTH, R_E_SQUARED, TOPHAT_RADIUS_SQUARED
-from .experiment import Experiment, Panel
+from .experiment import ExperimentRecord, Panel
 from .settings import Semantics, Shape
 from .vectors import Array, cross, dot, rotate_about
 
@@ -107,7 +107,7 @@ class Scene(NamedTuple):
         return self.slow_last - self.slow_first + 1, self.fast_last - self.fast_first + 1
 
 
-def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
+def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
     """Flatten an experiment for the kernels."""
     panel = experiment.detector.panels[panel_index]
     detector, sampling, beam = experiment.detector, experiment.sampling, experiment.beam
@@ -184,7 +184,7 @@ def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
     )
 
 
-def _padded_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
+def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
     """Return the reflections with their border of default_F; an index clipped to the border needs no test."""
     reflections = experiment.reflections
     if reflections is None:
@@ -192,7 +192,7 @@ def _padded_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
     return reflections.bordered_by(experiment.default_F), (reflections.h_min, reflections.k_min, reflections.l_min)
 
 
-def _orientations(experiment: Experiment) -> Array:
+def _orientations(experiment: ExperimentRecord) -> Array:
     """Real-space vectors of every phi step and, innermost, mosaic domain, (n, 9) [m].
 
     Under the semantics of C a step at exactly phi = 0 reuses the orientation of the step before it, the last
@@ -212,7 +212,7 @@ def _orientations(experiment: Experiment) -> Array:
     return np.ascontiguousarray(everything.reshape(-1, 9))
 
 
-def _sources(experiment: Experiment) -> Array:
+def _sources(experiment: ExperimentRecord) -> Array:
     """Incident direction, 1/wavelength and weight of every source, (n, 5).
 
     A source of weight 0 is left out: it would lend the pixels its polarisation.
@@ -228,7 +228,7 @@ def _triangle(reciprocal_A: Array) -> Array:
     return np.asarray(upper[np.triu_indices(3)])
 
 
-def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int) -> float:
+def _reach(experiment: ExperimentRecord, panel: Panel, table: Array, orientations: int) -> float:
     """Squared radius beyond which a Gaussian or top-hat spot leaves no trace in a float32 image.
 
     All samples of a pixel together must stay below 1e-47 photons; the smallest float32 is 1.4e-45.
@@ -254,7 +254,7 @@ def _reach(experiment: Experiment, panel: Panel, table: Array, orientations: int
     return exponent * GAUSS_WIDTH / crystal.fudge
 
 
-def _bend_signs(experiment: Experiment, panel: Panel) -> tuple[float, float]:
+def _bend_signs(experiment: ExperimentRecord, panel: Panel) -> tuple[float, float]:
     """Sense of the two turns of a curved detector that goes over into the flat one near the beam."""
     beam = experiment.beam.direction
     along_fast = dot(cross(panel.slow, beam), panel.fast)

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .structure_factors import ReflectionTable
 
 Vector = tuple[float, float, float]
 
@@ -50,6 +54,21 @@ class Pivot(StrEnum):
 
 
 @dataclass(frozen=True)
+class PanelPlace:
+    """A panel whose place is given rather than worked out; lengths in metres, vectors in the laboratory frame.
+
+    `origin` is the outer corner of the first pixel, `fast` and `slow` are unit vectors.
+    """
+
+    n_fast: int
+    n_slow: int
+    pixel_size: float
+    origin: Vector
+    fast: Vector
+    slow: Vector
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that decides the picture; lengths in metres, angles in radians.
 
@@ -69,6 +88,7 @@ class Settings:
     misset_random: bool = False  # beats `misset`, as in C the last of the two options wins
     misset_seed: int | None = None  # None: from the time
     matrix_file: str | None = None
+    reciprocal_A: tuple[Vector, Vector, Vector] | None = None  # a*, b*, c* [1/Angstrom]; beats matrix_file and cell
     sample_x: float = 0.0  # <= 0: N decides
     sample_y: float = 0.0
     sample_z: float = 0.0
@@ -80,6 +100,10 @@ class Settings:
 
     # Structure factors
     hkl_file: str | None = None
+    hkl_column: str | None = None  # of an MTZ or CIF file; None: chosen by its type
+    hkl_dmin: float = 0.0  # m; reflections of finer spacing are not taken; 0: all
+    pdb_file: str | None = None
+    reflections: ReflectionTable | None = field(default=None, compare=False, repr=False)  # in memory; beats all files
     dump_file: str = "Fdump.bin"
     write_dump: bool = True
     default_F: float = 0.0
@@ -142,6 +166,10 @@ class Settings:
     detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometre
     detector_thicksteps: int | None = None
     mask_file: str | None = None
+    panels: tuple[PanelPlace, ...] = ()  # placed by -expt; beat everything that places a detector
+    beam_fast: float | None = None  # where the beam meets the panel, from its corner; beats what the convention says
+    beam_slow: float | None = None
+    expt_file: str | None = None  # what it holds is already in the other fields
     header_file: str | None = None  # -img; its header is already in the other fields
     roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     # fast min, fast max, slow min, slow max; inclusive
@@ -173,6 +201,8 @@ class Output:
     pgm_file: str | None = "image.pgm"  # None: -nopgm
     png_file: str | None = None
     rings: bool = False
+    h5_file: str | None = None
+    cbf_file: str | None = None
     scale: float | None = None  # of the integer image; None: 55000 / maximum
     pgm_scale: float | None = None
     adc: float = 40.0
@@ -200,7 +230,7 @@ class CommandLine:
     """A parsed command line: the settings, where results go, and what to tell the user.
 
     `notices` are one-line remarks for standard error, in the order met; `used` are the names, as in the help, of
-    the options that were typed, each once.
+    the options that were typed, each once; `words` are all words as typed.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -208,3 +238,4 @@ class CommandLine:
     engine: Engine = field(default_factory=Engine)
     notices: tuple[str, ...] = ()
     used: tuple[str, ...] = field(default=(), compare=False)
+    words: tuple[str, ...] = field(default=(), compare=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .experiment import Experiment
+from .experiment import ExperimentRecord
 from .io.roi import row_blocks
 from .notices import Notify
 from .resolve import resolve
@@ -53,7 +53,7 @@ class Image:
     Attributes
     ----------
     array : (n_slow, n_fast) float32 [photons/pixel]
-    experiment : Experiment
+    experiment : ExperimentRecord
     statistics : Statistics
     backend : str
         What rendered it.
@@ -69,7 +69,7 @@ class Image:
     """
 
     array: NDArray[np.float32]
-    experiment: Experiment
+    experiment: ExperimentRecord
     statistics: Statistics
     backend: str
     threads: int
@@ -80,7 +80,7 @@ class Image:
 
 
 def simulate(
-    experiment: Experiment,
+    experiment: ExperimentRecord,
     backend: str = "auto",
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -94,7 +94,7 @@ def simulate(
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : ExperimentRecord
     backend : {"auto", "cpu", "cuda"}
     threads : int, optional
         Every core that this process may use by default.
@@ -175,7 +175,7 @@ def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None
     return image.array
 
 
-def _statistics(experiment: Experiment, image: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
+def _statistics(experiment: ExperimentRecord, image: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
     """Work out the numbers of C's report (nanoBragg.c:3048-3130)."""
     sampling = experiment.sampling
     fast_first, fast_last, slow_first, slow_last = sampling.roi

@@ -102,6 +102,8 @@ def load(
     -----
     nanoBragg.c:1278 and 2105-2245.
     """
+    if settings.reflections is not None:
+        return settings.reflections
     if settings.hkl_file is not None:
         return _from_list(settings, settings.hkl_file, notify, report)
     modified = _modification_time(settings.dump_file)

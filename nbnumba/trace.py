@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .constants import DEGREES_PER_RADIAN, R_E_SQUARED
 from .errors import InputError
-from .experiment import Experiment
+from .experiment import ExperimentRecord
 from .scene import Scene
 from .vectors import Array
 
@@ -117,12 +117,12 @@ class Step(NamedTuple):
     solid_angle: float
 
 
-def check_pixel(experiment: Experiment, pixel: tuple[int, int], writes_file: bool) -> None:
+def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_file: bool) -> None:
     """Refuse a pixel that is not rendered, or a trace file without bounds.
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : ExperimentRecord
     pixel : (slow, fast)
     writes_file : bool
         Whether every sample is to be written.
@@ -155,12 +155,12 @@ def check_pixel(experiment: Experiment, pixel: tuple[int, int], writes_file: boo
         )
 
 
-def trace_pixel(experiment: Experiment, scene: Scene, pixel: tuple[int, int], stored: float) -> Trace:
+def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, int], stored: float) -> Trace:
     """Follow one pixel through the sum.
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : ExperimentRecord
     scene : Scene
         As rendered, its latch included.
     pixel : (slow, fast)
@@ -302,7 +302,7 @@ class _Water:
         return float(scene.water_end * self.capture * polarization * self.solid_angle)
 
 
-def _first_sample(experiment: Experiment, scene: Scene, step: Step) -> dict[str, Quantity]:
+def _first_sample(experiment: ExperimentRecord, scene: Scene, step: Step) -> dict[str, Quantity]:
     """Quantities of the detector and of the first sample, up to F_cell."""
     place, ray, samples = step.place, step.ray, step.samples
     wavelength = 1.0 / float(scene.sources[step.source, 3])
@@ -342,7 +342,7 @@ def _numbers(vector: Array) -> tuple[float, ...]:
     return tuple(float(v) for v in vector)
 
 
-def _phi_entries(experiment: Experiment, scene: Scene, samples: Any) -> list[dict[str, float | int]]:
+def _phi_entries(experiment: ExperimentRecord, scene: Scene, samples: Any) -> list[dict[str, float | int]]:
     """One entry for each phi step, of the first domain."""
     return [
         {

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from . import __version__
-from .experiment import Experiment
+from .experiment import ExperimentRecord
 from .io.atomic import whole_file
 from .scene import Scene
 from .trace import UNITS, Step, Trace, walk
@@ -25,7 +25,7 @@ _RAY_UNITS = {"wavelength": "m", "scattering_vector": "1/m", "sum_after": "elect
 _SAMPLE_UNITS = {"F_cell": "electrons", "term": "electrons^2"}
 
 
-def write(path: str, trace: Trace, experiment: Experiment, scene: Scene) -> None:
+def write(path: str, trace: Trace, experiment: ExperimentRecord, scene: Scene) -> None:
     """Write a trace with all its samples; it is never held in memory as a whole.
 
     Parameters
@@ -45,7 +45,7 @@ def write(path: str, trace: Trace, experiment: Experiment, scene: Scene) -> None
             file.write(piece.encode())
 
 
-def _pieces(trace: Trace, experiment: Experiment, scene: Scene) -> Iterator[str]:
+def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterator[str]:
     """Yield the text of the file."""
     head = {
         "format": FORMAT,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nbnumba import cli
 from nbnumba.dialect import parse
-from nbnumba.experiment import Experiment
+from nbnumba.experiment import ExperimentRecord
 from nbnumba.resolve import resolve
 
 # %g prints six digits: two numbers that differ in the last one by rounding differ by 1e-5 at most;
@@ -106,7 +106,7 @@ def pixels_left_out(golden: Golden, folder: Path) -> NDArray[np.bool_] | None:
     return left_out
 
 
-def first_evaluated_pixel(experiment: Experiment) -> tuple[int, int]:
+def first_evaluated_pixel(experiment: ExperimentRecord) -> tuple[int, int]:
     """Return (slow, fast) of the first rendered pixel with a sample past dmin, in raster order."""
     sampling = experiment.sampling
     fast_first, fast_last, slow_first, slow_last = sampling.roi
@@ -118,7 +118,7 @@ def first_evaluated_pixel(experiment: Experiment) -> tuple[int, int]:
     raise ValueError("no pixel is rendered")
 
 
-def _largest_spacing(experiment: Experiment, slow: int, fast: int) -> float:
+def _largest_spacing(experiment: ExperimentRecord, slow: int, fast: int) -> float:
     """Return the largest d [m] of all samples of a pixel of a flat detector."""
     if experiment.detector.curved:
         raise NotImplementedError("-curved_det with -dmin")

@@ -13,7 +13,7 @@ import pytest
 from requirements import ROOT, requires
 
 from nbnumba.dialect import parse
-from nbnumba.experiment import Experiment
+from nbnumba.experiment import ExperimentRecord
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
 from nbnumba.simulate import simulate
@@ -42,7 +42,7 @@ EXPECTED = {
 }
 
 
-def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> Experiment:
+def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> ExperimentRecord:
     row.copy_inputs(folder)
     with contextlib.chdir(folder):
         return resolve(parse([*(words or row.words), "-nodump"]).settings, lambda line: None)

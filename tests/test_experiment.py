@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nbnumba.dialect import parse
-from nbnumba.experiment import Experiment
+from nbnumba.experiment import ExperimentRecord
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
 from nbnumba.simulate import simulate
@@ -17,7 +17,7 @@ from nbnumba.simulate import simulate
 SWEEP = "-cell 40 -default_F 5 -N 1 -detpixels 8 -oversample 2 -osc 1 -phisteps 3 -detector_thick 100"
 
 
-def experiment(words: str) -> Experiment:
+def experiment(words: str) -> ExperimentRecord:
     return resolve(parse(f"{SWEEP} {words}".split()).settings, lambda line: None)
 
 

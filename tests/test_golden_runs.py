@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from nbnumba.dialect import parse
-from nbnumba.experiment import Experiment
+from nbnumba.experiment import ExperimentRecord
 from nbnumba.resolve import resolve
 
 REPORT = "writing float.bin as 16384 4-byte floats\nmax_I = 7.72587e+07  at 0.0527667 0.0527667\n"
 ROTATION = ("-phi", "0", "-osc", "1", "-phisteps", "4")
 
 
-def _experiment(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> Experiment:
+def _experiment(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> ExperimentRecord:
     goldens.copy_inputs(folder)
     monkeypatch.chdir(folder)
     return resolve(parse(words).settings, lambda notice: None)

@@ -283,6 +283,7 @@ def test_every_field_of_the_settings_has_an_option() -> None:
     by_special = {
         *("cell_given", "cell_lengths_A", "cell_angles", "misset", "misset_random"),
         *("pivot_by_order", "pivot_explicit", "detector_mu", "semantics", "pgm_file"),
+        *("panels", "reflections"),  # of -expt, and in memory
     }
     reached = {name for option in options.OPTIONS for name in (*option.fields, *option.sets)}
     fields = {f.name for cls in (Settings, Output, Engine) for f in dataclasses.fields(cls)}

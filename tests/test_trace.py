@@ -21,7 +21,7 @@ from supervisor_data import supervisor_folder
 from nbnumba import trace
 from nbnumba.compare_traces import compare_traces, read
 from nbnumba.dialect import parse
-from nbnumba.experiment import Experiment
+from nbnumba.experiment import ExperimentRecord
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
 from nbnumba.simulate import simulate
@@ -64,7 +64,7 @@ def entries(lines: list[str], kind: str) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in (word.split("=") for word in words)} for words in found]
 
 
-def experiment_of(words: list[str], folder: Path) -> Experiment:
+def experiment_of(words: list[str], folder: Path) -> ExperimentRecord:
     with contextlib.chdir(folder):
         return resolve(parse([*words, "-nodump"]).settings, lambda notice: None)
 
@@ -108,7 +108,7 @@ def test_traces_of_c(path: Path, case: str | None, slow: int, fast: int, tmp_pat
     assert not different, "\n".join(different)
 
 
-def phi0_applies(experiment: Experiment, slow: int, fast: int) -> bool:
+def phi0_applies(experiment: ExperimentRecord, slow: int, fast: int) -> bool:
     """Tell whether C evaluates this pixel in an orientation of its own (DIFFERENCES.md, row phi0)."""
     angles = experiment.goniometer.angles
     stale = len(angles) > 1 and bool(np.any(angles == 0.0))
@@ -127,7 +127,7 @@ def one_rounding_apart(value: float, stored: np.float32) -> bool:
     return abs(np.float32(value) - stored) <= np.spacing(np.abs(stored))
 
 
-def check_pixels(experiment: Experiment, count: int) -> None:
+def check_pixels(experiment: ExperimentRecord, count: int) -> None:
     """Compare the brightest pixel and some others with what is stored."""
     image = simulate(experiment)
     scene = build_scene(experiment)._replace(latch=image.latch)
@@ -149,7 +149,7 @@ def check_pixels(experiment: Experiment, count: int) -> None:
         assert found.quantities["floatimage_accumulated"] == stored
 
 
-def middle_rows(experiment: Experiment) -> Experiment:
+def middle_rows(experiment: ExperimentRecord) -> ExperimentRecord:
     """Cut the region of interest to its middle rows where a whole picture of many samples would take long."""
     if build_scene(experiment).samples_per_pixel <= MANY_SAMPLES:
         return experiment
