@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import options
 from .errors import InputError
 from .option_types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
@@ -156,8 +154,9 @@ def _cell(draft: _Draft, use: Use) -> None:
 
 def _A_matrix(draft: _Draft, use: Use) -> None:
     values = [number(use, text) for text in use.values]
-    rows = (tuple(values[:3]), tuple(values[3:6]), tuple(values[6:]))
-    if abs(np.linalg.det(rows)) <= 1e-12 * math.prod(math.hypot(*row) for row in rows):
+    a, b, c = rows = (tuple(values[:3]), tuple(values[3:6]), tuple(values[6:]))
+    volume = sum(a[i] * (b[i - 2] * c[i - 1] - b[i - 1] * c[i - 2]) for i in range(3))
+    if abs(volume) <= 1e-12 * math.prod(math.hypot(*row) for row in rows):
         raise bad_value(use, " ".join(use.values), "has its vectors in one plane")
     draft.set(reciprocal_A=rows)
 

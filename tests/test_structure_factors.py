@@ -120,7 +120,7 @@ def test_a_notice_tells_of_an_older_dump(folder: Path) -> None:
 
 
 def test_neither_list_nor_dump(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"give -hkl FILE or -default_F F \(there is no Fdump\.bin to read"):
+    with pytest.raises(InputError, match=r"give -hkl FILE, -pdb FILE or -default_F F \(there is no Fdump\.bin to read"):
         Listener().load(Settings())
     assert Listener().load(Settings(default_F=-1.0)) is None
 
