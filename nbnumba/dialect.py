@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,14 @@ from .text import quote
 from .words import BIGGEST, Loose, Use, bad_value, number, split, whole_number
 
 
-def parse(words: Sequence[str]) -> CommandLine:
+def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> CommandLine:
     """Read a command line, without the program's name.
+
+    Parameters
+    ----------
+    words : sequence of str
+    folder : path, optional
+        Where relative file names start, the default Fdump.bin among them; the working folder by default.
 
     Raises
     ------
@@ -31,7 +38,20 @@ def parse(words: Sequence[str]) -> CommandLine:
     """
     uses, loose = split(words)
     notices = [_left_over(word) for word in loose]
-    return dataclasses.replace(_interpret(uses, notices), words=tuple(words))
+    if folder is None:
+        return dataclasses.replace(_interpret(uses, notices), words=tuple(words))
+    command = _interpret([_inside(folder, use) for use in uses], notices)
+    dump = command.settings.dump_file
+    settings = dataclasses.replace(command.settings, dump_file=dump and os.path.join(folder, dump))  # noqa: PTH118
+    return dataclasses.replace(command, settings=settings, words=tuple(words))
+
+
+def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
+    """Return the use of an option with the file that it names sought in a folder."""
+    if use.option.kind is not Kind.FILE or not all(use.values):
+        return use
+    # Not by pathlib, which would drop a trailing slash and with it an error.
+    return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
 
 
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:

@@ -31,16 +31,17 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
     inputs = [
         ("-mat", settings.matrix_file),
         ("-hkl", settings.hkl_file),
+        ("-pdb", settings.pdb_file),
+        ("-expt", settings.expt_file),
         ("-sourcefile", settings.source_file),
         ("-mask", settings.mask_file),
         ("-img", settings.header_file),
     ]
-    dump = ("-dump", settings.dump_file)
     written = list(outputs)
     if settings.hkl_file is None:
-        inputs.append(dump)
-    elif settings.write_dump:
-        written.append(dump)
+        inputs.append(("-dump", settings.dump_file))
+    elif settings.write_dump and settings.dump_file is not None:
+        written.append(("-dump", settings.dump_file))
     check_distinct(written, [*more_inputs, *_named(inputs)])
     # A dump that cannot be written is worth a notice only, which its writer gives.
     for option, path in outputs:
@@ -57,6 +58,8 @@ def image_outputs(output: Output) -> list[Named]:
             ("-noisefile", output.noise_file),
             ("-pngfile", output.png_file),
             ("-tracefile", output.trace_file),
+            ("-h5file", output.h5_file),
+            ("-cbffile", output.cbf_file),
         ]
     )
 

@@ -87,7 +87,8 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     check_files(command.settings, image_outputs(output))
     settings = command.settings
-    if settings.hkl_file is not None and settings.write_dump and "-dump" in command.used:
+    writes_dump = settings.hkl_file is not None and settings.write_dump
+    if writes_dump and settings.dump_file is not None and "-dump" in command.used:
         check_can_write("-dump", settings.dump_file)
     if output.rings and output.png_file is None:
         notify("-rings has no effect without a -pngfile")

@@ -104,7 +104,7 @@ class Settings:
     hkl_dmin: float = 0.0  # m; reflections of finer spacing are not taken; 0: all
     pdb_file: str | None = None
     reflections: ReflectionTable | None = field(default=None, compare=False, repr=False)  # in memory; beats all files
-    dump_file: str = "Fdump.bin"
+    dump_file: str | None = "Fdump.bin"  # None: neither read nor written
     write_dump: bool = True
     default_F: float = 0.0
     interpolate: bool | None = None  # None: choose by crystal size

@@ -106,9 +106,10 @@ def load(
         return settings.reflections
     if settings.hkl_file is not None:
         return _from_list(settings, settings.hkl_file, notify, report)
-    modified = _modification_time(settings.dump_file)
-    if modified is not None:
-        return _from_dump(settings, modified, notify, report)
+    if settings.dump_file is not None:
+        modified = _modification_time(settings.dump_file)
+        if modified is not None:
+            return _from_dump(settings.dump_file, settings.default_F, modified, notify, report)
     lacking = lacks_structure_factors(settings)
     if lacking is not None:
         raise InputError(lacking)
@@ -129,7 +130,7 @@ def _from_list(
     settings: Settings, hkl_file: str, notify: Callable[[str], None], report: Callable[[str], None]
 ) -> ReflectionTable:
     table, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
-    if settings.write_dump:
+    if settings.write_dump and settings.dump_file is not None:
         try:
             fdump.write(settings.dump_file, inside(table), box)
             report(f"writing dump file for next time: {settings.dump_file}")
@@ -140,10 +141,13 @@ def _from_list(
 
 
 def _from_dump(
-    settings: Settings, modified: float, notify: Callable[[str], None], report: Callable[[str], None]
+    dump_file: str,
+    default_F: float,
+    modified: float,
+    notify: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> ReflectionTable:
-    dump_file = settings.dump_file
-    table, box = fdump.read(dump_file, "-dump", default_F=settings.default_F)
+    table, box = fdump.read(dump_file, "-dump", default_F=default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
     notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")

@@ -708,3 +708,12 @@ def test_settings_lead_to_the_report_of_nanobragg(line: str, tmp_path: Path) -> 
     theirs = [text.rstrip() for text in done.stdout.split("\nsolid angle")[0].splitlines() if text.strip()]
     ours = [text.rstrip() for text in setup_lines(resolve(parse(words).settings, lambda notice: None), None)]
     assert [text for text in ours if text] == theirs
+
+
+def test_files_of_a_command_line_may_start_in_a_folder(tmp_path: Path) -> None:
+    outside = str(tmp_path / "elsewhere" / "P1.hkl")
+    settings = parse(["-mat", "A.mat", "-hkl", outside, "-sourcefile", "deep/beam"], tmp_path).settings
+    assert settings.matrix_file == str(tmp_path / "A.mat")
+    assert settings.hkl_file == outside
+    assert settings.source_file == str(tmp_path / "deep" / "beam")
+    assert settings.dump_file == str(tmp_path / "Fdump.bin")

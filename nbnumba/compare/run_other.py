@@ -149,7 +149,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
                 values = [str(Path(value).absolute()) for value in values]
         prepared += [use.word, *values]
         prepared += [item.word for item in loose if item.after is use]
-    dump = Path(settings.dump_file)
+    dump = Path(settings.dump_file or "Fdump.bin")
     if not writes_dump and "-dump" not in {use.option.key for use in uses} and dump.exists():
         prepared += ["-dump", str(dump.absolute())]
     return prepared
