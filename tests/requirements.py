@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import dxtbx_reader
 import pytest
 from supervisor_data import supervisor_folder
 
@@ -44,6 +45,10 @@ def chromium_path() -> str | None:
 def _chromium() -> str | None:
     found = chromium_path()
     return None if found else "no chromium, chromium-browser or google-chrome in PATH; NBNUMBA_CHROMIUM names one"
+
+
+def _dials_reader() -> str | None:
+    return dxtbx_reader.missing()
 
 
 def _cuda_package() -> str | None:
@@ -80,6 +85,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "supervisor data": _supervisor_data,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,
+    "DIALS' reader": _dials_reader,
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nbnumba.errors import FileError, InputError
-from nbnumba.io.atomic import check_can_write, check_distinct, whole_file, write_array
+from nbnumba.io.atomic import check_can_write, check_distinct, whole_file, whole_path, write_array
 
 
 def save(path: Path | str, data: bytes = b"new") -> None:
@@ -201,3 +201,56 @@ def test_an_output_with_the_name_of_an_input(tmp_path: Path, monkeypatch: pytest
     for name in ("A.mat", "./A.mat", "link"):
         with pytest.raises(InputError, match=r"^-floatfile .*: -ma(t|sk) reads the same file"):
             check_distinct([("-intfile", "a.bin"), ("-floatfile", name)], inputs)
+
+
+def test_a_path_for_a_library_takes_its_name_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("out")
+    with whole_path(tmp_path / "link") as temporary:
+        assert temporary.parent == tmp_path
+        assert not (tmp_path / "out").exists()
+        temporary.unlink()  # a library may make its file anew
+        temporary.write_bytes(b"abc")
+    assert (tmp_path / "out").read_bytes() == b"abc"
+    assert listing(tmp_path) == ["link", "out"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError, MemoryError])
+def test_a_failing_library_keeps_the_old_file_and_leaves_nothing_behind(
+    tmp_path: Path, failure: type[BaseException]
+) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with whole_path(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert listing(tmp_path) == ["out"]
+
+
+def test_a_path_for_a_library_is_refused_as_a_file_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    refused = [
+        (tmp_path / "folder", "it is a folder"),
+        (tmp_path / "absent" / "out", "there is no folder .*absent"),
+        (tmp_path / ("x" * 256), "file name too long"),
+        ("/dev/null", "it is a pipe or a device; this format needs a file"),
+        ("/sys/out", "."),
+    ]
+    for path, message in refused:
+        with pytest.raises(FileError, match=rf"cannot be written: {message}"), whole_path(path):
+            pass
+    with pytest.raises(InputError, match="the file name is empty"), whole_path(""):
+        pass
+
+    def fail() -> None:
+        with whole_path(tmp_path / "out"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(FileError, match=r"out: cannot be written: no space left on device$"):
+        fail()
+    assert listing(tmp_path) == ["folder"]

@@ -26,7 +26,7 @@ def test_passes():
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    for name in ("conftest.py", "requirements.py", "supervisor_data.py"):
+    for name in ("conftest.py", "requirements.py", "dxtbx_reader.py", "supervisor_data.py"):
         shutil.copyfile(Path(__file__).parent / name, pytester.path / name)
     shutil.copyfile(Path(__file__).parent.parent / "pyproject.toml", pytester.path / "pyproject.toml")
     return pytester

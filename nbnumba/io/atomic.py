@@ -44,26 +44,70 @@ def whole_file(path: PathLike) -> Iterator[BinaryIO]:
         The name is empty or holds a null character.
     """
     name = _checked_name("", path)
-    try:
+    with _failures_named(name):
         if _is_written_directly(name):
             with Path(name).open("wb") as file:
                 yield file
             return
-        target = _resolved(name)
-        _refuse_unwritable(target)
-        temporary = _temporary_beside(target)
-        try:
-            with _create(temporary, target) as file:
-                yield file
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with _renamed_at_the_end(_resolved(name)) as (temporary, target), _create(temporary, target) as file:
+            yield file
+
+
+@contextlib.contextmanager
+def whole_path(path: PathLike) -> Iterator[Path]:
+    """Name a file to be written by a library; it takes its own name when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : str or path
+        What to write. A symbolic link is followed to its target.
+
+    Yields
+    ------
+    path
+        An empty file beside `path` under a temporary name, which the block may overwrite or replace. On any
+        exception it is removed and whatever stood under `path` stays as it was. An OSError in the block is
+        taken for a failure to write `path`.
+
+    Raises
+    ------
+    FileError
+        The folder or the file cannot be written, the disk is full, or `path` is a pipe or a device.
+    InputError
+        The name is empty or holds a null character.
+    """
+    name = _checked_name("", path)
+    with _failures_named(name):
+        if _is_written_directly(name):
+            raise OSError(None, "it is a pipe or a device; this format needs a file")
+        with _renamed_at_the_end(_resolved(name)) as (temporary, target):
+            _create(temporary, target).close()
+            yield temporary
+
+
+@contextlib.contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """Say which file it is that an OSError in the block kept from being written."""
+    try:
+        yield
     except FileError:
         raise
     except OSError as error:
         raise FileError(f"{name}: cannot be written: {reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _renamed_at_the_end(target: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield a name for a file beside the target, and the target; rename the file at the end, or remove it."""
+    _refuse_unwritable(target)
+    temporary = _temporary_beside(target)
+    try:
+        yield temporary, target
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
