@@ -29,3 +29,9 @@ class DeviceError(NbnumbaError, RuntimeError):
     """A device that was asked for explicitly is not there or failed."""
 
     exit_status = 4
+
+
+class EngineError(NbnumbaError, RuntimeError):
+    """The workers of a batch, or the way to them, cannot be had or were lost."""
+
+    exit_status = 5

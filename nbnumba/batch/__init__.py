@@ -1,0 +1,1 @@
+"""Many images of one experiment, each drawn anew: `nbnumba batch`."""

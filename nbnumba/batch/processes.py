@@ -1,0 +1,176 @@
+"""Worker processes of this machine, which end with the process that started them."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from types import FrameType
+from typing import Any
+
+from ..errors import EngineError
+from ..signals import Ended
+from .engines import Pool
+from .shares import Sharing, perform
+
+PATIENCE_SECONDS = 10.0  # for a process that was asked to end
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+@contextlib.contextmanager
+def open_processes(sharing: Sharing) -> Iterator[Pool]:
+    """Start one process for each seat, and end them with the block."""
+    pool = Processes(sharing)
+    try:
+        yield pool
+    except BaseException:
+        pool.break_off()
+        raise
+    else:
+        pool.close()
+
+
+class Processes(Pool):
+    """Processes that are started anew: a fork would take along threads and locks of compiled code and of HDF5."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        count = len(sharing.seats)
+        threads = sharing.share(sharing.seats[0]).threads
+        super().__init__(count, 2 * count, f"local: {count} processes, {threads} threads each")
+        self._sharing = sharing
+        self._numbers = _spawn.Value("i", 0)
+        self._executor: ProcessPoolExecutor | None = ProcessPoolExecutor(
+            count, mp_context=_spawn, initializer=_begin, initargs=(self._numbers,)
+        )
+        self._processes: set[Any] = set()
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have a task done; see `Pool.submit`."""
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        assert self._executor is not None
+        try:
+            with self._starting():
+                inner = self._executor.submit(_work, self._sharing, function, arguments)
+        except BrokenProcessPool:
+            future.set_exception(self._lost())
+        else:
+            inner.add_done_callback(lambda done: self._relay(done, future))
+        return future
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Remember processes that are started, and let them not hear Ctrl-C: this process ends them."""
+        before = set(multiprocessing.active_children())
+        if hasattr(signal, "pthread_sigmask"):
+            signals_before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_SETMASK, signals_before)
+            self._processes |= set(multiprocessing.active_children()) - before
+
+    def _relay(self, done: Future[Any], future: Future[Any]) -> None:
+        """Hand on what became of a task."""
+        if done.cancelled():
+            future.set_exception(EngineError("--engine local: the chunk was broken off"))
+            return
+        error = done.exception()
+        if error is None:
+            future.set_result(done.result())
+        else:
+            future.set_exception(self._lost() if isinstance(error, BrokenProcessPool) else error)
+
+    def _lost(self) -> EngineError:
+        """Say how a worker ended."""
+        # The pool ends the other workers itself, by SIGTERM.
+        codes = [process.exitcode for process in self._processes]
+        ends = [code for code in codes if code not in (None, 0, -signal.SIGTERM, 128 + signal.SIGTERM)]
+        how = "ended" if not ends else f"ended with exit status {ends[0]}"
+        if ends and ends[0] < 0:
+            name = signal.Signals(-ends[0]).name
+            how = f"was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+        return EngineError(f"--engine local: a worker process {how}")
+
+    def close(self) -> None:
+        """End the processes when they have done their tasks."""
+        assert self._executor is not None
+        self._executor.shutdown(wait=True)
+        self._forget()
+
+    def break_off(self) -> None:
+        """End the processes now; each removes what it has half written."""
+        assert self._executor is not None
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in self._processes:
+            process.terminate()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for process in self._processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._executor.shutdown(wait=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the semaphores; Python complains of those that a process leaves behind when it ends abruptly."""
+        self._executor = None
+        del self._numbers
+        gc.collect()
+
+
+_name = ""  # of this worker
+_busy = False
+
+
+def _begin(numbers: Any) -> None:
+    """Prepare a worker process: give it its number, and let it end when it is asked to or is left alone."""
+    global _name
+    with numbers.get_lock():
+        _name = str(numbers.value)
+        numbers.value += 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _work(sharing: Sharing, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Do a task; SIGTERM lets it clean up, then ends the process."""
+    global _busy
+    _busy = True
+    try:
+        return perform(sharing, _name, function, arguments)
+    except Ended as end:
+        # The executor would take it for the task's failure, and the process would live on.
+        os._exit(end.exit_status)
+    finally:
+        _busy = False
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    if not _busy:
+        os._exit(128 + number)
+    signal.signal(number, signal.SIG_IGN)  # a second one would cut the cleaning up short
+    raise Ended(number)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one; it can be killed without having a chance to tell."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE_SECONDS)
+    os._exit(1)
