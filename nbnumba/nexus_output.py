@@ -1,0 +1,323 @@
+"""NXmx files of an experiment: many images, what they were rendered with, and where their pixels are."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import __version__
+from .experiment import Detector, ExperimentRecord
+from .frames import to_mcstas
+from .ground_truth import GroundTruth
+from .io import nexus, nexus_file
+from .io.nexus import Column
+from .pixels import DTYPES, saturation_value
+from .vectors import Array
+
+if TYPE_CHECKING:
+    import h5py
+
+NO_NUMBER = -(2**63)  # stands for a whole number that there is none of, such as the seed of noise that was not drawn
+
+_UNITS = {
+    "A_matrix": "1/angstrom",
+    "A_matrix_imgcif": "1/angstrom",
+    "cell": "angstrom,angstrom,angstrom,deg,deg,deg",
+    "mosaic_spread_deg": "deg",
+    "fluence": "1/m^2",
+    "wavelength": "m",
+    "distance": "m",
+    "phi_deg": "deg",
+    "osc_deg": "deg",
+    "panel_origin": "m",
+}
+
+
+class NexusWriter:
+    """Writes images of one detector into an NXmx file; a context manager.
+
+    The file appears under its name when the block ends without an exception and all images are written.
+
+    Parameters
+    ----------
+    path : str or path
+    experiment : ExperimentRecord
+        Of the first image: its detector, sensor and mask stand for all.
+    count : int
+        How many images there will be.
+    dtype : str
+        "float32", "int32" or "uint16".
+    saturation : float, optional
+        The largest value that the pixels can have; by default the one of `nbnumba.pixels.to_dtype`, and none
+        for float32.
+    sensor_material : str
+        "Si", "CdTe" or "GaAs". The format wants one; without a simulated sensor nothing follows from it.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or the disk is full.
+    ValueError
+        A dtype that is none of the three, no images, images left out or of another type or size than promised.
+
+    Notes
+    -----
+    The panels of a detector lie one below the other in a picture of three axes (image, row, fast), each with a
+    module of its own: readers exist that know no fourth axis. Columns beside a narrower panel are marked
+    as gaps in the pixel mask; masked pixels bear the bit of a user's mask, pixels outside the region of
+    interest none.
+
+    DIALS' reader takes one detector geometry for a file, that of its first image, even where the format has
+    room for more. So the first image's stands in the chain of transformations. Where a series varies the
+    distance or the beam centre, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the
+    McStas frame, tell each image's own; give such images files of their own when other programs are to read them.
+
+    The file describes a rotation where the images continue one another: the same crystal, the same width, each
+    starting where the one before it ends. All others are stills, whatever they turned by in their exposure, which
+    the ground truth tells. A rotation in the negative sense is one about the opposite axis.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        experiment: ExperimentRecord,
+        count: int,
+        dtype: str,
+        *,
+        saturation: float | None = None,
+        sensor_material: str = "Si",
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
+        if count < 1:
+            raise ValueError(f"{count} images: a file holds at least 1")
+        self._path = path
+        self._experiment = experiment
+        self._dtype = np.dtype(dtype)
+        self._saturation = saturation_value(dtype, saturation)
+        self._material = sensor_material
+        self._panels = experiment.detector.panels
+        self._shape = stacked_shape(experiment.detector)
+        self._shots: list[_Shot | None] = [None] * count
+        self._closing = contextlib.ExitStack()
+        self._file: h5py.File
+        self._data: h5py.Dataset
+
+    def __enter__(self) -> Self:
+        count = len(self._shots)
+        self._file = self._closing.enter_context(nexus_file.written(self._path))
+        try:
+            nexus.write_head(self._file, os.fspath(self._path), ("nbnumba", __version__))
+            self._data = nexus.create_data(self._file, count, self._shape, self._dtype.name)
+            nexus.write_instrument(self._file, self._instrument(), count)
+        except BaseException as error:
+            if not self._closing.__exit__(type(error), error, error.__traceback__):
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if error is not None:
+            return self._closing.__exit__(kind, error, traceback)
+        with self._closing:
+            shots = [shot for shot in self._shots if shot is not None]
+            if len(shots) < len(self._shots):
+                raise ValueError(f"{os.fspath(self._path)}: {len(shots)} of {len(self._shots)} images were written")
+            nexus.write_shots(self._file, _together(shots))
+        return None
+
+    def write(self, index: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth) -> None:
+        """Write one image; the order of the images does not matter.
+
+        Parameters
+        ----------
+        index : int
+            From 0.
+        pixels : (n_slow, n_fast) or (n_panels, n_slow, n_fast)
+            Of the promised dtype; smaller panels are padded at the end of both axes.
+        experiment : ExperimentRecord
+            What this image was rendered from.
+        truth : GroundTruth
+        """
+        if not 0 <= index < len(self._shots):
+            raise ValueError(f"image {index}: allowed are 0 to {len(self._shots) - 1}")
+        image = self._stacked(pixels)
+        self._data[index] = image
+        self._shots[index] = _Shot.of(experiment, truth)
+
+    def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Lay the panels below one another."""
+        if pixels.dtype != self._dtype:
+            raise ValueError(f"pixels are {pixels.dtype}, not the promised {self._dtype}")
+        panels = self._panels
+        padded = (max(panel.n_slow for panel in panels), max(panel.n_fast for panel in panels))
+        expected = padded if len(panels) == 1 else (len(panels), *padded)
+        if pixels.shape != expected:
+            raise ValueError(f"pixels have the shape {pixels.shape}, not the promised {expected}")
+        if len(panels) * padded[0] == self._shape[0]:
+            return pixels.reshape(self._shape)
+        stacked = np.zeros(self._shape, dtype=self._dtype)
+        for panel, (first, n_slow, _), part in zip(panels, panel_rows(self._experiment.detector), pixels, strict=True):
+            stacked[first : first + n_slow, : panel.n_fast] = part[:n_slow, : panel.n_fast]
+        return stacked
+
+    def _instrument(self) -> nexus.Instrument:
+        experiment = self._experiment
+        detector = experiment.detector
+        frame = to_mcstas(experiment.beam)
+        modules = [
+            nexus.Module(
+                first, n_slow, n_fast, panel.pixel_size, frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
+            )
+            for panel, (first, n_slow, n_fast) in zip(detector.panels, panel_rows(detector), strict=True)
+        ]
+        mask = np.full(self._shape, nexus.GAP, dtype=np.uint32)
+        for module in modules:
+            mask[module.first_row : module.first_row + module.n_slow, : module.n_fast] = 0
+        if (wanted := experiment.sampling.mask) is not None:
+            if wanted.ndim == 2 and len(modules) > 1:
+                wanted = np.broadcast_to(wanted, (len(modules), *wanted.shape))
+            parts = wanted if wanted.ndim == 3 else wanted[np.newaxis]
+            for module, part in zip(modules, parts, strict=True):
+                rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
+                rows[~part[: module.n_slow, : module.n_fast]] |= nexus.USER_MASK
+        return nexus.Instrument(
+            modules=modules,
+            distance=detector.panels[0].distance,
+            beam_center=_beam_center(modules[0]),
+            sensor_material=self._material,
+            sensor_thickness=detector.layers * detector.layer_step,
+            pixel_mask=mask,
+            underload=0,
+            saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
+            frame_time=experiment.settings.exposure,
+        )
+
+
+def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:
+    """Return where the panels are in the picture of a file: first row, n_slow and n_fast of each."""
+    places, first = [], 0
+    for panel in detector.panels:
+        places.append((first, panel.n_slow, panel.n_fast))
+        first += panel.n_slow
+    return places
+
+
+def stacked_shape(detector: Detector) -> tuple[int, int]:
+    """Return the rows and columns of the picture in which the panels lie below one another."""
+    return sum(panel.n_slow for panel in detector.panels), max(panel.n_fast for panel in detector.panels)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Shot:
+    """What is kept of an image until its file is closed."""
+
+    spectrum: tuple[Array, Array]
+    polarization: float  # NaN: not simulated
+    flux: float
+    beam_size: float
+    spindle: Array
+    start: float  # deg
+    width: float
+    truth: dict[str, Any]
+
+    @classmethod
+    def of(cls, experiment: ExperimentRecord, truth: GroundTruth) -> Self:
+        beam, settings = experiment.beam, experiment.settings
+        frame = to_mcstas(beam)
+        panels = experiment.detector.panels
+        polarization = math.nan if beam.nopolar else beam.polarization
+        fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
+        return cls(
+            spectrum=spectrum(experiment),
+            polarization=polarization,
+            flux=settings.flux,
+            beam_size=settings.beamsize,
+            spindle=frame @ experiment.goniometer.spindle,
+            start=math.degrees(experiment.goniometer.phi),
+            width=math.degrees(experiment.goniometer.osc),
+            truth=fields
+            | {
+                "polarization": polarization,
+                "panel_origin": np.array([frame @ panel.origin for panel in panels]),
+                "panel_fast": np.array([frame @ panel.fast for panel in panels]),
+                "panel_slow": np.array([frame @ panel.slow for panel in panels]),
+            },
+        )
+
+
+def spectrum(experiment: ExperimentRecord) -> tuple[Array, Array]:
+    """Return the wavelengths of a beam in rising order, (m,) [m], and their weights, (m,).
+
+    The weights of sources that differ in direction alone are added up; wavelengths of weight 0 are left out.
+    """
+    weights = experiment.weights
+    lit = weights > 0.0
+    wavelengths, number = np.unique(experiment.beam.source.wavelengths[lit], return_inverse=True)
+    return wavelengths, np.asarray(np.bincount(number, weights=weights[lit]), dtype=np.float64)
+
+
+def _together(shots: Sequence[_Shot]) -> nexus.Shots:
+    polarization = np.array([shot.polarization for shot in shots])
+    stokes = None
+    if not np.isnan(polarization).any():
+        stokes = np.zeros((len(shots), 4))
+        stokes[:, 0], stokes[:, 1] = 1.0, polarization
+    flux = np.array([shot.flux for shot in shots])
+    known = bool(np.all(flux > 0.0))
+    one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
+    return nexus.Shots(
+        spectra=[shot.spectrum for shot in shots],
+        rotation=_rotation(shots),
+        stokes=stokes,
+        total_flux=flux if known else None,
+        beam_size=shots[0].beam_size if known and one_size else None,
+        truth={name: _column(name, [shot.truth[name] for shot in shots]) for name in shots[0].truth},
+    )
+
+
+def _rotation(shots: Sequence[_Shot]) -> nexus.Rotation | None:
+    """Return the rotation that the images are slices of; None for stills."""
+    first = shots[0]
+    if first.width == 0.0:
+        return None
+    sense = math.copysign(1.0, first.width)
+    starts = sense * np.array([shot.start for shot in shots])
+    widths = sense * np.array([shot.width for shot in shots])
+    # Rounding of angles that were typed in degrees and added up, not a change that any reader would see.
+    slack = 1e-6 * widths[0]
+    same = all(
+        np.allclose(shot.spindle, first.spindle, rtol=0.0, atol=1e-12)
+        and np.array_equal(shot.truth["A_matrix"], first.truth["A_matrix"])
+        for shot in shots
+    )
+    follows = np.all(np.abs(np.diff(starts) - widths[:-1]) <= slack) and np.all(np.abs(widths - widths[0]) <= slack)
+    return nexus.Rotation(sense * first.spindle, starts, float(widths[0])) if same and follows else None
+
+
+def _column(name: str, values: Sequence[Any]) -> Column:
+    if any(isinstance(value, str) for value in values):
+        return Column(["" if value is None else value for value in values])
+    missing = None
+    if any(value is None for value in values):
+        missing = NO_NUMBER
+        values = [NO_NUMBER if value is None else value for value in values]
+    return Column(np.array(values), _UNITS.get(name), missing)
+
+
+def _beam_center(module: nexus.Module) -> tuple[float, float] | None:
+    """Return where the z axis meets a module, (fast, slow) [pixels]; None where it runs beside its plane."""
+    plane = np.array([module.fast[:2], module.slow[:2]]).T
+    if abs(np.linalg.det(plane)) < 1e-9:
+        return None
+    fast, slow = np.linalg.solve(plane, -module.origin[:2]) / module.pixel_size
+    return float(fast), float(slow)
