@@ -17,8 +17,8 @@ from . import __version__
 from .experiment import Detector, ExperimentRecord
 from .frames import to_mcstas
 from .ground_truth import GroundTruth
-from .io import nexus, nexus_file
-from .io.nexus import Column
+from .io import nexus_file, nexus_writing
+from .io.nexus_writing import Column
 from .pixels import DTYPES, saturation_value
 from .vectors import Array
 
@@ -115,9 +115,9 @@ class NexusWriter:
         count = len(self._shots)
         self._file = self._closing.enter_context(nexus_file.written(self._path))
         try:
-            nexus.write_head(self._file, os.fspath(self._path), ("nbnumba", __version__))
-            self._data = nexus.create_data(self._file, count, self._shape, self._dtype.name)
-            nexus.write_instrument(self._file, self._instrument(), count)
+            nexus_writing.write_head(self._file, os.fspath(self._path), ("nbnumba", __version__))
+            self._data = nexus_writing.create_data(self._file, count, self._shape, self._dtype.name)
+            nexus_writing.write_instrument(self._file, self._instrument(), count)
         except BaseException as error:
             if not self._closing.__exit__(type(error), error, error.__traceback__):
                 raise
@@ -132,7 +132,7 @@ class NexusWriter:
             shots = [shot for shot in self._shots if shot is not None]
             if len(shots) < len(self._shots):
                 raise ValueError(f"{os.fspath(self._path)}: {len(shots)} of {len(self._shots)} images were written")
-            nexus.write_shots(self._file, _together(shots))
+            nexus_writing.write_shots(self._file, _together(shots))
         return None
 
     def write(self, index: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth) -> None:
@@ -170,17 +170,17 @@ class NexusWriter:
             stacked[first : first + n_slow, : panel.n_fast] = part[:n_slow, : panel.n_fast]
         return stacked
 
-    def _instrument(self) -> nexus.Instrument:
+    def _instrument(self) -> nexus_writing.Instrument:
         experiment = self._experiment
         detector = experiment.detector
         frame = to_mcstas(experiment.beam)
         modules = [
-            nexus.Module(
+            nexus_writing.Module(
                 first, n_slow, n_fast, panel.pixel_size, frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
             )
             for panel, (first, n_slow, n_fast) in zip(detector.panels, panel_rows(detector), strict=True)
         ]
-        mask = np.full(self._shape, nexus.GAP, dtype=np.uint32)
+        mask = np.full(self._shape, nexus_writing.GAP, dtype=np.uint32)
         for module in modules:
             mask[module.first_row : module.first_row + module.n_slow, : module.n_fast] = 0
         if (wanted := experiment.sampling.mask) is not None:
@@ -189,8 +189,8 @@ class NexusWriter:
             parts = wanted if wanted.ndim == 3 else wanted[np.newaxis]
             for module, part in zip(modules, parts, strict=True):
                 rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
-                rows[~part[: module.n_slow, : module.n_fast]] |= nexus.USER_MASK
-        return nexus.Instrument(
+                rows[~part[: module.n_slow, : module.n_fast]] |= nexus_writing.USER_MASK
+        return nexus_writing.Instrument(
             modules=modules,
             distance=detector.panels[0].distance,
             beam_center=_beam_center(modules[0]),
@@ -266,7 +266,7 @@ def spectrum(experiment: ExperimentRecord) -> tuple[Array, Array]:
     return wavelengths, np.asarray(np.bincount(number, weights=weights[lit]), dtype=np.float64)
 
 
-def _together(shots: Sequence[_Shot]) -> nexus.Shots:
+def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
     polarization = np.array([shot.polarization for shot in shots])
     stokes = None
     if not np.isnan(polarization).any():
@@ -275,7 +275,7 @@ def _together(shots: Sequence[_Shot]) -> nexus.Shots:
     flux = np.array([shot.flux for shot in shots])
     known = bool(np.all(flux > 0.0))
     one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
-    return nexus.Shots(
+    return nexus_writing.Shots(
         spectra=[shot.spectrum for shot in shots],
         rotation=_rotation(shots),
         stokes=stokes,
@@ -285,7 +285,7 @@ def _together(shots: Sequence[_Shot]) -> nexus.Shots:
     )
 
 
-def _rotation(shots: Sequence[_Shot]) -> nexus.Rotation | None:
+def _rotation(shots: Sequence[_Shot]) -> nexus_writing.Rotation | None:
     """Return the rotation that the images are slices of; None for stills."""
     first = shots[0]
     if first.width == 0.0:
@@ -301,7 +301,7 @@ def _rotation(shots: Sequence[_Shot]) -> nexus.Rotation | None:
         for shot in shots
     )
     follows = np.all(np.abs(np.diff(starts) - widths[:-1]) <= slack) and np.all(np.abs(widths - widths[0]) <= slack)
-    return nexus.Rotation(sense * first.spindle, starts, float(widths[0])) if same and follows else None
+    return nexus_writing.Rotation(sense * first.spindle, starts, float(widths[0])) if same and follows else None
 
 
 def _column(name: str, values: Sequence[Any]) -> Column:
@@ -314,7 +314,7 @@ def _column(name: str, values: Sequence[Any]) -> Column:
     return Column(np.array(values), _UNITS.get(name), missing)
 
 
-def _beam_center(module: nexus.Module) -> tuple[float, float] | None:
+def _beam_center(module: nexus_writing.Module) -> tuple[float, float] | None:
     """Return where the z axis meets a module, (fast, slow) [pixels]; None where it runs beside its plane."""
     plane = np.array([module.fast[:2], module.slow[:2]]).T
     if abs(np.linalg.det(plane)) < 1e-9:

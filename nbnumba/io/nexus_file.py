@@ -64,7 +64,7 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
     import h5py
     import hdf5plugin  # noqa: F401  # registers the filters that images are compressed with
 
-    from .nexus import DATA
+    from .nexus_writing import DATA
 
     name = label(option, path)
     with opened(path, option):
