@@ -38,9 +38,9 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
         ("-img", settings.header_file),
     ]
     written = list(outputs)
-    if settings.hkl_file is None:
+    if settings.hkl_file is None and settings.pdb_file is None:
         inputs.append(("-dump", settings.dump_file))
-    elif settings.write_dump and settings.dump_file is not None:
+    elif settings.hkl_file is not None and settings.write_dump and settings.dump_file is not None:
         written.append(("-dump", settings.dump_file))
     check_distinct(written, [*more_inputs, *_named(inputs)])
     # A dump that cannot be written is worth a notice only, which its writer gives.

@@ -8,22 +8,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import lattice, mosaic, park_miller, structure_factors
 from .constants import R_E_SQUARED
-from .detector import resolve_axes, resolve_detector
+from .crystal_file import reciprocal_from_file
+from .detector import Axes, resolve_axes, resolve_detector
 from .errors import InputError
 from .experiment import Beam, Crystal, Detector, ExperimentRecord, Goniometer, Panel, Sampling
 from .files import check_files
-from .io import matrix, smv
+from .io import smv
 from .io.index_box import free_memory, gigabytes
+from .io.reflection_file import Cell
 from .lacking import lacks_crystal
+from .model_factors import Reach
 from .noise import seed_from_time
 from .notices import Notify
 from .option_types import C_INT
+from .resolution import finest_spacing
 from .sampling import MAX_OVERSAMPLE, mosaic_domains, phi_steps
 from .scene import NEVER
 from .settings import Semantics, Settings, Shape
@@ -35,7 +40,11 @@ ORIENTATION_BYTES = 72  # nine float64
 
 
 def resolve(
-    settings: Settings, notify: Notify, check: Callable[[ExperimentRecord], None] = lambda experiment: None
+    settings: Settings,
+    notify: Notify,
+    check: Callable[[ExperimentRecord], None] = lambda experiment: None,
+    *,
+    cache_folder: Path | None = None,
 ) -> ExperimentRecord:
     """Work out an experiment.
 
@@ -47,6 +56,8 @@ def resolve(
     check : callable, optional
         Receives the experiment while it lacks its reflections, and raises an error where a command cannot use it:
         their dump is written only by a command that will go on.
+    cache_folder : path, optional
+        Where structure factors that were computed from a model are kept.
 
     Raises
     ------
@@ -59,6 +70,7 @@ def resolve(
     if lacking is not None:
         raise InputError(lacking)
     check_files(settings)
+    structure_factors.check_options(settings)
     clipping: list[str] = []
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
@@ -66,7 +78,7 @@ def resolve(
     phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
     _check_orientations(settings, phi.count)
     random_table = park_miller.new_table()
-    crystal = _crystal(settings, random_table, notify)
+    crystal = _crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table, notify)
     source = make_source(settings, axes.beam, axes.polar)
     beam = Beam(
         direction=axes.beam,
@@ -78,7 +90,7 @@ def resolve(
         source=source,
     )
     goniometer = Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count)
-    sampling = _sampling(settings, detector.panels[0], crystal)
+    sampling = _sampling(settings, detector, crystal)
     _check_samples(detector, beam, goniometer, crystal, sampling)
     interpolate, chosen = _interpolation(settings, crystal)
     experiment = ExperimentRecord(
@@ -101,7 +113,12 @@ def resolve(
     )
     check(experiment)
     reflection_lines: list[str] = []
-    reflections = structure_factors.load(settings, notify, reflection_lines.append)
+    reach = Reach(finest_spacing(detector, beam), 3 if interpolate else 1) if settings.pdb_file is not None else None
+    reflections = structure_factors.load(
+        settings, notify, reflection_lines.append, reach=reach, cache_folder=cache_folder
+    )
+    if reflections is not None and reflections.cell is not None:
+        _compare_cells(crystal, reflections.cell, notify)
     experiment = dataclasses.replace(
         experiment,
         reflections=reflections,
@@ -131,7 +148,7 @@ def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tupl
     return settings, fluence
 
 
-def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Crystal:
+def _crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int], notify: Notify) -> Crystal:
     """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
     cell = None
     if settings.cell_given:
@@ -139,8 +156,7 @@ def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Cry
     if settings.reciprocal_A is not None:
         reciprocal = np.array(settings.reciprocal_A)
     elif settings.matrix_file is not None:
-        columns = matrix.read(settings.matrix_file, "-mat")
-        reciprocal = columns.T * (1e-10 / settings.wavelength)  # the file holds lambda a*, ...
+        reciprocal = reciprocal_from_file(settings, axes, turning, notify)
     else:
         assert cell is not None
         reciprocal = lattice.reciprocal_from_cell(*cell)
@@ -180,6 +196,15 @@ def _crystal(settings: Settings, random_table: list[int], notify: Notify) -> Cry
     )
 
 
+def _compare_cells(crystal: Crystal, cell: Cell, notify: Notify) -> None:
+    """Say when the crystal is not the one that the structure factors belong to."""
+    ours = (*crystal.lengths_A, *np.degrees(crystal.angles))
+    longer = np.abs(np.array(ours[:3]) / cell[:3] - 1.0).max() > 0.01
+    if longer or np.abs(np.array(ours[3:]) - cell[3:]).max() > 1.0:
+        crystals, files = (" ".join(f"{value:.6g}" for value in six) for six in (ours, cell))
+        notify(f"the crystal has the cell {crystals}, the file of its structure factors {files}")
+
+
 def _check_orientations(settings: Settings, steps: int) -> None:
     """Refuse more orientations of the crystal than memory holds."""
     domains = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)[1]
@@ -201,7 +226,7 @@ def _check_samples(
 ) -> None:
     """Refuse an image whose samples cannot be counted in 63 bits; it would take millennia anyway."""
     panel = detector.panels[0]
-    samples = panel.n_fast * panel.n_slow * detector.layers * sampling.oversample**2
+    samples = len(detector.panels) * panel.n_fast * panel.n_slow * detector.layers * sampling.oversample**2
     samples *= len(beam.source.weights) * goniometer.steps * len(crystal.mosaic_rotations)
     if samples >= NEVER:
         raise InputError(
@@ -229,9 +254,15 @@ def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
     return min(sizes) <= 2, True
 
 
-def _sampling(settings: Settings, panel: Panel, crystal: Crystal) -> Sampling:
+def _sampling(settings: Settings, detector: Detector, crystal: Crystal) -> Sampling:
     """Oversampling, region and mask."""
-    reciprocal_pixel = settings.wavelength * panel.distance / panel.pixel_size
+    panel = detector.panels[0]
+    distance = panel.distance
+    if settings.panels:
+        distance = min(abs(p.distance) for p in detector.panels)  # the nearest decides
+    if len(detector.panels) > 1 and settings.roi != (None, None, None, None):
+        raise InputError(f"-roi: contradicts a detector of {len(detector.panels)} panels; a region is of one panel")
+    reciprocal_pixel = settings.wavelength * distance / panel.pixel_size
     recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
     chosen = settings.oversample is None or settings.oversample <= 0
     if chosen and recommended > MAX_OVERSAMPLE:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileError, InputError
-from .io import fdump, hkl
+from .io import fdump, hkl, reflection_file
 from .io.atomic import reason
-from .io.index_box import inside
+from .io.index_box import IndexBox, inside
+from .io.reflection_file import Cell
 from .lacking import lacks_structure_factors
+from .model_factors import Reach, factors_of_model
 from .settings import Settings
 
 
@@ -29,7 +31,10 @@ class ReflectionTable:
     h_min, k_min, l_min : int
         Indices of the first cell inside the border.
     count : int
-        What the report calls initialized: lines of a list, cells of a dump.
+        What the report calls initialized: lines of a list, reflections of an MTZ or CIF file after expansion, cells
+        of a dump and of the table of a model.
+    cell : (6,) or None
+        The unit cell that the file states, lengths [Angstrom] and angles [degree].
     """
 
     table: NDArray[np.float64]
@@ -37,6 +42,7 @@ class ReflectionTable:
     k_min: int
     l_min: int
     count: int
+    cell: Cell | None = None
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -71,20 +77,27 @@ def load(
     settings: Settings,
     notify: Callable[[str], None] = lambda line: None,
     report: Callable[[str], None] = lambda line: None,
+    *,
+    reach: Reach | None = None,
+    cache_folder: Path | None = None,
 ) -> ReflectionTable | None:
-    """Read the reflections that the settings ask for.
+    """Read or compute the structure factors that the settings ask for.
 
-    With -hkl the list is read, gaps in its box are filled with default_F, and the table is dumped for the
-    next run. Without, such a dump is read if it is there.
+    With -hkl the file is read, gaps in its box are filled with default_F, and the table is dumped for the
+    next run. With -pdb they are computed. With neither such a dump is read if it is there.
 
     Parameters
     ----------
     settings : Settings
-        hkl_file, dump_file, write_dump and default_F count.
+        hkl_file, hkl_column, hkl_dmin, pdb_file, dump_file, write_dump and default_F count.
     notify : callable
         Called with one-line remarks for standard error.
     report : callable
         Called with C's lines of the report.
+    reach : Reach, optional
+        What the picture needs of a model without -hkl_dmin.
+    cache_folder : path, optional
+        Where the table of a model is kept for the next run.
 
     Returns
     -------
@@ -96,7 +109,7 @@ def load(
     FileError
         The list is missing, or a file cannot be read.
     InputError
-        A file is malformed, or neither a list nor a dump nor -default_F is there.
+        A file is malformed, options contradict one another, or there is no source of structure factors at all.
 
     Notes
     -----
@@ -104,8 +117,12 @@ def load(
     """
     if settings.reflections is not None:
         return settings.reflections
+    check_options(settings)
     if settings.hkl_file is not None:
-        return _from_list(settings, settings.hkl_file, notify, report)
+        return _from_file(settings, settings.hkl_file, notify, report)
+    if settings.pdb_file is not None:
+        table, box, cell = factors_of_model(settings, reach, cache_folder, notify)
+        return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, cell)
     if settings.dump_file is not None:
         modified = _modification_time(settings.dump_file)
         if modified is not None:
@@ -126,18 +143,67 @@ def _modification_time(path: str) -> float | None:
         raise FileError(f"-dump {path}: cannot be read: {reason(error)}") from error
 
 
-def _from_list(
+def check_options(settings: Settings) -> None:
+    """Refuse options of MTZ, CIF and PDB files where none of them is read.
+
+    Raises
+    ------
+    FileError
+        The file of -hkl is missing or cannot be read.
+    InputError
+        Two options contradict each other.
+    """
+    if settings.reflections is not None:
+        return
+    if settings.pdb_file is not None:
+        other = settings.hkl_file and f"-hkl {settings.hkl_file}"
+        other = other or (settings.hkl_column and f"-hkl_column {settings.hkl_column}")
+        if other:
+            raise InputError(f"-pdb {settings.pdb_file}: stands beside {other}; give one of the two")
+        return
+    if settings.hkl_column is not None:
+        option = f"-hkl_column {settings.hkl_column}"
+    elif settings.hkl_dmin > 0.0:
+        option = f"-hkl_dmin {settings.hkl_dmin * 1e10:g}"
+    else:
+        return
+    if settings.hkl_file is None:
+        raise InputError(f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out")
+    if reflection_file.kind(settings.hkl_file) is None:
+        raise InputError(f"{option}: -hkl {settings.hkl_file} is a text list, not an MTZ or CIF file; leave it out")
+
+
+def _from_file(
     settings: Settings, hkl_file: str, notify: Callable[[str], None], report: Callable[[str], None]
 ) -> ReflectionTable:
-    table, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
+    """Read -hkl, whatever kind of file it is, and dump it for the next run."""
+    kind = reflection_file.kind(hkl_file)
+    cell: Cell | None = None
+    if kind is None:
+        table, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
+    else:
+        report(f"reading {hkl_file}")
+        table, box, count, cell = reflection_file.read(
+            hkl_file, kind, settings.hkl_column, settings.hkl_dmin, settings.default_F, notify
+        )
     if settings.write_dump and settings.dump_file is not None:
-        try:
-            fdump.write(settings.dump_file, inside(table), box)
-            report(f"writing dump file for next time: {settings.dump_file}")
-        except (FileError, InputError) as error:
-            stays = "; an older one stays as it is" if Path(settings.dump_file).exists() else ""
-            notify(f"no dump of the structure factors: {error}{stays}")
-    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count)
+        _dump(settings.dump_file, table, box, notify, report)
+    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count, cell)
+
+
+def _dump(
+    dump_file: str,
+    table: NDArray[np.float64],
+    box: IndexBox,
+    notify: Callable[[str], None],
+    report: Callable[[str], None],
+) -> None:
+    try:
+        fdump.write(dump_file, inside(table), box)
+        report(f"writing dump file for next time: {dump_file}")
+    except (FileError, InputError) as error:
+        stays = "; an older one stays as it is" if Path(dump_file).exists() else ""
+        notify(f"no dump of the structure factors: {error}{stays}")
 
 
 def _from_dump(
