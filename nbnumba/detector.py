@@ -11,6 +11,7 @@ from .errors import InputError
 from .experiment import BeamCenter, Center, Detector, Panel
 from .io.index_box import free_memory, gigabytes
 from .notices import Notify
+from .panels import placed_panels
 from .sampling import sensor_layers
 from .settings import Convention, Pivot, Semantics, Settings
 from .vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
@@ -100,6 +101,8 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     InputError
         For a detector without pixels or with too many, or one whose plane holds the sample or the beam.
     """
+    if settings.panels:
+        return _placed_detector(settings, axes)
     n_fast, n_slow, detsize_f, detsize_s = _size(settings)
     pixel = settings.pixel_size
     center, pivot = _beam_center(settings, pixel, detsize_f, detsize_s)
@@ -120,17 +123,29 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     if corner is not None:
         _say_what_the_corner_overrules(settings, distance, close, notify)
     panel = Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close)
+    return _detector(settings, axes, (panel,), center, pivot, (detsize_f, detsize_s))
+
+
+def _detector(
+    settings: Settings,
+    axes: Axes,
+    panels: tuple[Panel, ...],
+    center: Center,
+    pivot: Pivot,
+    detsize: tuple[float, float],
+) -> Detector:
+    """Put panels, sensor and centre together."""
     layers = sensor_layers(settings.detector_thick, settings.detector_thicksteps)
     mu = settings.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
         mu = 1.0 / layers.extent
     return Detector(
-        panels=(panel,),
-        center=_final_center(center, panel, axes.beam),
+        panels=panels,
+        center=_final_center(center, panels[0], axes.beam),
         convention=settings.convention,
         pivot=pivot,
-        detsize_f=detsize_f,
-        detsize_s=detsize_s,
+        detsize_f=detsize[0],
+        detsize_s=detsize[1],
         twotheta=settings.twotheta,
         odet_generated=axes.normal_generated,
         curved=settings.curved_detector,
@@ -140,6 +155,22 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
         layer_step=layers.step,
         mu=mu,
     )
+
+
+def _placed_detector(settings: Settings, axes: Axes) -> Detector:
+    """Take panels from where the settings put them; beam centre and size are those of the first."""
+    panels = placed_panels(settings, axes.beam)
+    source = "-expt" if settings.expt_file is not None else "panels"
+    if settings.curved_detector and len(panels) > 1:
+        raise InputError(f"-curved_det: contradicts {source}: {len(panels)} panels cannot be one curved detector")
+    first = panels[0]
+    _check_pixels(source, f"{len(panels)} x {first.n_fast} x {first.n_slow}", len(panels) * first.n_fast * first.n_slow)
+    spot = first.distance * axes.beam - first.origin
+    fast, slow = dot(first.fast, spot), dot(first.slow, spot)
+    fclose, sclose = -dot(first.origin, first.fast), -dot(first.origin, first.slow)
+    center = Center(fast, slow, fast, slow, fclose, sclose, fclose, sclose)
+    detsize = (first.pixel_size * first.n_fast, first.pixel_size * first.n_slow)
+    return _detector(settings, axes, panels, center, Pivot.SAMPLE, detsize)
 
 
 def _turned(v: Array, settings: Settings, axes: Axes) -> Array:
@@ -196,19 +227,20 @@ def _size(settings: Settings) -> tuple[int, int, float, float]:
     n_slow = math.ceil(detsize_s / pixel - 0.5)
     if n_fast < 1 or n_slow < 1:
         raise InputError(f"-detsize: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed")
-    needed = BYTES_PER_PIXEL * n_fast * n_slow
-    if n_fast * n_slow > MAX_PIXELS:
-        raise InputError(
-            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels would need {gigabytes(needed)} GB; "
-            f"at most {MAX_PIXELS} pixels"
-        )
+    _check_pixels("-detpixels, -detsize", f"{n_fast} x {n_slow}", n_fast * n_slow)
+    return n_fast, n_slow, detsize_f, detsize_s
+
+
+def _check_pixels(source: str, size: str, count: int) -> None:
+    """Refuse more pixels than memory holds or an image may have."""
+    needed = BYTES_PER_PIXEL * count
+    if count > MAX_PIXELS:
+        raise InputError(f"{source}: {size} pixels would need {gigabytes(needed)} GB; at most {MAX_PIXELS} pixels")
     free = free_memory()
     if free is not None and needed > free:
         raise InputError(
-            f"-detpixels, -detsize: {n_fast} x {n_slow} pixels need {gigabytes(needed)} GB of memory; "
-            f"{gigabytes(free)} GB are free"
+            f"{source}: {size} pixels need {gigabytes(needed)} GB of memory; {gigabytes(free)} GB are free"
         )
-    return n_fast, n_slow, detsize_f, detsize_s
 
 
 def _or(value: float | None, default: float) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from . import options
 from .errors import InputError
 from .option_types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
+from .options_detector import AXES, DETECTOR
 from .settings import CommandLine, Engine, Output, Pivot, Semantics, Settings
 from .text import quote
 from .words import BIGGEST, Loose, Use, bad_value, number, split, whole_number
@@ -110,13 +111,18 @@ _DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
 def _interpret(uses: list[Use], notices: list[str]) -> CommandLine:
     """Apply headers, then options in the order typed."""
     draft = _Draft(notices)
+    lists = [use for use in uses if use.option.key == "-expt"]
+    if lists:
+        _apply_expt(draft, lists[-1], uses)
     # As C: -img overrides -mask, and of several the last one is read.
-    for key in ("-mask", "-img"):
+    for key in () if lists else ("-mask", "-img"):
         named = [use for use in uses if use.option.key == key]
         if named:
             _apply_header(draft, named[-1])
     for use in uses:
         _apply(draft, use)
+    if lists and draft.get("osc") and draft.get("phistep") is None and draft.get("phisteps") is None:
+        draft.set(phisteps=EXPT_PHI_STEPS)
     _check(draft)
     if draft.get("source_file") is not None and draft.get("divergence_or_dispersion_given"):
         notices.append("-sourcefile: divergence and dispersion options have no effect beside it")
@@ -233,6 +239,35 @@ _KEYWORDS: tuple[tuple[str, str, Unit], ...] = (
     ("PHI", "phi", DEGREE),
     ("OSC_RANGE", "osc", DEGREE),
 )
+
+
+# Beside -expt these would place or size the detector, or mean a frame that is not the file's. A mask's header does not
+# count there.
+_PLACING = {option.key for group in (DETECTOR, AXES) for option in group} - {
+    "-expt",
+    "-mask",
+    "-polar_vector",
+    "-spindle_axis",
+}
+EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
+
+
+def _apply_expt(draft: _Draft, use: Use, uses: list[Use]) -> None:
+    """Let a DIALS experiment list set defaults."""
+    typed = list(dict.fromkeys(other.option.key for other in uses if other.option.key in _PLACING))
+    if typed:
+        contradict = "contradicts" if len(typed) == 1 else "contradict"
+        raise InputError(f"{', '.join(typed)}: {contradict} -expt, which places the panels")
+    from .expt_settings import settings_from_expt
+
+    (path,) = use.values
+    fields = settings_from_expt(path, draft.notices)
+    keys = {other.option.key for other in uses}
+    if "wavelength" not in fields and not any("wavelength" in other.option.fields for other in uses):
+        raise InputError(f"-expt {path}: the beam has no single wavelength; give -lambda A")
+    if len(fields["panels"]) > 1 and "-mask" in keys:
+        raise InputError(f"-mask: contradicts -expt {path}, which has {len(fields['panels'])} panels; a mask is of one")
+    draft.set(**fields)
 
 
 def _apply_header(draft: _Draft, use: Use) -> None:

@@ -15,6 +15,8 @@ def lacks_crystal(settings: Settings) -> str | None:
         or (settings.cell_given and settings.cell_lengths_A[0] > 0.0)
     ):
         return None
+    if settings.expt_file is not None:
+        return f"no crystal: -expt {settings.expt_file} holds none; give -mat FILE or -cell a b c al be ga"
     return "no crystal: give -mat FILE, -expt FILE or -cell a b c al be ga"
 
 

@@ -45,7 +45,22 @@ def read(path: PathLike, option: str = "-mat") -> NDArray[np.float64]:
     -----
     nanoBragg.c:1881-1893.
     """
-    text = read_text(path, option)
+    return parse(read_text(path, option), path, option)
+
+
+def parse(text: str, path: PathLike, option: str = "-mat") -> NDArray[np.float64]:
+    """Read the first nine numbers of a text; `path` and `option` are for messages.
+
+    Returns
+    -------
+    (3, 3) float64
+        As `read`.
+
+    Raises
+    ------
+    InputError
+        As `read`.
+    """
     values: list[float] = []
     position = 0
     while len(values) < 9:

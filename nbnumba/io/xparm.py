@@ -1,0 +1,107 @@
+"""Crystal, beam and axes from XPARM.XDS or GXPARM.XDS, which XDS writes.
+
+The layout of today begins with a line that says XPARM.XDS; the older one is eleven lines of numbers in another
+order. Both give unit-cell axes in Angstrom at the spindle angle 0.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..text import NUMBER, quote
+from .atomic import PathLike
+from .reading import label
+
+Array = NDArray[np.float64]
+
+_HEADS = ("XPARM.XDS", "GXPARM.XDS")
+_NUMBER = re.compile(rf"\s*({NUMBER})", re.ASCII)
+_OLD_COUNTS = (6, 4, 4, 3, 3, 3, 3, 7, 3, 3, 3)  # numbers on each line
+# Lines, counted from 0, on which the numbers stand; in the new layout the first line is the head.
+_NEW = {"spindle": 1, "beam": 2, "a": 4, "b": 5, "c": 6, "detector x-axis": 9}
+_OLD = {"spindle": 0, "beam": 1, "a": 8, "b": 9, "c": 10, "detector x-axis": 4}
+_SKIPPED = {"spindle": 3, "beam": 1}  # numbers before the vector
+_SMALLEST_VOLUME = 1e-6  # of the parallelepiped of the three unit vectors
+
+
+@dataclass(frozen=True, eq=False)
+class Xparm:
+    """What says how a crystal lies; vectors in the frame that XDS was given.
+
+    Attributes
+    ----------
+    reciprocal_A : (3, 3) [1/Angstrom]
+        Rows a*, b*, c* at the spindle angle 0.
+    beam, spindle, detector_x : (3,)
+        Unit vectors: from the source to the sample, the axis about which the crystal turns, along a row of pixels.
+    """
+
+    reciprocal_A: Array
+    beam: Array
+    spindle: Array
+    detector_x: Array
+
+
+def is_xparm(text: str) -> bool:
+    """Tell whether a text can only be meant as an XPARM.XDS, of today or of the older layout."""
+    lines = text.rstrip().splitlines()
+    if not lines:
+        return False
+    return _has_head(lines) or tuple(len(line.split()) for line in lines) == _OLD_COUNTS
+
+
+def _has_head(lines: list[str]) -> bool:
+    return lines[0].split()[:1] != [] and lines[0].split()[0] in _HEADS
+
+
+def parse(text: str, path: PathLike, option: str = "-mat") -> Xparm:
+    """Read the text of a file.
+
+    Raises
+    ------
+    InputError
+        A line is missing or malformed, or the cell has no volume.
+    """
+    lines = text.rstrip().splitlines()
+    places = _NEW if _has_head(lines) else _OLD
+    where = label(option, path)
+    vectors = {name: _vector(lines, line, name, path, option) for name, line in places.items()}
+    real = np.array([vectors[name] for name in "abc"])
+    lengths = np.linalg.norm(real, axis=1)
+    if not np.all(lengths > 0.0) or abs(np.linalg.det(real / lengths[:, None])) < _SMALLEST_VOLUME:
+        raise InputError(f"{where}: the axes of the unit cell lie in one plane or are zero")
+    for name in ("beam", "spindle", "detector x-axis"):
+        if not 1e-100 < math.hypot(*vectors[name]) < 1e100:
+            raise InputError(f"{where}, line {places[name] + 1}: the {name} has no direction")
+    beam, spindle, detector_x = (
+        vectors[name] / math.hypot(*vectors[name]) for name in ("beam", "spindle", "detector x-axis")
+    )
+    return Xparm(np.linalg.inv(real).T, beam, spindle, detector_x)
+
+
+def _vector(lines: list[str], number: int, name: str, path: PathLike, option: str) -> Array:
+    """Return the last three of the numbers that a line must hold."""
+    count = _SKIPPED.get(name, 0) + 3
+    if number >= len(lines):
+        raise InputError(f"{label(option, path)}: ends after {len(lines)} lines; line {number + 1} holds the {name}")
+    values: list[float] = []
+    position = 0
+    while len(values) < count:
+        # Columns are fixed: numbers may touch.
+        match = _NUMBER.match(lines[number], position)
+        if match is None:
+            raise InputError(
+                f"{label(option, path, number + 1)}: {quote(lines[number].strip())} does not hold the {count} numbers "
+                f"of the {name}"
+            )
+        values.append(float(match[1]))
+        position = match.end()
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"{label(option, path, number + 1)}: a number of the {name} is too large")
+    return np.array(values[-3:])
