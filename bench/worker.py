@@ -25,9 +25,9 @@ def render(words: list[str], threads: int, repeats: int, at_least: float = 0.3) 
     `at_least` seconds have gone by.
     """
     from nbnumba.dialect import parse
+    from nbnumba.rendering import simulate
     from nbnumba.resolve import resolve
     from nbnumba.scene import build_scene
-    from nbnumba.simulate import simulate
 
     words = [*words, "-nodump"]
     experiment = resolve(parse(words).settings, lambda line: None)
@@ -137,8 +137,8 @@ def write_images(size: int, repeats: int) -> dict[str, Any]:
 def small_images(words: list[str], threads: int, seconds: float) -> dict[str, Any]:
     """Count the images that one process renders, with the experiment at hand and from the words of a command line."""
     from nbnumba.dialect import parse
+    from nbnumba.rendering import simulate
     from nbnumba.resolve import resolve
-    from nbnumba.simulate import simulate
 
     words = [*words, "-nodump"]
     experiment = resolve(parse(words).settings, lambda line: None)

@@ -6,13 +6,13 @@ Vectors are float64 arrays of shape (3,) in the laboratory frame, whose origin i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .settings import Convention, Pivot, Semantics, Settings, Shape
+from .settings import Convention, Engine, Pivot, Semantics, Settings, Shape
 from .vectors import length
 
 if TYPE_CHECKING:
@@ -140,6 +140,18 @@ class Panel:
     distance: float
     close_distance: float
 
+    def position(self, slow: ArrayLike, fast: ArrayLike) -> Array:
+        """Return where points of the panel lie, (..., 3) [m].
+
+        Parameters
+        ----------
+        slow, fast : array_like [pixels]
+            From the outer corner of pixel (0, 0): its centre is at (0.5, 0.5).
+        """
+        along_slow = np.multiply.outer(np.asarray(slow, dtype=np.float64), self.pixel_size * self.slow)
+        along_fast = np.multiply.outer(np.asarray(fast, dtype=np.float64), self.pixel_size * self.fast)
+        return np.asarray(self.origin + along_slow + along_fast)
+
 
 @dataclass(frozen=True)
 class Center:
@@ -237,6 +249,8 @@ class ExperimentRecord:
     settings: Settings
     clipping_warnings: tuple[str, ...]  # lines of C's report that arise while files are read
     reflection_lines: tuple[str, ...]
+    command: tuple[str, ...] = ()  # words that draw it; empty where there are none
+    engine: Engine = field(default_factory=Engine)  # what the user wants it rendered by
 
     @property
     def weights(self) -> Array:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import kernels, report
+from . import kernels, report, saving
 from .console import Reporter, progress_bar
 from .errors import InputError
 from .experiment import ExperimentRecord
 from .files import check_files, image_outputs
-from .io import floatfile, pgm, preview, smv
+from .image import Image
+from .io import floatfile, pgm, smv
 from .io.atomic import check_can_write
 from .notices import Notify
+from .rendering import simulate
 from .resolve import resolve
 from .scene import build_scene
 from .settings import CommandLine, Engine, Output
-from .simulate import Image, simulate
 from .smv_output import choose_noise_seed, header_style, smv_fields, write_noise
+
+# Options that go with a detector of one panel.
+_ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
 
 
 def run(command: CommandLine, notify: Notify) -> None:
@@ -34,12 +35,14 @@ def run(command: CommandLine, notify: Notify) -> None:
     Raises
     ------
     InputError, FileError, DeviceError
-        As `nbnumba.resolve.resolve` and `nbnumba.simulate.simulate`; a full disk is a FileError.
+        As `nbnumba.resolve.resolve` and `nbnumba.rendering.simulate`; a full disk is a FileError.
     """
     output, engine = command.output, command.engine
     kernels.check_engine(engine.backend, engine.threads, engine.device)
     _check_outputs(command, notify)
-    experiment = resolve(command.settings, notify, lambda experiment: _check_trace(experiment, output))
+    experiment = resolve(command.settings, notify, lambda experiment: _check_experiment(experiment, command))
+    experiment = replace(experiment, command=command.words, engine=engine)
+    output = _for_panels(output, experiment, notify)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
     seed = None if output.noise_file is None else choose_noise_seed(output, notify)
     say = Reporter(output.quiet)
@@ -47,12 +50,8 @@ def run(command: CommandLine, notify: Notify) -> None:
     with progress_bar("rendering", output) as progress:
         image = simulate(
             experiment,
-            engine.backend,
-            engine.threads,
-            progress,
-            lambda: notify("compiling for this machine, once; the next start takes a second"),
-            precision=engine.precision,
-            device=engine.device,
+            progress=progress,
+            on_compiling=lambda: notify("compiling for this machine, once; the next start takes a second"),
             notify=notify,
         )
     _note_engine(engine, image, notify)
@@ -68,7 +67,7 @@ def run(command: CommandLine, notify: Notify) -> None:
     if output.trace_pixel is not None:
         _trace(image, output.trace_pixel, output.trace_file, say)
     device = (engine.device or 0) if image.backend == "cuda" else None
-    _Writer(image, output, style, say, device).write_all(seed)
+    _Writer(image, output, style, say, notify, device).write_all(seed)
 
 
 def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:
@@ -96,12 +95,28 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
         notify("-rings: no rings are drawn on the picture of a curved detector")
 
 
-def _check_trace(experiment: ExperimentRecord, output: Output) -> None:
-    """Find out before the reflections are read whether the pixel can be traced."""
+def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> None:
+    """Find out before the reflections are read whether all that was asked for can be written."""
+    output = command.output
+    if len(experiment.detector.panels) > 1:
+        typed = next((option for option in command.used if option in _ONE_PANEL), None)
+        if typed is not None:
+            raise InputError(
+                f"{typed}: goes with a detector of one panel, and this one has {len(experiment.detector.panels)}; "
+                "-h5file holds them all"
+            )
     if output.trace_pixel is not None:
         from .trace import check_pixel
 
         check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
+
+
+def _for_panels(output: Output, experiment: ExperimentRecord, notify: Notify) -> Output:
+    """Leave out the files that hold one panel only, where there are more."""
+    if len(experiment.detector.panels) == 1:
+        return output
+    notify("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
+    return replace(output, int_file=None, noise_file=None, pgm_file=None)
 
 
 def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter) -> None:
@@ -125,6 +140,7 @@ class _Writer:
     output: Output
     style: str
     say: Reporter
+    notify: Notify
     device: int | None  # GPU to draw counted noise on
 
     def write_all(self, seed: int | None) -> None:
@@ -137,32 +153,24 @@ class _Writer:
         self.say(report.statistics_lines(self.image))
         statistics = self.image.statistics
         scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
-        self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
         fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, output.adc)
         header = smv.header(fields, self.style)
-        smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), header)
+        if output.int_file is not None:
+            self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
+            smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), header)
         if output.pgm_file is not None:
             grey = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
             self.say([f"pgm_scale = {grey:g}", f"writing {output.pgm_file} as 1-byte integers"])
             pgm.write(output.pgm_file, pgm.pgm_values(array, grey, roi), grey)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
-            rings = output.rings and not experiment.detector.curved
-            preview.write_png(output.png_file, array, self._spacing if rings else None)
+            flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
+            saving.write_picture(self.image, output.png_file, output.rings and flat)
         if output.noise_file is not None and seed is not None:
             write_noise(output.noise_file, array, seed, roi, header, output, list(experiment.random_table), self.device)
-
-    def _spacing(self, slow: NDArray[np.float64], fast: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Resolution [Angstrom] at a place on the flat detector, in pixels from its corner."""
-        experiment = self.image.experiment
-        panel = experiment.detector.panels[0]
-        place = (
-            panel.origin
-            + panel.pixel_size * np.asarray(fast)[..., None] * panel.fast
-            + panel.pixel_size * np.asarray(slow)[..., None] * panel.slow
-        )
-        direction = place / np.linalg.norm(place, axis=-1, keepdims=True)
-        with np.errstate(divide="ignore"):
-            return np.asarray(
-                experiment.beam.wavelength * 1e10 / np.linalg.norm(direction - experiment.beam.direction, axis=-1)
-            )
+        if output.h5_file is not None:
+            self.say([f"writing {output.h5_file} as NXmx"])
+            saving.write_h5(self.image, output.h5_file, notify=self.notify)
+        if output.cbf_file is not None:
+            self.say([f"writing {output.cbf_file} as mini-CBF"])
+            saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng, notify=self.notify)

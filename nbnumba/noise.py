@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,15 @@ class NoiseImage:
 
     Attributes
     ----------
-    counts : (n_slow, n_fast) uint16
+    counts : (n_slow, n_fast) uint16 or int32
         Photons and the offset; 0 outside the region of interest.
     photons : float
         Photons drawn, before the offset was added and overloads were clipped.
     overloads : int
-        Pixels clipped at 65535.
+        Pixels clipped at 65535, or as int32 at 2147483645.
     """
 
-    counts: NDArray[np.uint16]
+    counts: NDArray[Any]
     photons: float
     overloads: int
 
@@ -47,6 +48,7 @@ def poisson_image_c(
     roi: tuple[int, int, int, int] | None = None,
     progress: Callable[[float], None] | None = None,
     table: MutableSequence[int] | None = None,
+    dtype: str = "uint16",
 ) -> NoiseImage:
     """Draw the noise image that C draws from a float image.
 
@@ -65,6 +67,8 @@ def poisson_image_c(
     table : sequence of 34 int, optional
         Random table as the random orientation and the mosaic domains left it; untouched by default. Advanced
         in place, as C's.
+    dtype : {"uint16", "int32"}
+        Of the counts.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def poisson_image_c(
         raise InputError(f"noise needs an image of two dimensions, not {mean.ndim}")
     mean = np.ascontiguousarray(mean, dtype=np.float32)
     fast_min, fast_max, slow_min, slow_max = _checked_roi(roi, mean.shape)
-    counts = np.zeros(mean.shape, dtype=np.uint16)
+    counts = np.zeros(mean.shape, dtype=dtype)
     numbers, kept = c_random.new_state()
     if table is not None:
         numbers[:] = table
@@ -117,6 +121,7 @@ def poisson_image_counter(
     image_number: int = 0,
     threads: int | None = None,
     device: int | None = None,
+    dtype: str = "uint16",
 ) -> NoiseImage:
     """Draw a noise image in which each pixel depends on its mean, the seed, the image number and its place alone.
 
@@ -138,7 +143,9 @@ def poisson_image_counter(
     threads : int, optional
         Every core that this process may use by default.
     device : int, optional
-        GPU to draw on; the processor by default.
+        GPU to draw uint16 on; the processor by default, and for int32.
+    dtype : {"uint16", "int32"}
+        Of the counts.
 
     Raises
     ------
@@ -149,7 +156,8 @@ def poisson_image_counter(
 
     Notes
     -----
-    As in `poisson_image_c` the file holds trunc(poisson + adc), clipped at 65535, and a negative sum wraps around.
+    As in `poisson_image_c` the file holds trunc(poisson + adc), clipped at 65535, and a negative sum
+    wraps around; as int32 it does not.
     """
     from . import kernels
 
@@ -157,7 +165,7 @@ def poisson_image_counter(
         raise InputError(f"noise needs an image of two dimensions, not {mean.ndim}")
     mean = np.ascontiguousarray(mean, dtype=np.float32)
     region = _checked_roi(roi, mean.shape)
-    return NoiseImage(*kernels.draw_noise(mean, region, adc, seed, image_number, threads, progress, device))
+    return NoiseImage(*kernels.draw_noise(mean, region, adc, seed, image_number, threads, progress, device, dtype))
 
 
 def _checked_roi(roi: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from .constants import AVOGADRO, DEGREES_PER_RADIAN
 from .experiment import ExperimentRecord
+from .image import Image
 from .sampling import mosaic_domains
 from .settings import Pivot, Shape
-from .simulate import Image
 from .vectors import Array, cross, dot
 
 _SHAPE_WORDS = {

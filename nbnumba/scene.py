@@ -119,14 +119,16 @@ def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
     weigh_layers = exact and detector.thickness != 0.0
     water = water_photons_per_steradian(experiment.water_size, beam.fluence)
     mask = sampling.mask
+    # A region of interest goes with a detector of one panel.
+    region = sampling.roi if len(detector.panels) == 1 else (0, panel.n_fast - 1, 0, panel.n_slow - 1)
     bend_fast, bend_slow = _bend_signs(experiment, panel)
     return Scene(
         n_slow=panel.n_slow,
         n_fast=panel.n_fast,
-        slow_first=sampling.roi[2],
-        slow_last=sampling.roi[3],
-        fast_first=sampling.roi[0],
-        fast_last=sampling.roi[1],
+        slow_first=region[2],
+        slow_last=region[3],
+        fast_first=region[0],
+        fast_last=region[1],
         mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else mask.astype(np.uint8),
         oversample=sampling.oversample,
         pixel_size=panel.pixel_size,

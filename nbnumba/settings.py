@@ -196,7 +196,7 @@ class Output:
     """Where the results go and how they are scaled; names are paths as typed."""
 
     float_file: str = "floatimage.bin"
-    int_file: str = "intimage.img"
+    int_file: str | None = "intimage.img"
     noise_file: str | None = "noiseimage.img"  # None: -nonoise
     pgm_file: str | None = "image.pgm"  # None: -nopgm
     png_file: str | None = None

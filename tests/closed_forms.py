@@ -9,7 +9,7 @@ import goldens
 import numpy as np
 import pytest
 
-from nbnumba.simulate import simulate_command
+from nbnumba import Experiment, simulate
 
 R_E_SQUARED = 7.94079248018965e-30  # m²
 AVOGADRO = 6.02214179e23
@@ -27,7 +27,8 @@ def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
     monkeypatch.chdir(tmp_path)
 
     def run(line: str, semantics: str = "exact") -> np.ndarray:
-        return simulate_command([*line.split(), "-nonoise", "-nodump", "-semantics", semantics, "-backend", "cpu"])
+        words = [*line.split(), "-nonoise", "-nodump", "-semantics", semantics, "-backend", "cpu"]
+        return simulate(Experiment.from_command(words)).array
 
     return run
 

@@ -14,9 +14,9 @@ from requirements import ROOT, requires
 
 from nbnumba.dialect import parse
 from nbnumba.experiment import ExperimentRecord
+from nbnumba.rendering import simulate
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
-from nbnumba.simulate import simulate
 
 sys.path.insert(0, str(ROOT))
 

@@ -10,8 +10,8 @@ import random_commands
 from gate import judge
 from reference import reference_picture
 
+from nbnumba import Experiment, simulate
 from nbnumba.dialect import parse
-from nbnumba.simulate import simulate_command
 
 pytestmark = pytest.mark.differential
 
@@ -27,6 +27,6 @@ def test_random_command(seed: int, semantics: str, tmp_path: Path, monkeypatch: 
     random_commands.prepare_folder(tmp_path)
     monkeypatch.chdir(tmp_path)
     expected = reference_picture(parse(words).settings, tmp_path)
-    ours = simulate_command(words, tmp_path)
+    ours = simulate(Experiment.from_command(words, tmp_path)).array
     verdict = judge(expected.image, ours, left_out=expected.incomparable)
     assert verdict.passed, f"{verdict.reason}; {' '.join(words)}"

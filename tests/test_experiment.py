@@ -10,9 +10,9 @@ import pytest
 
 from nbnumba.dialect import parse
 from nbnumba.experiment import ExperimentRecord
+from nbnumba.rendering import simulate
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
-from nbnumba.simulate import simulate
 
 SWEEP = "-cell 40 -default_F 5 -N 1 -detpixels 8 -oversample 2 -osc 1 -phisteps 3 -detector_thick 100"
 

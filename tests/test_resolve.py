@@ -9,8 +9,8 @@ import pytest
 
 from nbnumba.dialect import parse
 from nbnumba.errors import InputError
+from nbnumba.rendering import simulate
 from nbnumba.resolve import defects_met, resolve
-from nbnumba.simulate import simulate
 
 # One unit cell with one structure factor would look the same from all sides.
 JOB = "-cell 40 50 60 -default_F 40 -N 3 -nointerpolate -detpixels 12 -pixel 1 -distance 50 -oversample 1"

@@ -22,9 +22,9 @@ from nbnumba import trace
 from nbnumba.compare_traces import compare_traces, read
 from nbnumba.dialect import parse
 from nbnumba.experiment import ExperimentRecord
+from nbnumba.rendering import simulate
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
-from nbnumba.simulate import simulate
 
 SMALL = [
     *"-cell 40 50 60 80 95 100 -default_F 10 -N 5 -distance 100 -pixel 1 -detpixels 16 -oversample 1".split(),

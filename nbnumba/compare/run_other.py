@@ -96,7 +96,7 @@ def run_both(executable: str, words: Sequence[str]) -> tuple[tuple[LoadedImage, 
             _run("nbnumba", (sys.executable, "-m", "nbnumba", *prepared), folders[1]),
         )
         _refuse_failures(runs)
-        shape = smv.read_header(folders[1] / command.output.int_file).shape
+        shape = smv.read_header(folders[1] / (command.output.int_file or "")).shape
         images = []
         for run, folder in zip(runs, folders, strict=True):
             path = folder / command.output.float_file

@@ -28,6 +28,7 @@ class Rendered(NamedTuple):
     backend: str
     threads: int
     evaluated_steps: int  # steps whose lattice factor was worked out; the others can only add nothing
+    precision: str = "double"
 
 
 def available_threads() -> int:
@@ -135,16 +136,17 @@ def draw_noise(
     threads: int | None = None,
     progress: Progress | None = None,
     device: int | None = None,
-) -> tuple[NDArray[np.uint16], float, int]:
+    dtype: str = "uint16",
+) -> tuple[NDArray[np.uint16] | NDArray[np.int32], float, int]:
     """Draw photon counts that depend on seed, image number and pixel alone; see `nbnumba.noise`.
 
-    On a GPU where `device` names one, else on the processor: the counts are the same.
+    On a GPU where `device` names one and they are uint16, else on the processor: the counts are the same.
     """
-    if device is not None:
+    if device is not None and dtype == "uint16":
         return renderer(device).draw_noise(mean, region, adc, seed, image_number)
     from . import counter_driver
 
-    return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress)
+    return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress, dtype)
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:

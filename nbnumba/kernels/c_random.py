@@ -147,6 +147,14 @@ def poisson_deviate(mean, table, kept):
 
 
 @strict
+def to_whole(value):
+    """Cut a number to a whole one; NaN and what a 32-bit integer cannot hold give 0."""
+    if not abs(value) < 2147483648.0:
+        return np.int64(0)
+    return np.int64(value)
+
+
+@strict
 def to_unsigned_short(value):
     """Convert as a C cast does on x86-64: through a 32-bit integer, of which the low half is kept.
 
@@ -154,9 +162,13 @@ def to_unsigned_short(value):
     -----
     Below 0 the counts wrap (-3.7 gives 65533); NaN and what a 32-bit integer cannot hold give 0.
     """
-    if not abs(value) < 2147483648.0:
-        return np.uint16(0)
-    return np.uint16(np.int64(value) & 0xFFFF)
+    return np.uint16(to_whole(value) & 0xFFFF)
+
+
+@strict
+def ceiling(counts):
+    """Largest count that an array of uint16 or int32 takes; of int32 the two above are marks of bad pixels."""
+    return 65535.0 if counts.itemsize == 2 else 2147483645.0
 
 
 @strict
@@ -166,7 +178,7 @@ def draw_rows(mean, counts, roi, adc, table, kept, photons):
     Parameters
     ----------
     mean : (n_slow, n_fast) float32 [photons]
-    counts : (n_slow, n_fast) uint16
+    counts : (n_slow, n_fast) uint16 or int32
         Written within the region only.
     roi : (int, int, int, int)
         First and last pixel along fast, first and last along slow, inclusive.
@@ -181,7 +193,7 @@ def draw_rows(mean, counts, roi, adc, table, kept, photons):
     -------
     photons : float
     overloads : int
-        Pixels of these rows that were above 65535.
+        Pixels of these rows that were above what the counts hold.
 
     Notes
     -----
@@ -189,13 +201,15 @@ def draw_rows(mean, counts, roi, adc, table, kept, photons):
     """
     fast_min, fast_max, slow_min, slow_max = roi
     overloads = 0
+    most = ceiling(counts)
     for slow in range(slow_min, slow_max + 1):
         for fast in range(fast_min, fast_max + 1):
             drawn = np.float64(poisson_deviate(mean[slow, fast], table, kept))
             photons += drawn
             drawn += adc
-            if drawn > 65535.0:
-                drawn = 65535.0
+            if drawn > most:
+                drawn = most
                 overloads += 1
-            counts[slow, fast] = to_unsigned_short(drawn)
+            # Below 0 an uint16 wraps, as C's does.
+            counts[slow, fast] = to_whole(drawn) & 0xFFFF if counts.itemsize == 2 else to_whole(drawn)
     return photons, overloads

@@ -24,10 +24,11 @@ def draw(
     image_number: int,
     threads: int,
     progress: Progress | None,
-) -> tuple[NDArray[np.uint16], float, int]:
+    dtype: str,
+) -> tuple[NDArray[np.uint16] | NDArray[np.int32], float, int]:
     """Draw photon counts; see `nbnumba.kernels.draw_noise`."""
     fast_min, fast_max, slow_min, slow_max = region
-    counts = np.zeros(mean.shape, dtype=np.uint16)
+    counts = np.zeros(mean.shape, dtype=dtype)
     rows = max(1, _PIXELS_PER_BLOCK // max(1, fast_max - fast_min + 1))
     starts = range(slow_min, slow_max + 1, rows)
     numbers = np.uint64(seed % 2**64), np.uint64(image_number % 2**64)

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from .c_random import to_unsigned_short
+from .c_random import ceiling, to_unsigned_short, to_whole
 from .elementary import floor, power_of_two, round_even, rounded_product
 from .jit import strict, strict_inner
 
@@ -199,7 +199,7 @@ def draw_rows(mean, counts, region, adc, seed, image):
     Parameters
     ----------
     mean : (n_slow, n_fast) float32 [photons]
-    counts : (n_slow, n_fast) uint16
+    counts : (n_slow, n_fast) uint16 or int32
         Written within the region only.
     region : (int, int, int, int)
         First and last pixel along fast, first and last along slow, inclusive.
@@ -212,16 +212,20 @@ def draw_rows(mean, counts, region, adc, seed, image):
     photons : float
         Sum of the photons drawn, before the offset was added and overloads were clipped.
     overloads : int
-        Pixels above 65535.
+        Pixels above what the counts hold.
     """
     fast_min, fast_max, slow_min, slow_max = region
     photons = 0.0
     overloads = 0
+    most = ceiling(counts)
     for slow in range(slow_min, slow_max + 1):
         for fast in range(fast_min, fast_max + 1):
             pixel = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(fast)
             drawn = poisson_count(np.float64(mean[slow, fast]), seed, image, pixel)
             photons += drawn
-            overloads += drawn + adc > 65535.0
-            counts[slow, fast] = stored_count(drawn, adc)
+            stored = drawn + adc
+            if stored > most:
+                stored = most
+                overloads += 1
+            counts[slow, fast] = to_whole(stored) & 0xFFFF if counts.itemsize == 2 else to_whole(stored)
     return photons, overloads

@@ -141,6 +141,7 @@ class Picture:
             backend="cuda",
             threads=available_threads(),
             evaluated_steps=self._rows * self._columns * self._samples,
+            precision="mixed" if self._variant.single else "double",
         )
 
     def _mark(self) -> Any:

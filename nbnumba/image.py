@@ -1,23 +1,19 @@
-"""Settings -> image: the public Python functions."""
+"""A rendered image: photons, the experiment they belong to, and how they came about."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .experiment import ExperimentRecord
+from .ground_truth import GroundTruth, ground_truth
 from .io.roi import row_blocks
-from .notices import Notify
-from .resolve import resolve
-from .scene import NEVER, build_scene
-from .settings import CommandLine
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +24,7 @@ class Statistics:
     ----------
     maximum : float [photons]
     maximum_fast_m, maximum_slow_m : float [m]
-        Centre of the last sub-pixel of the brightest pixel; 0 when no pixel is above 0.
+        Centre of the last sub-pixel of the brightest pixel, on its panel; 0 when no pixel is above 0.
     mean, rms : float [photons]
         Over the rendered pixels.
     rmsd : float [photons]
@@ -52,11 +48,15 @@ class Image:
 
     Attributes
     ----------
-    array : (n_slow, n_fast) float32 [photons/pixel]
+    array : (n_slow, n_fast) or (n_panels, n_slow, n_fast) float32 [photons/pixel]
+        Of a detector of several panels the first axis counts them; smaller panels are padded with 0.
     experiment : ExperimentRecord
+        Its `detector.panels` tell where every pixel is (`Panel.position`).
     statistics : Statistics
     backend : str
-        What rendered it.
+        What rendered it, "cpu" or "cuda".
+    precision : str
+        "double" or "mixed".
     threads : int
     latch_hkl : (h, k, l) or None
         Fractional indices of the sample that switched interpolation off for the rest of the image.
@@ -72,124 +72,101 @@ class Image:
     experiment: ExperimentRecord
     statistics: Statistics
     backend: str
+    precision: str
     threads: int
     latch_hkl: tuple[float, float, float] | None
     latch: int
     seconds: float
     evaluated_steps: int
 
+    def ground_truth(self, noise_seed: int | None = None, noise_rng: str | None = None) -> GroundTruth:
+        """Return what a file should tell of the image's making.
 
-def simulate(
-    experiment: ExperimentRecord,
-    backend: str = "auto",
-    threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
-    on_compiling: Callable[[], None] | None = None,
-    *,
-    precision: str = "auto",
-    device: int | None = None,
-    notify: Notify | None = None,
-) -> Image:
-    """Render an experiment.
+        Parameters
+        ----------
+        noise_seed, noise_rng
+            Of the noise on the pixels to be written; None without noise.
+        """
+        return ground_truth(
+            self.experiment,
+            command=self.experiment.command,
+            backend=self.backend,
+            precision=self.precision,
+            noise_seed=noise_seed,
+            noise_rng=noise_rng,
+        )
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the image in the format that the name's ending tells; see `nbnumba.saving.save`."""
+        from .saving import save
+
+        save(self, path, **options)
+
+    def with_noise(self, seed: int, rng: str = "counter", number: int = 0) -> NDArray[np.int32]:
+        """Draw photon counts.
+
+        Parameters
+        ----------
+        seed : int
+        rng : {"counter", "c"}
+            Random numbers counted by pixel, or those of the C program.
+        number : int
+            Images of one series have one seed and differ in the number; for "counter" alone.
+
+        Returns
+        -------
+        like `array`, int32 [photons]
+            Without offset.
+
+        Raises
+        ------
+        InputError
+            For an unknown generator.
+        """
+        from .noise import poisson_image_c, poisson_image_counter
+
+        rows = self.array.reshape(-1, self.array.shape[-1])
+        roi = self.experiment.sampling.roi if self.array.ndim == 2 else None
+        if rng == "counter":
+            noise = poisson_image_counter(rows, seed, 0.0, roi, image_number=number, dtype="int32")
+        elif rng == "c":
+            table = list(self.experiment.random_table)
+            noise = poisson_image_c(rows, seed, 0.0, roi, table=table, dtype="int32")
+        else:
+            raise InputError(f"noise_rng: {rng!r} is unknown; allowed: counter, c")
+        return noise.counts.reshape(self.array.shape).astype(np.int32, copy=False)
+
+
+def statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
+    """Work out the numbers of C's report (nanoBragg.c:3048-3130).
 
     Parameters
     ----------
     experiment : ExperimentRecord
-    backend : {"auto", "cpu", "cuda"}
-    threads : int, optional
-        Every core that this process may use by default.
-    progress : callable, optional
-        Receives the fraction done, a few times a second.
-    on_compiling : callable, optional
-        Called once when the kernel must be compiled first, which takes some seconds.
-    precision : {"auto", "double", "mixed"}
-        Of a GPU; "auto" chooses by its float64 rate.
-    device : int, optional
-        Number of the GPU among the visible ones; the first by default.
-    notify : callable, optional
-        Receives a line where a GPU is there and the processor renders instead.
-
-    Raises
-    ------
-    DeviceError
-        When the GPU of an explicit "cuda" is not there or fails.
-    InputError
-        For more threads than cores.
+    array : as `Image.array`
+    omega_sum : float [sr]
+        Over pixels, sub-pixels and layers.
+    threads : int
     """
-    from . import kernels
-
-    start = time.perf_counter()
-    scene = build_scene(experiment)
-    rendered = kernels.render(
-        scene, backend, threads, progress, on_compiling, precision=precision, device=device, notify=notify
-    )
-    latch_hkl = kernels.sample_hkl(scene, rendered.latch) if rendered.latch != NEVER else None
-    return Image(
-        array=rendered.image,
-        experiment=experiment,
-        statistics=_statistics(experiment, rendered.image, rendered.solid_angle, rendered.threads),
-        backend=rendered.backend,
-        threads=rendered.threads,
-        latch_hkl=latch_hkl,
-        latch=rendered.latch,
-        seconds=time.perf_counter() - start,
-        evaluated_steps=rendered.evaluated_steps,
-    )
-
-
-def simulate_command(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> NDArray[np.float32]:
-    """Render a nanoBragg command line and write nothing but its Fdump.bin.
-
-    Parameters
-    ----------
-    words : sequence of str
-        The words after the program's name.
-    folder : path, optional
-        Where relative file names start; the working folder by default.
-
-    Returns
-    -------
-    (n_slow, n_fast) float32 [photons/pixel]
-
-    Raises
-    ------
-    InputError
-        For a mistake in the words or in a file that they name.
-    FileError
-        For a file that is missing or unreadable.
-    DeviceError
-        When an explicit -backend is not there.
-    """
-    from .dialect import parse
-
-    here = Path.cwd()
-    try:
-        if folder is not None:
-            os.chdir(folder)
-        command: CommandLine = parse(words)
-        experiment = resolve(command.settings, lambda line: None)
-    finally:
-        os.chdir(here)
-    engine = command.engine
-    image = simulate(experiment, engine.backend, engine.threads, precision=engine.precision, device=engine.device)
-    return image.array
-
-
-def _statistics(experiment: ExperimentRecord, image: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
-    """Work out the numbers of C's report (nanoBragg.c:3048-3130)."""
-    sampling = experiment.sampling
+    sampling, panels = experiment.sampling, experiment.detector.panels
     fast_first, fast_last, slow_first, slow_last = sampling.roi
-    region = image[slow_first : slow_last + 1, fast_first : fast_last + 1]
+    n_fast = array.shape[-1]
+    rows = array.reshape(-1, n_fast)
+    region = rows if len(panels) > 1 else rows[slow_first : slow_last + 1, fast_first : fast_last + 1]
     mask = sampling.mask
-    rendered = region.size
+    pixels = sum(panel.n_slow * panel.n_fast for panel in panels) if len(panels) > 1 else region.size
+    rendered = pixels
     if mask is not None:
         rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
     mean, squares, deviations = _moments(region, max(1, rendered), threads)
+    if pixels < region.size:  # panels that are padded
+        deviations = max(0.0, deviations - (region.size - pixels) * mean * mean)
     rms = float(np.sqrt(squares / (max(2, rendered) - 1)))
-    rmsd = float(np.sqrt(deviations / (max(2, region.size) - 1)))
-    slow, fast = divmod(int(np.argmax(image)), image.shape[1])
-    maximum = max(0.0, float(image[slow, fast]))
-    subpixel = experiment.detector.panels[0].pixel_size / sampling.oversample
+    rmsd = float(np.sqrt(deviations / (max(2, pixels) - 1)))
+    row, fast = divmod(int(np.argmax(rows)), n_fast)
+    maximum = max(0.0, float(rows[row, fast]))
+    panel_number, slow = divmod(row, array.shape[-2])
+    subpixel = panels[panel_number].pixel_size / sampling.oversample
     last = sampling.oversample - 1
     fast_m = subpixel * (fast * sampling.oversample + last) + subpixel / 2.0
     slow_m = subpixel * (slow * sampling.oversample + last) + subpixel / 2.0

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from goldens import copy_inputs, load
 
+from nbnumba.api import Experiment
 from nbnumba.dialect import parse
+from nbnumba.image import _moments
+from nbnumba.rendering import simulate
 from nbnumba.resolve import resolve
-from nbnumba.simulate import _moments, simulate, simulate_command
 
 
 def test_an_image_of_a_command_line(tmp_path: Path) -> None:
     golden = load("still_lysozyme")
     copy_inputs(tmp_path)
     before = Path.cwd()
-    image = simulate_command([*golden.words, "-nodump"], tmp_path)
+    image = simulate(Experiment.from_command(golden.words, tmp_path)).array
     assert Path.cwd() == before
     assert image.dtype == np.float32
     np.testing.assert_allclose(

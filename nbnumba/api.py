@@ -1,0 +1,234 @@
+"""Experiments as users make them: from keywords, from a command line, from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from . import keywords as kw
+from .dialect import parse
+from .errors import InputError
+from .experiment import ExperimentRecord
+from .keywords import Keywords
+from .notices import Notify
+from .resolve import resolve
+from .settings import CommandLine, Semantics
+from .structure_factors import ReflectionTable
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_PROGRAMS = ("nanoBragg", "nbnumba")
+
+
+class Experiment(ExperimentRecord):
+    """A crystal in a beam before a detector, ready to be simulated.
+
+    It cannot be changed; `replace` makes another one. All files are read, and all mistakes found, when it is made.
+    Attributes are those of `ExperimentRecord`: what was worked out, in SI units.
+
+    Parameters
+    ----------
+    semantics : {"exact", "c"}
+        The physics, or the picture of the C program with its defects.
+    notify : callable, optional
+        Receives one-line remarks, as the program prints them on standard error.
+    **keywords
+        See `nbnumba.keywords.Keywords`: names carry their unit, and what is left out has the default of the command
+        line. A crystal and structure factors are needed.
+
+    Raises
+    ------
+    InputError
+        A ValueError: for a value that is not allowed, or the content of a file.
+    FileError
+        An OSError: for a file that is missing or unreadable.
+    TypeError
+        For an unknown keyword.
+
+    Examples
+    --------
+    >>> import nbnumba
+    >>> experiment = nbnumba.Experiment(
+    ...     cell=(78, 78, 38, 90, 90, 90), default_F=100, N=5, wavelength_A=1.0, distance_mm=100, detpixels=64
+    ... )
+    >>> nbnumba.simulate(experiment).array.shape
+    (64, 64)
+    """
+
+    def __init__(
+        self,
+        *,
+        semantics: str = "exact",
+        notify: Notify = lambda line: None,
+        **keywords: Unpack[Keywords],
+    ) -> None:
+        if semantics not in list(Semantics):
+            raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
+        words = ("-semantics", semantics, *kw.words_of(keywords))
+        try:
+            command = parse(words)
+            settings = dataclasses.replace(
+                command.settings,
+                dump_file=os.fspath(keywords["dump"]) if keywords.get("dump") is not None else None,
+                write_dump=False,
+                reflections=_table(keywords.get("hkl"), command.settings.default_F),
+            )
+            self._take(resolve(settings, notify), command, dict(keywords))
+        except InputError as error:
+            raise InputError(kw.named_after(list(keywords), str(error))) from None
+
+    def _take(self, record: ExperimentRecord, command: CommandLine, keywords: dict[str, Any] | None) -> None:
+        for field in dataclasses.fields(ExperimentRecord):
+            object.__setattr__(self, field.name, getattr(record, field.name))
+        object.__setattr__(self, "command", command.words)
+        object.__setattr__(self, "engine", command.engine)
+        object.__setattr__(self, "_keywords", keywords)
+
+    @classmethod
+    def from_command(
+        cls,
+        command: str | Sequence[str],
+        folder: str | os.PathLike[str] | None = None,
+        notify: Notify = lambda line: None,
+    ) -> Experiment:
+        """Make the experiment of a nanoBragg command line; its semantics are "c" unless it says -semantics exact.
+
+        Parameters
+        ----------
+        command : str or sequence of str
+            Words, with or without the program's name in front; a string is split as a shell does. Options that name
+            output files have no effect, and no Fdump.bin is written.
+        folder : path, optional
+            Where relative file names start; the working folder by default.
+        notify : callable, optional
+            Receives one-line remarks.
+
+        Raises
+        ------
+        InputError, FileError
+            As the program would end.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> line = "-cell 78 78 38 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -detpixels 64"
+        >>> nbnumba.Experiment.from_command(line).beam.wavelength
+        1e-10
+        """
+        words = _words(command)
+        parsed = parse(words, folder)
+        for line in parsed.notices:
+            notify(line)
+        record = resolve(dataclasses.replace(parsed.settings, write_dump=False), notify)
+        experiment = cls.__new__(cls)
+        experiment._take(record, parsed, None)
+        return experiment
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], notify: Notify = lambda line: None) -> Experiment:
+        """Make the experiment that a file describes; its relative file names start in its folder.
+
+        Parameters
+        ----------
+        path : path
+            A command line as text (line breaks and lines that begin with # do not count); a ``.toml`` with keywords
+            of `Experiment`; or an NXmx file that nbnumba has written, for its first image.
+        notify : callable, optional
+            Receives one-line remarks.
+
+        Raises
+        ------
+        InputError, FileError
+            The file is missing or unreadable, or describes no experiment.
+        """
+        from .io.reading import opened, read_text
+
+        name = os.fspath(path)
+        folder = Path(name).resolve().parent
+        with opened(name, "") as file:
+            hdf5 = file.read(len(_HDF5)) == _HDF5
+        if hdf5:
+            from .io.nexus import read_command
+
+            return cls.from_command(read_command(name), folder, notify)
+        text = read_text(name, "")
+        if name.endswith(".toml"):
+            return cls(notify=notify, **_toml_keywords(name, text, folder))
+        lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+        return cls.from_command(" ".join(line.rstrip("\\") for line in lines), folder, notify)
+
+    def replace(self, **keywords: Unpack[Keywords]) -> Experiment:
+        """Return the same experiment but for some keywords.
+
+        Raises
+        ------
+        InputError
+            For an experiment that was not made from keywords.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> near = nbnumba.Experiment(cell=(78, 78, 38), default_F=100, distance_mm=100, detpixels=64)
+        >>> near.replace(distance_mm=200).detector.panels[0].distance
+        0.2
+        """
+        own: dict[str, Any] | None = getattr(self, "_keywords", None)
+        if own is None:
+            raise InputError("replace: goes with an experiment made from keywords; change the command line instead")
+        merged: dict[str, Any] = {**own, **keywords}
+        return type(self)(semantics=self.semantics.value, **merged)
+
+
+def _table(hkl: Any, default_F: float) -> ReflectionTable | None:
+    """Return reflections that are given as an array."""
+    if not kw.is_table(hkl):
+        return None
+    from .io.index_box import LARGEST_F, IndexBox, inside
+
+    rows = np.asarray(hkl, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 4 or len(rows) == 0:
+        raise InputError(f"hkl: has the shape {rows.shape}; allowed: (n, 4), rows of h, k, l, F")
+    indices, F = rows[:, :3], rows[:, 3]
+    if not np.all(np.abs(indices) < 2**31) or np.any(indices != np.round(indices)):
+        raise InputError("hkl: h, k and l must be whole numbers below 2^31")
+    if not np.all(np.abs(F) <= LARGEST_F):
+        raise InputError(f"hkl: every F must be a number from {-LARGEST_F:g} to {LARGEST_F:g}")
+    low, high = indices.min(axis=0).astype(int), indices.max(axis=0).astype(int)
+    box = IndexBox(*(int(bound) for pair in zip(low, high, strict=True) for bound in pair))
+    box.check_fits("hkl")
+    table = box.table(default_F)
+    inside(table)[tuple((indices.astype(int) - low).T)] = F
+    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, len(rows))
+
+
+def _words(command: str | Sequence[str]) -> list[str]:
+    """Return the words of a command line without the program's name."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise InputError(f"the command line cannot be split into words: {error}") from None
+    if words and Path(words[0]).name in _PROGRAMS:
+        del words[0]
+    return words
+
+
+def _toml_keywords(name: str, text: str, folder: Path) -> dict[str, Any]:
+    """Return the keywords of a TOML file, their file names starting in its folder."""
+    import tomllib
+
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name}: {error}") from None
+    unknown = [key for key in found if key not in Keywords.__annotations__ and key != "semantics"]
+    if unknown:
+        raise InputError(f"{name}: {unknown[0]} is no keyword of an experiment")
+    for key in ("matrix", "hkl", "pdb", "dump", "sources", "mask", "expt"):
+        if isinstance(found.get(key), str):
+            found[key] = os.fspath(folder / found[key])
+    return found
