@@ -12,8 +12,9 @@ from .experiment import Detector
 from .io import smv
 from .noise import poisson_image_c, poisson_image_counter, seed_from_time
 from .notices import Notify
+from .plain_headers import untold
 from .settings import Output, Semantics, Settings
-from .vectors import Array, dot
+from .vectors import Array
 
 
 def header_style(
@@ -36,11 +37,9 @@ def header_style(
         A style of `nbnumba.io.smv.header`.
     """
     style = output.smv_header or ("c" if semantics is Semantics.C else "dials")
-    tilted = abs(abs(dot(detector.panels[0].normal, beam_direction)) - 1.0) > 1e-9
-    if style != "c" and (tilted or detector.curved):
-        notify(
-            "SMV headers cannot tell that a detector is tilted or curved: readers will take it for a flat, upright one"
-        )
+    if style != "c":
+        for line in untold(detector, beam_direction, "SMV"):
+            notify(line)
     return style
 
 

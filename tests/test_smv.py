@@ -7,15 +7,22 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import dxtbx_reader
 import fabio
 import numpy as np
 import pytest
 from goldens import INPUTS, Golden, load, names
+from plain_experiments import CENTERS, experiment, lab_position, points
+from requirements import requires
 from test_pgm import roi_of
 
 from nbnumba.errors import FileError, InputError
+from nbnumba.experiment import ExperimentRecord
+from nbnumba.ground_truth import ground_truth
 from nbnumba.io import smv
 from nbnumba.io.smv import SmvFields
+from nbnumba.plain_headers import truth_lines
+from nbnumba.smv_output import smv_fields
 
 RADIANS = math.pi / 180.0
 WRITTEN = 5e-12  # half a unit of the last of 12 digits
@@ -205,6 +212,74 @@ def test_fabio_finds_pixels_and_header(tmp_path: Path, style: str, fields: SmvFi
     np.testing.assert_array_equal(image.data, data)
     read = {key: value for key, value in image.header.items() if key in keys_of(header)}
     assert read == keys_of(header)
+
+
+def write_with_truth(path: Path, style: str, words: str) -> tuple[ExperimentRecord, np.ndarray]:
+    record = experiment(words)
+    truth = ground_truth(record, command=["-mat", "PHI = 3; ORGX=4 }.mat", *words.split()], noise_seed=5)
+    panel = record.detector.panels[0]
+    counts = np.arange(panel.n_slow * panel.n_fast, dtype=np.uint16).reshape(panel.n_slow, panel.n_fast) + 40
+    fields = smv_fields(record.detector, record.settings, record.goniometer.osc, 40.0)
+    smv.write(path, counts, smv.header(fields, style, truth_lines(record, truth)))
+    return record, counts
+
+
+@requires("DIALS' reader")
+@pytest.mark.readers
+@pytest.mark.parametrize(("style", "reader"), [("dials", "FormatSMVADSC"), ("adxv", "FormatSMVJHSim")])
+def test_dials_finds_every_pixel_where_it_is(tmp_path: Path, style: str, reader: str) -> None:
+    written = []
+    for number, (name, words) in enumerate(CENTERS.items(), 1):
+        path = tmp_path / f"shot_{number:04d}.img"
+        written.append((name, path, *write_with_truth(path, style, f"{words} -phi {number} -osc 0.5")))
+    results = dxtbx_reader.read([(path, points(record)) for _, path, record, _ in written])
+    for (name, _, record, counts), found in zip(written, results, strict=True):
+        assert "error" not in found, (name, found)
+        assert found["format"].startswith(reader)
+        np.testing.assert_array_equal(found["data"][0][0], counts)
+        # The reader's frame has fast along +x, slow along -y and the beam along -z.
+        panel, beam = record.detector.panels[0], record.beam.direction
+        frame = np.array([panel.fast, -panel.slow, -beam])
+        ours = [frame @ lab_position(record, *point) for point in points(record)]
+        # 1e-9 m, in which the digits of the header may differ.
+        np.testing.assert_allclose(np.array(found["points_mm"]) / 1000.0, ours, rtol=0.0, atol=1e-9, err_msg=name)
+        assert found["wavelengths_A"][0] == pytest.approx(record.beam.wavelength * 1e10, rel=WRITTEN)
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("style", ["dials", "adxv"])
+def test_the_truth_is_told_behind_the_rest(tmp_path: Path, style: str) -> None:
+    record, counts = write_with_truth(tmp_path / "shot_0001.img", style, "-mosflm")
+    image = fabio.open(str(tmp_path / "shot_0001.img"))
+    np.testing.assert_array_equal(image.data, counts)
+    direct = np.array(image.header["DIRECT_SPACE_ABC"].split(","), float).reshape(3, 3)
+    # Of the frame of MOSFLM, readers call z x, y y, and the beam, x, -z.
+    x, y, z = record.crystal.real_space.T * 1e10
+    np.testing.assert_allclose(direct, np.array([z, y, -x]).T, atol=1e-9)  # 12 digits are written
+    assert image.header["NBNUMBA_NOISE_SEED"] == "5"
+    assert image.header["NBNUMBA_SEMANTICS"] == "exact"
+    raw = (tmp_path / "shot_0001.img").read_bytes()
+    assert len(raw) == int(image.header["HEADER_BYTES"]) + counts.nbytes
+    assert int(image.header["HEADER_BYTES"]) % 512 == 0
+    assert raw.index(b"BEAMLINE=") < raw.index(b"DIRECT_SPACE_ABC=") < raw.index(b"}\f")
+    # What looks for keywords anywhere, as C does, finds none of the truth.
+    plain = smv.SmvHeader(raw[: raw.index(b"DIRECT_SPACE")].decode(), 0, 0, 0, "little")
+    whole = smv.read_header(tmp_path / "shot_0001.img")
+    for (
+        key
+    ) in "PIXEL_SIZE DISTANCE CLOSE_DISTANCE WAVELENGTH BEAM_CENTER_X BEAM_CENTER_Y ORGX ORGY PHI OSC_RANGE".split():
+        assert whole.value_of(key) == plain.value_of(key)
+
+
+def test_a_header_of_c_holds_no_truth() -> None:
+    assert smv.header(LONG, "c", [("NBNUMBA_VERSION", "1")]) == smv.header(LONG, "c")
+    assert b"NBNUMBA_VERSION=1;\n}\f" in smv.header(LONG, "dials", [("NBNUMBA_VERSION", "1")])
+
+
+@pytest.mark.parametrize("value", ["a=b", "a;b", "a}b", "a\nb", "\u00e9", "a\fb"])
+def test_truth_that_would_break_a_header(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot hold"):
+        smv.header(SHORT, "dials", [("KEY", value)])
 
 
 @pytest.mark.parametrize("style", ["c", "dials", "adxv"])

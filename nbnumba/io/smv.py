@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -244,7 +245,7 @@ class SmvFields:
     adc: float
 
 
-def header(fields: SmvFields, style: str) -> bytes:
+def header(fields: SmvFields, style: str, truth: Sequence[tuple[str, str]] = ()) -> bytes:
     """Return a header, padded to a multiple of 512 bytes.
 
     Parameters
@@ -256,16 +257,18 @@ def header(fields: SmvFields, style: str) -> bytes:
         "dials": BEAM_CENTER_X/Y along slow and fast from the corner, which dxtbx's ADSC reader takes as they are.
         "adxv": BEAM_CENTER_X/Y such that dxtbx's reader for BEAMLINE=fake, which takes them for ADXV's
         and adds a pixel to each, finds the beam.
+    truth : sequence of (key, value)
+        Further lines, behind the others; left out of style "c". They must hold none of the keywords of a header.
 
     Returns
     -------
     bytes
-        512 bytes where the text fits, else 1024.
+        512 bytes where the text fits, else the next multiple.
 
     Raises
     ------
     ValueError
-        The style is none of the three.
+        The style is none of the three, or a further line would end before its end or hold two values.
 
     Notes
     -----
@@ -273,6 +276,8 @@ def header(fields: SmvFields, style: str) -> bytes:
     beam. C's text is at nanoBragg.c:3158-3182. The numbers of the other styles carry 12 digits.
     """
     lines = _lines(fields, style)
+    if style != "c":
+        lines += "".join(map(_further_line, truth))
     size = 512
     while True:
         text = f"{{\nHEADER_BYTES={size};\n{lines}}}\f".encode("ascii")
@@ -280,6 +285,14 @@ def header(fields: SmvFields, style: str) -> bytes:
         if len(text) <= size:
             return text.ljust(size, b" ")
         size += 512
+
+
+def _further_line(pair: tuple[str, str]) -> str:
+    text = "".join(pair)
+    if not text.isascii() or not text.isprintable() or set("=;{}") & set(text):
+        raise ValueError(f"a header cannot hold the line {quote('='.join(pair))}")
+    key, value = pair
+    return f"{key}={value};\n"
 
 
 def _lines(fields: SmvFields, style: str) -> str:
