@@ -40,6 +40,8 @@ _UNITS = {
     "panel_origin": "m",
 }
 
+_TEXTS = {item.name for item in dataclasses.fields(GroundTruth) if str(item.type).startswith("str")}
+
 
 class NexusWriter:
     """Writes images of one detector into an NXmx file; a context manager.
@@ -153,6 +155,11 @@ class NexusWriter:
         image = self._stacked(pixels)
         self._data[index] = image
         self._shots[index] = _Shot.of(experiment, truth)
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file, for what a caller has to add to it."""
+        return self._file
 
     def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Lay the panels below one another."""
@@ -277,7 +284,12 @@ def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
     one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
     return nexus_writing.Shots(
         spectra=[shot.spectrum for shot in shots],
-        rotation=_rotation(shots),
+        rotation=nexus_writing.joined_rotation(
+            np.array([shot.spindle for shot in shots]),
+            np.array([shot.start for shot in shots]),
+            np.array([shot.width for shot in shots]),
+            np.array([shot.truth["A_matrix"] for shot in shots]),
+        ),
         stokes=stokes,
         total_flux=flux if known else None,
         beam_size=shots[0].beam_size if known and one_size else None,
@@ -285,27 +297,8 @@ def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
     )
 
 
-def _rotation(shots: Sequence[_Shot]) -> nexus_writing.Rotation | None:
-    """Return the rotation that the images are slices of; None for stills."""
-    first = shots[0]
-    if first.width == 0.0:
-        return None
-    sense = math.copysign(1.0, first.width)
-    starts = sense * np.array([shot.start for shot in shots])
-    widths = sense * np.array([shot.width for shot in shots])
-    # Rounding of angles that were typed in degrees and added up, not a change that any reader would see.
-    slack = 1e-6 * widths[0]
-    same = all(
-        np.allclose(shot.spindle, first.spindle, rtol=0.0, atol=1e-12)
-        and np.array_equal(shot.truth["A_matrix"], first.truth["A_matrix"])
-        for shot in shots
-    )
-    follows = np.all(np.abs(np.diff(starts) - widths[:-1]) <= slack) and np.all(np.abs(widths - widths[0]) <= slack)
-    return nexus_writing.Rotation(sense * first.spindle, starts, float(widths[0])) if same and follows else None
-
-
 def _column(name: str, values: Sequence[Any]) -> Column:
-    if any(isinstance(value, str) for value in values):
+    if name in _TEXTS:
         return Column(["" if value is None else value for value in values])
     missing = None
     if any(value is None for value in values):
