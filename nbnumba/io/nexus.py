@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .atomic import PathLike
-from .nexus_writing import DATA, DETECTOR, TRUTH, Column
 from .nexus_file import read
+from .nexus_writing import DATA, DETECTOR, TRUTH, Column
 from .reading import label
 
 if TYPE_CHECKING:

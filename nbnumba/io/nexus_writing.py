@@ -28,6 +28,7 @@ TRUTH = "/entry/ground_truth"
 DETECTOR = "/entry/instrument/detector"
 BEAM = "/entry/instrument/beam"
 SAMPLE = "/entry/sample"
+SPECTRUM = "incident_wavelength_1Dspectrum"
 _AXES = f"{DETECTOR}/transformations"
 
 # DIALS' reader asserts a thickness above zero, from which it works out a parallax. This one is too thin to be seen.
@@ -144,6 +145,31 @@ class Shots:
     total_flux: Array | None = None
     beam_size: float | None = None
     truth: Mapping[str, Column] = field(default_factory=dict)
+
+
+def joined_rotation(axes: Array, starts: Array, widths: Array, orientations: Array | None) -> Rotation | None:
+    """Return the rotation that images are slices of; None where they do not continue one another.
+
+    Parameters
+    ----------
+    axes : (n, 3)
+    starts, widths : (n,) [deg]
+        Of either sign.
+    orientations : (n, ...) or None
+        What is the same in all images of one rotation.
+    """
+    sense = np.copysign(1.0, widths[0])
+    axes, starts, widths = sense * axes, sense * starts, sense * widths
+    # Rounding of angles that were typed and added up, not a change that any reader would see.
+    slack = 1e-6 * widths[0]
+    follows = (
+        widths[0] > 0.0
+        and np.all(np.abs(widths - widths[0]) <= slack)
+        and np.all(np.abs(np.diff(starts) - widths[:-1]) <= slack)
+        and np.all(np.abs(axes - axes[0]) <= 1e-12)
+        and (orientations is None or np.all(orientations == orientations[0]))
+    )
+    return Rotation(axes[0], starts, float(widths[0])) if follows else None
 
 
 def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
@@ -265,11 +291,10 @@ def write_shots(file: h5py.File, shots: Shots) -> None:
     means = np.array([np.sum(w * s) / np.sum(s) if len(w) > 1 else w[0] for w, s in shots.spectra])
     wavelength = _quantity(beam, "incident_wavelength", means * 1e10, "angstrom")
     if any(len(wavelengths) > 1 for wavelengths, _ in shots.spectra):
-        name = "incident_wavelength_1Dspectrum"
-        wavelength.attrs["variant"] = name
+        wavelength.attrs["variant"] = SPECTRUM
         channels, weights = _padded(shots.spectra)
-        _quantity(beam, name, channels * 1e10, "angstrom")
-        beam[f"{name}_weights"] = weights
+        _quantity(beam, SPECTRUM, channels * 1e10, "angstrom")
+        beam[f"{SPECTRUM}_weights"] = weights
     if shots.stokes is not None:
         beam["incident_polarization_stokes"] = shots.stokes
     if shots.total_flux is not None:
