@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from . import kernels, report, saving
 from .console import Reporter, progress_bar
@@ -40,7 +41,12 @@ def run(command: CommandLine, notify: Notify) -> None:
     output, engine = command.output, command.engine
     kernels.check_engine(engine.backend, engine.threads, engine.device)
     _check_outputs(command, notify)
-    experiment = resolve(command.settings, notify, lambda experiment: _check_experiment(experiment, command))
+    experiment = resolve(
+        command.settings,
+        notify,
+        lambda experiment: _check_experiment(experiment, command),
+        cache_folder=_folder_of_results(output),
+    )
     experiment = replace(experiment, command=command.words, engine=engine)
     output = _for_panels(output, experiment, notify)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
@@ -68,6 +74,13 @@ def run(command: CommandLine, notify: Notify) -> None:
         _trace(image, output.trace_pixel, output.trace_file, say)
     device = (engine.device or 0) if image.backend == "cuda" else None
     _Writer(image, output, style, say, notify, device).write_all(seed)
+
+
+def _folder_of_results(output: Output) -> Path | None:
+    """Return where to keep what a later run can use, None where the image goes to a device or a pipe."""
+    folder = Path(output.float_file).absolute().parent
+    system = any(folder.is_relative_to(place) for place in ("/dev", "/proc"))
+    return None if system else Path(output.float_file).parent
 
 
 def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:

@@ -23,7 +23,7 @@ from .files import check_files
 from .io import smv
 from .io.index_box import free_memory, gigabytes
 from .io.reflection_file import Cell
-from .lacking import lacks_crystal
+from .lacking import has_crystal, lacks_crystal
 from .model_factors import Reach
 from .noise import seed_from_time
 from .notices import Notify
@@ -71,6 +71,8 @@ def resolve(
         raise InputError(lacking)
     check_files(settings)
     structure_factors.check_options(settings)
+    if not has_crystal(settings):
+        settings = _with_cell_of_file(settings, notify)
     clipping: list[str] = []
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
@@ -193,6 +195,20 @@ def _crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[i
         mosaic_spread=spread,
         mosaic_seed=settings.mosaic_seed,
         mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.mosaic_seed, random_table),
+    )
+
+
+def _with_cell_of_file(settings: Settings, notify: Notify) -> Settings:
+    """Let the cell that the file of structure factors states serve as -cell."""
+    file, cell = structure_factors.cell_of_file(settings)
+    numbers = " ".join(f"{value:.6g}" for value in cell)
+    notify(f"no crystal is given: -cell {numbers} is taken from {file}, in the orientation of -cell")
+    a, b, c, alpha, beta, gamma = cell
+    return dataclasses.replace(
+        settings,
+        cell_given=True,
+        cell_lengths_A=(a, b, c),
+        cell_angles=(math.radians(alpha), math.radians(beta), math.radians(gamma)),
     )
 
 

@@ -16,7 +16,7 @@ from .io.atomic import reason
 from .io.index_box import IndexBox, inside
 from .io.reflection_file import Cell
 from .lacking import lacks_structure_factors
-from .model_factors import Reach, factors_of_model
+from .model_factors import Reach, cell_of_model, factors_of_model
 from .settings import Settings
 
 
@@ -171,6 +171,27 @@ def check_options(settings: Settings) -> None:
         raise InputError(f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out")
     if reflection_file.kind(settings.hkl_file) is None:
         raise InputError(f"{option}: -hkl {settings.hkl_file} is a text list, not an MTZ or CIF file; leave it out")
+
+
+def cell_of_file(settings: Settings) -> tuple[str, Cell]:
+    """Return the file of structure factors, as typed, and the unit cell that it states.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is malformed or states no cell.
+    """
+    if settings.pdb_file is not None:
+        return f"-pdb {settings.pdb_file}", cell_of_model(settings.pdb_file)
+    assert settings.hkl_file is not None
+    kind, cell = reflection_file.kind(settings.hkl_file), None
+    if kind is not None:
+        cell = reflection_file.cell_of(settings.hkl_file, kind, settings.hkl_column)
+    if cell is None:
+        raise InputError(f"-hkl {settings.hkl_file}: states no unit cell; give -mat FILE or -cell a b c al be ga")
+    return f"-hkl {settings.hkl_file}", cell
 
 
 def _from_file(

@@ -372,16 +372,12 @@ def _read_cif(path: PathLike, column: str | None, option: str) -> _Columns:
     try:
         document = gemmi.cif.read_string(data)
         operations = _listed_operations(document)
-        small = [gemmi.hkl_cif_as_refln_block(block) for block in document]
-        macro = list(gemmi.as_refln_blocks(document))
+        # Small molecules write _refln_index_h, the others _refln.index_h. A block is moved out of its document.
+        small = [block for block in document if block.find_loop("_refln_index_h")]
+        converted = [gemmi.hkl_cif_as_refln_block(block) for block in small] or list(gemmi.as_refln_blocks(document))
     except (RuntimeError, ValueError, IndexError) as error:
         _refuse_reading(place, CIF, error)
-    tables = [
-        block
-        for pair in zip(macro, small, strict=True)
-        for block in pair
-        if block.default_loop is not None and not block.is_unmerged()
-    ]
+    tables = [block for block in converted if block.default_loop is not None and not block.is_unmerged()]
     if not tables:
         raise InputError(f"{place}: holds no loop of merged reflections (_refln.index_h ... or _refln_index_h ...)")
     block, names, intensity = _choose_cif(tables, column, place)
