@@ -12,7 +12,7 @@ import numpy as np
 from . import __version__
 from .experiment import ExperimentRecord
 from .frames import to_imgcif
-from .lattice import reciprocal_from_cell
+from .lattice import upright_reciprocal
 from .vectors import Array, length
 
 
@@ -96,7 +96,7 @@ def ground_truth(
     real_A = np.linalg.inv(A)  # rows a, b, c
     lengths = np.array([length(row) for row in real_A])
     angles = np.array([_angle(real_A[i], real_A[j]) for i, j in ((1, 2), (0, 2), (0, 1))])
-    B = reciprocal_from_cell(lengths, angles).T
+    B = upright_reciprocal(lengths, angles).T
     return GroundTruth(
         command=shlex.join(command),
         version=__version__,

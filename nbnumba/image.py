@@ -96,6 +96,12 @@ class Image:
             noise_rng=noise_rng,
         )
 
+    def _repr_png_(self) -> bytes:
+        """Return the picture that a notebook shows."""
+        from .io import preview
+
+        return preview.png(self.array.reshape(-1, self.array.shape[-1]))
+
     def save(self, path: str | os.PathLike[str], **options: Any) -> None:
         """Write the image in the format that the name's ending tells; see `nbnumba.saving.save`."""
         from .saving import save

@@ -351,7 +351,7 @@ def _A_matrix(name: str, given: dict[str, Any]) -> list[str]:
 def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     import numpy as np
 
-    from .lattice import complete_cell, reciprocal_from_cell
+    from .lattice import complete_cell, upright_reciprocal
 
     U = _three_by_three(name, given[name])
     # Of six decimals, as people paste them; what follows takes the matrix as it is.
@@ -361,7 +361,7 @@ def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     numbers += [-1.0] * (6 - len(numbers))
     a, b, c, *angles = numbers
     alpha, beta, gamma = (math.radians(angle) for angle in angles)
-    B = reciprocal_from_cell(*complete_cell((a, b, c), (alpha, beta, gamma))).T
+    B = upright_reciprocal(*complete_cell((a, b, c), (alpha, beta, gamma))).T
     return ["-A_matrix", *(repr(float(value)) for value in (U @ B).T.ravel())]
 
 

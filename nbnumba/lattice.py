@@ -111,6 +111,24 @@ def reciprocal_from_cell(lengths_A: Array, angles: Array) -> Array:
     )
 
 
+def upright_reciprocal(lengths_A: Array, angles: Array) -> Array:
+    """Reciprocal vectors of a cell with a* along x and b* in the xy plane: the matrix B of Busing and Levy, transposed.
+
+    Returns
+    -------
+    (3, 3) [1/Angstrom]
+        Rows a*, b*, c*.
+
+    Notes
+    -----
+    Acta Cryst. 22 (1967) 457. Unlike `reciprocal_from_cell`, which does as C, it has the angles of the cell also where
+    none of them is 90 degrees.
+    """
+    cosines = np.cos(np.array([[0.0, angles[2], angles[1]], [angles[2], 0.0, angles[0]], [angles[1], angles[0], 0.0]]))
+    np.fill_diagonal(cosines, 1.0)
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(np.outer(lengths_A, lengths_A) * cosines)))
+
+
 def misset(reciprocal_A: Array, angles: tuple[float, float, float]) -> Array:
     """Turn three reciprocal vectors about x, then y, then z [rad]."""
     return np.array([rotate_xyz(row, *angles) for row in reciprocal_A])

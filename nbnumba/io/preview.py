@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,12 @@ def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | No
     FileError
         The file cannot be written.
     """
+    with whole_file(path) as file:
+        file.write(png(image, rings))
+
+
+def png(image: NDArray[np.float32], rings: Resolution | None = None) -> bytes:
+    """Return the picture of an image as the bytes of a PNG; see `write_png`."""
     from PIL import Image
 
     reduced = reduce(np.asarray(image))
@@ -61,8 +68,9 @@ def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | No
         block = _block_size(image.shape)
         extent = (block * n_slow, block * n_fast)
         picture = _with_rings(grey, extent, rings)
-    with whole_file(path) as file:
-        picture.save(file, format="PNG", optimize=False, compress_level=6)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=False, compress_level=6)
+    return buffer.getvalue()
 
 
 def _block_size(shape: tuple[int, ...]) -> int:

@@ -1,0 +1,299 @@
+"""Experiments from keywords, command lines and files, and the images drawn of them."""
+
+from __future__ import annotations
+
+import doctest
+import math
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nbnumba
+from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
+from nbnumba.dialect import parse
+from nbnumba.example import INPUT_FILES
+from nbnumba.rotations import random_rotation
+
+SMALL = {"cell": (40.0, 50.0, 60.0, 80.0, 95.0, 100.0), "default_F": 40.0, "N": 3, "detpixels": 12, "pixel_mm": 1.0}
+
+
+def copy_inputs(folder: Path) -> None:
+    for name in INPUT_FILES:
+        shutil.copy(Path(nbnumba.example.__file__).parent / name, folder)
+
+
+def small(**more: object) -> Experiment:
+    return Experiment(**{**SMALL, **more})
+
+
+@pytest.mark.parametrize("module", [api, nbnumba.rendering, nbnumba.image])
+def test_examples_of_the_docstrings(module: object) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_the_docstrings_have_examples() -> None:
+    assert doctest.testmod(api).attempted >= 6
+
+
+def test_keywords_draw_what_the_command_line_draws(tmp_path: Path) -> None:
+    copy_inputs(tmp_path)
+    line = (
+        "-mat A.mat -hkl P1.hkl -lambda 1.1 -distance 90.5 -pixel 0.4 -detpixels_f 40 -detpixels_s 30 "
+        "-Na 5 -Nb 6 -Nc 7 "
+        "-mosaic 0.7 -mosaic_domains 4 -mosaic_seed 9 -phi 3 -osc 0.5 -phisteps 3 -oversample 2 -detector_rotx 3 "
+        "-detector_roty -4 -detector_rotz 5 -twotheta 6 -pivot sample -polar 0.5 -fluence 1e25 -round_xtal -water 7 "
+        "-detector_thick 300 -detector_abs 200 -detector_thicksteps 3 -oversample_omega -dispersion 2 -dispsteps 3 "
+        "-hdivrange 1 -hdivsteps 2 -roi 3 35 2 28 -dmin 2 -nointerpolate -misset 10 20 30 -square_div -point_pixel"
+    )
+    typed = Experiment.from_command(f"{line} -semantics exact", tmp_path)
+    made = Experiment(
+        matrix=tmp_path / "A.mat",
+        hkl=str(tmp_path / "P1.hkl"),
+        wavelength_A=1.1,
+        distance_mm=90.5,
+        pixel_mm=0.4,
+        detpixels=(40, 30),
+        N=(5, 6, 7),
+        mosaic_spread_deg=0.7,
+        mosaic_domains=4,
+        mosaic_seed=9,
+        phi_deg=3,
+        osc_deg=0.5,
+        phisteps=3,
+        oversample=2,
+        detector_rotation_deg=(3, -4, 5),
+        twotheta_deg=6,
+        pivot="sample",
+        polarization=0.5,
+        fluence=1e25,
+        shape="round",
+        water_um=7,
+        thickness_um=300,
+        attenuation_depth_um=200,
+        thicksteps=3,
+        oversample_omega=True,
+        dispersion_percent=2,
+        dispsteps=3,
+        hdivrange_mrad=1,
+        hdivsteps=2,
+        roi=(3, 35, 2, 28),
+        dmin_A=2,
+        interpolate=False,
+        misset_deg=(10, 20, 30),
+        round_divergence=False,
+        point_pixel=True,
+    )
+    picture = simulate(made).array
+    assert picture.max() > 0.0
+    np.testing.assert_array_equal(picture, simulate(typed).array)
+    again = Experiment.from_command(made.command)  # the words that it states draw it again
+    np.testing.assert_array_equal(picture, simulate(again).array)
+
+
+def test_semantics_default_to_exact_for_keywords_and_to_c_for_a_command_line() -> None:
+    assert small().semantics == "exact"
+    assert small(semantics="c").semantics == "c"
+    assert Experiment.from_command("nanoBragg -cell 40 -default_F 1 -detpixels 8").semantics == "c"
+
+
+def test_every_keyword_has_a_place_and_an_option_of_the_table() -> None:
+    assert set(keywords.Keywords.__annotations__) == set(keywords._ORDER)
+    for option in keywords._PLAIN.values():
+        assert parse([]) is not None
+        assert keywords.find(option) is not None, option
+
+
+def test_an_array_of_reflections() -> None:
+    rows = np.array([(h, k, l, 10.0 + h * h + k) for h in range(-3, 4) for k in range(-2, 3) for l in range(-2, 3)])
+    ours = small(hkl=rows, default_F=0.0, N=5)
+    assert ours.reflections is not None
+    assert ours.reflections.values[0, 0, 0] == 10.0 + 9.0 - 2.0
+    assert (ours.reflections.h_min, ours.reflections.l_max) == (-3, 2)
+    assert simulate(ours).array.max() > 0.0
+
+
+def test_an_array_of_reflections_equals_the_list(tmp_path: Path) -> None:
+    rows = np.array([(h, k, l, 5.0 + h - k + 2 * l) for h in range(-4, 5) for k in range(-4, 5) for l in range(-4, 5)])
+    (tmp_path / "P1.hkl").write_text("".join(f"{h:g} {k:g} {l:g} {F:g}\n" for h, k, l, F in rows))
+    from_file = simulate(small(hkl=tmp_path / "P1.hkl")).array
+    np.testing.assert_array_equal(simulate(small(hkl=rows)).array, from_file)
+
+
+def test_orientation_by_U_and_by_A() -> None:
+    U = random_rotation(np.random.default_rng(3))
+    by_U = small(U_matrix=U)
+    truth = simulate(by_U).ground_truth()
+    np.testing.assert_allclose(truth.U_matrix, U, atol=1e-12)  # rounding of a product and an inverse
+    np.testing.assert_allclose(truth.cell, SMALL["cell"], rtol=1e-12)
+    by_A = Experiment(**{name: value for name, value in SMALL.items() if name != "cell"}, A_matrix=truth.A_matrix)
+    np.testing.assert_array_equal(simulate(by_A).array, simulate(by_U).array)
+
+
+def test_replace() -> None:
+    near = small()
+    far = near.replace(distance_mm=250.0)
+    assert far.detector.panels[0].distance == pytest.approx(0.25, rel=1e-15)
+    assert near.detector.panels[0].distance == pytest.approx(0.1, rel=1e-15)
+    assert far.crystal.cells == (3, 3, 3)
+    with pytest.raises(InputError, match="made from keywords"):
+        Experiment.from_command("-cell 40 -default_F 1").replace(distance_mm=2.0)
+
+
+def test_an_experiment_can_be_sent_to_another_process() -> None:
+    ours = small()
+    there = pickle.loads(pickle.dumps(ours))
+    assert isinstance(there, Experiment)
+    assert there.command == ours.command
+    np.testing.assert_array_equal(simulate(there).array, simulate(ours).array)
+
+
+def test_from_a_file(tmp_path: Path) -> None:
+    copy_inputs(tmp_path)
+    line = "-mat A.mat -hkl P1.hkl -distance 90 -pixel 0.4 -detpixels 32 -N 3"
+    (tmp_path / "args.txt").write_text(
+        f"# a still\nnanoBragg {line.replace('-distance', chr(92) + chr(10) + '-distance')}\n"
+    )
+    (tmp_path / "e.toml").write_text(
+        'semantics = "c"\nmatrix = "A.mat"\nhkl = "P1.hkl"\ndistance_mm = 90\npixel_mm = 0.4\ndetpixels = 32\nN = 3\n'
+    )
+    picture = simulate(Experiment.from_command(line, tmp_path)).array
+    for name in ("args.txt", "e.toml"):
+        np.testing.assert_array_equal(simulate(Experiment.from_file(tmp_path / name)).array, picture)
+    assert not (tmp_path / "Fdump.bin").exists()
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"none\.txt: .*no such file"):
+        Experiment.from_file(tmp_path / "none.txt")
+    (tmp_path / "bad.toml").write_text("N = = 3\n")
+    with pytest.raises(InputError, match=r"bad\.toml: .*line 1"):
+        Experiment.from_file(tmp_path / "bad.toml")
+    (tmp_path / "odd.toml").write_text("Nn = 3\n")
+    with pytest.raises(InputError, match=r"odd\.toml: Nn is no keyword"):
+        Experiment.from_file(tmp_path / "odd.toml")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"distance_mm": 0}, r"^distance_mm: '0' is out of range; allowed: a number other than 0 \[mm\]"),
+        ({"distance_mm": math.nan}, "^distance_mm: nan is not a finite number"),
+        ({"N": "five"}, "^N: 'five' is not a whole number"),
+        ({"N": (1, 2)}, "^N: 2 values; allowed: 1 or 3"),
+        ({"beam_vector": (1, 0)}, "^beam_vector: 2 values; allowed: 3"),
+        ({"beam_vector": (0, 0, 0)}, "^beam_vector: 0 0 0 has no direction"),
+        ({"polarized": 1}, "^polarized: 1 is not allowed; allowed: True or False"),
+        ({"oversample": True}, "^oversample: True is not a number"),
+        ({"convention": "mosfilm"}, "^convention: 'mosfilm' is unknown; allowed: mosflm, denzo"),
+        ({"shape": "cube"}, "^shape: 'cube' is unknown"),
+        ({"semantics": "C"}, "^semantics: 'C' is unknown"),
+        ({"wavelength_A": 1, "energy_ev": 12000}, "^wavelength_A, energy_ev: give one of the two"),
+        ({"U_matrix": np.ones((3, 3))}, "^U_matrix: is not a rotation"),
+        ({"U_matrix": [[1, 0], [0, 1]]}, r"^U_matrix: has the shape \(2, 2\)"),
+        ({"cell": None, "A_matrix": np.ones((3, 3))}, "^A_matrix: .*one plane"),
+        ({"cell": (40, 50, 60, 10, 10, 100)}, "^cell: angles"),
+        ({"cell": None}, "^no crystal"),
+        ({"hkl": np.zeros((4, 3))}, r"^hkl: has the shape \(4, 3\)"),
+        ({"hkl": [[0.5, 0, 0, 1]]}, "^hkl: h, k and l must be whole numbers"),
+        ({"hkl": [[1, 0, 0, math.nan]]}, "^hkl: every F must be a number"),
+        ({"hkl": [[2e9, 0, 0, 1], [-2e9, 1, 1, 1]]}, "^hkl: indices .* need a table"),
+        ({"detpixels": 10**6 + 1}, "^detpixels: '1000001' is out of range"),
+    ],
+)
+def test_bad_values_name_the_keyword(more: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        small(**more)
+
+
+def test_a_missing_file_and_an_unknown_keyword() -> None:
+    with pytest.raises(FileError, match=r"no_such\.mat"):
+        small(cell=None, matrix="no_such.mat")
+    with pytest.raises(TypeError, match="no keyword 'distance'; did you mean distance_mm"):
+        small(distance=3)
+
+
+def test_keywords_neither_read_nor_write_a_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Fdump.bin").write_bytes(b"not a dump")
+    np.testing.assert_array_less(0.0, simulate(small()).array.max())
+    assert (tmp_path / "Fdump.bin").read_bytes() == b"not a dump"
+
+
+def test_a_beam_centre_is_where_it_is_said_to_be_in_any_convention() -> None:
+    for convention in ("mosflm", "denzo", "adxv", "xds", "dials"):
+        for pivot, turn in (("beam", (0, 0, 0)), ("sample", (4, -3, 2)), ("beam", (4, -3, 2))):
+            panel = small(
+                convention=convention,
+                pivot=pivot,
+                detector_rotation_deg=turn,
+                beam_center_fast_mm=3.25,
+                beam_center_slow_mm=7.5,
+            )
+            spot = panel.detector.panels[0].position(7.5, 3.25)  # of pixels that are 1 mm wide
+            distance = panel.detector.panels[0].distance
+            # Rounding of sums of centimetres.
+            np.testing.assert_allclose(spot, distance * panel.beam.direction, atol=1e-15)
+
+
+def test_positions_of_pixels() -> None:
+    panel = small(pixel_mm=0.5).detector.panels[0]
+    slow, fast = np.mgrid[0:12, 0:12] + 0.5
+    places = panel.position(slow, fast)
+    assert places.shape == (12, 12, 3)
+    expected = panel.origin + 0.0005 * (2.5 * panel.fast + 7.5 * panel.slow)
+    np.testing.assert_allclose(places[7, 2], expected, rtol=1e-14, atol=1e-18)
+
+
+def test_a_renderer_draws_many() -> None:
+    renderer = Renderer("cpu", 1)
+    experiments = [small(distance_mm=distance) for distance in (80.0, 100.0, 120.0)]
+    images = list(renderer.render_many(experiments))
+    assert [image.backend for image in images] == ["cpu"] * 3
+    for experiment, image in zip(experiments, images, strict=True):
+        assert image.experiment is experiment
+        np.testing.assert_array_equal(image.array, simulate(experiment).array)
+    assert not np.array_equal(images[0].array, images[1].array)
+
+
+def test_engines_that_cannot_be_had() -> None:
+    with pytest.raises(InputError, match="backend: 'gpu' is unknown; allowed: auto, cpu, cuda"):
+        Renderer("gpu")
+    with pytest.raises(InputError, match="precision: 'half' is unknown"):
+        simulate(small(), precision="half")
+    with pytest.raises(InputError, match="-threads: 0"):
+        Renderer(threads=0)
+
+
+@pytest.mark.requires("no GPU")
+def test_the_backend_of_a_command_line_is_honoured() -> None:
+    experiment = Experiment.from_command("-cell 40 -default_F 1 -detpixels 8 -backend cuda")
+    with pytest.raises(nbnumba.DeviceError):
+        simulate(experiment)
+    assert simulate(experiment, "cpu").backend == "cpu"
+
+
+def test_noise_is_that_of_its_seed() -> None:
+    image = simulate(small(fluence=1e29))
+    first, again, other = (image.with_noise(seed) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert first.dtype == np.int32
+    # Poisson: the deviation of the sum is the root of its mean; five of them.
+    assert abs(float(first.sum()) - float(image.array.sum())) < 5.0 * math.sqrt(float(image.array.sum()))
+    assert not np.array_equal(first, image.with_noise(4, number=1))
+    with pytest.raises(InputError, match="noise_rng: 'mt' is unknown"):
+        image.with_noise(1, "mt")
+
+
+def test_importing_is_quick() -> None:
+    heavy = "numba", "numpy", "h5py", "gemmi", "typer"
+    code = (
+        f"import sys, nbnumba; print([name for name in {heavy!r} if name in sys.modules], 'Experiment' in dir(nbnumba))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "[] True\n"
