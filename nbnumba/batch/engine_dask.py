@@ -202,8 +202,10 @@ def _load() -> Any:
         import distributed
     except Exception as error:  # a broken installation fails in many ways
         raise EngineError(f"--engine dask: the package distributed cannot be loaded: {_first_line(error)}") from None
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # Dask gives some of its loggers a level of their own.
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.split(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     return distributed
 
 

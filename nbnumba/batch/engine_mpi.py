@@ -150,7 +150,7 @@ def _load() -> tuple[Any, Any]:
     except Exception as error:  # a broken installation fails in many ways
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EngineError(
-            f"--engine mpi: mpi4py cannot be loaded: {text}; it needs an MPI library: the cluster's, or pip install mpich"
+            f"--engine mpi: mpi4py cannot be loaded: {text}; it needs an MPI library (pip install mpich)"
         ) from None
     if getattr(getattr(futures, "_core", None), "SharedPool", None) is not None:
         raise EngineError(f"--engine mpi: not through python -m mpi4py.futures; start it as {START}")

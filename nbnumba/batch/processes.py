@@ -22,6 +22,7 @@ from .engines import Pool
 from .shares import Sharing, perform
 
 PATIENCE_SECONDS = 10.0  # for a process that was asked to end
+EXIT_CODE_SECONDS = 0.5  # from the end of the pipe of a process that dies to its exit code
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -93,9 +94,13 @@ class Processes(Pool):
 
     def _lost(self) -> EngineError:
         """Say how a worker ended."""
-        # The pool ends the other workers itself, by SIGTERM.
-        codes = [process.exitcode for process in self._processes]
-        ends = [code for code in codes if code not in (None, 0, -signal.SIGTERM, 128 + signal.SIGTERM)]
+        ends: list[int] = []
+        deadline = time.monotonic() + EXIT_CODE_SECONDS
+        while not ends and time.monotonic() < deadline:
+            time.sleep(0.01)
+            codes = [process.exitcode for process in self._processes]
+            # The executor ends the other workers itself, by SIGTERM.
+            ends = [code for code in codes if code not in (None, 0, -signal.SIGTERM, 128 + signal.SIGTERM)]
         how = "ended" if not ends else f"ended with exit status {ends[0]}"
         if ends and ends[0] < 0:
             name = signal.Signals(-ends[0]).name
