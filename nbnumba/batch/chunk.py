@@ -1,0 +1,292 @@
+"""One file of a batch: its images drawn, rendered and written."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NbnumbaError
+from ..experiment import ExperimentRecord
+from ..ground_truth import GroundTruth, ground_truth
+from ..notices import Notify
+from . import labels, machine
+from .base import Base, base_of
+from .draw import draw, image_experiment, image_words
+from .labels import Labels
+from .shares import own_share
+from .spec import Spec
+
+if TYPE_CHECKING:
+    from ..rendering import Renderer
+
+_MEMORY_SHARE = 0.5  # of the free memory, for images under way
+_BYTES_PER_PIXEL = 48  # of an image under way, working memory included
+
+Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ChunkTask:
+    """A file to be made; can be pickled.
+
+    Attributes
+    ----------
+    spec : Spec
+        With the rows of its table that this file needs.
+    output : str
+        Folder, absolute.
+    number : int
+        Of the file; 0 is the first.
+    fingerprint : str
+        Stands for the SPEC and the files that it names.
+    """
+
+    spec: Spec
+    output: str
+    number: int
+    fingerprint: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.output) / chunk_name(self.number)
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What became of a file, in short.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall time.
+    ran : dict
+        Host, backend, precision, instruction set and versions.
+    notices : tuple of str
+    """
+
+    number: int
+    file: str
+    images: int
+    seconds: float
+    ran: dict[str, str]
+    notices: tuple[str, ...]
+
+
+def chunk_name(number: int) -> str:
+    """Return the name of a file of images."""
+    return f"shots_{number:04d}.h5"
+
+
+class Watch:
+    """Who is told of the work in this process: of every image that is written, and of notices at once."""
+
+    def __init__(self) -> None:
+        self.on_image: Callable[[], None] | None = None
+        self.notify: Notify | None = None
+
+
+watch = Watch()
+
+
+class _Stopped(Exception):
+    """The file is given up; what is under way ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shot:
+    """An image ready to be written."""
+
+    pixels: Pixels
+    experiment: ExperimentRecord
+    truth: GroundTruth
+    labels: Labels
+
+
+def render_chunk(task: ChunkTask) -> ChunkResult:
+    """Make a file of images; it appears under its name only when it is whole.
+
+    Several images are rendered at once, each by its share of the threads, while those before them are written. The
+    bytes of an image depend neither on their number nor on the threads.
+
+    Raises
+    ------
+    InputError
+        When an image cannot be drawn.
+    FileError
+        When a file cannot be read or written, or the disk is full.
+    DeviceError
+        When a device that was asked for fails.
+    """
+    start = time.perf_counter()
+    notices: list[str] = []
+
+    def notify(line: str) -> None:
+        if line not in notices:
+            notices.append(line)
+            if watch.notify is not None:
+                watch.notify(line)
+
+    base = base_of(task.spec, task.fingerprint, notify)
+    rows = _write(task, base, _Maker(task, base, notify))
+    first = rows[0]
+    ran = {name: str(first[name]) for name in ("backend", "precision", "instruction_set", *machine.versions())}
+    seconds = time.perf_counter() - start
+    return ChunkResult(task.number, task.path.name, len(rows), seconds, {"host": machine.host(), **ran}, tuple(notices))
+
+
+def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
+    """Write the file and return the labels of its images."""
+    from ..nexus_output import NexusWriter
+
+    rows: list[Labels] = []
+    images = task.spec.images_of(task.number)
+    with NexusWriter(task.path, base.experiment, len(images), task.spec.dtype) as writer:
+        for index, shot in enumerate(maker.shots(images)):
+            writer.write(index, shot.pixels, shot.experiment, shot.truth)
+            rows.append(shot.labels)
+            if watch.on_image is not None:
+                watch.on_image()
+        labels.write_into(writer.file, rows, task.fingerprint)
+    return rows
+
+
+class _Maker:
+    """Makes the images of one file, several at once."""
+
+    def __init__(self, task: ChunkTask, base: Base, notify: Notify) -> None:
+        share = own_share()
+        self._task = task
+        self._base = base
+        self._notify = notify
+        self._device = share.device
+        self._threads = share.threads or _all_threads()
+        self._stop = threading.Event()
+
+    def shots(self, images: Sequence[int]) -> Iterator[_Shot]:
+        """Yield the images in their order; what is under way ends when the iteration does."""
+        from ..rendering import Renderer
+
+        width = self._width(len(images))
+        spec = self._task.spec
+        renderer = Renderer(spec.backend, max(1, self._threads // width), precision=spec.precision, device=self._device)
+        waiting: deque[Future[_Shot]] = deque()
+        with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
+            try:
+                for image in images:
+                    waiting.append(pool.submit(self._shot, renderer, image))
+                    if len(waiting) > width:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                self._stop.set()
+                for future in waiting:
+                    future.cancel()
+
+    def _width(self, images: int) -> int:
+        """Return how many images to render at once."""
+        from ..io.index_box import free_memory
+
+        pixels = sum(panel.n_slow * panel.n_fast for panel in self._base.experiment.detector.panels)
+        free = free_memory()
+        fitting = images if free is None else int(_MEMORY_SHARE * free / (_BYTES_PER_PIXEL * pixels))
+        return max(1, min(self._threads, images, fitting))
+
+    def _shot(self, renderer: Renderer, image: int) -> _Shot:
+        """Draw and render one image."""
+        self._check(0.0)
+        spec, base = self._task.spec, self._base
+        drawn = draw(spec, base, image)
+        experiment = image_experiment(base, drawn)
+        try:
+            rendered = renderer.render(experiment, self._check, self._compiling, self._notify)
+        except NbnumbaError as error:
+            raise type(error)(f"image {image}: {error}") from error
+        self._check(1.0)
+        expected = float(rendered.array.sum(dtype=np.float64))
+        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
+        truth = ground_truth(
+            experiment,
+            command=image_words(base, drawn),
+            backend=rendered.backend,
+            precision=rendered.precision,
+            noise_seed=drawn.noise_seed,
+            noise_rng=spec.noise_rng if spec.noise else None,
+            noise_number=drawn.noise_number,
+        )
+        place = (self._task.path.name, image - spec.images_of(self._task.number).start)
+        known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, self._device)
+        return _Shot(pixels, experiment, truth, known)
+
+    def _check(self, fraction: float) -> None:
+        """End the work on an image that nobody waits for."""
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _compiling(self) -> None:
+        self._notify("compiling for this machine, once; the next start takes a second")
+
+
+def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None) -> tuple[Pixels, int]:
+    """Draw the noise of an image, if it is to have any, and make the numbers that the file holds.
+
+    Returns
+    -------
+    pixels : array of the SPEC's dtype
+    clipped : int
+        Pixels that hold something else than their nearest number.
+    """
+    from ..noise import poisson_image_c, poisson_image_counter
+    from ..pixels import to_dtype
+
+    if seed is None:
+        return to_dtype(photons, spec.dtype)
+    rows = photons.reshape(-1, photons.shape[-1])  # panels one below the other
+    if number is None:
+        noisy = poisson_image_c(rows, seed, 0.0, dtype="int32")
+    else:
+        noisy = poisson_image_counter(rows, seed, 0.0, image_number=number, threads=1, dtype="int32")
+    pixels, clipped = to_dtype(noisy.counts.reshape(photons.shape), spec.dtype)
+    return pixels, clipped + noisy.overloads
+
+
+def _all_threads() -> int:
+    from .. import kernels
+
+    return kernels.available_threads()
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what processes that were killed have left half written; return how many files that were."""
+    found = list(folder.glob(".nbnumba-*.part"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def is_whole(path: Path, images: int, fingerprint: str) -> str | None:
+    """Return None for a whole file of this batch, else what is wrong with it."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            group = file[labels.GROUP]
+            if group.attrs["batch"] != fingerprint:
+                return "belongs to another batch"
+            count = len(group["image"])
+            stored = file["/entry/data/data"].id.get_num_chunks()
+    except (OSError, KeyError, RuntimeError, AttributeError):
+        return "does not open as a file of images"
+    if count != images or stored < images:
+        return f"lacks images: {min(count, stored)} of {images}"
+    return None

@@ -1,0 +1,63 @@
+"""One picture of the first images of a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.atomic import whole_file
+from ..io.preview import grey_values
+
+MOST_IMAGES = 100
+_SIDE = 160  # pixels of an image in the picture, at most
+_GAP = 4
+_PAPER = 200
+
+
+def write_contact_sheet(path: Path, images: Iterable[NDArray[Any]]) -> None:
+    """Write a PNG of images side by side, row by row, each with a contrast of its own.
+
+    Parameters
+    ----------
+    path : Path
+    images : iterable of (rows, columns) array
+        All of one size; no more than `MOST_IMAGES` are taken.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    from PIL import Image
+
+    thumbnails = []
+    for image in images:
+        thumbnails.append(thumbnail(image))
+        if len(thumbnails) == MOST_IMAGES:
+            break
+    height, width = thumbnails[0].shape
+    columns = math.ceil(math.sqrt(len(thumbnails) * height / width))
+    rows = -(-len(thumbnails) // columns)
+    sheet = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP), _PAPER, dtype=np.uint8)
+    for number, picture in enumerate(thumbnails):
+        row, column = divmod(number, columns)
+        top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
+        sheet[top : top + height, left : left + width] = picture
+    with whole_file(path) as file:
+        Image.fromarray(sheet).save(file, format="PNG", compress_level=6)
+
+
+def thumbnail(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a small picture of an image, dark spots on light; each of its pixels is the brightest of a block."""
+    block = max(1, math.ceil(max(image.shape) / _SIDE))
+    values = np.nan_to_num(image.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    for axis in (0, 1):
+        values = np.maximum.reduceat(values, np.arange(0, image.shape[axis], block), axis=axis)
+    grey = grey_values(values)
+    enlargement = max(1, _SIDE // (2 * max(grey.shape)))
+    return np.repeat(np.repeat(grey, enlargement, axis=0), enlargement, axis=1)

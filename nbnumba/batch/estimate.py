@@ -1,0 +1,107 @@
+"""What a batch will draw, and about what it will take in time and on disk; nothing is written."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..experiment import ExperimentRecord
+from ..notices import Notify
+from .base import Base
+from .chunk import to_pixels
+from .draw import Draw, draw, image_experiment
+from .spec import Spec
+
+SHOWN = 5  # images
+_SAMPLES = 100_000_000  # that are rendered to measure the time: about a second of one core
+
+
+def dry_run_lines(spec: Spec, base: Base, threads: int | None, notify: Notify) -> Iterator[str]:
+    """Yield what a batch would do, line by line."""
+    yield f"{spec.count} images in {spec.chunks} files of {spec.images_per_file}, {spec.dtype}, {_noise(spec)}"
+    draws = [draw(spec, base, image) for image in range(min(SHOWN, spec.count))]
+    experiments = [image_experiment(base, drawn) for drawn in draws]
+    rows = [_row(drawn, experiment) for drawn, experiment in zip(draws, experiments, strict=True)]
+    widths = [max(len(row[i]) for row in (_head(draws[0]), *rows)) for i in range(len(rows[0]))]
+    for row in (_head(draws[0]), *rows):
+        yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+    seconds, ratio = _measure(spec, draws[0], experiments[0], threads, notify)
+    panels = base.experiment.detector.panels
+    size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
+    yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
+    yield f"disk: about {amount(size * ratio)}; {amount(size)} before compression"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in a unit that suits it."""
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def amount(size: float) -> str:
+    """Return a size in bytes in a unit that suits it."""
+    for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= one:
+            return f"{size / one:.3g} {unit}"
+    return f"{size / 1e3:.3g} kB"
+
+
+def _noise(spec: Spec) -> str:
+    return f"with noise (noise_rng {spec.noise_rng})" if spec.noise else "without noise"
+
+
+def _head(drawn: Draw) -> list[str]:
+    return ["image", *drawn.values, "a*", "", "", "b*", "", "", "c* [1/A]", "", ""]
+
+
+def _row(drawn: Draw, experiment: ExperimentRecord) -> list[str]:
+    values = [str(value) if isinstance(value, int) else f"{value:.6g}" for value in drawn.values.values()]
+    return [str(drawn.image), *values, *(f"{number:.5f}" for number in experiment.crystal.reciprocal_A.reshape(-1))]
+
+
+def _measure(
+    spec: Spec, drawn: Draw, experiment: ExperimentRecord, threads: int | None, notify: Notify
+) -> tuple[float, float]:
+    """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
+    from ..rendering import Renderer
+
+    sampling, panel = experiment.sampling, experiment.detector.panels[0]
+    fast_first, fast_last, slow_first, slow_last = sampling.roi
+    in_row = (fast_last - fast_first + 1) * experiment.steps * experiment.detector.layers
+    rows = slow_last - slow_first + 1
+    part = max(1, min(rows, _SAMPLES // in_row))
+    first = slow_first + (rows - part) // 2
+    some = replace(
+        experiment,
+        sampling=replace(sampling, roi=(fast_first, fast_last, first, first + part - 1)),
+        detector=replace(experiment.detector, panels=(panel,)),
+    )
+    renderer = Renderer(spec.backend, threads, precision=spec.precision)
+    renderer.render(some, None, lambda: notify("compiling for this machine, once"), notify)
+    start = time.perf_counter()
+    image = renderer.render(some)
+    pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number)
+    seconds = (time.perf_counter() - start) * rows / part * len(experiment.detector.panels)
+    return seconds, compressed_share(pixels[first : first + part])
+
+
+def compressed_share(pixels: NDArray[Any]) -> float:
+    """Return what share of its size an image keeps in a file; it is compressed in memory."""
+    import h5py
+    import hdf5plugin
+
+    if pixels.size == 0:
+        return math.nan
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        stored = file.create_dataset(
+            "data", data=pixels, chunks=pixels.shape, **hdf5plugin.Bitshuffle(nelems=0, cname="lz4")
+        )
+        return float(stored.id.get_storage_size() / pixels.nbytes)

@@ -1,0 +1,284 @@
+"""A batch from its SPEC to the finished folder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..console import progress_bar
+from ..errors import FileError, InputError, NbnumbaError
+from ..io.atomic import reason
+from ..notices import Notify
+from ..settings import CommandLine, Output
+from . import finish, state
+from .base import Base, base_of
+from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
+from .draw import draw, image_experiment
+from .engines import Pool, check_engine, open_engine
+from .estimate import amount, dry_run_lines, duration
+from .spec import Spec, read_spec
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line of `nbnumba batch` asks for."""
+
+    spec_file: str
+    output: str | None
+    resume: bool = False
+    dry_run: bool = False
+    engine: str = "local"
+    scheduler: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """A batch whose SPEC has been read and found good."""
+
+    request: Request
+    spec: Spec
+    identity: dict[str, object]
+    fingerprint: str
+    folder: Path
+
+    def task(self, number: int) -> ChunkTask:
+        """Return the task of making a file."""
+        spec = self.spec
+        if spec.columns:
+            images = spec.images_of(number)
+            spec = replace(spec, rows=spec.rows[images.start : images.stop], first_row=images.start)
+        return ChunkTask(spec, str(self.folder), number, self.fingerprint)
+
+    def paths(self) -> list[Path]:
+        """Return the files of images, in their order."""
+        return [self.folder / chunk_name(number) for number in range(self.spec.chunks)]
+
+
+def run(request: Request, notify: Notify) -> int:
+    """Make a batch, or say what it would be; return the exit status.
+
+    Raises
+    ------
+    InputError
+        For a mistake in the SPEC or in a file that it names, before any work; for a folder that holds another batch,
+        or that another process works in.
+    FileError
+        For a file that cannot be read or written, and a full disk: files that are finished stay.
+    DeviceError, EngineError
+        When what was asked for cannot be had or is lost.
+    """
+    check_engine(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
+    spec, command = read_spec(request.spec_file)
+    identity = state.identity(spec, command.settings)
+    fingerprint = state.fingerprint(identity)
+    base = base_of(spec, fingerprint, notify)
+    _check(spec, command, base, request, notify)
+    if request.dry_run:
+        for line in dry_run_lines(spec, base, request.threads, notify):
+            print(line)
+        return 0
+    folder = _make_folder(request)
+    with state.opened_log(folder, notify) as log:
+        batch = _Batch(request, spec, identity, fingerprint, folder)
+        try:
+            _make(batch, log, notify)
+            print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
+        except NbnumbaError as error:
+            log(f"error: {error}")
+            raise
+        except BaseException as end:
+            log(f"ended by {type(end).__name__} {end}".strip())
+            raise
+    return 0
+
+
+def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notify: Notify) -> None:
+    """Find mistakes that only the drawn experiments show, in the first and the last."""
+    from .. import kernels
+
+    for line in command.notices:
+        notice = f"command: {line}"
+        notify(notice)
+    if request.engine == "local":
+        kernels.check_engine(spec.backend, request.threads)
+    for image in {0, spec.count - 1}:
+        image_experiment(base, draw(spec, base, image))
+    if not spec.random_orientation and not spec.keys and not spec.noise:
+        notify("nothing varies and there is no noise: all images will be the same")
+
+
+def _make_folder(request: Request) -> Path:
+    """Make the folder of a batch, and refuse one that holds something else."""
+    if request.output is None:
+        raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
+    folder = Path(request.output).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / state.LOG).exists():
+            _refuse_strangers(folder)
+    except NbnumbaError:
+        raise
+    except OSError as error:
+        raise FileError(f"-o {request.output}: the folder cannot be made: {reason(error)}") from error
+    return folder
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse a folder with files that a batch would replace and that are no batch's."""
+    for path in (*folder.glob("shots*.h5"), *(folder / name for name in finish.NAMES)):
+        if path.exists():
+            raise InputError(f"{folder}: holds a {path.name} but no batch; give a new folder")
+
+
+def _make(batch: _Batch, log: Log, notify: Notify) -> None:
+    """Make what is missing of a batch."""
+
+    def tell(line: str) -> None:
+        notify(line)
+        log(f"notice: {line}")
+
+    _begin(batch, log, tell)
+    missing = _missing(batch, tell)
+    finals = [batch.folder / name for name in finish.NAMES]
+    if not missing and all(path.exists() for path in finals):
+        tell(f"{batch.folder}: the batch is complete already")
+        return
+    if missing:
+        for path in finals:  # of an earlier run
+            path.unlink(missing_ok=True)
+        _note_space(batch, missing, tell)
+        start = time.perf_counter()
+        _render(batch, missing, log, tell)
+        log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
+    for path in finals:
+        if not path.exists():
+            finish.MAKERS[path.name](path, batch.paths())
+            log(f"wrote {path.name}")
+    mixed = finish.differing_machines(batch.paths())
+    if mixed:
+        tell(f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them")
+    log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
+
+
+def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
+    """Find out whether the folder's batch is this one, and take up work on it."""
+    before = state.read_state(batch.folder)
+    if before is None:
+        _refuse_strangers(batch.folder)
+        state.write_state(batch.folder, batch.identity)
+        log(f"begun: {batch.request.spec_file}, {batch.spec.count} images, {batch.fingerprint[:16]}")
+    else:
+        if not batch.request.resume:
+            raise InputError(f"{batch.folder}: holds a batch already; --resume continues it, or give a new folder")
+        differing = state.differences(before, batch.identity)
+        if differing:
+            raise InputError(
+                f"{batch.request.spec_file}: is not what the batch in {batch.folder} was begun with: "
+                f"{'; '.join(differing)}"
+            )
+        log(f"resumed: {batch.request.spec_file}")
+    leftovers = remove_leftovers(batch.folder)
+    if leftovers:
+        tell(f"{batch.folder}: removed {leftovers} files that were left half written")
+
+
+def _missing(batch: _Batch, tell: Notify) -> list[int]:
+    """Return the numbers of the files that have to be made."""
+    missing = []
+    for number, path in enumerate(batch.paths()):
+        if not path.exists():
+            missing.append(number)
+            continue
+        wrong = is_whole(path, len(batch.spec.images_of(number)), batch.fingerprint)
+        if wrong is not None:
+            tell(f"{path}: {wrong}; it is made again")
+            missing.append(number)
+    return missing
+
+
+def _images(batch: _Batch, numbers: list[int]) -> int:
+    return sum(len(batch.spec.images_of(number)) for number in numbers)
+
+
+def _note_space(batch: _Batch, missing: list[int], tell: Notify) -> None:
+    """Say when the disk may turn out too small; compression often makes it large enough."""
+    pixels = sum(panel.n_slow * panel.n_fast for panel in _base(batch).experiment.detector.panels)
+    needed = _images(batch, missing) * pixels * np.dtype(batch.spec.dtype).itemsize
+    with suppress(OSError):
+        free = shutil.disk_usage(batch.folder).free
+        if needed > free:
+            tell(
+                f"{batch.folder}: the images take {amount(needed)} before compression, {amount(free)} are free; "
+                "after a full disk, make room and give --resume"
+            )
+
+
+def _base(batch: _Batch) -> Base:
+    return base_of(batch.spec, batch.fingerprint, lambda line: None)
+
+
+def _render(batch: _Batch, missing: list[int], log: Log, tell: Notify) -> None:
+    """Make files of images, and log each."""
+    request = batch.request
+    total = _images(batch, missing)
+    finished = under_way = 0
+    with (
+        open_engine(
+            request.engine,
+            scheduler=request.scheduler,
+            workers=request.workers,
+            threads=request.threads,
+            backend=batch.spec.backend,
+            folder=batch.folder,
+        ) as pool,
+        progress_bar(f"{total} images", Output()) as progress,
+    ):
+        log(f"{pool.words}; {len(missing)} files to make")
+
+        def one_more() -> None:
+            nonlocal under_way
+            under_way += 1
+            if progress is not None:
+                progress((finished + under_way) / total)
+
+        watch.on_image, watch.notify = one_more, tell
+        try:
+            for result in _results(pool, (batch.task(number) for number in missing)):
+                finished, under_way = finished + result.images, 0
+                if progress is not None:
+                    progress(finished / total)
+                _log_result(result, pool, log, tell)
+        finally:
+            watch.on_image = watch.notify = None
+
+
+def _results(pool: Pool, tasks: Iterator[ChunkTask]) -> Iterator[ChunkResult]:
+    """Yield what comes of tasks as they end, as many under way as keep every worker busy."""
+    under_way: set[Future[ChunkResult]] = set()
+    while True:
+        while len(under_way) < pool.in_flight and (task := next(tasks, None)) is not None:
+            under_way.add(pool.submit(render_chunk, task))
+        if not under_way:
+            return
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
+def _log_result(result: ChunkResult, pool: Pool, log: Log, tell: Notify) -> None:
+    ran = " ".join(f"{name} {value}" for name, value in result.ran.items())
+    log(f"{result.file}: {result.images} images in {result.seconds:.1f} s; {ran}")
+    if pool.workers > 1:  # else they have been told already
+        for line in result.notices:
+            tell(f"{result.file}: {line}")

@@ -1,0 +1,295 @@
+"""What a batch is to be: a TOML file, read and checked before any work."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, NbnumbaError
+from ..options import GROUPS
+from ..pixels import DTYPES
+from ..settings import CommandLine, Semantics
+from . import document, table
+from .document import Document, shown
+from .table import Row
+from .vary import KEYS, BadValue, Distribution, distribution
+
+MAX_COUNT = 100_000_000
+MAX_SEED = 2**63 - 1
+
+_FORBIDDEN = {option.key for group in ("Output", "Noise", "Engine", "Help") for option in GROUPS[group]}
+_INSTEAD = {
+    "-seed": "the key seed of the SPEC takes its place",
+    "-noise_rng": "the key noise_rng of the SPEC takes its place",
+    "-nonoise": "noise = false in the SPEC takes its place",
+    "-noisefile": "noise = true in the SPEC takes its place",
+    "-semantics": "the key semantics of the SPEC takes its place",
+    "-backend": "the key backend of the SPEC takes its place",
+    "-precision": "the key precision of the SPEC takes its place",
+    "-threads": "the option --threads of nbnumba batch takes its place",
+    "-device": "every worker gets a GPU of its own",
+    "-adc": "the images hold photons without an offset",
+    "-trace_pixel": "only a single image can be traced",
+}
+_OTHERS_INSTEAD = "a batch decides itself what it writes and shows"
+
+_AT_ONCE = {"N": ("Na", "Nb", "Nc")}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A batch, as its SPEC says it.
+
+    Attributes
+    ----------
+    folder : str
+        Absolute; file names of the command start here.
+    words : tuple of str
+        Of the command.
+    images_per_file : int
+    dtype : {"float32", "int32", "uint16"}
+    random_orientation : bool
+        Every image has an orientation of its own.
+    vary : dict of str to Distribution
+        By key, in the order of `vary.KEYS`.
+    columns : tuple of str
+        Keys whose values stand in a table.
+    rows : tuple of dict
+        The table's values, of image `first_row` and those after it.
+    """
+
+    folder: str
+    words: tuple[str, ...]
+    count: int
+    seed: int
+    images_per_file: int
+    dtype: str
+    noise: bool
+    noise_rng: str
+    semantics: str
+    backend: str
+    precision: str
+    random_orientation: bool
+    vary: Mapping[str, Distribution]
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    first_row: int = 0
+    csv_file: str | None = None
+
+    @property
+    def chunks(self) -> int:
+        """Number of files."""
+        return -(-self.count // self.images_per_file)
+
+    def images_of(self, chunk: int) -> range:
+        """Return the numbers of the images of a file; 0 is the first of both."""
+        first = chunk * self.images_per_file
+        return range(first, min(first + self.images_per_file, self.count))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that varies, in the order of the labels; the orientation apart."""
+        return tuple(key for key in KEYS if key in self.vary or key in self.columns)
+
+    def row(self, image: int) -> Row:
+        """Return the values of the table for an image."""
+        return self.rows[image - self.first_row] if self.columns else {}
+
+
+def _one_of(*allowed: str) -> Callable[[Any], str | None]:
+    return lambda value: None if value in allowed else ", ".join(allowed)
+
+
+def _whole(low: int, high: int) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str | None:
+        good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return None if good else f"a whole number from {low} to {high}"
+
+    return check
+
+
+def _true_or_false(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _words(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "a command line of nbnumba, in quotes"
+
+
+_REQUIRED = object()
+
+# Keys of the top level: the default, and a function that says what is allowed where a value is not.
+_TOP: dict[str, tuple[Any, Callable[[Any], str | None]]] = {
+    "command": (_REQUIRED, _words),
+    "count": (_REQUIRED, _whole(1, MAX_COUNT)),
+    "seed": (0, _whole(0, MAX_SEED)),
+    "images_per_file": (250, _whole(1, MAX_COUNT)),
+    "dtype": ("uint16", _one_of(*DTYPES)),
+    "noise": (True, _true_or_false),
+    "noise_rng": ("counter", _one_of("counter", "c")),
+    "semantics": ("exact", _one_of("exact", "c")),
+    "backend": ("auto", _one_of("auto", "cpu", "cuda")),
+    "precision": ("auto", _one_of("auto", "double", "mixed")),
+}
+
+
+def read_spec(path: str) -> tuple[Spec, CommandLine]:
+    """Read a SPEC and the command line in it.
+
+    Returns
+    -------
+    spec : Spec
+    command : CommandLine
+        Its settings are those of the image that nothing varies, without a dump of structure factors to write.
+
+    Raises
+    ------
+    InputError
+        For any mistake, naming the line, the key and what is allowed.
+    FileError
+        For a file that cannot be read.
+    """
+    found = document.read(path)
+    found.refuse_unknown(found.content, [*_TOP, "vary"])
+    values = {key: _top_value(found, key) for key in _TOP}
+    folder = os.path.abspath(os.path.dirname(path))  # noqa: PTH100, PTH120
+    command = _command(found, values["command"], folder)
+    vary, random_orientation, csv_file = _vary(found)
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    if csv_file is not None:
+        columns, rows = table.read(Path(folder) / csv_file, f"{path}: csv {csv_file}", values["count"])
+        _refuse_doubles(found, csv_file, columns, vary)
+    settings = command.settings
+    if settings.misset_random and settings.misset_seed is None:
+        random_orientation = True  # its seed would come from the time
+    spec = Spec(
+        folder=folder,
+        words=command.words,
+        random_orientation=random_orientation,
+        vary=vary,
+        columns=columns,
+        rows=rows,
+        csv_file=csv_file,
+        **{key: values[key] for key in _TOP if key != "command"},
+    )
+    _check_places(found, spec, command)
+    return spec, command
+
+
+def parse_command(spec: Spec) -> CommandLine:
+    """Parse the command of a SPEC."""
+    return _parsed(spec.words, spec.folder, spec.semantics)
+
+
+def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
+    from ..dialect import parse
+
+    command = parse(words, folder)
+    # A dump that an earlier run left behind is read only where the command names it, and none is written.
+    dump_file = command.settings.dump_file if "-dump" in command.used else None
+    settings = replace(command.settings, semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
+    if settings.hkl_file is not None:
+        settings = replace(settings, dump_file=None)
+    return replace(command, settings=settings)
+
+
+def _top_value(found: Document, key: str) -> Any:
+    """Return the value of a key of the top level, checked."""
+    default, wrong = _TOP[key]
+    if key not in found.content:
+        if default is _REQUIRED:
+            raise InputError(f"{found.name}: {key} is missing; it takes {wrong(None)}")
+        return default
+    value = found.content[key]
+    allowed = wrong(value)
+    if allowed is not None:
+        raise found.error((key,), f"{shown(value)}; allowed: {allowed}")
+    return value
+
+
+def _command(found: Document, typed: str, folder: str) -> CommandLine:
+    """Parse the command, and refuse what a batch decides itself."""
+    try:
+        words = tuple(shlex.split(typed))
+    except ValueError as error:
+        raise found.error(("command",), f"cannot be split into words: {str(error).lower()}") from None
+    semantics = found.content.get("semantics", _TOP["semantics"][0])
+    try:
+        command = _parsed(words, folder, semantics)
+    except NbnumbaError as error:
+        message = str(found.error(("command",), str(error)))
+        raise type(error)(message) from None
+    for option in command.used:
+        if option in _FORBIDDEN:
+            raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
+    from ..lacking import lacks_crystal, lacks_structure_factors
+
+    lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
+    if lacking:
+        raise found.error(("command",), lacking)
+    return command
+
+
+def _vary(found: Document) -> tuple[dict[str, Distribution], bool, str | None]:
+    """Read the table [vary]: distributions, whether the orientation is random, and the name of a table."""
+    typed = found.content.get("vary", {})
+    if not isinstance(typed, dict):
+        raise found.error(("vary",), f"{shown(typed)}; it is a table: a line [vary], and below it keys and values")
+    found.refuse_unknown(typed, ["orientation", *KEYS, "csv"], ("vary",))
+    random_orientation = "orientation" in typed
+    if random_orientation and typed["orientation"] != "random":
+        raise found.error(("vary", "orientation"), f'{shown(typed["orientation"])}; allowed: "random"')
+    csv_file = typed.get("csv")
+    if csv_file is not None and (not isinstance(csv_file, str) or not csv_file or "\0" in csv_file):
+        raise found.error(("vary", "csv"), f"{shown(csv_file)}; allowed: the name of a file, in quotes")
+    vary: dict[str, Distribution] = {}
+    for key in KEYS:
+        if key in typed:
+            try:
+                vary[key] = distribution(KEYS[key], typed[key])
+            except BadValue as error:
+                raise found.error(("vary", key), str(error)) from None
+    for whole, parts in _AT_ONCE.items():
+        both = [part for part in parts if part in vary]
+        if whole in vary and both:
+            raise found.error(("vary", both[0]), f"{whole} sets it too; give {whole}, or {', '.join(parts)}")
+    return vary, random_orientation, csv_file
+
+
+def _refuse_doubles(found: Document, csv_file: str, columns: tuple[str, ...], vary: Mapping[str, Distribution]) -> None:
+    """Refuse a key that a table gives too."""
+    keys = {*columns, *vary}
+    for key in columns:
+        if key in vary:
+            raise found.error(("vary", key), f"{csv_file} has a column of that name too; give one of them")
+    for whole, parts in _AT_ONCE.items():
+        if whole in keys and keys.intersection(parts):
+            raise found.error(("vary", "csv"), f"{whole} and {', '.join(parts)} contradict each other; give one kind")
+
+
+def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
+    """Refuse to vary what something else in the command decides."""
+    settings = command.settings
+    place = ("vary", "csv")
+    reaching = ("energy_ev", "distance_mm", "beam_center_fast_mm", "beam_center_slow_mm", "cell_jitter_percent")
+    changing = [key for key in spec.keys if key in reaching]
+    if settings.pdb_file is not None and settings.hkl_dmin == 0.0 and changing:
+        raise found.error(
+            ("command",),
+            f"-pdb needs -hkl_dmin where {changing[0]} varies, as images then reach to different resolutions",
+        )
+    for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm"):
+        if key not in spec.keys:
+            continue
+        here = ("vary", key) if key in spec.vary else place
+        if settings.panels:
+            raise found.error(here, f"{key} cannot vary where -expt places the detector")
+        if key == "distance_mm" and settings.close_distance is not None:
+            raise found.error(here, "distance_mm cannot vary: -close_distance in the command decides")
+        if key == "distance_mm" and settings.pix0_vector is not None:
+            raise found.error(here, "distance_mm cannot vary: -pix0_vector in the command decides")
