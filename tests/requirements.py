@@ -6,10 +6,13 @@ met. A skip that is issued in any other way, or for a requirement that is there 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,12 +79,47 @@ def _no_gpu() -> str | None:
     return "there is a GPU" if may_be_there() else None
 
 
+def _dask() -> str | None:
+    found = importlib.util.find_spec("distributed")
+    return None if found else "the package distributed is not installed (extra dask, or test)"
+
+
+def mpiexec_path() -> str | None:
+    """Return the path of mpiexec: that of a wheel beside this Python, else in PATH; None where there is none."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    return str(beside) if beside.is_file() else shutil.which("mpiexec")
+
+
+def _mpi() -> str | None:
+    if importlib.util.find_spec("mpi4py") is None:
+        return "the package mpi4py is not installed (extra mpi, or test)"
+    return None if mpiexec_path() else "no mpiexec beside Python or in PATH (wheel mpich, extra test)"
+
+
+@functools.cache
+def _small_disk() -> str | None:
+    """Try it: in a container the superuser may mount nothing."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        return "only the superuser can mount a small disk"
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            return f"a small disk cannot be mounted: {done.stderr.strip()}"
+        subprocess.run(["umount", folder], check=True)
+    return None
+
+
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "CUDA package": _cuda_package,
     "CUDA compiler": _cuda_compiler,
     "no GPU": _no_gpu,
+    "Dask": _dask,
+    "MPI": _mpi,
+    "small disk": _small_disk,
     "supervisor data": _supervisor_data,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,

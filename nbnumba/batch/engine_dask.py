@@ -171,14 +171,10 @@ class DaskPool(Pool):
             future.set_exception(error)
 
     def close(self) -> None:
-        """Ask the scheduler to forget what has not been begun."""
+        """Lose interest in what is under way; with the client the scheduler forgets what no worker has begun."""
         self._ended.set()
         with self._lock:
-            left = [inner for inner in self._under_way.values() if inner is not None]
             self._under_way.clear()
-        if left and self._client.status == "running":
-            with contextlib.suppress(Exception):
-                self._client.sync(self._client._cancel, left, force=True, callback_timeout=5)
 
 
 def perform_on_dask(sharing: Sharing, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -296,7 +292,7 @@ def _probe(folder: Path | None) -> Iterator[str | None]:
     if folder is None:
         yield None
         return
-    path = folder.resolve() / f".seen-{secrets.token_hex(8)}"
+    path = folder.resolve() / f".nbnumba-{secrets.token_hex(8)}.part"  # as files that resuming removes
     try:
         path.touch()
     except OSError as error:
