@@ -22,7 +22,7 @@ from .experiment import Beam, Crystal, Detector, ExperimentRecord, Goniometer, P
 from .files import check_files
 from .io import smv
 from .io.index_box import free_memory, gigabytes
-from .io.reflection_file import Cell
+from .io.reflection_columns import Cell
 from .lacking import has_crystal, lacks_crystal
 from .model_factors import Reach
 from .noise import seed_from_time

@@ -14,7 +14,7 @@ from .errors import FileError, InputError
 from .io import fdump, hkl, reflection_file
 from .io.atomic import reason
 from .io.index_box import IndexBox, inside
-from .io.reflection_file import Cell
+from .io.reflection_columns import Cell
 from .lacking import lacks_structure_factors
 from .model_factors import Reach, cell_of_model, factors_of_model
 from .settings import Settings
