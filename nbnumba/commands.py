@@ -154,3 +154,37 @@ def compare_traces(
     for line in comparison.lines():
         print(line)
     return 1 if comparison.differences else 0
+
+
+@app.command("random-orientation", help=COMMANDS["random-orientation"].capitalize())
+def random_orientation(
+    cell: Annotated[
+        tuple[float, float, float, float, float, float],
+        typer.Option("-cell", "--cell", metavar="A B C AL BE GA", help="Unit cell, lengths (A) and angles (deg)."),
+    ],
+    seed: Annotated[
+        int | None,
+        typer.Option("-seed", "--seed", metavar="N", help="Of the orientation, at least 0 (default: the time)."),
+    ] = None,
+    wavelength: Annotated[
+        float,
+        typer.Option("-lambda", "--lambda", metavar="L", help="Wavelength (A); give the same to the rendering."),
+    ] = 1.0,
+    out: Annotated[
+        str | None, typer.Option("-o", "--o", "--output", metavar="FILE", help="What to write, else standard output.")
+    ] = None,
+) -> None:
+    """Write a crystal in a random orientation, all being equally likely, as a matrix file for -mat and MOSFLM."""
+    from . import random_orientation as orientations
+    from .noise import seed_from_time
+
+    drawn = seed is None
+    number = seed_from_time() if seed is None else seed
+    orientation = orientations.random_orientation(cell, wavelength, number)
+    if out is not None:
+        orientations.write_orientation(orientation, out)
+        print(f"{out}: orientation of seed {number}; render it with -mat {out} -lambda {wavelength:.10g}")
+    else:
+        print(orientation.text(), end="")
+    if drawn:
+        notice(f"seed {number}, from the time; -seed {number} gives the same orientation again")

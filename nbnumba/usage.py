@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "noise": "draw photon noise on a float image that exists already",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",
+    "random-orientation": "write a crystal in a random orientation as a file for -mat",
 }
 
 USAGE = """\
