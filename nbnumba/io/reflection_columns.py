@@ -216,7 +216,7 @@ def _choose_cif(blocks: Sequence[Any], wanted: str | None, place: str) -> tuple[
     if wanted is not None:
         raise InputError(f"{place}: column {wanted} holds no value")
     listed = ", ".join(dict.fromkeys(name for names in listings for name in names.values()))
-    raise InputError(f"{place}: has no column of amplitudes or intensities ({_ALLOWED_CIF}); it has {listed or "no columns"}")
+    raise InputError(f"{place}: has no column of amplitudes or intensities ({_ALLOWED_CIF}); it has {listed}")
 
 
 def _cell(candidates: Sequence[Any]) -> Cell | None:
