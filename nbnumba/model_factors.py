@@ -238,14 +238,15 @@ def amplitudes_of(
     import gemmi
 
     model = structure[0]
+    limit = d_min * (1.0 - 1e-9)  # so that d_min itself is inside
     density = gemmi.DensityCalculatorX()
-    density.d_min = d_min
+    density.d_min = limit
     density.rate = _RATE
     # Atoms are blurred so that their density is smooth on the grid; unblurred in reciprocal space.
     density.set_refmac_compatible_blur(model)
     density.set_grid_cell_and_spacegroup(structure)
     density.put_model_density_on_grid(model)
-    waves = gemmi.transform_map_to_f_phi(density.grid, half_l=True).prepare_asu_data(dmin=d_min, unblur=density.blur)
+    waves = gemmi.transform_map_to_f_phi(density.grid, half_l=True).prepare_asu_data(dmin=limit, unblur=density.blur)
     hkl = np.asarray(waves.miller_array).astype(np.int64)
     values = np.asarray(waves.value_array).astype(np.complex128)
     if k_solvent != 0.0:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from ..errors import InputError
 from .atomic import PathLike
 from .index_box import LARGEST_F, IndexBox
 from .packed import GZIP, understood
-from .reading import is_regular, label, opened
+from .reading import label, opened
 from .reflection_columns import Cell, Columns, read_cif, read_mtz
 from .symmetry import Expansion, expand
 
@@ -37,9 +39,9 @@ def kind(path: PathLike, option: str = "-hkl") -> str | None:
     InputError
         A file that gzip packed is neither MTZ nor CIF.
     """
+    if _is_pipe(path):  # opened and closed, it would be lost to the one who reads the list
+        return None
     with opened(path, option) as file:
-        if not is_regular(file):
-            return None
         start = file.read(_SNIFFED)
         if not start.startswith(GZIP):
             return _kind_of(start)
@@ -54,6 +56,15 @@ def kind(path: PathLike, option: str = "-hkl") -> str | None:
             f"{label(option, path)}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections"
         )
     return found
+
+
+def _is_pipe(path: PathLike) -> bool:
+    """Tell whether a name leads to something that can be read only once."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # said where the file is opened
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _kind_of(start: bytes) -> str | None:
