@@ -159,7 +159,7 @@ def compare_traces(
 @app.command("random-orientation", help=COMMANDS["random-orientation"].capitalize())
 def random_orientation(
     cell: Annotated[
-        tuple[float, float, float, float, float, float],
+        tuple[str, str, str, str, str, str],
         typer.Option("-cell", "--cell", metavar="A B C AL BE GA", help="Unit cell, lengths (A) and angles (deg)."),
     ],
     seed: Annotated[
@@ -180,7 +180,7 @@ def random_orientation(
 
     drawn = seed is None
     number = seed_from_time() if seed is None else seed
-    orientation = orientations.random_orientation(cell, wavelength, number)
+    orientation = orientations.random_orientation(orientations.cell_of_words(cell), wavelength, number)
     if out is not None:
         orientations.write_orientation(orientation, out)
         print(f"{out}: orientation of seed {number}; render it with -mat {out} -lambda {wavelength:.10g}")

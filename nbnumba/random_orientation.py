@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .text import NUMBER, quote
 
 if TYPE_CHECKING:
     from .vectors import Array
@@ -51,7 +54,21 @@ def _columns(values: tuple[float, ...] | Array, digits: int) -> str:
     return "".join(f"{round(float(value), digits) + 0.0:12.{digits}f}" for value in values)
 
 
-def random_orientation(cell: tuple[float, ...], wavelength_A: float, seed: int) -> Orientation:
+def cell_of_words(words: Sequence[str]) -> tuple[float, ...]:
+    """Return the numbers that were typed.
+
+    Raises
+    ------
+    InputError
+        When a word is no number.
+    """
+    for word in words:
+        if not re.fullmatch(NUMBER, word, re.ASCII):
+            raise InputError(f"-cell: {quote(word)} is not a number; allowed: 3 lengths [A] and 3 angles [deg]")
+    return tuple(map(float, words))
+
+
+def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) -> Orientation:
     """Turn a cell at random, uniformly over all rotations.
 
     Parameters
@@ -89,7 +106,7 @@ def random_orientation(cell: tuple[float, ...], wavelength_A: float, seed: int) 
             f"the file take {SMALLEST_DIGITS:g} to {BIGGEST_VALUE:g}"
         )
     U = random_rotation(np.random.Generator(np.random.PCG64(seed)))
-    return Orientation(cell, wavelength_A, U, wavelength_A * (U @ B))
+    return Orientation(tuple(cell), wavelength_A, U, wavelength_A * (U @ B))
 
 
 def write_orientation(orientation: Orientation, path: str) -> None:
