@@ -9,6 +9,7 @@ from ..experiment import ExperimentRecord
 from ..notices import Notify
 from ..resolve import resolve
 from ..settings import CommandLine, Settings
+from ..words import Use, split
 from .spec import Spec, parse_command
 
 
@@ -23,11 +24,14 @@ class Base:
         Of the command as it stands; its cell, orientation and structure factors are the starting point of each image.
     settings : Settings
         Of the command, with the structure factors in memory.
+    uses : tuple of Use
+        The options of the command.
     """
 
     command: CommandLine
     experiment: ExperimentRecord
     settings: Settings
+    uses: tuple[Use, ...]
 
 
 def make_base(spec: Spec, notify: Notify) -> Base:
@@ -43,7 +47,8 @@ def make_base(spec: Spec, notify: Notify) -> Base:
     if settings.misset_random and settings.misset_seed is None:  # then every image draws its own
         settings = replace(settings, misset_random=False, misset=None)
     experiment = resolve(settings, notify)
-    return Base(command, experiment, replace(settings, reflections=experiment.reflections))
+    uses, _ = split(command.words)
+    return Base(command, experiment, replace(experiment.settings, reflections=experiment.reflections), tuple(uses))
 
 
 _lock = threading.Lock()

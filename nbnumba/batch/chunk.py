@@ -156,7 +156,7 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
             rows.append(shot.labels)
             if watch.on_image is not None:
                 watch.on_image()
-        labels.write_into(writer.file, rows, task.fingerprint)
+        writer.add(lambda file: labels.write_into(file, rows, task.fingerprint))
     return rows
 
 
@@ -178,7 +178,9 @@ class _Maker:
 
         width = self._width(len(images))
         spec = self._task.spec
-        renderer = Renderer(spec.backend, max(1, self._threads // width), precision=spec.precision, device=self._device)
+        renderer = Renderer(
+            self._backend(), max(1, self._threads // width), precision=spec.precision, device=self._device
+        )
         waiting: deque[Future[_Shot]] = deque()
         with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
             try:
@@ -192,6 +194,14 @@ class _Maker:
                 self._stop.set()
                 for future in waiting:
                     future.cancel()
+
+    def _backend(self) -> str:
+        """Return what to render with; that there is no GPU need not be found out for every image."""
+        from ..kernels import cuda_device
+
+        wanted = self._task.spec.backend
+        nothing_else = wanted == "auto" and self._device is None and not cuda_device.may_be_there()
+        return "cpu" if nothing_else else wanted
 
     def _width(self, images: int) -> int:
         """Return how many images to render at once."""

@@ -16,7 +16,6 @@ from ..lattice import upright_reciprocal
 from ..resolve import resolve
 from ..rotations import random_rotation
 from ..vectors import Array
-from ..words import split
 from .base import Base
 from .spec import Spec
 from .vary import KEYS, Number
@@ -214,7 +213,8 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
 
     The command's wavelength has set the scale of a matrix file, whatever the wavelength of the image.
     """
-    vectors = base.experiment.crystal.reciprocal_A
+    # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
+    vectors = np.linalg.inv(base.experiment.crystal.real_space.T * 1e10)
     settings = base.settings
     scaled_by_wavelength = settings.matrix_file is not None and "energy_ev" in draw.values
     if draw.rotation is None and draw.stretch is None and not scaled_by_wavelength:
@@ -242,8 +242,7 @@ def image_words(base: Base, draw: Draw) -> list[str]:
     changes = changed_words(base, draw)
     options = {option for option, *_ in changes}
     dropped = _CRYSTAL if "-A_matrix" in options else set()
-    uses, _ = split(base.command.words)
-    kept = [use for use in uses if use.option.key not in dropped]
+    kept = [use for use in base.uses if use.option.key not in dropped]
     words = [(use.word, *use.values) for use in kept]
     if "-distance" in options:
         # Where it stood, or first of all: it moves the pivot, which later options move again.
