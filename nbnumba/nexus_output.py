@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,20 +110,23 @@ class NexusWriter:
         self._shape = stacked_shape(experiment.detector)
         self._shots: list[_Shot | None] = [None] * count
         self._closing = contextlib.ExitStack()
-        self._file: h5py.File
+        self._writing: nexus_file.Writing
         self._data: h5py.Dataset
 
     def __enter__(self) -> Self:
-        count = len(self._shots)
-        self._file = self._closing.enter_context(nexus_file.written(self._path))
+        self._writing = self._closing.enter_context(nexus_file.written(self._path))
         try:
-            nexus_writing.write_head(self._file, os.fspath(self._path), ("nbnumba", __version__))
-            self._data = nexus_writing.create_data(self._file, count, self._shape, self._dtype.name)
-            nexus_writing.write_instrument(self._file, self._instrument(), count)
+            self._data = self._writing.run(self._write_head)
         except BaseException as error:
             if not self._closing.__exit__(type(error), error, error.__traceback__):
                 raise
         return self
+
+    def _write_head(self, file: h5py.File) -> h5py.Dataset:
+        count = len(self._shots)
+        nexus_writing.write_head(file, os.fspath(self._path), ("nbnumba", __version__))
+        nexus_writing.write_instrument(file, self._instrument(), count)
+        return nexus_writing.create_data(file, count, self._shape, self._dtype.name)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -134,7 +137,7 @@ class NexusWriter:
             shots = [shot for shot in self._shots if shot is not None]
             if len(shots) < len(self._shots):
                 raise ValueError(f"{os.fspath(self._path)}: {len(shots)} of {len(self._shots)} images were written")
-            nexus_writing.write_shots(self._file, _together(shots))
+            self._writing.run(nexus_writing.write_shots, _together(shots))
         return None
 
     def write(self, index: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth) -> None:
@@ -153,13 +156,23 @@ class NexusWriter:
         if not 0 <= index < len(self._shots):
             raise ValueError(f"image {index}: allowed are 0 to {len(self._shots) - 1}")
         image = self._stacked(pixels)
-        self._data[index] = image
+
+        def write_image(file: h5py.File) -> None:
+            self._data[index] = image
+
+        self._writing.run(write_image)
         self._shots[index] = _Shot.of(experiment, truth)
+
+    def add(self, function: Callable[[h5py.File], None]) -> None:
+        """Call a function with the open file, for what a caller has to add to it.
+
+        The function is called in the thread that alone may touch the file: see `nbnumba.io.nexus_file.Writing`.
+        """
+        self._writing.run(function)
 
     @property
     def file(self) -> h5py.File:
-        """The open file, for what a caller has to add to it."""
-        return self._file
+        return self._writing._opened()
 
     def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Lay the panels below one another."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ..errors import InputError
 from .atomic import PathLike, whole_path
@@ -15,12 +18,65 @@ from .reading import label, opened
 
 if TYPE_CHECKING:
     import h5py
+    from _typeshed import ReadableBuffer
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _ERRNO = re.compile(r"errno = (\d+)")
 
 
+class Writing:
+    """A new HDF5 file that is being written, in a thread of its own.
+
+    Failures and interruptions must not reach the library while it writes: it crashes some time later when they do.
+    So Ctrl-C, which only the main thread hears, finds it in another, and a full disk is kept from it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._sink = _Sink(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hdf5")
+        self._file: h5py.File | None = None
+
+    def run(self, function: Callable[Concatenate[h5py.File, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function with the file and wait for it.
+
+        Raises
+        ------
+        OSError
+            Something could not be written, now or earlier.
+        """
+        result = self._thread.submit(lambda: function(self._opened(), *args, **kwargs)).result()
+        self._sink.check()
+        return result
+
+    def _opened(self) -> h5py.File:
+        if self._file is None:
+            import h5py
+
+            self._file = h5py.File(self._sink, "w")
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._sink.close()
+
+    def close(self) -> None:
+        """Close the file.
+
+        Raises
+        ------
+        OSError
+            Something could not be written.
+        """
+        with self._thread:
+            self._thread.submit(self._close).result()
+        self._sink.check()
+
+
 @contextlib.contextmanager
-def written(path: PathLike) -> Iterator[h5py.File]:
+def written(path: PathLike) -> Iterator[Writing]:
     """Open a new HDF5 file that takes its name when the block ends without an exception.
 
     Raises
@@ -30,24 +86,47 @@ def written(path: PathLike) -> Iterator[h5py.File]:
     InputError
         The name is empty or holds a null character.
     """
-    import h5py
-
     with whole_path(path) as temporary:
-        file = None
+        writing = Writing(temporary)
         try:
-            file = h5py.File(temporary, "w")
-            yield file
-            file.close()
-        except (OSError, RuntimeError) as error:
-            # The library words its errors itself, over several lines, and leaves `errno` empty.
-            number = _ERRNO.search(str(error))
-            if number is None or isinstance(error, RecursionError):
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-        finally:
-            if file is not None:
-                with contextlib.suppress(OSError, RuntimeError):
-                    file.close()
+            yield writing
+        except BaseException:
+            with contextlib.suppress(OSError):
+                writing.close()
+            raise
+        writing.close()
+
+
+class _Sink(io.FileIO):
+    """A new file that keeps its failures to itself until it is asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise what has gone wrong so far."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of the data, or remember why not."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while len(rest) and self._failure is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._failure = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size, or remember why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
 
 
 @contextlib.contextmanager

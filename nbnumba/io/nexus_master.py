@@ -87,13 +87,17 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike]) -> int:
                     f"than that of {os.fspath(chunk_files[0])}"
                 )
     count = sum(int(source.shape[0]) for source in sources)
-    with written(path) as file, read(chunk_files[0]) as first:
+
+    def write(file: h5py.File) -> None:
         made_by = first["/entry/program_name"]
         write_head(file, os.fspath(path), (made_by.asstr()[()], made_by.attrs["version"]))
         _write_virtual(file, sources, count)
         first.copy(DETECTOR, file["/entry/instrument"])
         file[f"{DETECTOR}/detectorSpecific/nimages"][...] = count
         write_shots(file, _joined(parts))
+
+    with written(path) as writing, read(chunk_files[0]) as first:
+        writing.run(write)
     return count
 
 
