@@ -313,3 +313,19 @@ def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
     expected = [1 / (1 / (0.98 * d) + n * margin) for d, n in ((3.0, 1), (3.0, 3), (5.0, 1))]
     assert found == pytest.approx(expected, abs=0.0101)  # rounded down to a hundredth
     assert all(one <= other for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("indices", [1, 3])
+def test_every_neighbour_that_is_looked_up_is_computed(indices: int, folder: Path) -> None:
+    (folder / "m.pdb").write_text(pdb_text("P 1"))
+    notices: list[str] = []
+    load(Settings(pdb_file="m.pdb"), notices.append, reach=Reach(4e-10, indices))
+    computed = float(notices[0].split("computed to ")[1].split()[0])
+    cell = gemmi.UnitCell(*GROUPS["P 1"])
+    rays = np.random.default_rng(1).normal(size=(500, 3))
+    q = 0.25 * rays / np.linalg.norm(rays, axis=1, keepdims=True)  # at the finest spacing that is seen
+    real = np.array(cell.orth.mat.tolist()).T
+    nearest = np.rint(q @ real.T) if indices == 1 else np.floor(q @ real.T)
+    for offset in [(0, 0, 0)] if indices == 1 else np.ndindex(4, 4, 4):
+        found = nearest + (0 if indices == 1 else np.array(offset) - 1)
+        assert cell.calculate_d_array(found.astype(np.int32)).min() >= computed

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from goldens import INPUTS, copy_inputs, load, names
+from reflection_files import CELLS, cif_text, expanded, unique_reflections, values_of, write_mtz
+from requirements import ROOT
 
+from nbnumba import cli
 from nbnumba.errors import FileError, InputError
 from nbnumba.resolve import resolve
 from nbnumba.scene import build_scene
@@ -162,3 +169,140 @@ def test_the_table_holds_every_line_of_a_list(name: str) -> None:
     h, k, l = rows[:, :3].astype(int).T
     np.testing.assert_array_equal(table.values[h - table.h_min, k - table.k_min, l - table.l_min], rows[:, 3])
     assert np.count_nonzero(table.values == -1.0) == table.values.size - len({tuple(row[:3]) for row in rows})
+
+
+GROUP = "P 43 21 2"
+RENDER = "-detpixels 32 -pixel 2 -distance 60 -N 4 -nonoise -nopgm -quiet"
+CELL = "-cell 10 10 14 90 90 90"
+
+
+@pytest.fixture
+def mtz(folder: Path) -> Path:
+    """A whole file, beside damaged ones and others of the same reflections."""
+    rows = unique_reflections(GROUP, 1.2)
+    F = values_of(rows)
+    write_mtz(folder / "x.mtz", GROUP, rows, [("FP", "F", F), ("SIGFP", "Q", F), ("I", "J", F * F)])
+    whole = (folder / "x.mtz").read_bytes()
+    (folder / "short.mtz").write_bytes(whole[:-300])
+    (folder / "short.gz").write_bytes(gzip.compress(whole)[:-300])
+    (folder / "x.gz").write_bytes(gzip.compress(whole))
+    (folder / "x.cif").write_text(cif_text(GROUP, rows, {"F_meas_au": F}))
+    (folder / "noloop.cif").write_text("data_x\n_cell.length_a 10\n")
+    (folder / "nocell.cif").write_text(cif_text(GROUP, rows, {"F_meas_au": F}, cell=False))
+    (folder / "empty.mtz").write_bytes(b"")
+    (folder / "nan.cif").write_text(cif_text(GROUP, rows, {"F_meas_au": ["?"] * len(rows)}))
+    (folder / "inside").mkdir()
+    listed = expanded(GROUP, rows, F)
+    (folder / "x.hkl").write_text("".join(f"{h} {k} {l} {F!r}\n" for (h, k, l), F in listed.items()))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["x.mtz", "x.cif", "x.gz"])
+@pytest.mark.parametrize("words", ["", "-interpolate", "-default_F 0 -dump D.bin"])
+def test_a_file_and_its_list_for_p1_give_one_picture(name: str, words: str, mtz: Path) -> None:
+    def picture(hkl: str) -> bytes:
+        assert cli.main(f"-hkl {hkl} {CELL} {RENDER} {words}".split()) == 0
+        return Path("floatimage.bin").read_bytes()
+
+    from_list = picture("x.hkl")
+    assert np.frombuffer(from_list, dtype=np.float32).max() > 0.0
+    dump = Path("D.bin" if "D.bin" in words else "Fdump.bin")
+    dump_of_list = dump.read_bytes()
+    dump.unlink()
+    assert picture(name) == from_list
+    assert dump.read_bytes() == dump_of_list
+
+
+def test_the_table_of_an_mtz(mtz: Path) -> None:
+    listener = Listener()
+    table = listener.load(Settings(hkl_file="x.mtz"))
+    assert table is not None
+    of_list = Listener().load(Settings(hkl_file="x.hkl", write_dump=False))
+    assert of_list is not None
+    np.testing.assert_array_equal(table.table, of_list.table)
+    assert (table.h_min, table.l_max, table.count) == (of_list.h_min, of_list.l_max, of_list.count)
+    assert (table.cell, of_list.cell) == (CELLS[GROUP], None)
+    assert listener.lines == ["reading x.mtz", "writing dump file for next time: Fdump.bin"]
+    again = Listener().load(Settings())
+    assert again is not None
+    np.testing.assert_array_equal(again.table, table.table)
+    by_intensity = Listener().load(Settings(hkl_file="x.mtz", hkl_column="I", hkl_dmin=3e-10, write_dump=False))
+    assert by_intensity is not None
+    assert by_intensity.h_max == 3 < table.h_max
+    # Squares of the amplitudes are rounded to float32 in the file.
+    low = [by_intensity.h_min - table.h_min, by_intensity.k_min - table.k_min, by_intensity.l_min - table.l_min]
+    there = by_intensity.values != 0.0
+    part = table.values[tuple(slice(a, a + n) for a, n in zip(low, there.shape, strict=True))]
+    np.testing.assert_allclose(by_intensity.values[there], part[there], rtol=1e-7)
+
+
+def test_the_cell_of_the_file_and_that_of_the_crystal(mtz: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(f"-hkl x.mtz {CELL} {RENDER}".split()) == 0
+    assert "has the cell" not in capsys.readouterr().err
+    picture = Path("floatimage.bin").read_bytes()
+    assert cli.main(f"-hkl x.mtz {RENDER}".split()) == 0
+    assert "no crystal is given: -cell 10 10 14 90 90 90 is taken from -hkl x.mtz" in capsys.readouterr().err
+    assert Path("floatimage.bin").read_bytes() == picture
+    for cell, differs in (
+        ("10.09 10 14", False),
+        ("10.11 10 14", True),
+        ("10 10 14 90.9", False),
+        ("10 10 14 91.1", True),
+    ):
+        assert cli.main(f"-hkl x.cif -cell {cell} {RENDER}".split()) == 0
+        assert ("the file of its structure factors 10 10 14 90 90 90" in capsys.readouterr().err) == differs
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (f"-hkl x.hkl -hkl_column F {CELL}", 2, "-hkl_column F: -hkl x.hkl is a text list, not an MTZ or CIF file"),
+        (f"-hkl x.hkl -hkl_dmin 3 {CELL}", 2, "-hkl_dmin 3: -hkl x.hkl is a text list, not an MTZ or CIF file"),
+        (f"-default_F 1 -hkl_dmin 3 {CELL}", 2, "-hkl_dmin 3: there is no file to take it from; give -hkl FILE"),
+        (f"-default_F 1 -hkl_column F {CELL}", 2, "-hkl_column F: there is no file to take it from; give -hkl FILE"),
+        (
+            "-hkl x.mtz -hkl_column F",
+            2,
+            "-hkl_column F: -hkl x.mtz has no such column; it has H (H), K (H), L (H), FP (F)",
+        ),
+        ("-hkl x.mtz -hkl_column SIGFP", 2, "-hkl_column SIGFP: is of type Q in -hkl x.mtz; allowed are types F"),
+        (f"-hkl short.mtz {CELL}", 2, "-hkl short.mtz: "),
+        (f"-hkl short.gz {CELL}", 2, "-hkl short.gz: cannot be unpacked: "),
+        (f"-hkl noloop.cif {CELL}", 2, "-hkl noloop.cif: holds no loop of merged reflections"),
+        (f"-hkl nan.cif {CELL}", 2, "-hkl nan.cif: has no column of amplitudes or intensities"),
+        (f"-hkl empty.mtz {CELL}", 2, "-hkl empty.mtz: holds no reflection; a line is h k l F"),
+        (f"-hkl inside {CELL}", 3, "-hkl inside: cannot be read: is a directory"),
+        (f"-hkl absent.mtz -hkl_dmin 3 {CELL}", 3, "-hkl absent.mtz: cannot be read: no such file or directory"),
+        ("-hkl nocell.cif", 2, "-hkl nocell.cif: states no unit cell; give -mat FILE or -cell"),
+        ("-hkl x.hkl", 2, "no crystal: give -mat FILE"),
+        ("-hkl absent.mtz", 2, "no crystal: give -mat FILE"),
+        ("-hkl x.mtz -floatfile x.mtz", 2, "-floatfile x.mtz: -hkl reads the same file"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    words: str, status: int, message: str, mtz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in mtz.iterdir())
+    assert cli.main(f"{words} {RENDER}".split()) == status
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"nbnumba: error: {message}")
+    assert sorted(path.name for path in mtz.iterdir()) == before
+
+
+def test_a_list_from_a_pipe_is_read_once(folder: Path) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_text(LIST))
+    writer.start()
+    table = Listener().load(Settings(hkl_file="pipe"))
+    writer.join()
+    assert table is not None
+    assert table.count == 3
+
+
+def test_a_text_list_is_read_without_the_library_of_the_others(folder: Path) -> None:
+    code = (
+        "import sys; from nbnumba.structure_factors import load; from nbnumba.settings import Settings; "
+        "load(Settings(hkl_file=sys.argv[1], write_dump=False)); print('gemmi' in sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(folder / "a.hkl")]
+    run = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout == "False\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from .reading import label
 
 Cell = tuple[float, float, float, float, float, float]
 """Lengths [Angstrom] and angles [degree]."""
+
+_LONGEST_HEADER = 1 << 20  # bytes
 
 _ALLOWED_MTZ = "types F (amplitude), G (amplitudes of Friedel mates), J (intensity), K (intensities of Friedel mates)"
 
@@ -78,6 +82,8 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
     place = label(option, path)
     with plain_name(path, option) as name:
         mtz = gemmi.read_mtz_file(name)
+        if not _ends_as_mtz(name):
+            raise InputError(f"{place}: cut short: the header at its end does not end")
     if len(mtz.batches) > 0:
         raise InputError(f"{place}: holds unmerged observations ({len(mtz.batches)} batches); merge them first")
     taken = _choose_mtz(list(mtz.columns), column, place)
@@ -99,6 +105,14 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
         group=group.xhm() if mtz.spacegroup else "P1 (the file states no space group)",
         operations=group.operations(),
     )
+
+
+def _ends_as_mtz(name: str) -> bool:
+    """Tell whether the header is whole, which stands at the end of an MTZ; gemmi reads others too."""
+    with Path(name).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LONGEST_HEADER))
+        return re.search(rb"END {77}|MTZENDOFHEADERS", file.read()) is not None
 
 
 def _choose_mtz(columns: list[Any], wanted: str | None, place: str) -> list[Any]:
