@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .batch.command import batch
 from .compare.command import compare
 from .dialect import parse_with_files
 from .errors import InputError
@@ -40,6 +41,7 @@ def _nbnumba() -> None:
     """Render diffraction images of nanocrystals (nbnumba -help), and work with them."""
 
 
+app.command("batch", help=COMMANDS["batch"].capitalize())(batch)
 app.command("compare", help=COMMANDS["compare"].capitalize())(compare)
 
 

@@ -12,6 +12,7 @@ _COLUMN = 24
 
 # Sub-commands and what they do; `nbnumba.commands` holds them.
 COMMANDS: dict[str, str] = {
+    "batch": "render many images, each drawn anew, into files with labels",
     "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
