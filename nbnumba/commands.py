@@ -126,6 +126,36 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
 
+@app.command("convert", help=COMMANDS["convert"].capitalize(), context_settings=_OUR_WORDS)
+def convert(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE... -o FILE",
+            help="Raw float images, SMV, mini-CBF or HDF5 files of nbnumba, and the result, whose ending .h5, .cbf, "
+            ".img, .bin or .png tells its format. Several images go into one .h5, beside which a .geom for CrystFEL "
+            "and an XDS.INP are written; -image N takes the N-th of a file. Options as for rendering say what a float "
+            "image does not, -detpixels_f and -detpixels_s first; of the others the header does, and options override "
+            "it (the geometry of an .h5 stands). -mat or -cell, where given, travels in the result. -dtype float32, "
+            "int32 or uint16 chooses the numbers of an .h5. From SMV the offset is subtracted: -adc, else that of the "
+            "header, else 40. To .img it is added, in the style dials unless -smv_header says otherwise. Whole "
+            "numbers are rounded and clipped to what they hold, which is reported; what nanoBragg scaled stays "
+            "scaled.",
+        ),
+    ],
+) -> None:
+    """Write images as files of another format.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.convert.convert`.
+    """
+    from .convert import convert as run
+
+    run(words, notice)
+
+
 @app.command("info", help=COMMANDS["info"].capitalize())
 def info() -> None:
     """Print what this installation computes with."""

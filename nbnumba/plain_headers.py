@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -108,6 +109,7 @@ def truth_lines(experiment: ExperimentRecord, truth: GroundTruth) -> list[tuple[
         ]
         if truth.misset_seed is not None:
             pairs.append(("NBNUMBA_MISSET_SEED", str(truth.misset_seed)))
+    if math.isfinite(truth.fluence):
         pairs.append(("NBNUMBA_FLUENCE", f"{truth.fluence:.12g}"))
     seeds = {
         "NBNUMBA_NOISE_SEED": truth.noise_seed,
@@ -121,7 +123,7 @@ def truth_lines(experiment: ExperimentRecord, truth: GroundTruth) -> list[tuple[
         ("NBNUMBA_PRECISION", truth.precision),
         ("NBNUMBA_VERSION", encoded(truth.version)),
     ]
-    return pairs + _command_lines(truth.command)
+    return [(key, value) for key, value in pairs if value] + _command_lines(truth.command)
 
 
 def _numbers(values: Array) -> str:

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "batch": "render many images, each drawn anew, into files with labels",
     "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
+    "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",
     "random-orientation": "write a crystal in a random orientation as a file for -mat",

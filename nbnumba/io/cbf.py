@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..text import NUMBER
 from .atomic import PathLike, whole_file
 from .reading import label, opened
 
+_NUMBER = re.compile(NUMBER, re.ASCII)
 _START = b"\x0c\x1a\x04\xd5"  # stands before the pixels
 _SECTION = b"--CIF-BINARY-FORMAT-SECTION--"
 _PADDING = 4095  # bytes of zero behind the pixels, as detectors write them: readers may look ahead
@@ -166,11 +169,60 @@ def read(path: PathLike, option: str = "") -> NDArray[np.int32]:
     InputError
         The file is no mini-CBF, is cut short or damaged.
     """
+    return _pixels(_content(path, option), label(option, path))
+
+
+def read_with_header(path: PathLike, option: str = "") -> tuple[NDArray[np.int32], CbfFields]:
+    """Read the pixels and what the header says about the experiment.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        The file is no mini-CBF, is cut short or damaged, or its header leaves out what it should say.
+    """
+    name, data = label(option, path), _content(path, option)
+    pixels = _pixels(data, name)
+    lines = data[: data.find(_SECTION)].decode("latin-1").splitlines()
+    said: dict[str, list[float]] = {}
+    for line in lines:
+        key, _, rest = line.removeprefix("# ").partition(" ")
+        if line.startswith("# ") and key not in said:
+            said[key.rstrip(":=")] = [float(number) for number in _NUMBER.findall(rest)]
+
+    def value(key: str, place: int = 0, default: float | None = None) -> float:
+        numbers = said.get(key, [])
+        if len(numbers) > place:
+            return numbers[place]
+        if default is None:
+            raise InputError(f"{name}: its header does not say {key}")
+        return default
+
+    return pixels, CbfFields(
+        pixel_size=value("Pixel_size"),
+        thickness=value("Silicon", default=0.0),
+        exposure=value("Exposure_time", default=1.0),
+        saturation=int(value("Count_cutoff", default=float(2**31 - 1))),
+        wavelength=value("Wavelength") * 1e-10,
+        distance=value("Detector_distance"),
+        beam_fast=value("Beam_xy"),
+        beam_slow=value("Beam_xy", 1),
+        start_angle=value("Start_angle", default=0.0),
+        angle_increment=value("Angle_increment", default=0.0),
+        flux=said["Flux"][0] if said.get("Flux") else None,
+        polarization=said["Polarization"][0] if said.get("Polarization") else None,
+    )
+
+
+def _content(path: PathLike, option: str) -> bytes:
+    with opened(path, option) as file:
+        return file.read()
+
+
+def _pixels(data: bytes, name: str) -> NDArray[np.int32]:
     from fabio.compression import decByteOffset
 
-    name = label(option, path)
-    with opened(path, option) as file:
-        data = file.read()
     if not data.startswith(b"###CBF"):
         raise InputError(f"{name}: not a CBF image: it does not begin with ###CBF")
     section, start = data.find(_SECTION), data.find(_START)
