@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dxtbx_reader
 import dxtbx_writer
 import numpy as np
 import pytest
 from requirements import requires
 
+from nbnumba import cli
 from nbnumba.dialect import parse
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment import ExperimentRecord
@@ -428,6 +430,31 @@ def test_crystal_of_another_list_keeps_its_frame(written: dict[str, dict[str, An
     bare.write_text(json.dumps(data))
     _, array, _ = draw(f"-expt {bare} -mat {case['file']} {options}")
     np.testing.assert_array_equal(array, expected)
+
+
+@requires("DIALS' reader")
+@pytest.mark.readers
+def test_panels_come_back_from_a_nexus_file(
+    written: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    case = written["panels"]
+    words = f"-expt {case['file']} {one_reflection(tmp_path, case['hkl'])} -phisteps 1 -h5file shot_0001.h5 -quiet"
+    assert cli.main(words.split()) == 0
+    panel, fast, slow = case["predicted"]
+    (found,) = dxtbx_reader.read([(tmp_path / "shot_0001.h5", [(0, 0, 0), (1, 64, 48)])])
+    assert len(found["panels"]) == 2
+    # The polarisation lies along x in the list too, so that both files have one frame. Of the 1e-6 mm that matter
+    # rounding of a rotation takes far less.
+    for there, (origin_mm, fast_axis, slow_axis) in zip(found["panels"], case["panels"], strict=True):
+        assert there["image_size"] == [64, 48]
+        np.testing.assert_allclose(there["origin_mm"], origin_mm, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(there["fast"], fast_axis, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(there["slow"], slow_axis, rtol=0, atol=1e-12)
+    assert found["wavelengths_A"] == pytest.approx([1.1], rel=1e-12)
+    assert found["scan"]["oscillation_deg"] == pytest.approx([-70, 0.1])
+    data = np.array(found["data"])[0]
+    assert brightest(data) == (panel, math.floor(fast) + 0.5, math.floor(slow) + 0.5)
 
 
 def test_polarization_of_the_beam(tmp_path: Path) -> None:

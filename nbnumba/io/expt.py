@@ -31,6 +31,7 @@ _SCAN_POINTS = ("A_at_scan_points", "s0_at_scan_points", "setting_rotation_at_sc
 
 _ROUNDING = 1e-6  # by which axes may miss a right angle, and rotations being one
 _DEEPEST = 100  # groups within groups
+_SMALLEST, _BIGGEST = 1e-50, 1e50  # sizes that mean something, as on the command line
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +205,7 @@ class _Node:
     def unit_vector(self, key: str, default: tuple[float, ...] | None = None) -> Array:
         vector = self.numbers(key, 3, default)
         size = math.hypot(*vector)
-        if not 1e-100 < size < 1e100:
+        if size < _SMALLEST:
             self.fail(key, f"a direction is needed, not {_shown(vector.tolist())}")
         return np.asarray(vector / size)
 
@@ -232,7 +233,7 @@ def _finite(value: Any) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _BIGGEST else None
 
 
 def _shown(value: Any) -> str:
@@ -258,7 +259,7 @@ def _beam(beam: _Node) -> tuple[Array, float | None, Array, float]:
     wavelength = None
     if beam.content.get("__id__") != "polychromatic":
         wavelength = beam.number("wavelength")
-        if wavelength <= 0.0:
+        if wavelength < _SMALLEST:
             beam.fail("wavelength", f"is {wavelength:g} Angstrom; it must be greater than 0")
     normal = beam.unit_vector("polarization_normal", _POLARIZATION_NORMAL)
     if math.hypot(*np.cross(normal, direction)) < _ROUNDING:
@@ -335,7 +336,7 @@ def _reciprocal(crystal: _Node) -> Array:
     """Return the matrix A of columns a*, b*, c* [1/Angstrom]."""
     real = np.array([crystal.numbers(f"real_space_{axis}", 3) for axis in "abc"])
     lengths = np.linalg.norm(real, axis=1)
-    if not np.all(lengths > 0.0) or abs(np.linalg.det(real / lengths[:, None])) < _ROUNDING:
+    if not np.all(lengths > _SMALLEST) or abs(np.linalg.det(real / lengths[:, None])) < _ROUNDING:
         crystal.fail("real_space_a, _b, _c", "the three vectors lie in one plane or are zero")
     return np.linalg.inv(real)
 
@@ -392,7 +393,7 @@ def _panel(panel: _Node, parent: _Frame) -> ExptPanel:
     pixel = panel.numbers("pixel_size", 2)
     if not (np.all(size >= 1.0) and np.all(size == np.floor(size)) and np.all(size <= 1e9)):
         panel.fail("image_size", f"is {_shown(panel.get('image_size'))}; two whole numbers of at least 1 are needed")
-    if not np.all(pixel > 0.0):
+    if not np.all(pixel >= _SMALLEST):
         panel.fail("pixel_size", f"is {_shown(panel.get('pixel_size'))}; two sizes greater than 0 are needed")
     return ExptPanel(
         n_fast=int(size[0]),

@@ -27,6 +27,7 @@ _OLD_COUNTS = (6, 4, 4, 3, 3, 3, 3, 7, 3, 3, 3)  # numbers on each line
 _NEW = {"spindle": 1, "beam": 2, "a": 4, "b": 5, "c": 6, "detector x-axis": 9}
 _OLD = {"spindle": 0, "beam": 1, "a": 8, "b": 9, "c": 10, "detector x-axis": 4}
 _SKIPPED = {"spindle": 3, "beam": 1}  # numbers before the vector
+_SMALLEST, _BIGGEST = 1e-50, 1e50  # sizes that mean something, as on the command line
 _SMALLEST_VOLUME = 1e-6  # of the parallelepiped of the three unit vectors
 
 
@@ -74,10 +75,10 @@ def parse(text: str, path: PathLike, option: str = "-mat") -> Xparm:
     vectors = {name: _vector(lines, line, name, path, option) for name, line in places.items()}
     real = np.array([vectors[name] for name in "abc"])
     lengths = np.linalg.norm(real, axis=1)
-    if not np.all(lengths > 0.0) or abs(np.linalg.det(real / lengths[:, None])) < _SMALLEST_VOLUME:
+    if not np.all(lengths > _SMALLEST) or abs(np.linalg.det(real / lengths[:, None])) < _SMALLEST_VOLUME:
         raise InputError(f"{where}: the axes of the unit cell lie in one plane or are zero")
     for name in ("beam", "spindle", "detector x-axis"):
-        if not 1e-100 < math.hypot(*vectors[name]) < 1e100:
+        if math.hypot(*vectors[name]) < _SMALLEST:
             raise InputError(f"{where}, line {places[name] + 1}: the {name} has no direction")
     beam, spindle, detector_x = (
         vectors[name] / math.hypot(*vectors[name]) for name in ("beam", "spindle", "detector x-axis")
@@ -102,6 +103,6 @@ def _vector(lines: list[str], number: int, name: str, path: PathLike, option: st
             )
         values.append(float(match[1]))
         position = match.end()
-    if not all(map(math.isfinite, values)):
+    if max(map(abs, values)) > _BIGGEST:
         raise InputError(f"{label(option, path, number + 1)}: a number of the {name} is too large")
     return np.array(values[-3:])
