@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from .settings import CommandLine, Semantics
 from .structure_factors import ReflectionTable
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
 _PROGRAMS = ("nanoBragg", "nbnumba")
 
 
@@ -67,6 +68,10 @@ class Experiment(ExperimentRecord):
         notify: Notify = lambda line: None,
         **keywords: Unpack[Keywords],
     ) -> None:
+        self._make(semantics, notify, keywords, _table(keywords.get("hkl"), keywords.get("default_F") or 0.0))
+
+    def _make(self, semantics: str, notify: Notify, keywords: Keywords, reflections: ReflectionTable | None) -> None:
+        """Work out the experiment; of reflections that are in memory no file is read."""
         if semantics not in list(Semantics):
             raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
         words = ("-semantics", semantics, *kw.words_of(keywords))
@@ -76,7 +81,7 @@ class Experiment(ExperimentRecord):
                 command.settings,
                 dump_file=os.fspath(keywords["dump"]) if keywords.get("dump") is not None else None,
                 write_dump=False,
-                reflections=_table(keywords.get("hkl"), command.settings.default_F),
+                reflections=reflections,
             )
             self._take(resolve(settings, notify), command, dict(keywords))
         except InputError as error:
@@ -163,7 +168,7 @@ class Experiment(ExperimentRecord):
         return cls.from_command(" ".join(line.rstrip("\\") for line in lines), folder, notify)
 
     def replace(self, **keywords: Unpack[Keywords]) -> Experiment:
-        """Return the same experiment but for some keywords.
+        """Return the same experiment but for some keywords; reflections are read again only where they change.
 
         Raises
         ------
@@ -181,7 +186,11 @@ class Experiment(ExperimentRecord):
         if own is None:
             raise InputError("replace: goes with an experiment made from keywords; change the command line instead")
         merged: dict[str, Any] = {**own, **keywords}
-        return type(self)(semantics=self.semantics.value, **merged)
+        if _REFLECTION_KEYWORDS.intersection(keywords) or "pdb" in own:
+            return type(self)(semantics=self.semantics.value, **merged)
+        changed = type(self).__new__(type(self))
+        changed._make(self.semantics.value, lambda line: None, cast(Keywords, merged), self.reflections)
+        return changed
 
 
 def _table(hkl: Any, default_F: float) -> ReflectionTable | None:

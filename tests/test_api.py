@@ -297,3 +297,12 @@ def test_importing_is_quick() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "[] True\n"
+
+
+def test_replace_reads_reflections_again_only_where_they_change(tmp_path: Path) -> None:
+    copy_inputs(tmp_path)
+    first = small(hkl=tmp_path / "P1.hkl", N=5)
+    (tmp_path / "P1.hkl").unlink()
+    assert first.replace(distance_mm=80).reflections is first.reflections
+    with pytest.raises(FileError, match=r"P1\.hkl"):
+        first.replace(default_F=3.0)
