@@ -210,10 +210,12 @@ class NexusWriter:
             for module, part in zip(modules, parts, strict=True):
                 rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
                 rows[~part[: module.n_slow, : module.n_fast]] |= nexus_writing.USER_MASK
+        met = _where_the_beam_meets(modules[0])
         return nexus_writing.Instrument(
             modules=modules,
-            distance=detector.panels[0].distance,
-            beam_center=_beam_center(modules[0]),
+            # A panel's own distance is that before the turn by twotheta.
+            distance=detector.panels[0].distance if met is None else met[2],
+            beam_center=None if met is None else met[:2],
             sensor_material=self._material,
             sensor_thickness=detector.layers * detector.layer_step,
             pixel_mask=mask,
@@ -320,10 +322,11 @@ def _column(name: str, values: Sequence[Any]) -> Column:
     return Column(np.array(values), _UNITS.get(name), missing)
 
 
-def _beam_center(module: nexus_writing.Module) -> tuple[float, float] | None:
-    """Return where the z axis meets a module, (fast, slow) [pixels]; None where it runs beside its plane."""
+def _where_the_beam_meets(module: nexus_writing.Module) -> tuple[float, float, float] | None:
+    """Return where the z axis meets a module's plane, (fast, slow) [pixels] and z [m]; None where it runs beside it."""
     plane = np.array([module.fast[:2], module.slow[:2]]).T
     if abs(np.linalg.det(plane)) < 1e-9:
         return None
-    fast, slow = np.linalg.solve(plane, -module.origin[:2]) / module.pixel_size
-    return float(fast), float(slow)
+    fast, slow = np.linalg.solve(plane, -module.origin[:2])
+    z = module.origin[2] + fast * module.fast[2] + slow * module.slow[2]
+    return float(fast / module.pixel_size), float(slow / module.pixel_size), float(z)
