@@ -14,6 +14,7 @@ from .image import Image
 from .io import floatfile, pgm, smv
 from .io.atomic import check_can_write
 from .notices import Notify
+from .plain_headers import truth_lines
 from .rendering import simulate
 from .resolve import resolve
 from .scene import build_scene
@@ -166,11 +167,9 @@ class _Writer:
         self.say(report.statistics_lines(self.image))
         statistics = self.image.statistics
         scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
-        fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, output.adc)
-        header = smv.header(fields, self.style)
         if output.int_file is not None:
             self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
-            smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), header)
+            smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), self._header(None))
         if output.pgm_file is not None:
             grey = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
             self.say([f"pgm_scale = {grey:g}", f"writing {output.pgm_file} as 1-byte integers"])
@@ -180,10 +179,18 @@ class _Writer:
             flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
             saving.write_picture(self.image, output.png_file, output.rings and flat)
         if output.noise_file is not None and seed is not None:
-            write_noise(output.noise_file, array, seed, roi, header, output, list(experiment.random_table), self.device)
+            table = list(experiment.random_table)
+            write_noise(output.noise_file, array, seed, roi, self._header(seed), output, table, self.device)
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
             saving.write_h5(self.image, output.h5_file, notify=self.notify)
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
             saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng, notify=self.notify)
+
+    def _header(self, seed: int | None) -> bytes:
+        """Return the header of an SMV image; `seed` is that of its noise."""
+        experiment = self.image.experiment
+        fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, self.output.adc)
+        truth = self.image.ground_truth(seed, None if seed is None else self.output.noise_rng)
+        return smv.header(fields, self.style, truth_lines(experiment, truth))

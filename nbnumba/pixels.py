@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,16 @@ DTYPES = ("float32", "int32", "uint16")
 SATURATION = {"uint16": 65533, "int32": 2**31 - 3}
 
 _BLOCK = 1 << 16  # pixels; four float64 blocks stay within a core's own cache
+
+
+@overload
+def to_dtype(
+    photons: ArrayLike, dtype: Literal["int32"], saturation: float | None = None
+) -> tuple[NDArray[np.int32], int]: ...
+
+
+@overload
+def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) -> tuple[Pixels, int]: ...
 
 
 def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) -> tuple[Pixels, int]:

@@ -112,7 +112,7 @@ def write_h5(
     _note_clipped(path, clipped, notify)
     with NexusWriter(path, image.experiment, 1, dtype) as file:
         file.write(0, pixels, image.experiment, _truth(image, noise_seed, noise_rng))
-    write_geometry_files(path, image.experiment, notify)
+    write_geometry_files(path, image.experiment, notify, dtype=dtype)
 
 
 def write_cbf(
@@ -175,6 +175,7 @@ def _save_smv(
     image: Image, path: str, noise_seed: int | None, noise_rng: str, adc: float, scale: float, notify: Notify
 ) -> None:
     from .io import smv
+    from .plain_headers import truth_lines
     from .settings import Output
     from .smv_output import header_style, smv_fields
 
@@ -186,7 +187,8 @@ def _save_smv(
         pixels = smv.int_values(image.with_noise(noise_seed, noise_rng).astype(np.float32), 1.0, adc)
     style = header_style(experiment.semantics, Output(), experiment.detector, experiment.beam.direction, notify)
     fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, adc)
-    smv.write(path, pixels, smv.header(fields, style))
+    truth = truth_lines(experiment, _truth(image, noise_seed, noise_rng))
+    smv.write(path, pixels, smv.header(fields, style, truth))
 
 
 def _truth(image: Image, noise_seed: int | None, noise_rng: str) -> Any:
