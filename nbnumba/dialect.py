@@ -35,7 +35,7 @@ def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) ->
     InputError
         For an unknown option, a missing value, or a value that is not allowed.
     FileError
-        For an -img or -mask that cannot be read.
+        For an -img, -mask or -expt that cannot be read.
     """
     uses, loose = split(words)
     notices = [_left_over(word) for word in loose]

@@ -129,7 +129,8 @@ DETECTOR = (
     special("-pivot", "what stays in place when the detector turns: sample or beam", "WHAT", takes="sample or beam"),
     filename(
         "-expt",
-        "take beam, goniometer, every panel and the crystal from a DIALS .expt; other options then change the rest",
+        "take beam, every panel, crystal and the rotation of the first image (in 10 steps) from a DIALS .expt; options "
+        "that place no detector count beside it",
         "FILE",
         ("expt_file",),
         own=True,
