@@ -52,7 +52,7 @@ class NexusWriter:
     ----------
     path : str or path
     experiment : ExperimentRecord
-        Of the first image: its detector, sensor and mask stand for all.
+        Its detector, sensor and mask stand for all images.
     count : int
         How many images there will be.
     dtype : str
@@ -77,10 +77,10 @@ class NexusWriter:
     as gaps in the pixel mask; masked pixels bear the bit of a user's mask, pixels outside the region of
     interest none.
 
-    DIALS' reader takes one detector geometry for a file, that of its first image, even where the format has
-    room for more. So the first image's stands in the chain of transformations. Where a series varies the
-    distance or the beam centre, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the
-    McStas frame, tell each image's own; give such images files of their own when other programs are to read them.
+    DIALS' reader takes one detector geometry for a file, even where the format has room for one of every image. So
+    that of `experiment` alone stands in the chain of transformations. Where a series varies the distance or the beam
+    centre, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the McStas frame, tell
+    each image's own; give such images files of their own when other programs are to read them.
 
     The file describes a rotation where the images continue one another: the same crystal, the same width, each
     starting where the one before it ends. All others are stills, whatever they turned by in their exposure, which
@@ -169,10 +169,6 @@ class NexusWriter:
         The function is called in the thread that alone may touch the file: see `nbnumba.io.nexus_file.Writing`.
         """
         self._writing.run(function)
-
-    @property
-    def file(self) -> h5py.File:
-        return self._writing._opened()
 
     def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Lay the panels below one another."""
