@@ -28,6 +28,7 @@ CONNECT_SECONDS = 10.0
 WORKER_SECONDS = 120.0  # for the first worker to come; an allocation of a cluster brings them one after another
 ALONE_SECONDS = 60.0  # without any worker, in the middle of the work
 LOOK_SECONDS = 2.0
+FETCH_SECONDS = 1.0  # between two looks whether a result is still wanted
 ANSWER_SECONDS = 30.0  # of a scheduler that lives
 
 
@@ -101,12 +102,17 @@ class DaskPool(Pool):
 
     def _relay(self, done: Any, future: Future[Any]) -> None:
         """Hand on what became of a task."""
-        try:
-            result = done.result(timeout=ANSWER_SECONDS)
-        except BaseException as error:
-            self._finish(future, None, self._meaning(error))
-        else:
-            self._finish(future, result, None)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while not self._ended.is_set():  # else this thread would keep the program from ending
+            try:
+                result = done.result(timeout=FETCH_SECONDS)
+            except BaseException as error:
+                if type(error).__name__ == "TimeoutError" and done.status == "finished" and time.monotonic() < deadline:
+                    continue
+                self._finish(future, None, self._meaning(error))
+            else:
+                self._finish(future, result, None)
+            return
 
     def _finish(self, future: Future[Any], result: Any, error: BaseException | None) -> None:
         with self._lock:

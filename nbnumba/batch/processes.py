@@ -53,6 +53,7 @@ class Processes(Pool):
             count, mp_context=_spawn, initializer=_begin, initargs=(self._numbers,)
         )
         self._processes: set[Any] = set()
+        self._end: EngineError | None = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have a task done; see `Pool.submit`."""
@@ -94,6 +95,11 @@ class Processes(Pool):
 
     def _lost(self) -> EngineError:
         """Say how a worker ended."""
+        if self._end is None:
+            self._end = EngineError(f"--engine local: a worker process {self._how_it_ended()}")
+        return self._end
+
+    def _how_it_ended(self) -> str:
         ends: list[int] = []
         deadline = time.monotonic() + EXIT_CODE_SECONDS
         while not ends and time.monotonic() < deadline:
@@ -105,7 +111,7 @@ class Processes(Pool):
         if ends and ends[0] < 0:
             name = signal.Signals(-ends[0]).name
             how = f"was ended by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
-        return EngineError(f"--engine local: a worker process {how}")
+        return how
 
     def close(self) -> None:
         """End the processes when they have done their tasks."""
@@ -116,7 +122,7 @@ class Processes(Pool):
     def break_off(self) -> None:
         """End the processes now; each removes what it has half written."""
         assert self._executor is not None
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._end = self._end or EngineError("--engine local: the chunk was broken off")
         for process in self._processes:
             process.terminate()
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -125,7 +131,7 @@ class Processes(Pool):
             if process.is_alive():
                 process.kill()
                 process.join()
-        self._executor.shutdown(wait=True)
+        self._executor.shutdown(wait=True, cancel_futures=True)
         self._forget()
 
     def _forget(self) -> None:
