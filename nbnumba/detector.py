@@ -164,7 +164,9 @@ def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     if settings.curved_detector and len(panels) > 1:
         raise InputError(f"-curved_det: contradicts {source}: {len(panels)} panels cannot be one curved detector")
     first = panels[0]
-    _check_pixels(source, f"{len(panels)} x {first.n_fast} x {first.n_slow}", len(panels) * first.n_fast * first.n_slow)
+    # In memory all of them have the size of the largest.
+    n_fast, n_slow = (max(sizes) for sizes in zip(*((panel.n_fast, panel.n_slow) for panel in panels), strict=True))
+    _check_pixels(source, f"{len(panels)} x {n_fast} x {n_slow}", len(panels) * n_fast * n_slow)
     spot = first.distance * axes.beam - first.origin
     fast, slow = dot(first.fast, spot), dot(first.slow, spot)
     fclose, sclose = -dot(first.origin, first.fast), -dot(first.origin, first.slow)

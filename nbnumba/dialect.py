@@ -42,8 +42,10 @@ def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) ->
     if folder is None:
         return dataclasses.replace(_interpret(uses, notices), words=tuple(words))
     command = _interpret([_inside(folder, use) for use in uses], notices)
-    dump = command.settings.dump_file
-    settings = dataclasses.replace(command.settings, dump_file=dump and os.path.join(folder, dump))  # noqa: PTH118
+    settings = command.settings
+    if "-dump" not in command.used:
+        default = os.path.join(folder, str(settings.dump_file))  # noqa: PTH118
+        settings = dataclasses.replace(settings, dump_file=default)
     return dataclasses.replace(command, settings=settings, words=tuple(words))
 
 

@@ -30,16 +30,16 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
     Raises
     ------
     InputError
-        For a panel without pixels, with axes that are no axes or with a plane through the sample, and for panels
+        For a panel without pixels, with axes that are no axes or with a plane through the sample, and for pixels
         that differ in size.
     """
     panels = tuple(_panel(_label(settings, number), place, beam) for number, place in enumerate(settings.panels))
     first = panels[0]
     for number, panel in enumerate(panels):
-        same_pixels = abs(panel.pixel_size - first.pixel_size) <= _SAME * first.pixel_size
-        if (panel.n_fast, panel.n_slow) != (first.n_fast, first.n_slow) or not same_pixels:
+        if abs(panel.pixel_size - first.pixel_size) > _SAME * first.pixel_size:
             raise InputError(
-                f"{_label(settings, number)}: {_size(panel)}, panel 0 {_size(first)}; all panels must be of one size"
+                f"{_label(settings, number)}: has pixels of {panel.pixel_size * 1e3:g} mm, panel 0 of "
+                f"{first.pixel_size * 1e3:g} mm; all pixels must be of one size"
             )
     return panels
 
@@ -47,10 +47,6 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
 def _label(settings: Settings, number: int) -> str:
     file = f"-expt {settings.expt_file}: " if settings.expt_file is not None else ""
     return f"{file}panel {number}"
-
-
-def _size(panel: Panel) -> str:
-    return f"has {panel.n_fast} x {panel.n_slow} pixels of {panel.pixel_size * 1e3:g} mm"
 
 
 def _panel(name: str, place: PanelPlace, beam: Array) -> Panel:

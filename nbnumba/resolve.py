@@ -241,8 +241,8 @@ def _check_samples(
     detector: Detector, beam: Beam, goniometer: Goniometer, crystal: Crystal, sampling: Sampling
 ) -> None:
     """Refuse an image whose samples cannot be counted in 63 bits; it would take millennia anyway."""
-    panel = detector.panels[0]
-    samples = len(detector.panels) * panel.n_fast * panel.n_slow * detector.layers * sampling.oversample**2
+    samples = sum(panel.n_fast * panel.n_slow for panel in detector.panels)
+    samples *= detector.layers * sampling.oversample**2
     samples *= len(beam.source.weights) * goniometer.steps * len(crystal.mosaic_rotations)
     if samples >= NEVER:
         raise InputError(
