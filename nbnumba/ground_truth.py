@@ -92,8 +92,9 @@ def ground_truth(
         What its noise was drawn with.
     """
     crystal = experiment.crystal
-    A = np.ascontiguousarray(crystal.reciprocal_A.T)
-    real_A = np.linalg.inv(A)  # rows a, b, c
+    # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
+    real_A = crystal.real_space * 1e10
+    A = np.asarray(np.linalg.inv(real_A), dtype=np.float64)
     lengths = np.array([length(row) for row in real_A])
     angles = np.array([_angle(real_A[i], real_A[j]) for i, j in ((1, 2), (0, 2), (0, 1))])
     B = upright_reciprocal(lengths, angles).T

@@ -151,7 +151,7 @@ def test_the_truth_is_told(tmp_path: Path) -> None:
     np.testing.assert_allclose(direct, ours @ frame.T, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(np.array(header["NBNUMBA_ABC"].split(","), float).reshape(3, 3), ours, atol=1e-10)
     np.testing.assert_allclose(
-        np.array(header["NBNUMBA_CELL"].split(","), float), ground_truth(record).cell, rtol=1e-11
+        np.array(header["NBNUMBA_CELL"].split(","), float), [62, 73, 84, *np.degrees(record.crystal.angles)], rtol=1e-11
     )
     np.testing.assert_allclose(np.linalg.norm(direct, axis=1), [62, 73, 84], rtol=1e-10)
     assert header["NBNUMBA_N"] == "5,5,5"

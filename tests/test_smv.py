@@ -16,6 +16,7 @@ from plain_experiments import CENTERS, experiment, lab_position, points
 from requirements import requires
 from test_pgm import roi_of
 
+from nbnumba import cli
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment import ExperimentRecord
 from nbnumba.ground_truth import ground_truth
@@ -269,6 +270,19 @@ def test_the_truth_is_told_behind_the_rest(tmp_path: Path, style: str) -> None:
         key
     ) in "PIXEL_SIZE DISTANCE CLOSE_DISTANCE WAVELENGTH BEAM_CENTER_X BEAM_CENTER_Y ORGX ORGY PHI OSC_RANGE".split():
         assert whole.value_of(key) == plain.value_of(key)
+
+
+@pytest.mark.command_line
+def test_a_rendering_tells_its_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = "-cell 40 50 60 90 90 90 -default_F 9 -N 2 -detpixels 16 -seed 7 -semantics exact -oversample 1 -quiet"
+    assert cli.main(words.split()) == 0
+    quiet, noisy = (keys_of(Path(name).read_bytes()) for name in ("intimage.img", "noiseimage.img"))
+    assert "NBNUMBA_NOISE_SEED" not in quiet
+    assert (noisy["NBNUMBA_NOISE_SEED"], noisy["NBNUMBA_NOISE_RNG"]) == ("7", "c")
+    assert quiet["NBNUMBA_COMMAND_1"] == words
+    assert cli.main([*words.split(), "-semantics", "c"]) == 0
+    assert b"NBNUMBA" not in Path("intimage.img").read_bytes() + Path("noiseimage.img").read_bytes()
 
 
 def test_a_header_of_c_holds_no_truth() -> None:
