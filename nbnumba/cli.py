@@ -125,6 +125,8 @@ def _run_command(words: list[str]) -> int:
         if not hasattr(error, "format_message"):
             raise
         raise InputError(f"{words[0]}: {_typers_message(error, ours)}") from None
+    if status == INTERRUPTED:  # what newer versions of Typer make of Ctrl-C
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
 
 
