@@ -18,7 +18,7 @@ from .experiment import ExperimentRecord
 from .frames import MCSTAS_TO_IMGCIF
 from .ground_truth import GroundTruth
 from .io import cbf, floatfile, smv
-from .io.reading import opened
+from .io.reading import is_regular, opened
 from .notices import Notify
 from .settings import CommandLine, Convention, PanelPlace, Vector
 
@@ -47,6 +47,8 @@ class Picture:
 def kind_of(path: str) -> str:
     """Return "smv", "cbf", "h5" or, for everything else, "float"."""
     with opened(path) as file:
+        if not is_regular(file):
+            raise InputError(f"{path}: is a pipe; convert looks into its files more than once, save it first")
         start = file.read(16)
     for sign, kind in ((b"{\nHEADER_BYTES", "smv"), (b"###CBF", "cbf"), (b"\x89HDF\r\n\x1a\n", "h5")):
         if start.startswith(sign):
@@ -168,8 +170,9 @@ def _of_cbf(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture
         "-lambda": fields.wavelength * 1e10,
         "-distance": fields.distance * 1e3,
         "-phi": fields.start_angle,
-        "-exposure": fields.exposure,
     }
+    if fields.exposure > 0.0:
+        said["-exposure"] = fields.exposure
     if fields.angle_increment > 0.0:
         said["-osc"] = fields.angle_increment
     if fields.polarization is not None:

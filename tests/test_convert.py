@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import pytest
 from PIL import Image
 from plain_experiments import CENTERS, experiment, lab_position, points, some_counts
 from requirements import requires
+from test_geometry_files import two_panels
 
 from nbnumba import cli
 from nbnumba.cbf_output import write_cbf
 from nbnumba.ground_truth import ground_truth
-from nbnumba.io import smv
+from nbnumba.io import nexus, smv
+from nbnumba.nexus_output import NexusWriter
 from nbnumba.plain_headers import truth_lines
 from nbnumba.smv_output import smv_fields
 
@@ -203,6 +206,29 @@ def _names(file: h5py.File) -> list[str]:
     return names
 
 
+@pytest.mark.readers
+def test_panels_travel(capsys: pytest.CaptureFixture[str]) -> None:
+    record = two_panels()
+    pixels = np.arange(2 * 108, dtype=np.int32).reshape(2, 9, 12)
+    with NexusWriter("two.h5", record, 1, "int32") as file:
+        file.write(0, pixels, record, ground_truth(record))
+    assert run("two.h5 -o again.h5 -dtype int32") == 0
+    for index, part in enumerate(nexus.read_image("again.h5")):
+        np.testing.assert_array_equal(part, pixels[index])
+    truth, again = nexus.read_ground_truth("two.h5"), nexus.read_ground_truth("again.h5")
+    # Rounding of the rotation to the file's frame and back.
+    np.testing.assert_allclose(again["panel_origin"].values, truth["panel_origin"].values, rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(again["A_matrix_imgcif"].values, truth["A_matrix_imgcif"].values, rtol=0.0, atol=1e-12)
+    assert run("two.h5 -o two.bin") == 0
+    np.testing.assert_array_equal(np.fromfile("two.bin", "<f4").reshape(pixels.shape), pixels)
+    assert run("two.h5 -o two.png") == 0
+    capsys.readouterr()
+    for name in ("two.cbf", "two.img"):
+        assert run(f"two.h5 -o {name}") == 2
+        assert capsys.readouterr().err.endswith(": holds one panel, the detector has 2; write an .h5 file\n")
+        assert not Path(name).exists()
+
+
 def test_a_crystal_travels() -> None:
     floats("a.bin")
     cell = "-cell 40 50 60 90 90 90 -misset 10 20 30"
@@ -265,6 +291,7 @@ def test_a_tilted_header_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> N
         ("good.img -detpixels_f 11 -o b.cbf", 2, "good.img: has 12 x 9 pixels, the detector of the options 11 x 9"),
         ("good.img other.cbf -o b.h5", 2, "other.cbf: its detector stands elsewhere than that of good.img"),
         ("foreign.h5 -o b.bin", 2, "foreign.h5"),
+        (". -o b.bin", 3, ".: cannot be read: is a directory"),
         ("short.h5 -o b.bin", 2, "short.h5"),
     ],
 )
@@ -291,6 +318,16 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert errors[0].startswith("nbnumba: error: ")
     assert message in errors[0]
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_pipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    try:
+        assert run(f"/dev/fd/{reading} -o b.bin {SIZE}") == 2
+    finally:
+        os.close(reading)
+    assert "is a pipe" in capsys.readouterr().err
 
 
 def test_options_without_effect_are_named(capsys: pytest.CaptureFixture[str]) -> None:
