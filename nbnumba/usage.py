@@ -37,7 +37,8 @@ and may be longer than here (-matrix for -mat), never shorter; those marked with
 
 _CLOSING = """\
 Exit status: 0 good; 1 a comparison differs; 2 bad option, value or file content; 3 a file cannot be read or \
-written; 4 a device failed; 130 interrupted; 129 or 143 ended by SIGHUP or SIGTERM."""
+written; 4 a device failed; 5 the workers of a batch were lost; 130 interrupted; 129 or 143 \
+ended by SIGHUP or SIGTERM."""
 
 
 def help_text() -> str:
