@@ -102,12 +102,12 @@ class DaskPool(Pool):
 
     def _relay(self, done: Any, future: Future[Any]) -> None:
         """Hand on what became of a task."""
-        deadline = time.monotonic() + ANSWER_SECONDS
         while not self._ended.is_set():  # else this thread would keep the program from ending
             try:
                 result = done.result(timeout=FETCH_SECONDS)
             except BaseException as error:
-                if type(error).__name__ == "TimeoutError" and done.status == "finished" and time.monotonic() < deadline:
+                # A worker that dies with a result that nobody has fetched: Dask does the task again.
+                if type(error).__name__ == "TimeoutError" and done.status != "error":
                     continue
                 self._finish(future, None, self._meaning(error))
             else:
