@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import os
 import resource
 import shutil
@@ -484,3 +485,12 @@ def test_contact_sheet_of_many(tmp_path: Path) -> None:
     assert len(asked) == 100
     with contextlib.closing(Image.open(tmp_path / "c.png")) as sheet:
         assert sheet.size == (10 * 84 + 4, 10 * 84 + 4)
+
+
+def test_benchmark_runs(tmp_path: Path) -> None:
+    from bench.batch import ROWS, measure
+
+    row = dataclasses.replace(ROWS[1], command=ROWS[1].command.replace("256", "16"), images=3)
+    found = measure(row, tmp_path, 1, 2)
+    assert {name: len(speeds) for name, speeds in found.items()} == {"kernel": 2, "batch": 2}
+    assert all(speed.per_second > 0 for speeds in found.values() for speed in speeds)
