@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from . import keywords as kw
-from .dialect import parse
-from .errors import InputError
+from .dialect import parse, with_whole_paths
+from .errors import FileError, InputError
 from .experiment import ExperimentRecord
 from .keywords import Keywords
 from .notices import Notify
 from .resolve import resolve
-from .settings import CommandLine, Semantics
+from .settings import CommandLine, Engine, Semantics
 from .structure_factors import ReflectionTable
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -30,7 +31,8 @@ class Experiment(ExperimentRecord):
     """A crystal in a beam before a detector, ready to be simulated.
 
     It cannot be changed; `replace` makes another one. All files are read, and all mistakes found, when it is made.
-    Attributes are those of `ExperimentRecord`: what was worked out, in SI units.
+    Attributes are those of `ExperimentRecord`: what was worked out, in SI units. `command` draws the same from any
+    folder; it is empty where `hkl` is an array.
 
     Parameters
     ----------
@@ -68,31 +70,43 @@ class Experiment(ExperimentRecord):
         notify: Notify = lambda line: None,
         **keywords: Unpack[Keywords],
     ) -> None:
-        self._make(semantics, notify, keywords, _table(keywords.get("hkl"), keywords.get("default_F") or 0.0))
+        self._make(semantics, notify, keywords, None)
 
     def _make(self, semantics: str, notify: Notify, keywords: Keywords, reflections: ReflectionTable | None) -> None:
         """Work out the experiment; of reflections that are in memory no file is read."""
         if semantics not in list(Semantics):
             raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
-        words = ("-semantics", semantics, *kw.words_of(keywords))
+        own = cast(Keywords, kw.copied(keywords))
+        listed = kw.is_table(own.get("hkl"))
         try:
+            words = ("-semantics", semantics, *kw.words_of(own))
             command = parse(words)
+            if listed and reflections is None:
+                reflections = _table(own["hkl"], command.settings.default_F)
             settings = dataclasses.replace(
                 command.settings,
-                dump_file=os.fspath(keywords["dump"]) if keywords.get("dump") is not None else None,
+                dump_file=_dump_to_read(command),
                 write_dump=False,
                 reflections=reflections,
             )
-            self._take(resolve(settings, notify), command, dict(keywords))
-        except InputError as error:
-            raise InputError(kw.named_after(list(keywords), str(error))) from None
+            record = resolve(settings, notify)
+        except (InputError, FileError) as error:
+            raise type(error)(kw.named_after(own, str(error))) from None
+        # No command line tells of reflections in memory.
+        self._take(record, command.engine, () if listed else with_whole_paths(words), dict(own))
 
-    def _take(self, record: ExperimentRecord, command: CommandLine, keywords: dict[str, Any] | None) -> None:
+    def _take(
+        self, record: ExperimentRecord, engine: Engine, words: tuple[str, ...], keywords: dict[str, Any] | None
+    ) -> None:
         for field in dataclasses.fields(ExperimentRecord):
             object.__setattr__(self, field.name, getattr(record, field.name))
-        object.__setattr__(self, "command", command.words)
-        object.__setattr__(self, "engine", command.engine)
+        object.__setattr__(self, "command", words)
+        object.__setattr__(self, "engine", engine)
         object.__setattr__(self, "_keywords", keywords)
+
+    def __repr__(self) -> str:
+        words = shlex.join(self.command) or f"-semantics {self.semantics.value} ... with reflections in memory"
+        return f"<{type(self).__name__}: {words}>"
 
     @classmethod
     def from_command(
@@ -130,8 +144,11 @@ class Experiment(ExperimentRecord):
         for line in parsed.notices:
             notify(line)
         record = resolve(dataclasses.replace(parsed.settings, write_dump=False), notify)
+        whole = with_whole_paths(words, folder)
+        if record.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(parsed.used):
+            whole += ("-dump", os.path.abspath(str(parsed.settings.dump_file)))  # noqa: PTH100
         experiment = cls.__new__(cls)
-        experiment._take(record, parsed, None)
+        experiment._take(record, parsed.engine, whole, None)
         return experiment
 
     @classmethod
@@ -162,10 +179,13 @@ class Experiment(ExperimentRecord):
 
             return cls.from_command(read_command(name), folder, notify)
         text = read_text(name, "")
-        if name.endswith(".toml"):
-            return cls(notify=notify, **_toml_keywords(name, text, folder))
-        lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        return cls.from_command(" ".join(line.rstrip("\\") for line in lines), folder, notify)
+        try:
+            if name.lower().endswith(".toml"):
+                return cls(notify=notify, **_toml_keywords(text, folder))
+            lines = (line.strip() for line in text.splitlines() if not line.lstrip().startswith("#"))
+            return cls.from_command(" ".join(line.removesuffix("\\") for line in lines), folder, notify)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
 
     def replace(self, **keywords: Unpack[Keywords]) -> Experiment:
         """Return the same experiment but for some keywords; reflections are read again only where they change.
@@ -193,13 +213,21 @@ class Experiment(ExperimentRecord):
         return changed
 
 
-def _table(hkl: Any, default_F: float) -> ReflectionTable | None:
-    """Return reflections that are given as an array."""
-    if not kw.is_table(hkl):
+def _dump_to_read(command: CommandLine) -> str | None:
+    """Return the dump that was asked for, which must be there; a Fdump.bin that lies about does not count."""
+    if "-dump" not in command.used:
         return None
+    from .io.reading import opened
+
+    with opened(str(command.settings.dump_file), "-dump"):
+        return command.settings.dump_file
+
+
+def _table(hkl: Any, default_F: float) -> ReflectionTable:
+    """Return reflections that are given as an array."""
     from .io.index_box import LARGEST_F, IndexBox, inside
 
-    rows = np.asarray(hkl, dtype=np.float64)
+    rows = kw.array_of_numbers("hkl", hkl, "a file name, or (n, 4), rows of h, k, l, F")
     if rows.ndim != 2 or rows.shape[1] != 4 or len(rows) == 0:
         raise InputError(f"hkl: has the shape {rows.shape}; allowed: (n, 4), rows of h, k, l, F")
     indices, F = rows[:, :3], rows[:, 3]
@@ -217,26 +245,38 @@ def _table(hkl: Any, default_F: float) -> ReflectionTable | None:
 
 def _words(command: str | Sequence[str]) -> list[str]:
     """Return the words of a command line without the program's name."""
-    try:
-        words = shlex.split(command) if isinstance(command, str) else list(command)
-    except ValueError as error:
-        raise InputError(f"the command line cannot be split into words: {error}") from None
-    if words and Path(words[0]).name in _PROGRAMS:
+    if isinstance(command, str):
+        try:
+            words = shlex.split(re.sub(r"\\\r?\n", " ", command))
+        except ValueError as error:
+            raise InputError(f"the command line cannot be split into words: {error}") from None
+    elif isinstance(command, bytes):
+        raise InputError("the command line: bytes are not allowed; allowed: str, or a sequence of words")
+    else:
+        words = [_word(item) for item in command]
+    if words and Path(words[0]).name.startswith(_PROGRAMS):
         del words[0]
     return words
 
 
-def _toml_keywords(name: str, text: str, folder: Path) -> dict[str, Any]:
+def _word(item: object) -> str:
+    """Return a word of a command line; paths and numbers become one."""
+    if isinstance(item, (str, os.PathLike)) and isinstance(word := os.fspath(item), str):
+        return word
+    return kw.number_as_word("the command line", item)
+
+
+def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
     """Return the keywords of a TOML file, their file names starting in its folder."""
     import tomllib
 
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: {error}") from None
+        raise InputError(str(error)) from None
     unknown = [key for key in found if key not in Keywords.__annotations__ and key != "semantics"]
     if unknown:
-        raise InputError(f"{name}: {unknown[0]} is no keyword of an experiment")
+        raise InputError(f"{unknown[0]} is no keyword of an experiment")
     for key in ("matrix", "hkl", "pdb", "dump", "sources", "mask", "expt"):
         if isinstance(found.get(key), str):
             found[key] = os.fspath(folder / found[key])

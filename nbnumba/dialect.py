@@ -57,6 +57,20 @@ def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
     return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
 
 
+def with_whole_paths(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
+    """Return a command line with the same meaning in every folder.
+
+    Parameters
+    ----------
+    words : sequence of str
+        That `parse` accepts.
+    folder : path, optional
+        As of `parse`.
+    """
+    place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
+    return tuple(word for use in split(words)[0] for word in (use.option.key, *_inside(place, use).values))
+
+
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:
     """Read a command line in which words without a dash are files; return it and the files."""
     uses, loose = split(words)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crystal:
     """Unit cell, orientation at phi = 0, size and mosaicity.
 
@@ -65,7 +65,7 @@ class Crystal:
         return np.array([length(v) * n for v, n in zip(self.real_space, self.cells, strict=True)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """The points and wavelengths that the beam is made of.
 
@@ -103,7 +103,7 @@ class Source:
     dispsteps: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Beam:
     """Direction, wavelength, polarisation and fluence of the incident beam."""
 
@@ -116,7 +116,7 @@ class Beam:
     source: Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """A flat rectangle of pixels.
 
@@ -176,7 +176,7 @@ class BeamCenter(Center):
     dials_origin_mm: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detector:
     """The panels, their sensor, and how the user placed them."""
 
@@ -196,7 +196,7 @@ class Detector:
     mu: float  # 1/m
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Goniometer:
     """Rotation of the crystal during the exposure [rad]."""
 
@@ -212,7 +212,7 @@ class Goniometer:
         return self.phi + self.step * np.arange(self.steps, dtype=np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampling:
     """How finely, and which pixels."""
 
@@ -229,7 +229,7 @@ class Sampling:
     mask: NDArray[np.bool_] | None  # True: render
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExperimentRecord:
     """Everything that a picture depends on."""
 

@@ -42,7 +42,7 @@ class Statistics:
     solid_angle: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A rendered image with the experiment it belongs to.
 
@@ -78,6 +78,14 @@ class Image:
     latch: int
     seconds: float
     evaluated_steps: int
+
+    def __repr__(self) -> str:
+        size = " x ".join(str(axis) for axis in self.array.shape)
+        return f"<Image: {size} pixels, up to {self.statistics.maximum:g} photons>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the photons, so that functions of arrays take the image itself."""
+        return np.array(self.array, dtype, copy=copy)
 
     def ground_truth(self, noise_seed: int | None = None, noise_rng: str | None = None) -> GroundTruth:
         """Return what a file should tell of the image's making.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
+import numbers
 import os
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .errors import InputError
 from .options import find
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 Path = str | os.PathLike[str]
 Three = Sequence[float]
@@ -204,6 +209,9 @@ _PLAIN = {
     "water_um": "-water",
 }
 
+# Keyword -> how many values it takes, where its option takes more than one number of them.
+_COUNTS: dict[str, Sequence[int]] = {"cell": range(1, 7), "misset_deg": (1, 3)}
+
 # Keyword -> options for True and False.
 _SWITCHES: dict[str, tuple[str | None, str | None]] = {
     "interpolate": ("-interpolate", "-nointerpolate"),
@@ -246,26 +254,31 @@ def words_of(keywords: Keywords) -> tuple[str, ...]:
     return tuple(words)
 
 
+def copied(keywords: Keywords) -> dict[str, Any]:
+    """Return keywords that no change of a list or an array outside reaches."""
+    return {
+        name: list(value) if isinstance(value, Iterator) else copy.deepcopy(value) for name, value in keywords.items()
+    }
+
+
 def is_table(hkl: object) -> bool:
     """Tell whether reflections are given as an array rather than by the name of a file."""
-    return hkl is not None and not isinstance(hkl, (str, os.PathLike))
+    return hkl is not None and not isinstance(hkl, (str, bytes, os.PathLike))
 
 
-def named_after(keyword_options: Sequence[str], message: str) -> str:
-    """Return a message about an option of the command line as one about the keyword that stands for it."""
-    option = message.partition(":")[0].split(" ")[0]
-    for keyword in keyword_options:
-        if option in _options_of(keyword):
-            return keyword + message[len(option) :]
-    return message
+def named_after(given: Collection[str], message: str) -> str:
+    """Return a message about options of the command line as one about the keywords that stand for them."""
+    names = _keywords_of_options()
+    if "U_matrix" in given:
+        names["-A_matrix"] = "U_matrix"
+    return re.sub(r"(?<![^\s(])-[A-Za-z]\w*", lambda option: names.get(option[0], option[0]), message)
 
 
-def _options_of(keyword: str) -> tuple[str, ...]:
-    if keyword in _PLAIN:
-        return (_PLAIN[keyword],)
-    spread = _SPREAD_OUT.get(keyword, {})
-    special = {"A_matrix": ("-A_matrix",), "hkl": ("-hkl",), "U_matrix": ("-A_matrix",)}
-    return tuple(option for options in spread.values() for option in options) or special.get(keyword, ())
+def _keywords_of_options() -> dict[str, str]:
+    spread = {option: name for name, counts in _SPREAD_OUT.items() for options in counts.values() for option in options}
+    switches = {option: name for name, pair in _SWITCHES.items() for option in pair if option is not None}
+    plain = {option: name for name, option in _PLAIN.items()}
+    return {**spread, **switches, **plain, "-A_matrix": "A_matrix", "-hkl": "hkl", "-semantics": "semantics"}
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -289,11 +302,15 @@ def _check(given: dict[str, Any]) -> None:
             raise InputError(f"{one}, {other}: give one of the two")
     if "U_matrix" in given and "cell" not in given:
         raise InputError("U_matrix: needs a cell as well")
+    for name in ("hkl_column", "hkl_dmin_A"):
+        if name in given and is_table(given.get("hkl")):
+            raise InputError(f"{name}: goes with a file of reflections, and hkl is an array")
 
 
 def _words(name: str, value: Any) -> list[str]:
     """Return the words of one keyword."""
     if name in _SWITCHES:
+        value = _plain(value)
         if not isinstance(value, bool):
             raise InputError(f"{name}: {value!r} is not allowed; allowed: True or False")
         option = _SWITCHES[name][not value]
@@ -307,28 +324,51 @@ def _words(name: str, value: Any) -> list[str]:
         return [word for pair in zip(options, values, strict=True) for word in pair]
     values = _texts(name, value)
     option = _PLAIN[name]
-    count = (find(option) or _unknown(option)).count
-    if len(values) != count and name not in ("cell", "misset_deg"):
-        raise InputError(f"{name}: {len(values)} values; allowed: {count}")
+    possible = _COUNTS.get(name) or ((find(option) or _unknown(option)).count,)
+    if len(values) not in possible or (name == "misset_deg" and (len(values) == 1) != isinstance(value, str)):
+        allowed = {"cell": "1 to 6", "misset_deg": '3, or "random"'}.get(name, possible[0])
+        raise InputError(f"{name}: {len(values)} values; allowed: {allowed}")
+    if name == "cell" and any(value.startswith("-") for value in values):
+        raise InputError(
+            f"cell: {' '.join(values)} holds a negative number; allowed: lengths and angles greater than 0"
+        )
     return [option, *values]
 
 
 def _texts(name: str, value: Any) -> list[str]:
     """Return a value, or several, as words of a command line that are read back to the same number."""
+    value = _plain(value)
     if isinstance(value, (str, os.PathLike)):
-        return [os.fspath(value)]
+        return [_name(name, value)]
+    if isinstance(value, (bytes, bytearray, Mapping, Set)):
+        raise InputError(f"{name}: {value!r} is not allowed; allowed: a number, a name, or numbers in their order")
     values = list(value) if isinstance(value, Iterable) else [value]
-    return [_text(name, item) for item in values]
+    return [number_as_word(name, item) for item in values]
 
 
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
+def number_as_word(name: str, value: Any) -> str:
+    """Return a number as a word that is read back to the same number; raise InputError for anything else."""
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         raise InputError(f"{name}: {value!r} is not a number")
-    if not math.isfinite(value):
-        raise InputError(f"{name}: {float(value)} is not a finite number")
-    if hasattr(value, "__index__"):
-        return str(value.__index__())
-    return repr(float(value))
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"{name}: {number} is not a finite number")
+    return str(int(value)) if isinstance(value, numbers.Integral) else repr(number)
+
+
+def _plain(value: Any) -> Any:
+    """Return Python's own number for a scalar or an array without axes, anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def _name(name: str, value: Any) -> str:
+    if isinstance(value, (str, os.PathLike)) and isinstance(text := os.fspath(value), str):
+        return text
+    raise InputError(f"{name}: {value!r} is not a name; allowed: str or a path")
 
 
 def _unknown(option: str) -> Any:
@@ -337,7 +377,7 @@ def _unknown(option: str) -> Any:
 
 def _choice(names: dict[str, str]) -> Callable[[str, dict[str, Any]], list[str]]:
     def words(name: str, given: dict[str, Any]) -> list[str]:
-        if given[name] not in names:
+        if not isinstance(given[name], str) or given[name] not in names:
             raise InputError(f"{name}: {given[name]!r} is unknown; allowed: {', '.join(names)}")
         return [names[given[name]]]
 
@@ -345,7 +385,7 @@ def _choice(names: dict[str, str]) -> Callable[[str, dict[str, Any]], list[str]]
 
 
 def _A_matrix(name: str, given: dict[str, Any]) -> list[str]:
-    return ["-A_matrix", *(_text(name, value) for value in _three_by_three(name, given[name]).T.ravel())]
+    return ["-A_matrix", *(number_as_word(name, value) for value in _three_by_three(name, given[name]).T.ravel())]
 
 
 def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
@@ -357,21 +397,30 @@ def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     # Of six decimals, as people paste them; what follows takes the matrix as it is.
     if not (np.abs(U @ U.T - np.eye(3)).max() < 1e-5 and np.linalg.det(U) > 0.0):
         raise InputError("U_matrix: is not a rotation; its columns must be unit vectors at right angles, right-handed")
-    numbers = [float(value) for value in _texts("cell", given["cell"])]
-    numbers += [-1.0] * (6 - len(numbers))
-    a, b, c, *angles = numbers
+    # Checked as any cell is, before it is taken apart.
+    cell = [float(value) for value in _words("cell", given["cell"])[1:]]
+    cell += [-1.0] * (6 - len(cell))
+    a, b, c, *angles = cell
     alpha, beta, gamma = (math.radians(angle) for angle in angles)
     B = upright_reciprocal(*complete_cell((a, b, c), (alpha, beta, gamma))).T
     return ["-A_matrix", *(repr(float(value)) for value in (U @ B).T.ravel())]
 
 
-def _three_by_three(name: str, value: Any) -> Any:
+def array_of_numbers(name: str, value: Any, allowed: str) -> NDArray[np.float64]:
+    """Return an array of real numbers as float64, or raise InputError."""
     import numpy as np
 
     try:
-        matrix = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: is not an array of numbers; allowed: (3, 3)") from None
+        array = np.asarray(value)
+        if array.dtype.kind in "iufO":
+            return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f"{name}: is not an array of numbers; allowed: {allowed}")
+
+
+def _three_by_three(name: str, value: Any) -> NDArray[np.float64]:
+    matrix = array_of_numbers(name, value, "(3, 3)")
     if matrix.shape != (3, 3):
         raise InputError(f"{name}: has the shape {matrix.shape}; allowed: (3, 3)")
     return matrix
@@ -382,7 +431,7 @@ def _cell(name: str, given: dict[str, Any]) -> list[str]:
 
 
 def _hkl(name: str, given: dict[str, Any]) -> list[str]:
-    return [] if is_table(given[name]) else ["-hkl", os.fspath(given[name])]
+    return [] if is_table(given[name]) else ["-hkl", _name(name, given[name])]
 
 
 _SPECIAL: dict[str, Callable[[str, dict[str, Any]], list[str]]] = {

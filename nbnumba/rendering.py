@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -61,6 +62,7 @@ def simulate(
     InputError
         For an unknown backend or precision, or more threads than cores.
     """
+    _check_kind(experiment)
     chosen = experiment.engine
     renderer = Renderer(
         chosen.backend if backend is None else backend,
@@ -108,6 +110,7 @@ class Renderer:
         for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
             if value not in allowed:
                 raise InputError(f"{name}: {value!r} is unknown; allowed: {', '.join(allowed)}")
+        threads, device = _whole("threads", threads), _whole("device", device)
         kernels.check_engine(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
 
@@ -121,6 +124,7 @@ class Renderer:
         """Render an experiment; see `simulate` for what the callables receive."""
         from . import kernels
 
+        _check_kind(experiment)
         start = time.perf_counter()
         count = len(experiment.detector.panels)
         scenes = [build_scene(experiment, number) for number in range(count)]
@@ -143,6 +147,20 @@ class Renderer:
         """Render experiments in their order, each when it is asked for."""
         for experiment in experiments:
             yield self.render(experiment)
+
+
+def _check_kind(experiment: object) -> None:
+    if not isinstance(experiment, ExperimentRecord):
+        raise TypeError(f"an Experiment is needed, not {type(experiment).__name__}")
+
+
+def _whole(name: str, value: int | None) -> int | None:
+    """Return a whole number that is not negative, of any kind of integer."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 0:
+        raise InputError(f"{name}: {value!r} is not possible; allowed: a whole number of at least 0, or None")
+    return operator.index(value)
 
 
 def _part_of(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:

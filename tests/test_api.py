@@ -8,6 +8,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ import nbnumba
 from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
 from nbnumba.dialect import parse
 from nbnumba.example import INPUT_FILES
+from nbnumba.io import fdump
+from nbnumba.io.index_box import IndexBox
 from nbnumba.rotations import random_rotation
 
 SMALL = {"cell": (40.0, 50.0, 60.0, 80.0, 95.0, 100.0), "default_F": 40.0, "N": 3, "detpixels": 12, "pixel_mm": 1.0}
@@ -176,6 +180,12 @@ def test_bad_files(tmp_path: Path) -> None:
     (tmp_path / "odd.toml").write_text("Nn = 3\n")
     with pytest.raises(InputError, match=r"odd\.toml: Nn is no keyword"):
         Experiment.from_file(tmp_path / "odd.toml")
+    (tmp_path / "date.TOML").write_text("cell = [40]\nhkl = 2020-01-01\n")
+    with pytest.raises(InputError, match=r"date\.TOML: hkl: is not an array"):
+        Experiment.from_file(tmp_path / "date.TOML")
+    (tmp_path / "line.txt").write_text("-cell 40 -default_F\n")
+    with pytest.raises(InputError, match=r"line\.txt: -default_F: needs a number"):
+        Experiment.from_file(tmp_path / "line.txt")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +213,26 @@ def test_bad_files(tmp_path: Path) -> None:
         ({"hkl": [[1, 0, 0, math.nan]]}, "^hkl: every F must be a number"),
         ({"hkl": [[2e9, 0, 0, 1], [-2e9, 1, 1, 1]]}, "^hkl: indices .* need a table"),
         ({"detpixels": 10**6 + 1}, "^detpixels: '1000001' is out of range"),
+        ({"distance_mm": 10**400}, "^distance_mm: inf is not a finite number"),
+        ({"distance_mm": 1 + 2j}, "^distance_mm: .* is not a number"),
+        ({"distance_mm": np.complex128(5)}, "^distance_mm: .* is not a number"),
+        ({"distance_mm": np.array([[5.0]])}, "^distance_mm: .* is not a number"),
+        ({"N": np.True_}, "^N: True is not a number"),
+        ({"cell": {40.0, 50.0}}, "^cell: .* numbers in their order"),
+        ({"cell": [40.0] * 7}, "^cell: 7 values; allowed: 1 to 6"),
+        ({"cell": [40.0] * 7, "U_matrix": np.eye(3)}, "^cell: 7 values; allowed: 1 to 6"),
+        ({"cell": (40, -50)}, "^cell: 40 -50 holds a negative number"),
+        ({"cell": (40, 50, 60, 10, 10, 100), "U_matrix": np.eye(3)}, "^cell: angles"),
+        ({"misset_deg": (1, 2)}, '^misset_deg: 2 values; allowed: 3, or "random"'),
+        ({"convention": ["xds"]}, r"^convention: \['xds'\] is unknown"),
+        ({"cell": None, "matrix": b"A.mat"}, "^matrix: b'A.mat' is not allowed"),
+        ({"hkl": b"P1.hkl"}, "^hkl: b'P1.hkl' is not a name"),
+        ({"hkl": {(1, 2, 3): 5.0}}, "^hkl: is not an array of numbers"),
+        ({"hkl": [(1, 2, 3), (1, 2, 3, 4)]}, "^hkl: is not an array of numbers"),
+        ({"hkl": [(1, 2, 3, 4j)]}, "^hkl: is not an array of numbers"),
+        ({"hkl": [(1, 2, 3, 4)], "hkl_dmin_A": 3}, "^hkl_dmin_A: goes with a file of reflections"),
+        ({"hkl": [(1, 2, 3, 4)], "default_F": [1, 2]}, "^default_F: 2 values; allowed: 1"),
+        ({"default_F": None}, "^no structure factors: give hkl FILE, pdb FILE or default_F F"),
     ],
 )
 def test_bad_values_name_the_keyword(more: dict[str, object], message: str) -> None:
@@ -213,8 +243,95 @@ def test_bad_values_name_the_keyword(more: dict[str, object], message: str) -> N
 def test_a_missing_file_and_an_unknown_keyword() -> None:
     with pytest.raises(FileError, match=r"no_such\.mat"):
         small(cell=None, matrix="no_such.mat")
+    with pytest.raises(FileError, match=r"^dump none\.bin: .*no such file"):
+        small(dump="none.bin")
     with pytest.raises(TypeError, match="no keyword 'distance'; did you mean distance_mm"):
         small(distance=3)
+
+
+def test_numbers_of_any_kind() -> None:
+    plain = small(distance_mm=99.5, curved=True)
+    for number in (np.float32(99.5), np.array(99.5), np.array([99.5]), Fraction(199, 2), Decimal("99.5"), "99.5"):
+        assert small(distance_mm=number, curved=np.True_).command == plain.command
+
+
+def test_what_was_given_can_change_later() -> None:
+    A, reflections = np.eye(3) / 100, [[1, 2, 3, 50.0]]
+    experiment = Experiment(A_matrix=A, hkl=reflections, N=iter((3, 4, 5)), detpixels=8)
+    A[:], reflections[0][0] = 0, 7
+    changed = experiment.replace(default_F=1)
+    assert changed.crystal.cells == (3, 4, 5)
+    assert changed.reflections is not None
+    assert changed.reflections.h_min == 1
+    np.testing.assert_allclose(changed.crystal.lengths_A, 100.0, rtol=1e-12)  # rounding of an inverse
+
+
+def test_experiments_are_equal_to_themselves_alone_and_say_what_they_are() -> None:
+    experiment = small()
+    assert experiment != small()
+    assert {experiment: 1}[experiment] == 1
+    assert repr(experiment).startswith("<Experiment: -semantics exact ")
+    image = simulate(experiment)
+    assert repr(image).startswith("<Image: 12 x 12 pixels")
+    np.testing.assert_array_equal(np.asarray(image), image.array)
+
+
+def test_the_command_draws_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("jobs", "shots"):
+        (tmp_path / name).mkdir()
+    copy_inputs(tmp_path / "jobs")
+    monkeypatch.chdir(tmp_path)
+    typed = "-mat A.mat -hkl P1.hkl -N 3 -detpixels 16 -pixel 1"
+    for experiment in (
+        Experiment.from_command(typed, folder="jobs"),
+        Experiment(matrix="jobs/A.mat", hkl="jobs/P1.hkl", N=3, detpixels=16, pixel_mm=1),
+    ):
+        image = simulate(experiment)
+        image.save("shots/shot.h5")
+        monkeypatch.chdir("jobs")
+        for again in (
+            Experiment.from_command(experiment.command),
+            Experiment.from_file(tmp_path / "shots" / "shot.h5"),
+        ):
+            assert again.command == experiment.command
+            np.testing.assert_array_equal(simulate(again).array, image.array)
+        monkeypatch.chdir(tmp_path)
+
+
+def test_the_command_names_the_dump_that_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_inputs(tmp_path)
+    table = Experiment.from_command("-mat A.mat -hkl P1.hkl", tmp_path).reflections
+    assert table is not None
+    box = IndexBox(table.h_min, table.h_max, table.k_min, table.k_max, table.l_min, table.l_max)
+    fdump.write(tmp_path / "Fdump.bin", table.values, box)
+    experiment = Experiment.from_command("-mat A.mat -N 3", tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    assert experiment.command[-2:] == ("-dump", str(tmp_path / "Fdump.bin"))
+    again = Experiment.from_command(experiment.command).reflections
+    assert again is not None
+    np.testing.assert_array_equal(again.values, table.values)
+
+
+def test_reflections_in_memory_have_no_command(tmp_path: Path) -> None:
+    experiment = small(hkl=[(1, 2, 3, 50.0)])
+    assert experiment.command == ()
+    assert "in memory" in repr(experiment)
+    simulate(experiment).save(tmp_path / "shot.h5")
+    with pytest.raises(InputError, match="holds no command line for image 0"):
+        Experiment.from_file(tmp_path / "shot.h5")
+
+
+def test_words_of_a_command() -> None:
+    plain = Experiment.from_command(["-cell", "40", "-default_F", "3", "-N", "4"])
+    for command in (
+        ["nbnumba", "-cell", 40, "-default_F", 3, "-N", np.int64(4)],
+        [Path("/opt/bin/nanoBragg"), "-cell", "40", "-default_F", "3", "-N", "4"],
+        "./nanoBragg_omp -cell 40 \\\n  -default_F 3 \\\r\n -N 4 \\\n",
+    ):
+        assert Experiment.from_command(command).command == plain.command
+    for bad in (b"-cell 40", ["-cell", None], ["-cell", b"40"]):
+        with pytest.raises(InputError, match=r"^the command line: "):
+            Experiment.from_command(bad)
 
 
 def test_keywords_neither_read_nor_write_a_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +384,11 @@ def test_engines_that_cannot_be_had() -> None:
         simulate(small(), precision="half")
     with pytest.raises(InputError, match="-threads: 0"):
         Renderer(threads=0)
+    for bad in ({"threads": 1.5}, {"threads": "2"}, {"threads": True}, {"device": -1}, {"device": "0"}):
+        with pytest.raises(InputError, match="allowed: a whole number of at least 0"):
+            simulate(small(), **bad)
+    with pytest.raises(TypeError, match="an Experiment is needed, not dict"):
+        simulate(SMALL)
 
 
 @pytest.mark.requires("no GPU")
