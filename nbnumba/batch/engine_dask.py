@@ -224,6 +224,7 @@ def _local_cluster(distributed: Any, count: int) -> Iterator[Any]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            memory_limit=0,  # else each worker is ended that takes more than its part of the memory
             silence_logs=logging.CRITICAL + 1,
         )
         try:
