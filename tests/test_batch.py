@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import json
 import os
 import resource
 import shutil
@@ -21,7 +22,7 @@ import hdf5plugin  # noqa: F401  # registers the filters of the images
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from requirements import ROOT
+from requirements import ROOT, requires
 
 from nbnumba import cli
 from nbnumba.batch.contact_sheet import thumbnail, write_contact_sheet
@@ -494,3 +495,78 @@ def test_benchmark_runs(tmp_path: Path) -> None:
     found = measure(row, tmp_path, 1, 2)
     assert {name: len(speeds) for name, speeds in found.items()} == {"kernel": 2, "batch": 2}
     assert all(speed.per_second > 0 for speeds in found.values() for speed in speeds)
+
+
+def test_several_panels(tmp_path: Path) -> None:
+    panels = [
+        {
+            "fast_axis": [1, 0, 0],
+            "slow_axis": [0, -1, 0],
+            "origin": [-3, top, -100],
+            "image_size": [30, 20],
+            "pixel_size": [0.2, 0.2],
+        }
+        for top in (4.5, -0.5)
+    ]
+    experiment = {
+        "__id__": "ExperimentList",
+        "experiment": [{"beam": 0, "detector": 0, "crystal": 0}],
+        "beam": [{"direction": [0, 0, 1], "wavelength": 1.25}],
+        "detector": [{"panels": panels}],
+        "crystal": [{"real_space_a": [50, 0, 0], "real_space_b": [0, 80, 0], "real_space_c": [0, 0, 100]}],
+    }
+    (tmp_path / "a.expt").write_text(json.dumps(experiment))
+    vary = 'orientation = "random"\nenergy_ev = { uniform = [9000, 9100] }\nfluence = 1e25\ncell_jitter_percent = 1'
+    command = "-expt a.expt -default_F 200 -N 9 -water 0.1 -oversample 1"
+    path = spec(tmp_path, vary, command=command, count=3, images_per_file=2)
+    assert batch(path, "-o", tmp_path / "out", "--threads", "1") == 0
+    found = images(tmp_path / "out/shots.h5")
+    assert found.shape == (3, 40, 30)
+    for index, line in enumerate(commands(tmp_path / "out/shots.h5")):
+        image = simulate(resolve(parse(line.split(), tmp_path).settings, lambda notice: None), "cpu")
+        assert image.array.shape == (2, 20, 30)
+        noisy = poisson_image_counter(image.array.reshape(40, 30), 7, 0.0, image_number=index)
+        assert np.array_equal(found[index], noisy.counts)
+    assert batch(spec(tmp_path, "distance_mm = 99", command=command), "-o", tmp_path / "other") == 2
+
+
+def test_mask_beside_the_spec(tmp_path: Path) -> None:
+    mask = np.ones((32, 32), dtype=np.uint16)
+    mask[:, :5] = 0
+    header = "{\nHEADER_BYTES=512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\nSIZE1=32;\nSIZE2=32;\n"
+    header += "PIXEL_SIZE=2;\n}\n"
+    (tmp_path / "m.img").write_bytes(header.encode().ljust(512) + mask.astype("<u2").tobytes())
+    path = spec(tmp_path, command=f"{COMMAND} -mask m.img", count=2)
+    assert batch(path, "-o", tmp_path / "out") == 0
+    found = images(tmp_path / "out/shots.h5")
+    assert np.all(found[:, :, :5] == 0)
+    assert found[:, :, 5:].min() >= 0
+    assert np.count_nonzero(found[:, :, 5:]) > 0.9 * found[:, :, 5:].size
+
+
+def test_two_processes_draw_the_same(done: Path, tmp_path: Path) -> None:
+    assert batch(spec(tmp_path), "-o", tmp_path / "out", "--workers", "2") == 0
+    assert np.array_equal(images(tmp_path / "out/shots.h5"), images(done / "shots.h5"))
+    assert (tmp_path / "out/labels.csv").read_bytes() == (done / "labels.csv").read_bytes()
+
+
+@requires("no GPU")
+def test_gpu_that_is_not_there(tmp_path: Path) -> None:
+    assert batch(spec(tmp_path, backend="cuda"), "-o", tmp_path / "out") == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_load_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys; from nbnumba import cli; status = cli.main(sys.argv[1:]); "
+        "print(status, sorted({'numba', 'h5py'} & set(sys.modules)))"
+    )
+    words = ["batch", spec(tmp_path, "N = 0"), "-o", str(tmp_path / "out")]
+    found = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "2 []\n", found.stderr

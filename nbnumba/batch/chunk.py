@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +151,11 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
 
     rows: list[Labels] = []
     images = task.spec.images_of(task.number)
-    with NexusWriter(task.path, base.experiment, len(images), task.spec.dtype) as writer:
-        for index, shot in enumerate(maker.shots(images)):
+    with (
+        NexusWriter(task.path, base.experiment, len(images), task.spec.dtype) as writer,
+        closing(maker.shots(images)) as shots,
+    ):
+        for index, shot in enumerate(shots):
             writer.write(index, shot.pixels, shot.experiment, shot.truth)
             rows.append(shot.labels)
             if watch.on_image is not None:
@@ -172,7 +176,7 @@ class _Maker:
         self._threads = share.threads or _all_threads()
         self._stop = threading.Event()
 
-    def shots(self, images: Sequence[int]) -> Iterator[_Shot]:
+    def shots(self, images: Sequence[int]) -> Generator[_Shot, None, None]:
         """Yield the images in their order; what is under way ends when the iteration does."""
         from ..rendering import Renderer
 
@@ -181,6 +185,7 @@ class _Maker:
         renderer = Renderer(
             self._backend(), max(1, self._threads // width), precision=spec.precision, device=self._device
         )
+        self._warm_up(renderer, images[0])
         waiting: deque[Future[_Shot]] = deque()
         with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
             try:
@@ -194,6 +199,20 @@ class _Maker:
                 self._stop.set()
                 for future in waiting:
                     future.cancel()
+
+    def _warm_up(self, renderer: Renderer, image: int) -> None:
+        """Load the compiled code, or compile, in the thread that hears Ctrl-C: a pixel is rendered."""
+        spec = self._task.spec
+        drawn = draw(spec, self._base, image)
+        experiment = image_experiment(self._base, drawn)
+        panel = replace(experiment.detector.panels[0], n_slow=1, n_fast=1)
+        pixel = replace(
+            experiment,
+            detector=replace(experiment.detector, panels=(panel,)),
+            sampling=replace(experiment.sampling, roi=(0, 0, 0, 0), roi_as_set=(0, 0, 0, 0), mask=None),
+        )
+        rendered = renderer.render(pixel, None, self._compiling, self._notify)
+        to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
 
     def _backend(self) -> str:
         """Return what to render with; that there is no GPU need not be found out for every image."""

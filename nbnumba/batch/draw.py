@@ -214,7 +214,7 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
     The command's wavelength has set the scale of a matrix file, whatever the wavelength of the image.
     """
     # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
-    vectors = np.linalg.inv(base.experiment.crystal.real_space.T * 1e10)
+    vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystal.real_space.T * 1e10), dtype=np.float64)
     settings = base.settings
     scaled_by_wavelength = settings.matrix_file is not None and "energy_ev" in draw.values
     if draw.rotation is None and draw.stretch is None and not scaled_by_wavelength:

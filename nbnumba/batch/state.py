@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,8 @@ def identity(spec: Spec, settings: Settings) -> dict[str, Any]:
     FileError
         A file cannot be read.
     """
-    said = asdict(spec)
-    for name in ("folder", "columns", "rows", "first_row"):
-        del said[name]
+    places = ("folder", "columns", "rows", "first_row")  # of what is told by content
+    said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}
     named = {str(path) for name in _FILES if (path := getattr(settings, name)) is not None}
