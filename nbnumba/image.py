@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .arguments import one_of, whole
 from .experiment import ExperimentRecord
 from .ground_truth import GroundTruth, ground_truth
 from .io.roi import row_blocks
+from .option_types import C_INT
+
+NOISE_RNGS = ("counter", "c")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,7 @@ class Image:
         Parameters
         ----------
         seed : int
+            From -2147483647 to 2147483647.
         rng : {"counter", "c"}
             Random numbers counted by pixel, or those of the C program.
         number : int
@@ -135,19 +139,19 @@ class Image:
         Raises
         ------
         InputError
-            For an unknown generator.
+            For an unknown generator, or a seed or number that is none.
         """
         from .noise import poisson_image_c, poisson_image_counter
 
+        seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
+        one_of("noise_rng", rng, NOISE_RNGS)
         rows = self.array.reshape(-1, self.array.shape[-1])
         roi = self.experiment.sampling.roi if self.array.ndim == 2 else None
         if rng == "counter":
             noise = poisson_image_counter(rows, seed, 0.0, roi, image_number=number, dtype="int32")
-        elif rng == "c":
+        else:
             table = list(self.experiment.random_table)
             noise = poisson_image_c(rows, seed, 0.0, roi, table=table, dtype="int32")
-        else:
-            raise InputError(f"noise_rng: {rng!r} is unknown; allowed: counter, c")
         return noise.counts.reshape(self.array.shape).astype(np.int32, copy=False)
 
 

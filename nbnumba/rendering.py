@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from .arguments import one_of, whole
 from .experiment import ExperimentRecord
 from .image import Image, statistics
 from .notices import Notify
@@ -107,10 +106,10 @@ class Renderer:
     ) -> None:
         from . import kernels
 
-        for name, value, allowed in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
-            if value not in allowed:
-                raise InputError(f"{name}: {value!r} is unknown; allowed: {', '.join(allowed)}")
-        threads, device = _whole("threads", threads), _whole("device", device)
+        one_of("backend", backend, BACKENDS)
+        one_of("precision", precision, PRECISIONS)
+        threads = None if threads is None else whole("threads", threads, 0)
+        device = None if device is None else whole("device", device, 0)
         kernels.check_engine(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
 
@@ -152,15 +151,6 @@ class Renderer:
 def _check_kind(experiment: object) -> None:
     if not isinstance(experiment, ExperimentRecord):
         raise TypeError(f"an Experiment is needed, not {type(experiment).__name__}")
-
-
-def _whole(name: str, value: int | None) -> int | None:
-    """Return a whole number that is not negative, of any kind of integer."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 0:
-        raise InputError(f"{name}: {value!r} is not possible; allowed: a whole number of at least 0, or None")
-    return operator.index(value)
 
 
 def _part_of(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:

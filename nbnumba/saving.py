@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from .arguments import one_of, whole
 from .errors import InputError
 from .experiment import ExperimentRecord
+from .image import NOISE_RNGS
 from .notices import Notify
+from .option_types import C_INT
 from .pixels import to_dtype
 
 if TYPE_CHECKING:
@@ -25,7 +30,7 @@ def save(
     image: Image,
     path: str | os.PathLike[str],
     *,
-    dtype: str | None = None,
+    dtype: DTypeLike | None = None,
     noise_seed: int | None = None,
     noise_rng: str = "counter",
     adc: float = 0.0,
@@ -62,6 +67,10 @@ def save(
         The file cannot be written, or the disk is full.
     """
     name = os.fspath(path)
+    dtype = None if dtype is None else _dtype(name, dtype)
+    noise_seed = None if noise_seed is None else whole("noise_seed", noise_seed, -C_INT, C_INT)
+    one_of("noise_rng", noise_rng, NOISE_RNGS)
+    _check_scale(adc, scale)
     ending = Path(name).suffix.lower()
     writers: dict[str, Callable[[], None]] = {
         ".bin": lambda: _save_float(image, name),
@@ -76,6 +85,20 @@ def save(
         raise InputError(f"{name}: the ending {ending!r} names no format; allowed: {', '.join(writers)}")
     _refuse_idle_options(name, ending, dtype, noise_seed, (adc, scale), rings)
     writers[ending]()
+
+
+def _dtype(name: str, dtype: DTypeLike) -> str:
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise InputError(f"{name}: dtype {dtype!r} is unknown; allowed: float32, int32, uint16") from None
+
+
+def _check_scale(adc: float, scale: float) -> None:
+    for number, value in (("adc", adc), ("scale", scale)):
+        if not isinstance(value, numbers.Real) or not math.isfinite(value) or (number == "scale" and value <= 0.0):
+            allowed = "a number" if number == "adc" else "a number greater than 0"
+            raise InputError(f"{number}: {value!r} is not possible; allowed: {allowed}")
 
 
 def _refuse_idle_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_each_ending_has_its_format(here: Path) -> None:
 def test_noise_and_width(here: Path) -> None:
     image = image_of()
     counts = image.with_noise(7)
-    image.save("n.h5", dtype="uint16", noise_seed=7)
+    image.save("n.h5", dtype=np.uint16, noise_seed=np.int64(7))
     image.save("n.cbf", noise_seed=7)
     image.save("n.img", noise_seed=7, adc=40)
     with h5py.File("n.h5") as file:
@@ -89,6 +90,14 @@ def test_clipping_is_told_and_counted(here: Path) -> None:
         ("x.h5", {"adc": 40.0}, "adc and scale have no effect"),
         ("x.cbf", {"rings": True}, "rings have no effect"),
         ("x.cbf", {"noise_seed": 1, "noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
+        ("x.png", {"noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
+        ("x.h5", {"dtype": "pixels"}, "dtype 'pixels' is unknown; allowed: float32, int32, uint16"),
+        ("x.h5", {"dtype": np.float64}, "dtype 'float64' is not possible"),
+        ("x.h5", {"noise_seed": 1.5}, "noise_seed: 1.5 is not possible; allowed: a whole number from"),
+        ("x.img", {"noise_seed": 2**31}, "noise_seed: 2147483648 is not possible"),
+        ("x.img", {"adc": math.nan}, "adc: nan is not possible; allowed: a number"),
+        ("x.img", {"adc": "40"}, "adc: '40' is not possible"),
+        ("x.img", {"scale": 0}, "scale: 0 is not possible; allowed: a number greater than 0"),
     ],
 )
 def test_what_a_format_has_no_use_for_is_refused(
