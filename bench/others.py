@@ -197,6 +197,29 @@ def small_images(plan: Plan) -> Table:
     )
 
 
+def batches(plan: Plan) -> Table:
+    """Time batches beside the kernel alone."""
+    from .batch import ROWS
+
+    rows, raw = [], {}
+    for row in ROWS:
+        with _folder() as folder:
+            raw[row.name] = found = work("batch", folder, name=row.name, threads=plan.threads, rounds=plan.rounds)
+        kernel, whole = ([speed["per_second"] for speed in found[what]] for what in ("kernel", "batch"))
+        shares = [100.0 * ours / bound for ours, bound in zip(whole, kernel, strict=True)]
+        rows.append([row.name, spread(kernel, 1), spread(whole, 1), spread(shares, 0)])
+    return Table(
+        "batches",
+        "Batches in one process",
+        "Files of `nbnumba batch`: images drawn, rendered, with photon noise as uint16, compressed and written, their "
+        "ground truth and labels too; in turn with that the kernel alone on the same scenes, ready made. Goals: 80 % "
+        "of the kernel's speed for the large images, 100 a second for the small ones.",
+        ["images", "kernel alone [images/s]", "batch [images/s]", "of the kernel's speed [%]"],
+        rows,
+        raw,
+    )
+
+
 def steps_scaling(plan: Plan) -> Table:
     """Time images of 10^4 to 10^8 steps."""
     series = {
@@ -297,6 +320,7 @@ TABLES: dict[str, Callable[[Plan], Table]] = {
     "writing": writing,
     "reading": reading,
     "small-images": small_images,
+    "batches": batches,
     "scaling-steps": steps_scaling,
     "scaling-threads": threads_scaling,
     "scaling-memory": memory_scaling,

@@ -153,6 +153,17 @@ def small_images(words: list[str], threads: int, seconds: float) -> dict[str, An
     }
 
 
+def batch(name: str, threads: int, rounds: int) -> dict[str, Any]:
+    """Time a batch of `bench.batch` in this process, and the kernel alone on its scenes, in turn."""
+    from dataclasses import asdict
+
+    from .batch import ROWS, measure
+
+    row = next(row for row in ROWS if row.name == name)
+    found = measure(row, Path.cwd(), threads, rounds)
+    return {what: [asdict(speed) for speed in speeds] for what, speeds in found.items()}
+
+
 def _rate(action: Callable[[], object], seconds: float) -> float:
     """Return how often an action can be done in a second."""
     start = time.perf_counter()
@@ -183,7 +194,7 @@ def instructions() -> dict[str, Any]:
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     function.__name__: function
-    for function in (render, judge, write_list, read_list, write_images, small_images, instructions)
+    for function in (render, judge, write_list, read_list, write_images, small_images, batch, instructions)
 }
 
 if __name__ == "__main__":
