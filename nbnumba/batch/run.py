@@ -17,6 +17,7 @@ from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
 from ..notices import Notify
 from ..settings import CommandLine, Output
+from ..signals import Ended
 from . import finish, state
 from .base import Base, base_of
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
@@ -98,9 +99,15 @@ def run(request: Request, notify: Notify) -> int:
             log(f"error: {error}")
             raise
         except BaseException as end:
-            log(f"ended by {type(end).__name__} {end}".strip())
+            log(_how_it_ended(end))
             raise
     return 0
+
+
+def _how_it_ended(end: BaseException) -> str:
+    if isinstance(end, KeyboardInterrupt):
+        return "interrupted"
+    return f"ended by {end}" if isinstance(end, Ended) else f"failed: {type(end).__name__}: {end}"
 
 
 def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notify: Notify) -> None:
