@@ -93,7 +93,7 @@ class Experiment(ExperimentRecord):
         except (InputError, FileError) as error:
             raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
-        self._take(record, command.engine, () if listed else with_whole_paths(words), dict(own))
+        self._take(record, command.engine, () if listed else with_whole_paths(command), dict(own))
 
     def _take(
         self, record: ExperimentRecord, engine: Engine, words: tuple[str, ...], keywords: dict[str, Any] | None
@@ -144,9 +144,7 @@ class Experiment(ExperimentRecord):
         for line in parsed.notices:
             notify(line)
         record = resolve(dataclasses.replace(parsed.settings, write_dump=False), notify)
-        whole = with_whole_paths(words, folder)
-        if record.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(parsed.used):
-            whole += ("-dump", os.path.abspath(str(parsed.settings.dump_file)))  # noqa: PTH100
+        whole = with_whole_paths(parsed, folder, record.reflections is not None)
         experiment = cls.__new__(cls)
         experiment._take(record, parsed.engine, whole, None)
         return experiment

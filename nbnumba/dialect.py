@@ -57,18 +57,25 @@ def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
     return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
 
 
-def with_whole_paths(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """Return a command line with the same meaning in every folder.
+def with_whole_paths(
+    command: CommandLine, folder: str | os.PathLike[str] | None = None, reads_table: bool = False
+) -> tuple[str, ...]:
+    """Return the words of a command line that means the same in every folder.
 
     Parameters
     ----------
-    words : sequence of str
-        That `parse` accepts.
+    command : CommandLine
+        As `parse` returns it.
     folder : path, optional
-        As of `parse`.
+        That `parse` was told.
+    reads_table : bool
+        Whether it found reflections; without an option that names them they are those of the default dump.
     """
     place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
-    return tuple(word for use in split(words)[0] for word in (use.option.key, *_inside(place, use).values))
+    words = [word for use in split(command.words)[0] for word in (use.option.key, *_inside(place, use).values)]
+    if reads_table and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
+        words += ["-dump", os.path.abspath(str(command.settings.dump_file))]  # noqa: PTH100
+    return tuple(words)
 
 
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import kernels, report, saving
 from .console import Reporter, progress_bar
+from .dialect import with_whole_paths
 from .errors import InputError
 from .experiment import ExperimentRecord
 from .files import check_files, image_outputs
@@ -48,7 +49,7 @@ def run(command: CommandLine, notify: Notify) -> None:
         lambda experiment: _check_experiment(experiment, command),
         cache_folder=_folder_of_results(output),
     )
-    experiment = replace(experiment, command=command.words, engine=engine)
+    experiment = replace(experiment, command=_words_to_keep(command, experiment), engine=engine)
     output = _for_panels(output, experiment, notify)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
     seed = None if output.noise_file is None else choose_noise_seed(output, notify)
@@ -82,6 +83,14 @@ def _folder_of_results(output: Output) -> Path | None:
     folder = Path(output.float_file).absolute().parent
     system = any(folder.is_relative_to(place) for place in ("/dev", "/proc"))
     return None if system else Path(output.float_file).parent
+
+
+def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
+    """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
+    name = command.output.h5_file
+    if name is None or Path(name).absolute().parent == Path.cwd():
+        return command.words
+    return with_whole_paths(command, reads_table=experiment.reflections is not None)
 
 
 def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:

@@ -128,6 +128,18 @@ def test_the_command_line_writes_them(here: Path, capsys: pytest.CaptureFixture[
     assert Path("shot_0001.geom").is_file()
 
 
+@pytest.mark.parametrize("folder", ["", "shots/"])
+def test_the_file_of_a_command_line_draws_it_again(here: Path, folder: str) -> None:
+    (here / "shots").mkdir()
+    (here / "P1.hkl").write_text("1 2 3 50\n0 0 4 70\n3 2 1 90\n")
+    line = f"-cell 40 50 60 -hkl P1.hkl -N 3 -detpixels 12 -pixel 2 -nonoise -nodump -h5file {folder}x.h5"
+    assert cli.main([*line.split(), "-quiet"]) == 0
+    picture = np.fromfile("floatimage.bin", np.float32).reshape(12, 12)
+    assert picture.max() > 0
+    again = nbnumba.Experiment.from_file(f"{folder}x.h5")
+    np.testing.assert_array_equal(nbnumba.simulate(again).array, picture)
+
+
 def test_without_noise_the_cbf_holds_rounded_photons(here: Path) -> None:
     assert cli.main([*LINE.split(), "-nonoise", "-cbffile", "shot_0001.cbf", "-roi", "3", "20", "2", "15"]) == 0
     floats = np.fromfile("floatimage.bin", np.float32).reshape(18, 24)
