@@ -17,6 +17,7 @@ MOST_IMAGES = 100
 _SIDE = 160  # pixels of an image in the picture, at most
 _GAP = 4
 _PAPER = 200
+_FEW = 0.05  # share of the pixels
 
 
 def write_contact_sheet(path: Path, images: Iterable[NDArray[Any]]) -> None:
@@ -59,5 +60,13 @@ def thumbnail(image: NDArray[Any]) -> NDArray[np.uint8]:
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, image.shape[axis], block), axis=axis)
     grey = grey_values(values)
+    if np.count_nonzero(grey < _PAPER) < _FEW * grey.size:  # spots of one pixel would hardly be seen
+        grey = _grown(_grown(grey).T).T
     enlargement = max(1, _SIDE // (2 * max(grey.shape)))
     return np.repeat(np.repeat(grey, enlargement, axis=0), enlargement, axis=1)
+
+
+def _grown(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Let dark pixels cover those above and below."""
+    edged = np.pad(grey, ((1, 1), (0, 0)), constant_values=255)
+    return np.minimum(np.minimum(edged[:-2], edged[1:-1]), edged[2:])
