@@ -137,6 +137,15 @@ class TestShares:
         seat = Seat("0", "a", self.CORES, 1)
         assert Sharing((seat,), 3, "cpu").share(seat).threads == 3
 
+    def test_gpus_go_round_among_the_workers_of_a_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shares, "count_gpus", lambda backend: 2)
+        seats = tuple(Seat(str(i), host, self.CORES, 1) for host in "ab" for i in (f"{host}0", f"{host}1", f"{host}2"))
+        assert [Sharing(seats).share(seat).device for seat in seats] == [0, 1, 0, 0, 1, 0]
+        assert Sharing(seats).share(Seat("later", "a", self.CORES, 1)).device in (0, 1)
+
+    def test_without_gpus(self) -> None:
+        assert shares.count_gpus("cpu") == 0
+
     def test_another_version_is_refused(self) -> None:
         sharing = Sharing((own_seat("0"),), version="0.0.1")
         with pytest.raises(
@@ -186,7 +195,8 @@ class TestProcesses:
             assert program.wait() == EngineError.exit_status
             assert len(done(out)) < 20
             assert program.printed.splitlines()[-1] == (
-                "nbnumba: error: --engine local: a worker process was ended by SIGKILL, perhaps for want of memory"
+                "nbnumba: error: --engine local: a worker process was ended by SIGKILL, perhaps for want of memory; "
+                "--resume goes on with what is missing"
             )
             assert eventually(lambda: not program.living(), 5.0)
 
@@ -315,7 +325,8 @@ class TestDask:
                 assert program.wait(30.0) == EngineError.exit_status
                 assert len(done(out)) < 40
                 assert program.printed.splitlines()[-1] == (
-                    f"nbnumba: error: --engine dask: {mortal.address}: the connection to the scheduler is lost"
+                    f"nbnumba: error: --engine dask: {mortal.address}: the connection to the scheduler is lost; "
+                    "--resume goes on with what is missing"
                 )
                 assert "Traceback" not in program.printed
 

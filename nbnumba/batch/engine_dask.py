@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import EngineError, FileError, InputError, NbnumbaError
-from .engines import Pool
+from .engines import GO_ON, Pool
 from .shares import Introduction, Seat, Sharing, introduce, own_cores, perform
 
 INSTALL = 'pip install "nbnumba[dask]"'
@@ -130,7 +130,7 @@ class DaskPool(Pool):
             return error
         if "KilledWorker" in kinds:
             return EngineError(
-                f"--engine dask: one chunk ended several workers of {self._where}, perhaps for want of memory"
+                f"--engine dask: one chunk ended several workers of {self._where}, perhaps for want of memory; {GO_ON}"
             )
         if kinds & {
             "CancelledError",
@@ -150,7 +150,7 @@ class DaskPool(Pool):
         return error
 
     def _lost(self, what: str) -> EngineError:
-        return EngineError(f"--engine dask: {self._where}: {what}")
+        return EngineError(f"--engine dask: {self._where}: {what}; {GO_ON}")
 
     def _watch(self) -> None:
         """Fail what is under way when the scheduler does not answer any more, or has had no workers for long."""

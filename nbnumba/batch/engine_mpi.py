@@ -6,10 +6,11 @@ import contextlib
 import importlib.util
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import EngineError
 from ..signals import Ended
@@ -19,6 +20,7 @@ from .shares import Seat, Sharing, own_seat, perform
 INSTALL = 'pip install "nbnumba[mpi]"'
 START = "mpiexec -n 3 nbnumba batch ... --engine mpi"
 INTERRUPTED = 130
+LEAVE_SECONDS = 1.0
 
 
 class _Job:
@@ -65,9 +67,16 @@ def _serve(ranks: Any, futures: Any) -> int:
         with futures.MPICommExecutor(ranks, root=0):
             return 0
     except Ended as end:
-        os._exit(end.exit_status)
+        _leave(end.exit_status)
     except KeyboardInterrupt:
-        os._exit(INTERRUPTED)
+        _leave(INTERRUPTED)
+
+
+def _leave(status: int) -> NoReturn:
+    """End this rank because of a signal."""
+    # Rank 0 has most often heard it too, and should come to say so: the first rank that is gone ends all others.
+    time.sleep(LEAVE_SECONDS)
+    os._exit(status)
 
 
 def _report() -> int:
@@ -136,9 +145,9 @@ def perform_on_rank(sharing: Sharing, function: Callable[..., Any], arguments: t
         return perform(sharing, f"rank {MPI.COMM_WORLD.rank}", function, arguments)
     except Ended as end:
         # The executor would send it to rank 0 as the task's failure.
-        os._exit(end.exit_status)
+        _leave(end.exit_status)
     except KeyboardInterrupt:
-        os._exit(INTERRUPTED)
+        _leave(INTERRUPTED)
 
 
 def _load() -> tuple[Any, Any]:

@@ -23,6 +23,7 @@ from .shares import Share, Sharing, count_gpus, own_cores, own_seat, own_share, 
 __all__ = ["ENGINES", "Pool", "Share", "check_engine", "open_engine", "own_share", "run_on_ranks"]
 
 ENGINES = ("local", "dask", "mpi")
+GO_ON = "--resume goes on with what is missing"  # the end of every message about what is lost
 
 
 class Pool:

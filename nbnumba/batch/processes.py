@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import EngineError
 from ..signals import Ended
-from .engines import Pool
+from .engines import GO_ON, Pool
 from .shares import Sharing, perform
 
 PATIENCE_SECONDS = 10.0  # for a process that was asked to end
@@ -96,7 +96,7 @@ class Processes(Pool):
     def _lost(self) -> EngineError:
         """Say how a worker ended."""
         if self._end is None:
-            self._end = EngineError(f"--engine local: a worker process {self._how_it_ended()}")
+            self._end = EngineError(f"--engine local: a worker process {self._how_it_ended()}; {GO_ON}")
         return self._end
 
     def _how_it_ended(self) -> str:
