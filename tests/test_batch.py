@@ -24,6 +24,7 @@ import pytest
 from numpy.typing import NDArray
 from requirements import ROOT, requires
 
+import nbnumba
 from nbnumba import cli
 from nbnumba.batch.contact_sheet import thumbnail, write_contact_sheet
 from nbnumba.dialect import parse
@@ -524,7 +525,7 @@ def test_several_panels(tmp_path: Path) -> None:
     found = images(tmp_path / "out/shots.h5")
     assert found.shape == (3, 40, 30)
     for index, line in enumerate(commands(tmp_path / "out/shots.h5")):
-        image = simulate(resolve(parse(line.split(), tmp_path).settings, lambda notice: None), "cpu")
+        image = simulate(resolve(parse(line.split()).settings, lambda notice: None), "cpu")
         assert image.array.shape == (2, 20, 30)
         noisy = poisson_image_counter(image.array.reshape(40, 30), 7, 0.0, image_number=index)
         assert np.array_equal(found[index], noisy.counts)
@@ -571,3 +572,12 @@ def test_mistakes_load_nothing_heavy(tmp_path: Path) -> None:
         check=True,
     )
     assert found.stdout == "2 []\n", found.stderr
+
+
+def test_a_file_makes_its_first_experiment_again(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_text("0.002 0.0003 -0.001 0.0004 0.0018 0.0002 0.0011 -0.0001 0.0016")
+    command = COMMAND.replace("-cell 50 60 70", "-mat a.mat -lambda 0.1")
+    assert batch(spec(tmp_path, command=command, count=3, images_per_file=2), "-o", tmp_path / "out") == 0
+    experiment = nbnumba.Experiment.from_file(tmp_path / "out/shots_0001.h5")
+    noisy = poisson_image_counter(simulate(experiment, "cpu").array, 7, 0.0, image_number=2)
+    assert np.array_equal(images(tmp_path / "out/shots_0001.h5")[0], noisy.counts)

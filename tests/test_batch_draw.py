@@ -151,7 +151,7 @@ def test_the_words_of_an_image_draw_it(command: str, keys: str, tmp_path: Path) 
     spec, base = made(tmp_path, KEYS[keys], COMMANDS[command])
     drawn = draw(spec, base, 3)
     words = image_words(base, drawn)
-    equal(resolve(parse(words, tmp_path).settings, lambda line: None), image_experiment(base, drawn))
+    equal(resolve(parse(words).settings, lambda line: None), image_experiment(base, drawn))
 
 
 def test_values_arrive_in_the_experiment(tmp_path: Path) -> None:

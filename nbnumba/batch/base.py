@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
+from ..dialect import with_whole_paths
 from ..experiment import ExperimentRecord
 from ..notices import Notify
 from ..resolve import resolve
@@ -25,7 +26,7 @@ class Base:
     settings : Settings
         Of the command, with the structure factors in memory.
     uses : tuple of Use
-        The options of the command.
+        The options of the command, files by their whole paths.
     """
 
     command: CommandLine
@@ -47,7 +48,7 @@ def make_base(spec: Spec, notify: Notify) -> Base:
     if settings.misset_random and settings.misset_seed is None:  # then every image draws its own
         settings = replace(settings, misset_random=False, misset=None)
     experiment = resolve(settings, notify)
-    uses, _ = split(command.words)
+    uses, _ = split(with_whole_paths(command, spec.folder))
     return Base(command, experiment, replace(experiment.settings, reflections=experiment.reflections), tuple(uses))
 
 

@@ -238,7 +238,7 @@ def _stretched(vectors: Array, factors: Array) -> Array:
 
 
 def image_words(base: Base, draw: Draw) -> list[str]:
-    """Return a command line that draws the image without its noise, from the folder of the SPEC."""
+    """Return a command line that draws the image without its noise, in any folder."""
     changes = changed_words(base, draw)
     options = {option for option, *_ in changes}
     dropped = _CRYSTAL if "-A_matrix" in options else set()
