@@ -13,7 +13,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from . import keywords as kw
-from .dialect import parse, with_whole_paths
+from .dialect import parse, with_dump, with_whole_paths
 from .errors import FileError, InputError
 from .experiment import ExperimentRecord
 from .keywords import Keywords
@@ -139,14 +139,16 @@ class Experiment(ExperimentRecord):
         >>> nbnumba.Experiment.from_command(line).beam.wavelength
         1e-10
         """
-        words = _words(command)
-        parsed = parse(words, folder)
-        for line in parsed.notices:
+        return cls._from_parsed(parse(_words(command), folder), folder, notify)
+
+    @classmethod
+    def _from_parsed(cls, command: CommandLine, folder: str | os.PathLike[str] | None, notify: Notify) -> Experiment:
+        for line in command.notices:
             notify(line)
-        record = resolve(dataclasses.replace(parsed.settings, write_dump=False), notify)
-        whole = with_whole_paths(parsed, folder, record.reflections is not None)
+        record = resolve(dataclasses.replace(command.settings, write_dump=False), notify)
+        named = with_dump(command, record.reflections is not None)
         experiment = cls.__new__(cls)
-        experiment._take(record, parsed.engine, whole, None)
+        experiment._take(record, command.engine, with_whole_paths(named, folder), None)
         return experiment
 
     @classmethod
@@ -175,7 +177,10 @@ class Experiment(ExperimentRecord):
         if hdf5:
             from .io.nexus import read_command
 
-            return cls.from_command(read_command(name), folder, notify)
+            command = parse(_words(read_command(name)), folder)
+            # Where a dump was read the command names it.
+            settings = dataclasses.replace(command.settings, dump_file=_dump_to_read(command))
+            return cls._from_parsed(dataclasses.replace(command, settings=settings), folder, notify)
         text = read_text(name, "")
         try:
             if name.lower().endswith(".toml"):

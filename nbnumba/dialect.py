@@ -57,9 +57,21 @@ def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
     return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
 
 
-def with_whole_paths(
-    command: CommandLine, folder: str | os.PathLike[str] | None = None, reads_table: bool = False
-) -> tuple[str, ...]:
+def with_dump(command: CommandLine, reads_table: bool) -> CommandLine:
+    """Return a command line that names the default dump where it has read it.
+
+    Parameters
+    ----------
+    command : CommandLine
+    reads_table : bool
+        Whether it found reflections.
+    """
+    if not reads_table or {"-hkl", "-pdb", "-dump"}.intersection(command.used):
+        return command
+    return dataclasses.replace(command, words=(*command.words, "-dump", _DEFAULTS["dump_file"]))
+
+
+def with_whole_paths(command: CommandLine, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
     """Return the words of a command line that means the same in every folder.
 
     Parameters
@@ -68,14 +80,9 @@ def with_whole_paths(
         As `parse` returns it.
     folder : path, optional
         That `parse` was told.
-    reads_table : bool
-        Whether it found reflections; without an option that names them they are those of the default dump.
     """
     place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
-    words = [word for use in split(command.words)[0] for word in (use.option.key, *_inside(place, use).values)]
-    if reads_table and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
-        words += ["-dump", os.path.abspath(str(command.settings.dump_file))]  # noqa: PTH100
-    return tuple(words)
+    return tuple(word for use in split(command.words)[0] for word in (use.option.key, *_inside(place, use).values))
 
 
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import kernels, report, saving
 from .console import Reporter, progress_bar
-from .dialect import with_whole_paths
+from .dialect import with_dump, with_whole_paths
 from .errors import InputError
 from .experiment import ExperimentRecord
 from .files import check_files, image_outputs
@@ -87,10 +87,11 @@ def _folder_of_results(output: Output) -> Path | None:
 
 def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
     """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
+    command = with_dump(command, experiment.reflections is not None)
     name = command.output.h5_file
     if name is None or Path(name).absolute().parent == Path.cwd():
         return command.words
-    return with_whole_paths(command, reads_table=experiment.reflections is not None)
+    return with_whole_paths(command)
 
 
 def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:

@@ -304,12 +304,20 @@ def test_the_command_names_the_dump_that_was_read(tmp_path: Path, monkeypatch: p
     assert table is not None
     box = IndexBox(table.h_min, table.h_max, table.k_min, table.k_max, table.l_min, table.l_max)
     fdump.write(tmp_path / "Fdump.bin", table.values, box)
-    experiment = Experiment.from_command("-mat A.mat -N 3", tmp_path)
     monkeypatch.chdir(tmp_path.parent)
+    experiment = Experiment.from_command("-mat A.mat -N 3", tmp_path.name)
     assert experiment.command[-2:] == ("-dump", str(tmp_path / "Fdump.bin"))
     again = Experiment.from_command(experiment.command).reflections
     assert again is not None
     np.testing.assert_array_equal(again.values, table.values)
+
+
+def test_a_dump_beside_an_image_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    image = simulate(small())
+    image.save(tmp_path / "shot.h5")
+    (tmp_path / "Fdump.bin").write_bytes(b"another program's")
+    again = simulate(Experiment.from_file(tmp_path / "shot.h5"))
+    np.testing.assert_array_equal(again.array, image.array)
 
 
 def test_reflections_in_memory_have_no_command(tmp_path: Path) -> None:

@@ -129,10 +129,13 @@ def test_the_command_line_writes_them(here: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("folder", ["", "shots/"])
-def test_the_file_of_a_command_line_draws_it_again(here: Path, folder: str) -> None:
+@pytest.mark.parametrize("reflections", ["-hkl P1.hkl", ""])
+def test_the_file_of_a_command_line_draws_it_again(here: Path, reflections: str, folder: str) -> None:
     (here / "shots").mkdir()
     (here / "P1.hkl").write_text("1 2 3 50\n0 0 4 70\n3 2 1 90\n")
-    line = f"-cell 40 50 60 -hkl P1.hkl -N 3 -detpixels 12 -pixel 2 -nonoise -nodump -h5file {folder}x.h5"
+    line = f"-cell 40 50 60 {reflections} -N 3 -detpixels 12 -pixel 2 -nonoise -h5file {folder}x.h5"
+    if not reflections:  # those of a dump
+        assert cli.main([*line.split(), "-quiet", "-hkl", "P1.hkl"]) == 0
     assert cli.main([*line.split(), "-quiet"]) == 0
     picture = np.fromfile("floatimage.bin", np.float32).reshape(12, 12)
     assert picture.max() > 0
