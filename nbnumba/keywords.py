@@ -278,7 +278,13 @@ def _keywords_of_options() -> dict[str, str]:
     spread = {option: name for name, counts in _SPREAD_OUT.items() for options in counts.values() for option in options}
     switches = {option: name for name, pair in _SWITCHES.items() for option in pair if option is not None}
     plain = {option: name for name, option in _PLAIN.items()}
-    return {**spread, **switches, **plain, "-A_matrix": "A_matrix", "-hkl": "hkl", "-semantics": "semantics"}
+    chosen = {
+        option: name
+        for name, options in (("convention", _CONVENTIONS), ("shape", _SHAPES))
+        for option in options.values()
+    }
+    special = {"-A_matrix": "A_matrix", "-hkl": "hkl", "-semantics": "semantics"}
+    return {**spread, **switches, **chosen, **plain, **special}
 
 
 def _check(given: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 import pickle
+import random
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_keywords import FILES, OF_FILES_ELSEWHERE, makers, random_keywords
 
 import nbnumba
 from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
@@ -274,6 +276,24 @@ def test_experiments_are_equal_to_themselves_alone_and_say_what_they_are() -> No
     image = simulate(experiment)
     assert repr(image).startswith("<Image: 12 x 12 pixels")
     np.testing.assert_array_equal(np.asarray(image), image.array)
+
+
+def test_random_keywords_hold_every_keyword(tmp_path: Path) -> None:
+    assert makers(random.Random(0), tmp_path).keys() | OF_FILES_ELSEWHERE == keywords.Keywords.__annotations__.keys()
+
+
+def test_the_command_draws_what_random_keywords_draw(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    renderer, bright = Renderer("cpu"), 0
+    for seed in range(150):
+        given = random_keywords(seed, tmp_path)
+        experiment = Experiment(**given)
+        array = renderer.render(experiment).array
+        for again in (Experiment.from_command(experiment.command), experiment.replace()):
+            np.testing.assert_array_equal(renderer.render(again).array, array, err_msg=str(given))
+        bright += bool(array.any())
+    assert bright > 120
 
 
 def test_the_command_draws_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
