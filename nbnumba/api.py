@@ -13,7 +13,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from . import keywords as kw
-from .dialect import parse, with_dump, with_whole_paths
+from .dialect import parse, with_choices, with_whole_paths
 from .errors import FileError, InputError
 from .experiment import ExperimentRecord
 from .keywords import Keywords
@@ -63,6 +63,8 @@ class Experiment(ExperimentRecord):
     (64, 64)
     """
 
+    _keywords: dict[str, Any] | None
+
     def __init__(
         self,
         *,
@@ -93,7 +95,7 @@ class Experiment(ExperimentRecord):
         except (InputError, FileError) as error:
             raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
-        self._take(record, command.engine, () if listed else with_whole_paths(command), dict(own))
+        self._take(record, command.engine, () if listed else with_whole_paths(with_choices(command, record)), dict(own))
 
     def _take(
         self, record: ExperimentRecord, engine: Engine, words: tuple[str, ...], keywords: dict[str, Any] | None
@@ -146,9 +148,9 @@ class Experiment(ExperimentRecord):
         for line in command.notices:
             notify(line)
         record = resolve(dataclasses.replace(command.settings, write_dump=False), notify)
-        named = with_dump(command, record.reflections is not None)
+        words = with_whole_paths(with_choices(command, record), folder)
         experiment = cls.__new__(cls)
-        experiment._take(record, command.engine, with_whole_paths(named, folder), None)
+        experiment._take(record, command.engine, words, None)
         return experiment
 
     @classmethod
@@ -190,8 +192,10 @@ class Experiment(ExperimentRecord):
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
 
-    def replace(self, **keywords: Unpack[Keywords]) -> Experiment:
+    def replace(self, *, semantics: str | None = None, **keywords: Unpack[Keywords]) -> Experiment:
         """Return the same experiment but for some keywords; reflections are read again only where they change.
+
+        A random orientation stays unless `misset_deg` is given again. None takes a keyword away.
 
         Raises
         ------
@@ -205,14 +209,26 @@ class Experiment(ExperimentRecord):
         >>> near.replace(distance_mm=200).detector.panels[0].distance
         0.2
         """
-        own: dict[str, Any] | None = getattr(self, "_keywords", None)
+        own = self._keywords
         if own is None:
             raise InputError("replace: goes with an experiment made from keywords; change the command line instead")
+        semantics = self.semantics.value if semantics is None else semantics
         merged: dict[str, Any] = {**own, **keywords}
-        if _REFLECTION_KEYWORDS.intersection(keywords) or "pdb" in own:
-            return type(self)(semantics=self.semantics.value, **merged)
+        seed = merged.get("misset_seed")
+        if seed is None and "misset_deg" not in keywords:
+            seed = self.crystal.misset_seed
+        again = _REFLECTION_KEYWORDS.intersection(keywords) or "pdb" in own
         changed = type(self).__new__(type(self))
-        changed._make(self.semantics.value, lambda line: None, cast(Keywords, merged), self.reflections)
+        changed._make(
+            semantics,
+            lambda line: None,
+            cast(Keywords, {**merged, "misset_seed": seed}),
+            None if again else self.reflections,
+        )
+        # What the user said, not what the time chose.
+        object.__setattr__(
+            changed, "_keywords", {**(changed._keywords or {}), "misset_seed": merged.get("misset_seed")}
+        )
         return changed
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import options
 from .errors import InputError
@@ -19,6 +19,9 @@ from .options_detector import AXES, DETECTOR
 from .settings import CommandLine, Engine, Output, Pivot, Semantics, Settings
 from .text import quote
 from .words import BIGGEST, Loose, Use, bad_value, number, split, whole_number
+
+if TYPE_CHECKING:
+    from .experiment import ExperimentRecord
 
 
 def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> CommandLine:
@@ -57,18 +60,21 @@ def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
     return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
 
 
-def with_dump(command: CommandLine, reads_table: bool) -> CommandLine:
-    """Return a command line that names the default dump where it has read it.
+def with_choices(command: CommandLine, experiment: ExperimentRecord) -> CommandLine:
+    """Return a command line that also says what was chosen for it: the default dump, and the seed of -misset random.
 
     Parameters
     ----------
     command : CommandLine
-    reads_table : bool
-        Whether it found reflections.
+    experiment : ExperimentRecord
+        That came out of it.
     """
-    if not reads_table or {"-hkl", "-pdb", "-dump"}.intersection(command.used):
-        return command
-    return dataclasses.replace(command, words=(*command.words, "-dump", _DEFAULTS["dump_file"]))
+    words = command.words
+    if experiment.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
+        words += ("-dump", _DEFAULTS["dump_file"])
+    if experiment.crystal.misset_seed is not None and command.settings.misset_seed is None:
+        words += ("-misset_seed", str(experiment.crystal.misset_seed))
+    return dataclasses.replace(command, words=words)
 
 
 def with_whole_paths(command: CommandLine, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import kernels, report, saving
 from .console import Reporter, progress_bar
-from .dialect import with_dump, with_whole_paths
+from .dialect import with_choices, with_whole_paths
 from .errors import InputError
 from .experiment import ExperimentRecord
 from .files import check_files, image_outputs
@@ -87,7 +87,7 @@ def _folder_of_results(output: Output) -> Path | None:
 
 def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
     """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
-    command = with_dump(command, experiment.reflections is not None)
+    command = with_choices(command, experiment)
     name = command.output.h5_file
     if name is None or Path(name).absolute().parent == Path.cwd():
         return command.words

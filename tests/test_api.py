@@ -340,6 +340,27 @@ def test_a_dump_beside_an_image_is_not_taken_for_its_own(tmp_path: Path) -> None
     np.testing.assert_array_equal(again.array, image.array)
 
 
+def test_an_orientation_drawn_from_the_time_is_kept() -> None:
+    for experiment in (small(misset_deg="random"), Experiment.from_command("-cell 40 -default_F 3 -misset random")):
+        again = Experiment.from_command(experiment.command)
+        np.testing.assert_array_equal(again.crystal.real_space, experiment.crystal.real_space)
+    experiment = small(misset_deg="random")
+    nearer = experiment.replace(distance_mm=50)
+    np.testing.assert_array_equal(nearer.crystal.real_space, experiment.crystal.real_space)
+    assert nearer.replace(N=2).crystal.misset_seed == experiment.crystal.misset_seed
+    assert "misset_seed" not in {name for name, value in nearer._keywords.items() if value is not None}
+    assert nearer.replace(misset_deg="random", misset_seed=3).crystal.misset_seed == 3
+    assert nearer.replace(misset_deg=None).crystal.misset_seed is None
+
+
+def test_replace_the_semantics() -> None:
+    drawn = small(misset_deg="random", misset_seed=5)
+    as_c = drawn.replace(semantics="c")
+    assert as_c.semantics == "c"
+    assert as_c.command[:2] == ("-semantics", "c")
+    assert not np.array_equal(as_c.crystal.real_space, drawn.crystal.real_space)  # C's draw is not uniform
+
+
 def test_reflections_in_memory_have_no_command(tmp_path: Path) -> None:
     experiment = small(hkl=[(1, 2, 3, 50.0)])
     assert experiment.command == ()
