@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from . import counter_random
+from . import counter_rows
 
 if TYPE_CHECKING:
     from . import Progress
@@ -35,7 +35,7 @@ def draw(
 
     def draw_block(start: int) -> tuple[float, int]:
         block = (fast_min, fast_max, start, min(start + rows - 1, slow_max))
-        photons, overloads = counter_random.draw_rows(mean, counts, block, float(adc), *numbers)
+        photons, overloads = counter_rows.draw_rows(mean, counts, block, float(adc), *numbers)
         return float(photons), int(overloads)
 
     photons, overloads = 0.0, 0

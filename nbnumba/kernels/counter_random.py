@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 
-from .c_random import ceiling, to_unsigned_short, to_whole
+from .c_random import to_unsigned_short
 from .elementary import floor, power_of_two, round_even, rounded_product
-from .jit import strict, strict_inner
+from .jit import strict_inner
 
 REJECTION_FROM = 10.0  # the method needs a mean of 10 at least
 NOISELESS_FROM = 1.0e15  # from here on the noise is smaller than the rounding of a float32 mean
@@ -190,42 +190,3 @@ def stored_count(photons, adc):
     """What the file holds for a pixel: photons and offset, cut to a whole number and at 65535."""
     value = photons + adc
     return to_unsigned_short(value if value < 65535.0 else 65535.0)
-
-
-@strict
-def draw_rows(mean, counts, region, adc, seed, image):
-    """Draw the counts of some rows.
-
-    Parameters
-    ----------
-    mean : (n_slow, n_fast) float32 [photons]
-    counts : (n_slow, n_fast) uint16 or int32
-        Written within the region only.
-    region : (int, int, int, int)
-        First and last pixel along fast, first and last along slow, inclusive.
-    adc : float
-        Added to every pixel of the region.
-    seed, image : uint64
-
-    Returns
-    -------
-    photons : float
-        Sum of the photons drawn, before the offset was added and overloads were clipped.
-    overloads : int
-        Pixels above what the counts hold.
-    """
-    fast_min, fast_max, slow_min, slow_max = region
-    photons = 0.0
-    overloads = 0
-    most = ceiling(counts)
-    for slow in range(slow_min, slow_max + 1):
-        for fast in range(fast_min, fast_max + 1):
-            pixel = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(fast)
-            drawn = poisson_count(np.float64(mean[slow, fast]), seed, image, pixel)
-            photons += drawn
-            stored = drawn + adc
-            if stored > most:
-                stored = most
-                overloads += 1
-            counts[slow, fast] = to_whole(stored) & 0xFFFF if counts.itemsize == 2 else to_whole(stored)
-    return photons, overloads

@@ -1,0 +1,122 @@
+"""The photon counts of `counter_random` on a processor, in less time.
+
+A count hangs on comparisons of a random number with probabilities. Here they are worked out with the exponential and
+the logarithm of the C library, which differ from processor to processor in their last digits. Where these
+digits could decide, `counter_random` does, so that the counts are its counts.
+"""
+
+import math
+
+import numpy as np
+
+from .c_random import ceiling, to_whole
+from .counter_random import (
+    NOISELESS_FROM,
+    REJECTION_FROM,
+    poisson_count,
+    probability,
+    two_fractions,
+)
+from .elementary import floor, rounded_product
+from .jit import strict, strict_inner
+
+MARGIN = 1e-9  # far above what is lost to rounding here, 1e-11, and in `counter_random`
+_LONGEST = 64  # counts by inversion; larger ones are as good as never met
+_QUICK_BELOW = 1000.0  # means; the exponent's rounding grows with them
+_INVERSE = 1.0 / np.maximum(np.arange(_LONGEST), 1)
+_LOG_FACTORIAL = np.array([math.lgamma(count + 1.0) for count in range(2048)])
+
+
+@strict_inner
+def by_inversion(mean, u):
+    """Count as `count_by_inversion` does from the same random number; -1 where rounding could decide."""
+    p = math.exp(-mean)
+    total = p
+    count = 0
+    while u > total + MARGIN:
+        count += 1
+        if count == _LONGEST:
+            return -1.0
+        p *= mean * _INVERSE[count]
+        total += p
+    return -1.0 if u > total - MARGIN else float(count)
+
+
+@strict_inner
+def by_rejection(mean, seed, image, pixel):
+    """Draw as `count_by_rejection` does; what leads to the count has the same roundings."""
+    root = math.sqrt(mean)
+    b = 0.931 + rounded_product(2.53, root)
+    a = rounded_product(0.02483, b) - 0.059
+    surely = 0.9277 - 3.6224 / (b - 2.0)
+    draw = np.uint64(0)
+    while True:
+        u, v = two_fractions(seed, image, pixel, draw)
+        draw += np.uint64(1)
+        u -= 0.5
+        reach = 0.5 - abs(u)
+        count = floor(rounded_product(2.0 * a / reach + b, u) + mean + 0.43)
+        if reach >= 0.07 and v <= surely:
+            return count
+        if count < 0.0 or (reach < 0.013 and v > reach):
+            continue
+        level = v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (reach * reach) + b)
+        if mean < _QUICK_BELOW and count < _LOG_FACTORIAL.shape[0]:
+            quick = math.exp(count * math.log(mean) - mean - _LOG_FACTORIAL[int(count)])
+            if level < quick * (1.0 - MARGIN):
+                return count
+            if level > quick * (1.0 + MARGIN):
+                continue
+        if level <= probability(count, mean):
+            return count
+
+
+@strict_inner
+def quick_count(mean, seed, image, pixel):
+    """Draw a photon count, as a float: that of `counter_random.poisson_count`."""
+    if not mean > 0.0:
+        return 0.0
+    if mean < REJECTION_FROM:
+        u, _ = two_fractions(seed, image, pixel, np.uint64(0))
+        count = by_inversion(mean, u)
+        return count if count >= 0.0 else poisson_count(mean, seed, image, pixel)
+    return by_rejection(mean, seed, image, pixel) if mean < NOISELESS_FROM else mean
+
+
+@strict
+def draw_rows(mean, counts, region, adc, seed, image):
+    """Draw the counts of some rows.
+
+    Parameters
+    ----------
+    mean : (n_slow, n_fast) float32 [photons]
+    counts : (n_slow, n_fast) uint16 or int32
+        Written within the region only.
+    region : (int, int, int, int)
+        First and last pixel along fast, first and last along slow, inclusive.
+    adc : float
+        Added to every pixel of the region.
+    seed, image : uint64
+
+    Returns
+    -------
+    photons : float
+        Sum of the photons drawn, before the offset was added and overloads were clipped.
+    overloads : int
+        Pixels above what the counts hold.
+    """
+    fast_min, fast_max, slow_min, slow_max = region
+    photons = 0.0
+    overloads = 0
+    most = ceiling(counts)
+    for slow in range(slow_min, slow_max + 1):
+        for fast in range(fast_min, fast_max + 1):
+            pixel = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(fast)
+            drawn = quick_count(np.float64(mean[slow, fast]), seed, image, pixel)
+            photons += drawn
+            stored = drawn + adc
+            if stored > most:
+                stored = most
+                overloads += 1
+            counts[slow, fast] = to_whole(stored) & 0xFFFF if counts.itemsize == 2 else to_whole(stored)
+    return photons, overloads
