@@ -311,6 +311,24 @@ def test_operations_that_are_listed_serve_without_a_name(tmp_path: Path) -> None
     assert "in P1 (the file states no space group)" in alone.notices[0]
 
 
+def test_a_group_of_unknown_name(tmp_path: Path) -> None:
+    rows = unique_reflections("P 21 21 21")
+    path = tmp_path / "a.mtz"
+    write_mtz(path, "P 21 21 21", rows, [("FP", "F", values_of(rows))])
+    known = Reading(path)
+    path.write_bytes(path.read_bytes().replace(b"'P 21 21 21'", b"'P 21 91 21'"))
+    unknown = Reading(path)
+    assert "in a group of 4 operations" in unknown.notices[0]
+    np.testing.assert_array_equal(unknown.table, known.table)
+    path.write_bytes(path.read_bytes().replace(b"SYMM ", b"SYMX "))
+    with pytest.raises(InputError, match=r"the space group 'P 21 91 21' is unknown, and no operations are listed"):
+        Reading(path)
+    text = cif_text("P 21 21 21", rows, {"F_meas_au": values_of(rows)}).replace("P 21 21 21", "P 21 91 21")
+    (tmp_path / "a.cif").write_text(text)
+    with pytest.raises(InputError, match=r"the space group 'P 21 91 21' is unknown"):
+        Reading(tmp_path / "a.cif")
+
+
 def test_the_first_block_that_has_the_column(tmp_path: Path) -> None:
     blocks = [
         cif_text("P 1", [(1, 2, 3)], {name: [value]}).replace("data_test", f"data_{block}")

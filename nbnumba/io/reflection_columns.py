@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..text import quote
 from .atomic import PathLike
 from .packed import plain_name, unpacked
 from .reading import label
@@ -55,6 +56,12 @@ _OPERATIONS = (
     "_symmetry_equiv_pos_as_xyz",
     "_symmetry_equiv.pos_as_xyz",
 )
+_GROUP_NAMES = (
+    "_symmetry.space_group_name_H-M",
+    "_space_group.name_H-M_alt",
+    "_symmetry_space_group_name_H-M",
+    "_space_group_name_H-M_alt",
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,10 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
     place = label(option, path)
     with plain_name(path, option) as name:
         mtz = gemmi.read_mtz_file(name)
-        if not _ends_as_mtz(name):
-            raise InputError(f"{place}: cut short: the header at its end does not end")
+        header = _end_of(name)
+    # gemmi reads others too.
+    if not re.search(rb"END {77}|MTZENDOFHEADERS", header):
+        raise InputError(f"{place}: cut short: the header at its end does not end")
     if len(mtz.batches) > 0:
         raise InputError(f"{place}: holds unmerged observations ({len(mtz.batches)} batches); merge them first")
     taken = _choose_mtz(list(mtz.columns), column, place)
@@ -93,7 +102,8 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
     values = [array[:, found.idx].astype(np.float64) for found in taken]
     dataset = taken[0].dataset
     cells = [dataset.cell] if dataset is not None else []
-    group = mtz.spacegroup or gemmi.SpaceGroup("P 1")
+    listed = [text.decode("latin-1") for text in re.findall(rb"SYMM (.{75})", header, re.DOTALL)]
+    group, operations = _group(mtz.spacegroup, mtz.spacegroup_name, listed, place)
     return Columns(
         names="/".join(found.label for found in taken),
         origin=f" of dataset {dataset.dataset_name}" if dataset is not None and dataset.dataset_name else "",
@@ -102,17 +112,42 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
         minus=values[1] if len(values) > 1 else None,
         intensity=taken[0].type in "JK",
         cell=_cell([*cells, mtz.cell]),
-        group=group.xhm() if mtz.spacegroup else "P1 (the file states no space group)",
-        operations=group.operations(),
+        group=group,
+        operations=operations,
     )
 
 
-def _ends_as_mtz(name: str) -> bool:
-    """Tell whether the header is whole, which stands at the end of an MTZ; gemmi reads others too."""
+def _end_of(name: str) -> bytes:
+    """Return the end of an MTZ, where its header stands."""
     with Path(name).open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LONGEST_HEADER))
-        return re.search(rb"END {77}|MTZENDOFHEADERS", file.read()) is not None
+        return file.read()
+
+
+def _group(known: Any, stated: str, listed: Sequence[str], place: str) -> tuple[str, Any]:
+    """Return what to call a space group, and its operations.
+
+    Parameters
+    ----------
+    known : gemmi.SpaceGroup or None
+    stated : str
+        The name in the file; empty for none.
+    listed : sequence of str
+        Operations that the file lists one by one; they serve where the name is unknown.
+    place : str
+        What messages begin with.
+    """
+    import gemmi
+
+    if known is not None:
+        return known.xhm(), known.operations()
+    if listed:
+        operations = gemmi.GroupOps([gemmi.Op(text) for text in listed])
+        return f"a group of {len(operations)} operations", operations
+    if stated:
+        raise InputError(f"{place}: the space group {quote(stated)} is unknown, and no operations are listed")
+    return "P1 (the file states no space group)", gemmi.SpaceGroup("P 1").operations()
 
 
 def _choose_mtz(columns: list[Any], wanted: str | None, place: str) -> list[Any]:
@@ -158,7 +193,7 @@ def read_cif(path: PathLike, column: str | None, option: str) -> Columns:
 
     place = label(option, path)
     document = gemmi.cif.read_string(unpacked(path, option))
-    operations = _listed_operations(document)
+    listed, stated = _listed_operations(document), _stated_group(document)
     # Small molecules write _refln_index_h, the others _refln.index_h. A block is moved out of its document.
     small = [block for block in document if block.find_loop("_refln_index_h")]
     converted = [gemmi.hkl_cif_as_refln_block(block) for block in small] or list(gemmi.as_refln_blocks(document))
@@ -168,12 +203,7 @@ def read_cif(path: PathLike, column: str | None, option: str) -> Columns:
     block, names, intensity = _choose_cif(tables, column, place)
     values = [np.asarray(block.make_float_array(name)) for name in names]
     group = block.spacegroup or next((other.spacegroup for other in tables if other.spacegroup), None)
-    if group is None and operations is None:
-        group_name, operations = "P1 (the file states no space group)", gemmi.SpaceGroup("P 1").operations()
-    elif group is None:
-        group_name = f"a group of {len(operations)} operations"
-    else:
-        group_name, operations = group.xhm(), group.operations()
+    group_name, operations = _group(group, stated, listed, place)
     name = block.block.name.strip()
     return Columns(
         names="/".join(names),
@@ -188,16 +218,24 @@ def read_cif(path: PathLike, column: str | None, option: str) -> Columns:
     )
 
 
-def _listed_operations(document: Any) -> Any:
-    """Return the operations that a CIF lists one by one, None where it lists none."""
+def _listed_operations(document: Any) -> list[str]:
+    """Return the operations that a CIF lists one by one."""
     import gemmi
 
     for block in document:
         for tag in _OPERATIONS:
             column = [gemmi.cif.as_string(text) for text in block.find_values(tag)]
             if column:
-                return gemmi.GroupOps([gemmi.Op(text) for text in column])
-    return None
+                return column
+    return []
+
+
+def _stated_group(document: Any) -> str:
+    """Return the name of the space group that a CIF states, empty where it states none."""
+    import gemmi
+
+    values = (gemmi.cif.as_string(block.find_value(tag) or "") for block in document for tag in _GROUP_NAMES)
+    return next((value.strip() for value in values if value.strip()), "")
 
 
 def _choose_cif(blocks: Sequence[Any], wanted: str | None, place: str) -> tuple[Any, list[str], bool]:
