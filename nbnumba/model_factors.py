@@ -201,6 +201,9 @@ def _compute(
         group = gemmi.SpaceGroup("P 1")
         structure.spacegroup_hm = "P 1"
         structure.setup_cell_images()
+    if not structure.cell.is_compatible_with_spacegroup(group):
+        numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
+        notify(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
     wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
     notify(
         f"{place}: structure factors are computed to {d_min:g} Angstrom in {group.xhm()}, with bulk solvent of "
@@ -211,6 +214,8 @@ def _compute(
         raise InputError(f"{place}: no reflection of {d_min:g} Angstrom or coarser; a finer -hkl_dmin is allowed")
     if not np.isfinite(amplitudes).all():
         raise InputError(f"{place}: structure factors come out that are not finite")
+    if not amplitudes.any():
+        notify(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
     expansion = expand(hkl, amplitudes, group.operations(), True, default_F, place)
     return expansion.table, expansion.box
 

@@ -221,6 +221,16 @@ def test_remarks_on_a_model(folder: Path) -> None:
     assert notices[0] == "-pdb m.pdb: states no space group; it is taken for P1"
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     np.testing.assert_array_equal(in_p1.values, table_of().values)
+    (folder / "m.pdb").write_text(pdb_text("P 1 21 1").replace("P 1 21 1  ", "P 21 21 21"))
+    notices.clear()
+    table_of(notices)
+    assert notices[0] == "-pdb m.pdb: the unit cell 24 27 31 90 103 90 has not the symmetry of P 21 21 21"
+    lines = pdb_text().split("\n")
+    empty = [line[:54] + "  0.00" + line[60:] if line.startswith("HETATM") else line for line in lines]
+    (folder / "m.pdb").write_text("\n".join(empty))
+    notices.clear()
+    assert not table_of(notices).values.any()
+    assert notices[-1].startswith("-pdb m.pdb: all structure factors are 0")
 
 
 JOB = "-pdb m.pdb -N 4 -nonoise -nopgm -quiet -detpixels 32 -pixel 3 -distance 100"
