@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 _MEMORY_SHARE = 0.5  # of the free memory, for images under way
 _BYTES_PER_PIXEL = 48  # of an image under way, working memory included
 
+LATCH = (
+    "interpolation latch: as C, samples beyond the table's range switched interpolation off for the rest of their "
+    'images; semantics = "exact" draws them right'
+)
+
 Pixels = NDArray[Any]
 
 
@@ -137,7 +142,8 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
             if watch.notify is not None:
                 watch.notify(line)
 
-    base = base_of(task.spec, task.fingerprint, notify)
+    # Its notices have been told by the process that deals out the files.
+    base = base_of(task.spec, task.fingerprint, lambda line: None)
     rows = _write(task, base, _Maker(task, base, notify))
     first = rows[0]
     ran = {name: str(first[name]) for name in ("backend", "precision", "instruction_set", *machine.versions())}
@@ -242,6 +248,8 @@ class _Maker:
         except NbnumbaError as error:
             raise type(error)(f"image {image}: {error}") from error
         self._check(1.0)
+        if rendered.latch_hkl is not None:
+            self._notify(LATCH)
         expected = float(rendered.array.sum(dtype=np.float64))
         pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
         truth = ground_truth(
@@ -274,6 +282,10 @@ def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number
     pixels : array of the SPEC's dtype
     clipped : int
         Pixels that hold something else than their nearest number.
+
+    Notes
+    -----
+    Drawn counts end at 2147483645, those of float32 images too.
     """
     from ..noise import poisson_image_c, poisson_image_counter
     from ..pixels import to_dtype

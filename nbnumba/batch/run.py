@@ -259,13 +259,20 @@ def _render(batch: _Batch, missing: list[int], log: Log, tell: Notify) -> None:
             if progress is not None:
                 progress((finished + under_way) / total)
 
-        watch.on_image, watch.notify = one_more, tell
+        told: set[str] = set()
+
+        def tell_once(line: str) -> None:
+            if line not in told:
+                told.add(line)
+                tell(line)
+
+        watch.on_image, watch.notify = one_more, tell_once
         try:
             for result in _results(pool, (batch.task(number) for number in missing)):
                 finished, under_way = finished + result.images, 0
                 if progress is not None:
                     progress(finished / total)
-                _log_result(result, pool, log, tell)
+                _log_result(result, log, tell_once)
         finally:
             watch.on_image = watch.notify = None
 
@@ -283,9 +290,8 @@ def _results(pool: Pool, tasks: Iterator[ChunkTask]) -> Iterator[ChunkResult]:
             yield future.result()
 
 
-def _log_result(result: ChunkResult, pool: Pool, log: Log, tell: Notify) -> None:
+def _log_result(result: ChunkResult, log: Log, tell_once: Notify) -> None:
     ran = " ".join(f"{name} {value}" for name, value in result.ran.items())
     log(f"{result.file}: {result.images} images in {result.seconds:.1f} s; {ran}")
-    if pool.workers > 1:  # else they have been told already
-        for line in result.notices:
-            tell(f"{result.file}: {line}")
+    for line in result.notices:
+        tell_once(line)
