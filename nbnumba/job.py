@@ -122,13 +122,12 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
 def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> None:
     """Find out before the reflections are read whether all that was asked for can be written."""
     output = command.output
-    if len(experiment.detector.panels) > 1:
+    panels = len(experiment.detector.panels)
+    if panels > 1:
         typed = next((option for option in command.used if option in _ONE_PANEL), None)
         if typed is not None:
-            raise InputError(
-                f"{typed}: goes with a detector of one panel, and this one has {len(experiment.detector.panels)}; "
-                "-h5file holds them all"
-            )
+            instead = "" if typed == "-trace_pixel" else "; -h5file holds them all"
+            raise InputError(f"{typed}: goes with a detector of one panel, and this one has {panels}{instead}")
     if output.trace_pixel is not None:
         from .trace import check_pixel
 
@@ -140,6 +139,8 @@ def _for_panels(output: Output, experiment: ExperimentRecord, notify: Notify) ->
     if len(experiment.detector.panels) == 1:
         return output
     notify("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
+    if output.rings and output.png_file is not None:
+        notify("-rings: no rings are drawn on the picture of several panels")
     return replace(output, int_file=None, noise_file=None, pgm_file=None)
 
 

@@ -521,6 +521,24 @@ def test_options_that_several_panels_exclude(file: str, tmp_path: Path) -> None:
     assert refused(f"{line} -mask m.img") == f"-mask: contradicts -expt {file}, which has 2 panels; a mask is of one"
 
 
+def test_what_the_command_line_says_of_several_panels(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = f"-expt {file} -default_F 1 -N 1 -phisteps 1 -quiet -nonoise"
+    for options, message in (
+        ("-cbffile a.cbf", "-cbffile: goes with a detector of one panel, and this one has 2; -h5file holds them all"),
+        ("-trace_pixel 1 1", "-trace_pixel: goes with a detector of one panel, and this one has 2"),
+    ):
+        assert cli.main(f"{line} {options}".split()) == 2
+        assert capsys.readouterr().err.endswith(f"nbnumba: error: {message}\n")
+    assert cli.main(f"{line} -pngfile a.png -rings".split()) == 0
+    said = capsys.readouterr().err
+    assert "-intfile, -noisefile and -pgmfile are not written" in said
+    assert "-rings: no rings are drawn on the picture of several panels" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"a.expt", "a.png", "floatimage.bin"}
+
+
 def test_no_crystal_anywhere(file: str) -> None:
     change(file, lambda d: d["experiment"][0].update(crystal=None))
     assert refused(f"-expt {file} -default_F 1") == (
