@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import keywords as kw
 from .dialect import parse, with_choices, with_whole_paths
@@ -84,7 +85,7 @@ class Experiment(ExperimentRecord):
             words = ("-semantics", semantics, *kw.words_of(own))
             command = parse(words)
             if listed and reflections is None:
-                reflections = _table(own["hkl"], command.settings.default_F)
+                reflections = _table(cast(NDArray[np.float64], own["hkl"]), command.settings.default_F)
             settings = dataclasses.replace(
                 command.settings,
                 dump_file=_dump_to_read(command),
@@ -242,11 +243,10 @@ def _dump_to_read(command: CommandLine) -> str | None:
         return command.settings.dump_file
 
 
-def _table(hkl: Any, default_F: float) -> ReflectionTable:
+def _table(rows: NDArray[np.float64], default_F: float) -> ReflectionTable:
     """Return reflections that are given as an array."""
     from .io.index_box import LARGEST_F, IndexBox, inside
 
-    rows = kw.array_of_numbers("hkl", hkl, "a file name, or (n, 4), rows of h, k, l, F")
     if rows.ndim != 2 or rows.shape[1] != 4 or len(rows) == 0:
         raise InputError(f"hkl: has the shape {rows.shape}; allowed: (n, 4), rows of h, k, l, F")
     indices, F = rows[:, :3], rows[:, 3]

@@ -256,9 +256,13 @@ def words_of(keywords: Keywords) -> tuple[str, ...]:
 
 def copied(keywords: Keywords) -> dict[str, Any]:
     """Return keywords that no change of a list or an array outside reaches."""
-    return {
-        name: list(value) if isinstance(value, Iterator) else copy.deepcopy(value) for name, value in keywords.items()
+    own = {
+        name: list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
+        for name, value in keywords.items()
+        if name != "hkl"
     }
+    hkl = keywords.get("hkl")
+    return {**own, "hkl": array_of_numbers("hkl", hkl, _TABLE) if is_table(hkl) else hkl}
 
 
 def is_table(hkl: object) -> bool:
@@ -330,7 +334,9 @@ def _words(name: str, value: Any) -> list[str]:
         return [word for pair in zip(options, values, strict=True) for word in pair]
     values = _texts(name, value)
     option = _PLAIN[name]
-    possible = _COUNTS.get(name) or ((find(option) or _unknown(option)).count,)
+    found = find(option)
+    assert found is not None
+    possible = _COUNTS.get(name, (found.count,))
     if len(values) not in possible or (name == "misset_deg" and (len(values) == 1) != isinstance(value, str)):
         allowed = {"cell": "1 to 6", "misset_deg": '3, or "random"'}.get(name, possible[0])
         raise InputError(f"{name}: {len(values)} values; allowed: {allowed}")
@@ -377,10 +383,6 @@ def _name(name: str, value: Any) -> str:
     raise InputError(f"{name}: {value!r} is not a name; allowed: str or a path")
 
 
-def _unknown(option: str) -> Any:
-    raise AssertionError(f"no option {option}")
-
-
 def _choice(names: dict[str, str]) -> Callable[[str, dict[str, Any]], list[str]]:
     def words(name: str, given: dict[str, Any]) -> list[str]:
         if not isinstance(given[name], str) or given[name] not in names:
@@ -412,8 +414,11 @@ def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     return ["-A_matrix", *(repr(float(value)) for value in (U @ B).T.ravel())]
 
 
+_TABLE = "a file name, or (n, 4), rows of h, k, l, F"
+
+
 def array_of_numbers(name: str, value: Any, allowed: str) -> NDArray[np.float64]:
-    """Return an array of real numbers as float64, or raise InputError."""
+    """Return a copy of an array of real numbers as float64, or raise InputError."""
     import numpy as np
 
     try:

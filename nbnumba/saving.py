@@ -21,6 +21,7 @@ from .option_types import C_INT
 from .pixels import to_dtype
 
 if TYPE_CHECKING:
+    from .ground_truth import GroundTruth
     from .image import Image
 
 HDF5_ENDINGS = (".h5", ".hdf5", ".nxs")
@@ -214,7 +215,7 @@ def _save_smv(
     smv.write(path, pixels, smv.header(fields, style, truth))
 
 
-def _truth(image: Image, noise_seed: int | None, noise_rng: str) -> Any:
+def _truth(image: Image, noise_seed: int | None, noise_rng: str) -> GroundTruth:
     return image.ground_truth(noise_seed, None if noise_seed is None else noise_rng)
 
 
