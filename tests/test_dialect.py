@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import goldens
 import pytest
+import random_commands
 from hypothesis import given
 from hypothesis import strategies as st
 from requirements import requires
 
 from nbnumba import options
-from nbnumba.dialect import parse, parse_with_files
+from nbnumba.dialect import parse, parse_with_files, with_whole_paths
 from nbnumba.errors import FileError, InputError
 from nbnumba.settings import CommandLine, Convention, Engine, Output, Pivot, Semantics, Settings, Shape
 
@@ -717,3 +719,23 @@ def test_files_of_a_command_line_may_start_in_a_folder(tmp_path: Path) -> None:
     assert settings.hkl_file == outside
     assert settings.source_file == str(tmp_path / "deep" / "beam")
     assert settings.dump_file == str(tmp_path / "Fdump.bin")
+
+
+@pytest.mark.parametrize("folder", [None, "."])
+def test_whole_paths_mean_the_same(folder: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random_commands.prepare_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def meaning(command: CommandLine) -> object:
+        files = {
+            name: None if value is None else str(Path(value).absolute())
+            for name, value in vars(command.settings).items()
+            if name.endswith("_file")
+        }
+        return dataclasses.replace(command.settings, **files), command.engine, command.output.seed
+
+    for seed in range(100):
+        typed = parse(random_commands.random_command(Random(seed)), folder)
+        words = with_whole_paths(typed, folder)
+        assert meaning(parse(words)) == meaning(typed)
+        assert not any(word.endswith((".hkl", ".mat")) and not Path(word).is_absolute() for word in words)
