@@ -26,7 +26,7 @@ from .text import quote
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
 B_SOLVENT = 46.0  # Angstrom^2
-FORMAT = 1  # of the cache; to be raised when the same input gives other structure factors
+FORMAT = 2  # of the cache; to be raised when the same input gives other structure factors
 
 _RATE = 1.5  # grid points per half of the finest spacing
 _MASK_SPACING = 0.6  # Angstrom; grid of the solvent's mask
@@ -34,6 +34,8 @@ _FINEST_OF_SOLVENT = 1.25  # Angstrom; beyond, its B factor leaves less than a t
 _BYTES_PER_POINT = 24  # density, its transform, the mask's, and what the transforms need meanwhile
 _LARGEST_GRID = 1 << 31  # points
 _POINTS_PER_SECOND = 1e7  # of one core, roughly; decides whether the user is told to wait
+_SPECIAL = 0.5  # Angstrom between symmetry mates of one atom that stands on a special position
+_FULL = 1.05  # occupancy of all mates together, rounding to two decimals included
 _MARGIN = 0.98  # of the finest spacing that the picture needs
 
 Notify = Callable[[str], None]
@@ -201,6 +203,12 @@ def _compute(
         group = gemmi.SpaceGroup("P 1")
         structure.spacegroup_hm = "P 1"
         structure.setup_cell_images()
+    cut = _cut_occupancies(structure)
+    if cut:
+        notify(
+            f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of their "
+            "symmetry mates; they are cut to 1"
+        )
     if not structure.cell.is_compatible_with_spacegroup(group):
         numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
         notify(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
@@ -218,6 +226,21 @@ def _compute(
         notify(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
     expansion = expand(hkl, amplitudes, group.operations(), True, default_F, place)
     return expansion.table, expansion.box
+
+
+def _cut_occupancies(structure: Any) -> int:
+    """Reduce occupancies that symmetry takes beyond 1, and return how many.
+
+    Of an atom on a special position files of macromolecules state the part of one of its mates, half on a twofold
+    axis; others state 1.
+    """
+    cut = 0
+    for where in structure[0].all():
+        atoms = 1 + structure.cell.is_special_position(where.atom.pos, _SPECIAL)
+        if atoms > 1 and where.atom.occ * atoms > _FULL:
+            where.atom.occ = 1.0 / atoms
+            cut += 1
+    return cut
 
 
 def amplitudes_of(

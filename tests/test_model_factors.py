@@ -233,6 +233,27 @@ def test_remarks_on_a_model(folder: Path) -> None:
     assert notices[-1].startswith("-pdb m.pdb: all structure factors are 0")
 
 
+@pytest.mark.parametrize(("occupancies", "cut"), [(("1.00", "1.00"), True), (("0.02", "0.02"), False)])
+def test_rock_salt(occupancies: tuple[str, str], cut: bool, folder: Path) -> None:
+    a, B = 5.64, 20.0
+    lines = [f"CRYST1{a:9.3f}{a:9.3f}{a:9.3f}  90.00  90.00  90.00 F m -3 m"]
+    for i, (element, x) in enumerate((("NA", 0.0), ("CL", a / 2))):
+        place = f"{x:8.3f}   0.000   0.000  {occupancies[i]}{B:6.2f}"
+        lines.append(f"HETATM{i + 1:5d} {element}   {element:>3} A{i + 1:4d}    {place}          {element}")
+    (folder / "m.pdb").write_text("\n".join([*lines, "END", ""]))
+    notices: list[str] = []
+    table = table_of(notices, hkl_dmin=1e-10)
+    assert any("2 atoms on special positions" in line for line in notices) == cut
+    for h, k, l in ((1, 1, 1), (2, 0, 0), (2, 2, 0), (3, 1, 1), (-2, 2, -4)):
+        stol2 = (h * h + k * k + l * l) / a**2 / 4.0
+        sodium, chlorine = (gemmi.Element(element).it92.calculate_sf(stol2) for element in ("Na", "Cl"))
+        F = 4.0 * abs(sodium + (-1) ** h * chlorine) * np.exp(-B * stol2)
+        part = 1.0 if cut else 48 * 0.02
+        # Of the grid; the solvent leaves no room in so small a cell.
+        assert F_at(table, h, k, l) == pytest.approx(part * F, rel=2e-3)
+    assert F_at(table, 1, 0, 0) == 0.0
+
+
 JOB = "-pdb m.pdb -N 4 -nonoise -nopgm -quiet -detpixels 32 -pixel 3 -distance 100"
 
 
