@@ -206,8 +206,8 @@ def _compute(
     cut = _cut_occupancies(structure)
     if cut:
         notify(
-            f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of their "
-            "symmetry mates; they are cut to 1"
+            f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of "
+            "their symmetry mates; they are cut to 1"
         )
     if not structure.cell.is_compatible_with_spacegroup(group):
         numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
