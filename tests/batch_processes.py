@@ -48,8 +48,13 @@ class Started:
                 stdout=out,
                 stderr=out,
                 env=environment(self.mark),
+                start_new_session=True,
                 preexec_fn=_hear_all_signals,
             )
+
+    def press_ctrl_c(self) -> None:
+        """Send what a terminal sends, to all processes."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def wait(self, timeout: float = 60.0) -> int:
         """Wait for its end and return its exit status."""

@@ -23,8 +23,8 @@ REFUSED = 13
 def work(folder: str, number: int, seconds: float) -> tuple[int, int, int | None]:
     """Leave a file, after a while."""
     part = Path(folder) / f"{number}.part"
-    part.touch()
     try:
+        part.touch()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.01)

@@ -232,15 +232,31 @@ def test_a_signal_leaves_no_process_behind(
     words = [*(mpi_words() if before else []), *tasks(out, 40, 0.3, *options)]
     with started(words, tmp_path / "log") as program:
         assert eventually(lambda: done(out)), program.printed
-        program.process.send_signal(number)
+        if number == signal.SIGINT and not before:
+            program.press_ctrl_c()
+        else:  # mpiexec hands it on
+            program.process.send_signal(number)
         assert program.wait(10.0) == status
         assert eventually(lambda: not program.living(), 10.0), program.living()
         if line is not None:
             assert program.printed.splitlines().count(line) == 1
             assert "Traceback" not in program.printed
+            assert "Warning" not in program.printed
     assert 0 < len(done(out)) < 40
     if not abrupt:
         assert not list(out.glob("*.part"))
+
+
+@requires("Dask")
+def test_ctrl_c_while_a_cluster_is_started(out: Path, tmp_path: Path) -> None:
+    with started(tasks(out, 40, 0.3, "--engine", "dask", "--workers", "2"), tmp_path / "log") as program:
+        assert eventually(lambda: program.find("spawn_main")), program.printed
+        program.press_ctrl_c()
+        assert program.wait(30.0) == 130
+        assert eventually(lambda: not program.living(), 10.0), program.living()
+        assert program.printed.splitlines()[-1] == "nbnumba: interrupted"
+        assert "Traceback" not in program.printed
+    assert not done(out)
 
 
 @requires("Dask")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import itertools
 import logging
@@ -21,6 +22,7 @@ from typing import Any
 from .. import __version__
 from ..errors import EngineError, FileError, InputError, NbnumbaError
 from .engines import GO_ON, Pool
+from .processes import deaf_to_ctrl_c
 from .shares import Introduction, Seat, Sharing, introduce, own_cores, perform
 
 INSTALL = 'pip install "nbnumba[dask]"'
@@ -217,21 +219,26 @@ def _local_cluster(distributed: Any, count: int) -> Iterator[Any]:
     import dask
 
     quiet = {"distributed.worker.multiprocessing-method": "spawn", "distributed.logging.distributed": "critical"}
+    cluster = None
     with dask.config.set(quiet):
-        cluster = distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,  # else each worker is ended that takes more than its part of the memory
-            silence_logs=logging.CRITICAL + 1,
-        )
         try:
+            with deaf_to_ctrl_c():
+                cluster = distributed.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=0,  # else each worker is ended that takes more than its part of the memory
+                    silence_logs=logging.CRITICAL + 1,
+                )
             yield cluster
         finally:
-            with contextlib.suppress(Exception):
-                cluster.close(timeout=ANSWER_SECONDS)
+            if cluster is not None:
+                with contextlib.suppress(Exception):
+                    cluster.close(timeout=ANSWER_SECONDS)
+                cluster = None
+                gc.collect()  # semaphores, of which Python complains when the program ends abruptly
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
@@ -38,6 +39,35 @@ def open_processes(sharing: Sharing) -> Iterator[Pool]:
         raise
     else:
         pool.close()
+
+
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are started in the block not hear Ctrl-C, which a terminal sends to all: this one ends them.
+
+    Signals that would end this process within the block do so at its end: then it knows what it has started. Threads
+    that are started in the block, and what those start, are deaf too.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start makes a thread hear again
+    heard: list[int] = []
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(ending)):
+                # Other threads may take the signal, and Python hands it to this one.
+                handlers[ending] = signal.signal(ending, lambda number, frame: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in heard[:1]:
+            signal.raise_signal(number)
 
 
 class Processes(Pool):
@@ -71,15 +101,12 @@ class Processes(Pool):
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
-        """Remember processes that are started, and let them not hear Ctrl-C: this process ends them."""
+        """Remember processes that are started."""
         before = set(multiprocessing.active_children())
-        if hasattr(signal, "pthread_sigmask"):
-            signals_before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            yield
+            with deaf_to_ctrl_c():
+                yield
         finally:
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_SETMASK, signals_before)
             self._processes |= set(multiprocessing.active_children()) - before
 
     def _relay(self, done: Future[Any], future: Future[Any]) -> None:
