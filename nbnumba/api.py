@@ -218,7 +218,9 @@ class Experiment(ExperimentRecord):
         seed = merged.get("misset_seed")
         if seed is None and "misset_deg" not in keywords:
             seed = self.crystal.misset_seed
-        again = _REFLECTION_KEYWORDS.intersection(keywords) or "pdb" in own
+        # Without a resolution the picture decides how many reflections of a model are computed.
+        by_picture = own.get("pdb") is not None and self.settings.hkl_dmin == 0.0
+        again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))
         changed._make(
             semantics,

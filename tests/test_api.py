@@ -477,3 +477,16 @@ def test_replace_reads_reflections_again_only_where_they_change(tmp_path: Path) 
     assert first.replace(distance_mm=80).reflections is first.reflections
     with pytest.raises(FileError, match=r"P1\.hkl"):
         first.replace(default_F=3.0)
+
+
+def test_replace_computes_a_model_again_only_where_the_picture_decides_its_resolution(tmp_path: Path) -> None:
+    atom = "HETATM    1  S    SO A   1       8.000   9.000  10.000  1.00 20.00           S\n"
+    (tmp_path / "m.pdb").write_text(f"CRYST1   24.000   27.000   31.000  90.00  90.00  90.00 P 21 21 21\n{atom}END\n")
+    given = {"pdb": tmp_path / "m.pdb", "N": 3, "detpixels": 12, "pixel_mm": 1.0, "distance_mm": 20}
+    fixed, free = Experiment(**given, hkl_dmin_A=3), Experiment(**given)
+    assert fixed.replace(distance_mm=10).reflections is fixed.reflections
+    nearer = free.replace(distance_mm=10)
+    assert free.reflections is not None
+    assert nearer.reflections is not None
+    assert nearer.reflections.count > free.reflections.count
+    assert fixed.replace(hkl_dmin_A=4).reflections is not fixed.reflections
