@@ -58,6 +58,7 @@ class TestOptions:
         [
             ("spark", {}, "--engine: 'spark' is unknown; allowed are local, dask, mpi"),
             ("local", {"scheduler": "tcp://h:1"}, "--scheduler tcp://h:1: only --engine dask has a scheduler"),
+            ("dask", {"scheduler": "here"}, "--scheduler: 'here' is no address: it is tcp://HOST:PORT, or a file"),
             ("mpi", {"workers": 3}, "--workers: under --engine mpi the number of ranks is given to mpiexec"),
             ("dask", {"workers": 0}, "--workers: 0 is less than 1"),
             ("dask", {"threads": -1}, "--threads: -1 is less than 1"),
@@ -69,16 +70,9 @@ class TestOptions:
             check_engine(name, **options)  # type: ignore[arg-type]
 
     @requires("Dask")
-    @pytest.mark.parametrize(
-        ("address", "error", "message"),
-        [
-            ("here", InputError, "'here' is no address: it is tcp://HOST:PORT, or a file"),
-            ("absent.json", FileError, "absent.json: there is no such file"),
-        ],
-    )
-    def test_an_address_that_is_none(self, address: str, error: type[Exception], message: str) -> None:
-        with pytest.raises(error, match=message), open_engine("dask", scheduler=address):
-            pass
+    def test_a_scheduler_file_that_is_not_there(self) -> None:
+        with pytest.raises(FileError, match=r"absent\.json: there is no such file"):
+            open_engine("dask", scheduler="absent.json").__enter__()
 
     @pytest.mark.parametrize(("engine", "package"), [("dask", "distributed"), ("mpi", "mpi4py")])
     def test_a_package_that_is_missing(self, engine: str, package: str, out: Path) -> None:

@@ -172,6 +172,19 @@ class TestSameBytes:
         assert_whole(batch, undisturbed)
 
 
+@requires("MPI")
+@pytest.mark.parametrize("options", [["--threads", "0"], ["--dry-run"]], ids=["a mistake", "a dry run"])
+def test_one_rank_speaks_for_all(options: list[str], batch: Set) -> None:
+    done = batch.run(*MPI, *options, before=mpi_words())
+    if options == ["--dry-run"]:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count(f"{IMAGES} images in {FILES} files") == 1
+    else:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "nbnumba: error: --threads: 0 is less than 1\n"
+    assert not batch.folder.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "number", "status"),
     [

@@ -69,9 +69,8 @@ def batch(
 
     Image i depends on the seed and i alone. What is interrupted goes on with --resume and loses nothing.
     """
-    from .engines import check_engine, run_on_ranks
+    from .engines import run_on_ranks
     from .run import Request, run
 
-    check_engine(engine, scheduler=scheduler, workers=workers, threads=threads)
     request = Request(spec, output, resume, dry_run, engine, scheduler, workers, threads)
     return run_on_ranks(engine, lambda: run(request, notice))

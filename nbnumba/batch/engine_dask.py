@@ -9,7 +9,6 @@ import importlib.util
 import itertools
 import logging
 import platform
-import re
 import secrets
 import threading
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import EngineError, FileError, InputError, NbnumbaError
+from ..errors import EngineError, FileError, NbnumbaError
 from .engines import GO_ON, Pool
 from .processes import deaf_to_ctrl_c
 from .shares import Introduction, Seat, Sharing, introduce, own_cores, perform
@@ -247,8 +246,6 @@ def _connected(distributed: Any, address: str, where: str) -> Iterator[Any]:
     place: dict[str, Any] = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
     if "scheduler_file" in place and not Path(address).is_file():
         raise FileError(f"--scheduler {address}: there is no such file")
-    if "address" in place and not re.search(r":\d+$", address):
-        raise InputError(f"--scheduler: {address!a} is no address: it is tcp://HOST:PORT, or a file *.json")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions of packages at the workers

@@ -12,6 +12,7 @@ A task learns from `own_share()` how many threads it may use, and which GPU.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -102,6 +103,8 @@ def check_engine(
         raise InputError(f"--engine: {name!a} is unknown; allowed are {', '.join(ENGINES)}")
     if scheduler is not None and name != "dask":
         raise InputError(f"--scheduler {scheduler}: only --engine dask has a scheduler, not {name}")
+    if scheduler is not None and not re.search(r"(:\d+|\.json)$", scheduler):
+        raise InputError(f"--scheduler: {scheduler!a} is no address: it is tcp://HOST:PORT, or a file *.json")
     if workers is not None and name == "mpi":
         raise InputError("--workers: under --engine mpi the number of ranks is given to mpiexec or srun")
     for option, value in (("--workers", workers), ("--threads", threads)):
