@@ -32,8 +32,11 @@ class Keywords(TypedDict, total=False):
     A_matrix: ArrayLike
     """(3, 3) [1/Angstrom], columns a*, b*, c*, in the laboratory frame."""
     cell: Sequence[float]
-    """One to six numbers: lengths [Angstrom], angles [deg]. As with the option -cell, the angles of a triclinic cell come
-    out slightly off; `U_matrix` beside it is exact, np.eye(3) in the same orientation."""
+    """One to six numbers: lengths [Angstrom], angles [deg].
+
+    As with the option -cell, the angles of a triclinic cell come out slightly off; `U_matrix` beside it is exact,
+    np.eye(3) in the same orientation.
+    """
     U_matrix: ArrayLike
     """(3, 3) orientation, with `cell`: A = U B, where B has a* along x and b* in the xy plane."""
     misset_deg: Three | str
