@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import nbnumba.example
+from nbnumba import cli
 
 ROOT = Path(__file__).resolve().parent.parent
+_SPEC = re.compile(r"^```toml\n(command = .*?)^```", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -20,11 +22,26 @@ def pages() -> list[Path]:
     ]
 
 
+def copy_inputs(folder: Path) -> None:
+    """Copy the files of the example, also under the names that the pages give them."""
+    for name in nbnumba.example.INPUT_FILES:
+        for copy in (name, f"lyso{Path(name).suffix}"):
+            shutil.copy(Path(nbnumba.example.__file__).parent / name, folder / copy)
+
+
+def make_batch(spec: str) -> None:
+    """Make the batch of a page, of few images, in the FOLDER of its examples."""
+    few = re.sub(r"images_per_file = \d+", "images_per_file = 2", re.sub(r"count = \d+", "count = 3", spec))
+    Path("spec.toml").write_text(few)
+    assert cli.main(["batch", "spec.toml", "-o", "FOLDER"]) == 0
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_python_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in nbnumba.example.INPUT_FILES:
-        shutil.copy(Path(nbnumba.example.__file__).parent / name, tmp_path)
+    copy_inputs(tmp_path)
     monkeypatch.chdir(tmp_path)
+    for spec in _SPEC.findall(page.read_text()):
+        make_batch(spec)
     names: dict[str, object] = {}
     blocks = _BLOCK.findall(page.read_text())
     assert blocks
