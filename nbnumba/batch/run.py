@@ -167,6 +167,7 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
         _note_space(batch, missing, tell)
         start = time.perf_counter()
         _render(batch, missing, log, tell)
+        remove_leftovers(batch.folder)  # of workers that died, whose files others have made
         log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
     for path in finals:
         if not path.exists():
