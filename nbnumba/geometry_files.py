@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .experiment import ExperimentRecord
+from .experiment import ExperimentRecord, Panel
 from .frames import to_mcstas
 from .io import geom, xds_inp
 from .io.atomic import PathLike, whole_file
-from .nexus_output import panel_rows
+from .nexus_output import camera_length, panel_rows
 from .notices import Notify
 from .pixels import SATURATION, saturation_value
-from .vectors import Array
+from .plain_headers import is_skew
+from .vectors import Array, dot
 
 DATA = "/entry/data/data"
 MASK = "/entry/instrument/detector/detectorSpecific/pixel_mask"
@@ -70,6 +71,15 @@ def write_geometry_files(
     if detector.curved:
         notify(
             f"{target.name}: geometry files cannot tell that a detector is curved: readers will take it for a flat one"
+        )
+    if any(map(is_skew, detector.panels)):
+        notify(
+            f"{target.name}: fast and slow of its detector are not at right angles, as DIALS and XDS want them: they "
+            "may refuse it, or take it for another"
+        )
+    if any(dot(_middle(panel), experiment.beam.direction) < 0.0 for panel in detector.panels):
+        notify(
+            f"{target.name}: its detector stands between source and sample: DIALS puts an upright one behind the sample"
         )
     written = []
     geom_path = _name_of_ours(
@@ -134,7 +144,7 @@ def write_geom(
     text = geom.text(
         panels,
         wavelength=f"{own if wavelength_path is None else wavelength_path} A",
-        camera_length=detector.panels[0].distance,
+        camera_length=camera_length(panels[0].origin, panels[0].fast, panels[0].slow),
         data=data_path,
         mask=mask_path,
         saturation=None if math.isinf(saturation) else math.floor(saturation),
@@ -229,6 +239,10 @@ def name_template(image_name: str) -> tuple[str, list[str]]:
     if not stem.endswith("_master"):
         remarks.append(f"XDS looks for {stem}_master{suffix}: make that a link to {name}.")
     return stem.removesuffix("_master") + "_??????" + suffix, remarks
+
+
+def _middle(panel: Panel) -> Array:
+    return panel.origin + 0.5 * panel.pixel_size * (panel.n_fast * panel.fast + panel.n_slow * panel.slow)
 
 
 def _cell(real_A: Array) -> Array:

@@ -206,12 +206,12 @@ class NexusWriter:
             for module, part in zip(modules, parts, strict=True):
                 rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
                 rows[~part[: module.n_slow, : module.n_fast]] |= nexus_writing.USER_MASK
-        met = _where_the_beam_meets(modules[0])
+        first = modules[0]
+        met = _where_the_beam_meets(first.origin, first.fast, first.slow)
         return nexus_writing.Instrument(
             modules=modules,
-            # A panel's own distance is that before the turn by twotheta.
-            distance=detector.panels[0].distance if met is None else met[2],
-            beam_center=None if met is None else met[:2],
+            distance=camera_length(first.origin, first.fast, first.slow),
+            beam_center=None if met is None else (met[0] / first.pixel_size, met[1] / first.pixel_size),
             sensor_material=self._material,
             sensor_thickness=detector.layers * detector.layer_step,
             pixel_mask=mask,
@@ -318,11 +318,19 @@ def _column(name: str, values: Sequence[Any]) -> Column:
     return Column(np.array(values), _UNITS.get(name), missing)
 
 
-def _where_the_beam_meets(module: nexus_writing.Module) -> tuple[float, float, float] | None:
-    """Return where the z axis meets a module's plane, (fast, slow) [pixels] and z [m]; None where it runs beside it."""
-    plane = np.array([module.fast[:2], module.slow[:2]]).T
+def camera_length(origin: Array, fast: Array, slow: Array) -> float:
+    """Return the z at which the beam meets a panel's plane [m], that of its corner where it runs beside the plane.
+
+    A panel's own distance is as long as a number can be where the beam runs beside it.
+    """
+    met = _where_the_beam_meets(origin, fast, slow)
+    return float(origin[2]) if met is None else float(origin[2] + met[0] * fast[2] + met[1] * slow[2])
+
+
+def _where_the_beam_meets(origin: Array, fast: Array, slow: Array) -> tuple[float, float] | None:
+    """Return how far from a panel's corner the z axis meets its plane, along fast and slow [m]; None: nowhere."""
+    plane = np.array([fast[:2], slow[:2]]).T
     if abs(np.linalg.det(plane)) < 1e-9:
         return None
-    fast, slow = np.linalg.solve(plane, -module.origin[:2])
-    z = module.origin[2] + fast * module.fast[2] + slow * module.slow[2]
-    return float(fast / module.pixel_size), float(slow / module.pixel_size), float(z)
+    along_fast, along_slow = np.linalg.solve(plane, -origin[:2])
+    return float(along_fast), float(along_slow)

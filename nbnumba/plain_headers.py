@@ -14,6 +14,8 @@ from .vectors import Array, cross, dot, unit
 _LINE = 160  # characters of a command on one line
 _LONGEST_COMMAND = 4000  # characters; readers have buffers of fixed size
 
+_SQUARE = 1e-7  # cosine; more than vectors typed to seven digits are off by, less than a thousandth of a pixel
+
 # Signs that separate keys from values, or end a line or a header, somewhere.
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9 _.,+/'\"-]")
 # Words that some reader looks for anywhere in a header.
@@ -47,10 +49,15 @@ def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Gon
     """
     panel = detector.panels[0]
     lines = []
-    if abs(abs(dot(panel.normal, beam_direction)) - 1.0) > 1e-9 or detector.curved:
+    # The normal of the options need not be that of fast and slow.
+    if detector.curved or max(abs(dot(axis, beam_direction)) for axis in (panel.fast, panel.slow)) > _SQUARE:
         lines.append(
             f"{kind} headers cannot tell that a detector is tilted or curved: readers will take it for a flat, "
             "upright one"
+        )
+    if is_skew(panel):
+        lines.append(
+            f"{kind} headers cannot tell that fast and slow are not at right angles: readers will take them so"
         )
     if dot(cross(panel.fast, panel.slow), beam_direction) < 0.0:
         lines.append(
@@ -60,6 +67,11 @@ def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Gon
     if goniometer is not None and goniometer.osc != 0.0 and dot(goniometer.spindle, panel.fast) < 1.0 - 1e-9:
         lines.append(f"{kind} headers cannot tell the spindle axis: readers will take it to lie along fast")
     return lines
+
+
+def is_skew(panel: Panel) -> bool:
+    """Whether fast and slow are not at right angles."""
+    return abs(dot(panel.fast, panel.slow)) > _SQUARE
 
 
 def reading_frame(panel: Panel, beam_direction: Array) -> Array:

@@ -215,6 +215,10 @@ def test_notices() -> None:
     (tilted,) = lines("-twotheta 3")
     assert tilted.startswith("CBF headers cannot tell that a detector is tilted or curved")
     assert lines("-curved_det") == [tilted]
+    # The normal of the options does not turn with fast and slow.
+    assert lines("-odet_vector 1 0 0 -fdet_vector 0.02 0 1") == [tilted]
+    (skew,) = lines("-fdet_vector 0 0.02 1")
+    assert "not at right angles" in skew
     (mirrored,) = lines("-adxv")
     assert "mirror image" in mirrored
     assert lines("-adxv -detector_rotx 1") == [tilted, mirrored]

@@ -18,7 +18,9 @@ from nbnumba.settings import PanelPlace
 from nbnumba.vectors import cross, unit
 
 WITHIN = 1e-9  # m
-DETECTORS = [f"{center} {tilt}" for center in CENTERS.values() for tilt in ("", *TILTS.values())]
+# As in C the length of the axis of 2theta counts: it stretches the detector.
+STRETCHED = "-mosflm -twotheta_axis 0 1.1 0 -twotheta 23.5"
+DETECTORS = [f"{center} {tilt}" for center in CENTERS.values() for tilt in ("", *TILTS.values())] + [STRETCHED]
 
 
 def mcstas(record: ExperimentRecord) -> np.ndarray:
@@ -83,6 +85,7 @@ def numbers(values: dict[str, list[str]], key: str) -> np.ndarray:
 def xds_position(values: dict[str, list[str]], fast: float, slow: float) -> np.ndarray:
     """Return where a point is, in pixels from the corner; XDS has the centre of the first pixel at (1, 1)."""
     x, y = numbers(values, "DIRECTION_OF_DETECTOR_X-AXIS"), numbers(values, "DIRECTION_OF_DETECTOR_Y-AXIS")
+    np.testing.assert_allclose([np.linalg.norm(x), np.linalg.norm(y)], 1.0, rtol=1e-14)
     value = {key: float(values[key][0]) for key in ("ORGX", "ORGY", "QX", "QY", "DETECTOR_DISTANCE")}
     along_x = (fast + 0.5 - value["ORGX"]) * value["QX"]
     along_y = (slow + 0.5 - value["ORGY"]) * value["QY"]
@@ -263,6 +266,32 @@ def test_a_curved_detector_is_pointed_out(tmp_path: Path) -> None:
     write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"), heard.append)
     (line,) = heard
     assert line.startswith("a.h5: geometry files cannot tell that a detector is curved")
+
+
+def test_a_detector_beside_the_beam_has_a_camera_length_of_its_own(tmp_path: Path) -> None:
+    record = experiment("-beam_vector 0 1 0 -close_distance 123 -pivot sample")
+    assert record.detector.panels[0].distance > 1e6  # the beam runs along its plane
+    write_geom(tmp_path / "a.geom", record, "a.h5")
+    common, panels = parse_geom(tmp_path / "a.geom")
+    assert abs(float(common["clen"].split()[0])) < 0.01
+    for panel, fast, slow in points(record):
+        expected = mcstas(record) @ lab_position(record, panel, fast, slow)
+        np.testing.assert_allclose(geom_position(common, panels["p0"], fast, slow), expected, rtol=0, atol=WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-fdet_vector 0 0.02 1", "fast and slow of its detector are not at right angles"),
+        ("-beam_vector -1 0 0", "its detector stands between source and sample"),
+        ("-twotheta 100 -pivot sample", "its detector stands between source and sample"),
+    ],
+)
+def test_detectors_that_readers_do_not_expect_are_pointed_out(tmp_path: Path, words: str, message: str) -> None:
+    heard: list[str] = []
+    write_geometry_files(tmp_path / "a.h5", experiment(words), heard.append)
+    (line,) = heard
+    assert line.startswith(f"a.h5: {message}")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:

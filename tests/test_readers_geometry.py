@@ -137,6 +137,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
         add(name, lambda path, sizes=sizes: write(path, [with_panels(tilted, *sizes)] * 2, "int32"))
     for name, records in {**rotation_cases(), **spectrum_cases()}.items():
         add(name, lambda path, records=records: write(path, records))
+    add("stretched", lambda path: write(path, [experiment("-mosflm -twotheta_axis 0 1.1 0 -twotheta 23.5")]))
     sensor = "-detector_abs 300 -detector_thick 450 -detector_thicksteps 4 "
     add("sensor", lambda path: write(path, [experiment(sensor + TILTS["rotated"])]))
     add("peak", lambda path: write_simulated(path, ""))
@@ -209,6 +210,14 @@ def test_every_pixel_is_where_it_is(cases: dict[str, Case], name: str) -> None:
     # What the reader assumes of every NXmx file: the frame is turned so that it holds.
     assert case.found["sample_to_source"] == [0.0, 0.0, 1.0]
     np.testing.assert_allclose(to_imgcif(case.records[0].beam) @ case.records[0].beam.direction, [0, 0, -1], atol=1e-15)
+
+
+def test_steps_of_a_stretched_detector_are_as_long_as_they_are(cases: dict[str, Case]) -> None:
+    case = cases["stretched"]
+    record = case.records[0]
+    assert np.linalg.norm(record.detector.panels[0].fast) > 1.001
+    ours = [to_imgcif(record.beam) @ lab_position(record, *point) for point in points(record)]
+    np.testing.assert_allclose(np.array(case.found["points_mm"]) / 1000.0, ours, rtol=0.0, atol=TOLERANCE)
 
 
 def test_the_geometries_differ(cases: dict[str, Case]) -> None:

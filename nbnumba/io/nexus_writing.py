@@ -48,7 +48,7 @@ class Module:
     origin : (3,) [m]
         Outer corner of the first pixel.
     fast, slow : (3,)
-        Unit vectors.
+        Unit vectors; where they are longer or shorter, so are the steps from pixel to pixel.
     """
 
     first_row: int
@@ -348,11 +348,13 @@ def _write_module(detector: h5py.Group, name: str, module: Module, place: str) -
     group["data_origin"] = np.array([module.first_row, 0])
     group["data_size"] = np.array([module.n_slow, module.n_fast])
     for key, vector in (("fast_pixel_direction", module.fast), ("slow_pixel_direction", module.slow)):
-        axis = _quantity(group, key, np.array([module.pixel_size * 1e3]), "mm")
+        # Readers take the direction of the vector alone.
+        length = float(np.linalg.norm(vector))
+        axis = _quantity(group, key, np.array([module.pixel_size * length * 1e3]), "mm")
         axis.attrs.update(
             {
                 "transformation_type": "translation",
-                "vector": vector,
+                "vector": vector / length,
                 "offset": np.zeros(3),
                 "offset_units": "mm",
                 "depends_on": place,

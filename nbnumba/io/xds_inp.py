@@ -27,7 +27,8 @@ class XdsFields:
     origin : (3,)
         Outer corner of the first pixel.
     fast, slow, beam, spindle, polarization_normal : (3,)
-        Unit vectors. The crystal turns right-handed about the spindle.
+        Unit vectors; where fast or slow is longer or shorter, so is the step from pixel to pixel. The crystal turns
+        right-handed about the spindle.
     real_space_A : (3, 3) or None [Angstrom]
         Rows a, b, c at the spindle angle 0, the truth.
     cell : (6,) or None [Angstrom, deg]
@@ -71,10 +72,12 @@ def text(fields: XdsFields, remarks: Sequence[str] = ()) -> str:
     points to the side of the sample.
     """
     normal = np.cross(fields.fast, fields.slow)
-    pixel = fields.pixel_size
-    orgx = -float(fields.origin @ fields.fast) / pixel + 0.5
-    orgy = -float(fields.origin @ fields.slow) / pixel + 0.5
-    mm = f"{pixel * 1e3:.15g}"
+    normal /= np.linalg.norm(normal)
+    along_fast, along_slow, distance = np.linalg.solve(np.array([fields.fast, fields.slow, normal]).T, fields.origin)
+    orgx = -along_fast / fields.pixel_size + 0.5
+    orgy = -along_slow / fields.pixel_size + 0.5
+    steps = [np.linalg.norm(axis) for axis in (fields.fast, fields.slow)]
+    qx, qy = (f"{fields.pixel_size * step * 1e3:.15g}" for step in steps)
     lines = [
         MARKER,
         *(f"! {remark}" for remark in remarks),
@@ -85,13 +88,13 @@ def text(fields: XdsFields, remarks: Sequence[str] = ()) -> str:
         f"SPOT_RANGE= 1 {fields.images}",
         "",
         f"DETECTOR= {fields.detector} MINIMUM_VALID_PIXEL_VALUE= 0 OVERLOAD= {fields.saturation}",
-        f"NX= {fields.n_fast} NY= {fields.n_slow} QX= {mm} QY= {mm}",
+        f"NX= {fields.n_fast} NY= {fields.n_slow} QX= {qx} QY= {qy}",
         f"SENSOR_THICKNESS= {fields.thickness * 1e3:.9g}",
         *([f"SILICON= {fields.absorption / 1e3:.9g}"] if fields.thickness > 0.0 else []),
-        f"DIRECTION_OF_DETECTOR_X-AXIS= {_vector(fields.fast)}",
-        f"DIRECTION_OF_DETECTOR_Y-AXIS= {_vector(fields.slow)}",
+        f"DIRECTION_OF_DETECTOR_X-AXIS= {_vector(fields.fast / steps[0])}",
+        f"DIRECTION_OF_DETECTOR_Y-AXIS= {_vector(fields.slow / steps[1])}",
         f"ORGX= {orgx:.12f} ORGY= {orgy:.12f}",
-        f"DETECTOR_DISTANCE= {float(fields.origin @ normal) * 1e3:.12f}",
+        f"DETECTOR_DISTANCE= {distance * 1e3:.12f}",
         "TRUSTED_REGION= 0.0 1.5",
         "",
         f"X-RAY_WAVELENGTH= {fields.wavelength * 1e10:.15g}",
