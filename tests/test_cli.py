@@ -53,7 +53,10 @@ def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("", "no crystal: give -mat FILE, -expt FILE or -cell"),
         ("-default_F 10", "no crystal"),
         ("-hkl P1.hkl -distance 100", "no crystal"),
-        ("-cell 40", "no structure factors: give -hkl FILE, -pdb FILE or -default_F F (there is no Fdump.bin to read either)"),
+        (
+            "-cell 40",
+            "no structure factors: give -hkl FILE, -pdb FILE or -default_F F (there is no Fdump.bin to read either)",
+        ),
         (
             "-mat A.mat -default_F 0 -dump D.bin",
             "no structure factors: give -hkl FILE, -pdb FILE or -default_F F (there is no D.b",

@@ -12,7 +12,7 @@ from requirements import requires
 
 from nbnumba import cli
 from nbnumba.errors import DeviceError
-from nbnumba.kernels import cuda_device, physics
+from nbnumba.kernels import cuda_device, functions, physics
 
 pytestmark = pytest.mark.twins
 
@@ -64,13 +64,13 @@ class TestCompiled:
 
         from bench import cuda_compile
 
-        functions = {
+        signatures = {
             physics.lattice_ratio: (float32,) * 6,
             physics.sinc3: (float32,) * 2,
             physics.sinc3_central: (float32,),
-            physics.exp_of_parts: (int32, float32),
+            functions.exp_of_parts: (int32, float32),
         }
-        for function, signature in functions.items():
+        for function, signature in signatures.items():
             code = cuda_compile.ptx(function, signature, (8, 6), device=True)
             assert ".f32" in code
             assert ".f64" not in code, function.__name__

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nbnumba.kernels import physics
+from nbnumba.kernels import functions, look_up, physics
 
 RNG_SEED = 20260117
 
@@ -29,12 +29,12 @@ def interference_exactly(h: float, cells: int) -> float:
 
 def lattice_factor(h: float, cells: int) -> float:
     """The compiled amplitude along one axis, as the kernels call it."""
-    return physics.lattice_factor_square(h - physics.nearest_index(h), 0.3, 0.2, float(cells), 1.0, 1.0)
+    return physics.lattice_factor_square(h - functions.nearest_index(h), 0.3, 0.2, float(cells), 1.0, 1.0)
 
 
 def test_sin_pi_keeps_its_bound() -> None:
     x = np.random.default_rng(RNG_SEED).uniform(-0.5, 0.5, 20_000)
-    ours = np.array([physics.sin_pi(v) for v in x])
+    ours = np.array([functions.sin_pi(v) for v in x])
     # The docstring's 2.2e-11 is the polynomial's own error.
     assert np.max(np.abs(ours / np.sin(np.pi * x) - 1.0)) < 2.2e-11
 
@@ -58,24 +58,24 @@ def test_amplitude_on_a_reflection_is_the_number_of_cells(h: float, cells: int) 
 
 
 def test_nearest_index_rounds_ties_down() -> None:
-    assert [physics.nearest_index(h) for h in (0.5, 1.5, -0.5, -1.5, 2.49, 2.51)] == [0.0, 1.0, -1.0, -2.0, 2.0, 3.0]
+    assert [functions.nearest_index(h) for h in (0.5, 1.5, -0.5, -1.5, 2.49, 2.51)] == [0.0, 1.0, -1.0, -2.0, 2.0, 3.0]
 
 
 def test_exponential_down_to_the_smallest_number() -> None:
     x = np.concatenate([np.random.default_rng(RNG_SEED).uniform(0.0, 708.0, 5000), [0.0, 1e-300, 1.0, 700.0]])
-    ours = np.array([physics.exp_minus(v) for v in x])
+    ours = np.array([functions.exp_minus(v) for v in x])
     assert np.max(np.abs(ours / np.exp(-x) - 1.0)) < 1e-15  # the docstring's 4e-16 and NumPy's own half unit
-    assert physics.exp_minus(800.0) == 0.0
-    assert physics.exp_minus(740.0) == pytest.approx(math.exp(-740.0), rel=0.02)  # a subnormal number has few digits
-    assert physics.exp_minus(-2.0) == pytest.approx(math.exp(2.0), rel=1e-15)  # as of negative exponents
+    assert functions.exp_minus(800.0) == 0.0
+    assert functions.exp_minus(740.0) == pytest.approx(math.exp(-740.0), rel=0.02)  # a subnormal number has few digits
+    assert functions.exp_minus(-2.0) == pytest.approx(math.exp(2.0), rel=1e-15)  # as of negative exponents
 
 
 def test_inverse_square_root() -> None:
     x = 10.0 ** np.random.default_rng(RNG_SEED).uniform(-30.0, 30.0, 5000)
-    ours = np.array([physics.inverse_sqrt(v) for v in x])
+    ours = np.array([functions.inverse_sqrt(v) for v in x])
     # The docstring's 3e-16, and the rounding of the root and of the product.
     assert np.max(np.abs(ours * np.sqrt(x) - 1.0)) < 7e-16
-    assert math.isfinite(physics.inverse_sqrt(0.0))
+    assert math.isfinite(functions.inverse_sqrt(0.0))
 
 
 def test_amplitude_of_a_round_crystal() -> None:
@@ -106,7 +106,7 @@ def test_spot_radius_is_the_same_in_the_turned_cell() -> None:
 def test_cubic_weights_reproduce_cubics() -> None:
     nodes = np.array([-1.0, 0.0, 1.0, 2.0])
     for u in np.linspace(0.0, 1.0, 11):
-        weights = np.array(physics.cubic_weights(u))
+        weights = np.array(look_up.cubic_weights(u))
         for power in range(4):
             assert weights @ nodes**power == pytest.approx(u**power, abs=1e-14)  # rounding of four terms
 
@@ -124,10 +124,10 @@ def test_cubic_interpolation_of_a_polynomial_is_exact() -> None:
     rng = np.random.default_rng(RNG_SEED)
     for h, k, l in rng.uniform((-1.9, -0.9, 6.1), (3.9, 3.9, 8.9), (200, 3)):
         expected = math.prod(1.0 + 0.1 * x - 0.02 * x**3 for x in (h, k, l))
-        ours = physics.structure_factor(h, k, l, padded.ravel(), h0, k0, l0, nh, nk, nl, True)
+        ours = look_up.structure_factor(h, k, l, padded.ravel(), h0, k0, l0, nh, nk, nl, True)
         assert ours == pytest.approx(expected, rel=1e-10, abs=1e-9)  # sums of 64 terms of up to 1e3
-    assert physics.structure_factor(-2.4, 0.0, 7.0, padded.ravel(), h0, k0, l0, nh, nk, nl, True) == inside[1, 2, 2]
-    assert physics.structure_factor(99.0, 0.0, 7.0, padded.ravel(), h0, k0, l0, nh, nk, nl, True) == 0.0
+    assert look_up.structure_factor(-2.4, 0.0, 7.0, padded.ravel(), h0, k0, l0, nh, nk, nl, True) == inside[1, 2, 2]
+    assert look_up.structure_factor(99.0, 0.0, 7.0, padded.ravel(), h0, k0, l0, nh, nk, nl, True) == 0.0
 
 
 def test_polarization_of_a_horizontal_beam() -> None:

@@ -8,6 +8,7 @@ computed for all pixels, the rest only for those within reach. And a general way
 import numpy as np
 
 from ..scene import GAUSS, ROUND, SQUARE
+from . import functions, look_up
 from . import physics as p
 from .jit import inner, inner_inlined
 from .strip import (
@@ -59,14 +60,18 @@ def offset_strip(q, a, s, index, n, o):
         h = p.dot(ax, ay, az, x, y, z)
         k = p.dot(bx, by, bz, x, y, z)
         l = p.dot(cx, cy, cz, x, y, z)
-        h0 = p.nearest_index(h)
-        k0 = p.nearest_index(k)
-        l0 = p.nearest_index(l)
+        h0 = functions.nearest_index(h)
+        k0 = functions.nearest_index(k)
+        l0 = functions.nearest_index(l)
         s[H + w] = h - h0
         s[K + w] = k - k0
         s[L + w] = l - l0
-        i, j, m = p.padded_index(h0, h_min, nh), p.padded_index(k0, k_min, nk), p.padded_index(l0, l_min, nl)
-        index[w] = np.int32(p.table_place(i, j, m, nk, nl))
+        i, j, m = (
+            look_up.padded_index(h0, h_min, nh),
+            look_up.padded_index(k0, k_min, nk),
+            look_up.padded_index(l0, l_min, nl),
+        )
+        index[w] = np.int32(look_up.table_place(i, j, m, nk, nl))
 
 
 @inner_inlined
@@ -84,9 +89,9 @@ def gather_strip(flat, s, index, n):
 def offsets_from_indices(s, n):
     """Replace fractional indices by their offsets from the nearest whole numbers."""
     for w in range(n):
-        s[H + w] -= p.nearest_index(s[H + w])
-        s[K + w] -= p.nearest_index(s[K + w])
-        s[L + w] -= p.nearest_index(s[L + w])
+        s[H + w] -= functions.nearest_index(s[H + w])
+        s[K + w] -= functions.nearest_index(s[K + w])
+        s[L + w] -= functions.nearest_index(s[L + w])
 
 
 @inner
@@ -167,7 +172,16 @@ def spots_in_reach(q, a, s, index, n, o):
         k = p.dot(bx, by, bz, x, y, z)
         l = p.dot(cx, cy, cz, x, y, z)
         radius_squared = p.spot_radius_squared(
-            h - p.nearest_index(h), k - p.nearest_index(k), l - p.nearest_index(l), xa, xb, xc, yb, yc, zc, cells
+            h - functions.nearest_index(h),
+            k - functions.nearest_index(k),
+            l - functions.nearest_index(l),
+            xa,
+            xb,
+            xc,
+            yb,
+            yc,
+            zc,
+            cells,
         )
         s[RADIUS_SQUARED + w] = radius_squared
         found += radius_squared < reach
@@ -194,7 +208,7 @@ def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubi
         k = p.dot(a[o, 3], a[o, 4], a[o, 5], x, y, z)
         l = p.dot(a[o, 6], a[o, 7], a[o, 8], x, y, z)
         on = cubic and (first_pixel + w) * samples + sample < q.latch
-        f = p.structure_factor(h, k, l, flat, q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl, on)
+        f = look_up.structure_factor(h, k, l, flat, q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl, on)
         radius_squared = s[RADIUS_SQUARED + w]
         if gauss:
             f *= p.lattice_factor_gauss(radius_squared, cells, fudge)
@@ -216,8 +230,8 @@ def cubic_strip(q, flat, s, index, n, allowed):
     nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
     for w in range(n):
         h, k, l = s[H + w], s[K + w], s[L + w]
-        place = p.table_place(p.floor(h) - h_min, p.floor(k) - k_min, p.floor(l) - l_min, nk, nl)
-        inside = p.cubic_fits(h, h_min, nh) & p.cubic_fits(k, k_min, nk) & p.cubic_fits(l, l_min, nl)
+        place = look_up.table_place(p.floor(h) - h_min, p.floor(k) - k_min, p.floor(l) - l_min, nk, nl)
+        inside = look_up.cubic_fits(h, h_min, nh) & look_up.cubic_fits(k, k_min, nk) & look_up.cubic_fits(l, l_min, nl)
         index[w] = np.int32(place if inside & (w < allowed) else -1.0)
     start = 0
     while start < n:
@@ -229,7 +243,9 @@ def cubic_strip(q, flat, s, index, n, allowed):
             cubic_run(flat, s, start, stop, place, q.nk, q.nl)
         else:
             for w in range(start, stop):
-                s[FCELL + w] = p.nearest_factor(s[H + w], s[K + w], s[L + w], flat, h_min, k_min, l_min, nh, nk, nl)
+                s[FCELL + w] = look_up.nearest_factor(
+                    s[H + w], s[K + w], s[L + w], flat, h_min, k_min, l_min, nh, nk, nl
+                )
         start = stop
 
 
@@ -240,10 +256,10 @@ def cubic_run(flat, s, start, stop, place, nk, nl):
     Whole vectors of lanes are computed: those before `start` keep what they have, those after `stop` belong to the next
     run, which overwrites them.
     """
-    f0 = p.neighbours_on_plane(flat, place, nl)
-    f1 = p.neighbours_on_plane(flat, place + nk * nl, nl)
-    f2 = p.neighbours_on_plane(flat, place + 2 * nk * nl, nl)
-    f3 = p.neighbours_on_plane(flat, place + 3 * nk * nl, nl)
+    f0 = look_up.neighbours_on_plane(flat, place, nl)
+    f1 = look_up.neighbours_on_plane(flat, place + nk * nl, nl)
+    f2 = look_up.neighbours_on_plane(flat, place + 2 * nk * nl, nl)
+    f3 = look_up.neighbours_on_plane(flat, place + 3 * nk * nl, nl)
     first = start // LANES * LANES
     lanes = (stop - first + LANES - 1) // LANES * LANES
     # Views: the compiler cannot tell that an index which begins at `first` is never negative.
@@ -256,15 +272,15 @@ def cubic_run(flat, s, start, stop, place, nk, nl):
     before = start - first
     for w in range(lanes):
         h, k, l = h_row[w], k_row[w], l_row[w]
-        k_weights = p.cubic_weights(k - p.floor(k))
-        l_weights = p.cubic_weights(l - p.floor(l))
+        k_weights = look_up.cubic_weights(k - p.floor(k))
+        l_weights = look_up.cubic_weights(l - p.floor(l))
         planes = (
-            p.cubic_plane(k_weights, l_weights, f0),
-            p.cubic_plane(k_weights, l_weights, f1),
-            p.cubic_plane(k_weights, l_weights, f2),
-            p.cubic_plane(k_weights, l_weights, f3),
+            look_up.cubic_plane(k_weights, l_weights, f0),
+            look_up.cubic_plane(k_weights, l_weights, f1),
+            look_up.cubic_plane(k_weights, l_weights, f2),
+            look_up.cubic_plane(k_weights, l_weights, f3),
         )
-        f = p.cubic_line(p.cubic_weights(h - p.floor(h)), planes)
+        f = look_up.cubic_line(look_up.cubic_weights(h - p.floor(h)), planes)
         kept = f_row[w]
         f_row[w] = f if w >= before else kept
 
@@ -278,7 +294,9 @@ def search_strip(q, s, n, sample):
     found = 0
     for w in range(n):
         trips = (
-            p.trips_latch(s[H + w], h_min, nh) | p.trips_latch(s[K + w], k_min, nk) | p.trips_latch(s[L + w], l_min, nl)
+            look_up.trips_latch(s[H + w], h_min, nh)
+            | look_up.trips_latch(s[K + w], k_min, nk)
+            | look_up.trips_latch(s[L + w], l_min, nl)
         )
         counted = (s[GAIN + w] > 0.0) & (s[ACTIVE + w] > 0.0) & (all_count | (s[AMPLITUDE + w] != 0.0))
         s[FCELL + w] = 1.0 if trips & counted else 0.0

@@ -8,142 +8,19 @@ and stay in float32.
 
 import math
 
-import numpy as np
-
 from ..constants import GAUSS_WIDTH, ROUND_AMPLITUDE, TOPHAT_RADIUS_SQUARED
 from ..scene import CURVED_AS_C
 from .elementary import (
-    bits_of,
-    ceil,
     constant,
-    float_of,
     floor,
     magnitude_above,
-    polynomial,
-    power_of_two,
     quotient,
     round_even,
-    whole_ceil,
 )
+from .functions import exp_minus, inverse_sqrt, sin_pi, sine_cosine_terms
 from .jit import physics, strict_physics
 
-_LOG2_E = 1.4426950408889634
-_LN2_HIGH = 0.6931471803691238  # ln 2 with its last bits zero, so that n * _LN2_HIGH is exact
-_LN2_LOW = 1.9082149292705877e-10
-
-# Minimax polynomials, from the constant term up; the second of a kind is for float32.
-_SIN_PI = (
-    3.1415926535233476,
-    -5.1677127621156105,
-    2.5501632403133097,
-    -0.5992513300797654,
-    0.0820464787869173,
-    -0.0070221635507176534,
-)
-_SIN_PI_SINGLE = (3.1415927, -5.16771, 2.5500698, -0.5982421, 0.07756039)
-_EXP = (
-    1.0,
-    1.0000000000000064,
-    0.49999999999997286,
-    0.1666666666655774,
-    0.04166666666842573,
-    0.008333333384666939,
-    0.0013888888499199242,
-    0.00019841171382838866,
-    2.4801917635509972e-05,
-    2.7639768792727978e-06,
-    2.7488459360278e-07,
-)
-_EXP_SINGLE = (1.0, 1.0, 0.4999999, 0.1666642, 0.041668225, 0.008374816, 0.0013836846)
-_SINE = (
-    -0.16666666666504604,
-    0.008333333321087323,
-    -0.00019841266729734368,
-    2.7556953113117888e-06,
-    -2.5030196945924265e-08,
-    1.5409528760326e-10,
-)
-_SINE_SINGLE = (-0.16666667, 0.008333333, -0.00019841082, 2.7536203e-06, -2.4074897e-08)
-_COSINE = (
-    -0.499999999979384,
-    0.04166666650396573,
-    -0.0013888884612303207,
-    2.4801070170301778e-05,
-    -2.752566085918576e-07,
-    1.9919951488124795e-09,
-)
-_COSINE_SINGLE = (-0.5, 0.04166666, -0.0013888642, 2.4773977e-05, -2.628538e-07)
 _SMALLEST_OFFSET = 1e-12
-
-
-@physics
-def nearest_index(h):
-    """Nearest whole number, as a float; a tie goes down (nanoBragg.c:2815)."""
-    return ceil(h - 0.5)
-
-
-@physics
-def nearest_whole(h):
-    """The same, as a float and as an integer of 32 bits."""
-    return whole_ceil(h - 0.5)
-
-
-@physics
-def sin_pi(x):
-    """sin(pi x) for |x| <= 1/2, to a relative error of 2.2e-11; in float32 to its rounding.
-
-    Notes
-    -----
-    Minimax polynomial in x^2 with six terms. Six such factors, squared, make an error of 2.6e-10 at the
-    most in an intensity: one part in 200 of the rounding to float32.
-    """
-    return x * polynomial(x * x, _SIN_PI, _SIN_PI_SINGLE)
-
-
-@physics
-def inverse_sqrt(x):
-    """1/sqrt(x) for x >= 0, relative error 3e-16; a large finite number for 0.
-
-    Notes
-    -----
-    Halving the exponent's bits gives a first guess that is good to 3.5 %; two steps of Householder's
-    method make it 7e-6 and then exact. Vector units take a third of the time that their root and division take.
-    """
-    y = float_of(0x5FE6EB50C7B537A9 - (bits_of(x) >> 1))
-    r = 1.0 - x * y * y
-    y = y + y * (r * (0.5 + r * (0.375 + r * 0.3125)))
-    r = 1.0 - x * y * y
-    return y + y * (r * (0.5 + r * 0.375))
-
-
-@physics
-def exp_parts(x):
-    """Whole number n and remainder r, |r| <= ln(2)/2, such that exp(-x) = 2^n exp(r)."""
-    n = round_even(-x * _LOG2_E)
-    return n, (-x - n * _LN2_HIGH) - n * _LN2_LOW
-
-
-@physics
-def exp_of_parts(n, r):
-    """2^n exp(r) for an integer n and small r, relative error 4e-16; in the type of r."""
-    # In two halves, so that results below the smallest normal number are reached.
-    half = n >> 1
-    return polynomial(r, _EXP, _EXP_SINGLE) * power_of_two(half, r) * power_of_two(n - half, r)
-
-
-@physics
-def exp_minus(x):
-    """exp(-x), relative error 4e-16, zero where the exact function underflows; x is kept within -700 and 750.
-
-    Notes
-    -----
-    exp(-x) = 2^n exp(r) with |r| <= ln(2)/2 and a minimax polynomial of eleven terms. Written out because a
-    call into the C library would keep the loop around it from being vectorised.
-    """
-    x = x if x < 750.0 else 750.0
-    x = x if x > -700.0 else -700.0
-    n, r = exp_parts(x)
-    return exp_of_parts(np.int64(n), r)
 
 
 @physics
@@ -214,15 +91,6 @@ def ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge):
 def ellipsoid_sign(radius):
     """Sign that `lattice_factor_round` leaves out, 1 or -1, from the `ellipsoid_radius`: of its whole half turns."""
     return 1.0 - 2.0 * odd(round_even(radius))
-
-
-@physics
-def sine_cosine_terms(t):
-    """S and C such that sin(y) = y + y t S and cos(y) = 1 + t C, for t = y^2 and |y| <= pi/2.
-
-    Minimax polynomials of relative error 7e-14 and 8e-13; in float32 to its rounding.
-    """
-    return polynomial(t, _SINE, _SINE_SINGLE), polynomial(t, _COSINE, _COSINE_SINGLE)
 
 
 _SINC3_CANCELS = 1e-8 / math.pi  # x/pi below which sin(x)/x and cos(x) are both 1 in float64
@@ -305,119 +173,6 @@ def lattice_factor_gauss(radius_squared, cells, fudge):
 def lattice_factor_tophat(radius_squared, cells, fudge):
     """Amplitude of a spot cut at its half-width (nanoBragg.c:2866)."""
     return cells if radius_squared * fudge < TOPHAT_RADIUS_SQUARED else 0.0
-
-
-@physics
-def cubic_weights(u):
-    """Weights of the values at -1, 0, 1, 2 in cubic Lagrange interpolation at 0 <= u < 1."""
-    below = u - 1.0
-    above = u + 1.0
-    beyond = 2.0 - u
-    inner = u * below
-    outer = above * beyond
-    return (
-        inner * beyond * (1.0 / 6.0),
-        outer * below * -0.5,
-        outer * u * 0.5,
-        above * inner * (1.0 / 6.0),
-    )
-
-
-@physics
-def padded_index(h0, h_min, size):
-    """Index along one axis of the padded table of a reflection; the border when it lies outside."""
-    i = h0 - (h_min - 1)
-    i = i if i > 0 else 0
-    return i if i < size - 1 else size - 1
-
-
-@physics
-def cubic_fits(h, h_min, size):
-    """Tell whether the four neighbours floor(h) - 1 ... floor(h) + 2 stand in the padded table's inside."""
-    below = floor(h)
-    return (below - 1.0 >= h_min) & (below + 2.0 <= h_min + size - 3.0)
-
-
-@physics
-def trips_latch(h, h_min, size):
-    """C's test for being out of range of interpolation, up to a cell early (nanoBragg.c:2934)."""
-    return (h - h_min + 3.0 > size - 2.0) | (h - 2.0 < h_min)
-
-
-@physics
-def cubic_line(weights, f):
-    """Interpolate among four neighbours."""
-    return weights[0] * f[0] + weights[1] * f[1] + weights[2] * f[2] + weights[3] * f[3]
-
-
-@physics
-def cubic_plane(k_weights, l_weights, f):
-    """Interpolate among 4 x 4 neighbours, a tuple of sixteen with l innermost."""
-    return cubic_line(
-        k_weights,
-        (
-            cubic_line(l_weights, f[0:4]),
-            cubic_line(l_weights, f[4:8]),
-            cubic_line(l_weights, f[8:12]),
-            cubic_line(l_weights, f[12:16]),
-        ),
-    )
-
-
-@physics
-def neighbours_on_plane(flat, place, nl):
-    """The 4 x 4 values from `place` of a flat table on, (k, l) with l innermost; `nl` cells are a step along k."""
-    a, b, c, d = place, place + nl, place + 2 * nl, place + 3 * nl
-    return (
-        flat[a], flat[a + 1], flat[a + 2], flat[a + 3],
-        flat[b], flat[b + 1], flat[b + 2], flat[b + 3],
-        flat[c], flat[c + 1], flat[c + 2], flat[c + 3],
-        flat[d], flat[d + 1], flat[d + 2], flat[d + 3],
-    )  # fmt: skip
-
-
-@physics
-def cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl):
-    """Structure factor between reflections: cubic Lagrange in three dimensions (nanoBragg.c:3846-3885).
-
-    `flat` is the padded table in one dimension; the 4 x 4 x 4 neighbourhood must lie inside (`cubic_fits`).
-    """
-    h_below = floor(h)
-    k_below = floor(k)
-    l_below = floor(l)
-    h_weights = cubic_weights(h - h_below)
-    k_weights = cubic_weights(k - k_below)
-    l_weights = cubic_weights(l - l_below)
-    place = int(table_place(h_below - h_min, k_below - k_min, l_below - l_min, nk, nl))
-    total = 0.0
-    for a in range(4):
-        neighbours = neighbours_on_plane(flat, place + a * nk * nl, nl)
-        total += h_weights[a] * cubic_plane(k_weights, l_weights, neighbours)
-    return total
-
-
-@physics
-def table_place(i, j, m, nk, nl):
-    """Place of cell (i, j, m) of the padded table in its one-dimensional form."""
-    return (i * nk + j) * nl + m
-
-
-@physics
-def nearest_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl):
-    """Structure factor of the nearest reflection; `flat` is the padded table in one dimension."""
-    i = padded_index(nearest_index(h), h_min, nh)
-    j = padded_index(nearest_index(k), k_min, nk)
-    m = padded_index(nearest_index(l), l_min, nl)
-    return flat[int(table_place(i, j, m, nk, nl))]
-
-
-@physics
-def structure_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl, may_interpolate):
-    """Structure factor at fractional indices: interpolated if it may be and the table reaches, else the nearest."""
-    fits = cubic_fits(h, h_min, nh) and cubic_fits(k, k_min, nk) and cubic_fits(l, l_min, nl)
-    if may_interpolate and fits:
-        return cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl)
-    return nearest_factor(h, k, l, flat, h_min, k_min, l_min, nh, nk, nl)
 
 
 @physics

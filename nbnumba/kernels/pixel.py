@@ -15,6 +15,7 @@ import numpy as np
 
 from ..constants import ROUND_AMPLITUDE
 from ..scene import CURVED, FLAT, NEVER, ROUND, SQUARE, TOPHAT
+from . import functions, look_up
 from . import physics as p
 from .elementary import round_even
 from .jit import inner
@@ -91,7 +92,11 @@ def indices(orientations, at, qx, qy, qz):
 @inner
 def trips(q, h, k, l):
     """Tell whether a sample trips the interpolation latch."""
-    return p.trips_latch(h, q.h_min, q.nh) or p.trips_latch(k, q.k_min, q.nk) or p.trips_latch(l, q.l_min, q.nl)
+    return (
+        look_up.trips_latch(h, q.h_min, q.nh)
+        or look_up.trips_latch(k, q.k_min, q.nk)
+        or look_up.trips_latch(l, q.l_min, q.nl)
+    )
 
 
 def make_lattice_factor(variant):
@@ -146,8 +151,8 @@ def make_lattice_factor(variant):
         if not single:
             return p.lattice_factor_gauss(radius_squared, cells, fudge)
         exponent = p.gauss_exponent(radius_squared, fudge)
-        n, r = p.exp_parts(exponent if exponent < _VANISHED else _VANISHED)
-        return real(cells) * p.exp_of_parts(np.int32(n), real(r))
+        n, r = functions.exp_parts(exponent if exponent < _VANISHED else _VANISHED)
+        return real(cells) * functions.exp_of_parts(np.int32(n), real(r))
 
     if shape == SQUARE:
         return crystal_cells, square
@@ -176,11 +181,13 @@ def make_sum_orientations(variant):
         at, stop, off = np.uint64(begin) * _9, np.uint64(end) * _9, np.uint64(min(max(allowed, 0), end)) * _9
         while at < stop:
             h, k, l = indices(orientations, at, qx, qy, qz)
-            h0, h_whole = p.nearest_whole(h)
-            k0, k_whole = p.nearest_whole(k)
-            l0, l_whole = p.nearest_whole(l)
+            h0, h_whole = functions.nearest_whole(h)
+            k0, k_whole = functions.nearest_whole(k)
+            l0, l_whole = functions.nearest_whole(l)
             if cubic:
-                factor_of_cell = real(p.structure_factor(h, k, l, flat, h_min, k_min, l_min, n_h, n_k, n_l, at < off))
+                factor_of_cell = real(
+                    look_up.structure_factor(h, k, l, flat, h_min, k_min, l_min, n_h, n_k, n_l, at < off)
+                )
             else:
                 factor_of_cell = flat[place_in_table(h_whole, k_whole, l_whole, h_first, k_first, l_first, nh, nk, nl)]
             at += _9
@@ -316,7 +323,11 @@ def make_search(shape):
                 for o in range(max(begin - source * n, 0), min(end - source * n, n)):
                     h, k, l = indices(orientations, np.uint64(o) * _9, qx, qy, qz)
                     if trips(q, h, k, l):
-                        dh, dk, dl = h - p.nearest_index(h), k - p.nearest_index(k), l - p.nearest_index(l)
+                        dh, dk, dl = (
+                            h - functions.nearest_index(h),
+                            k - functions.nearest_index(k),
+                            l - functions.nearest_index(l),
+                        )
                         if never_empty or not q.skip_empty or lattice_factor(crystal, dh, dk, dl) != 0.0:
                             return place * per_place + source * n + o
         return NEVER

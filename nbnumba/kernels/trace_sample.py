@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
+from . import functions, look_up
 from . import physics as p
 from .jit import inner, kernel
 
@@ -121,7 +122,7 @@ def ray(scene, source, dx, dy, dz):
 def factor_along(h0, dh, cells):
     """Lattice factor of one axis of a parallelepiped crystal, with its sign."""
     offset = p.off_peak(dh)
-    return p.interference_sign(h0, dh, cells) * p.sin_pi(p.turns(offset, cells)) / p.sin_pi(offset)
+    return p.interference_sign(h0, dh, cells) * functions.sin_pi(p.turns(offset, cells)) / functions.sin_pi(offset)
 
 
 @inner
@@ -148,8 +149,8 @@ def structure_factor(scene, h, k, l, may_interpolate):
     """Structure factor of one sample, and whether it was interpolated."""
     q = scene.numbers[0]
     h_min, k_min, l_min, nh, nk, nl = q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl
-    fits = p.cubic_fits(h, h_min, nh) and p.cubic_fits(k, k_min, nk) and p.cubic_fits(l, l_min, nl)
-    f = p.structure_factor(h, k, l, scene.flat, h_min, k_min, l_min, nh, nk, nl, may_interpolate)
+    fits = look_up.cubic_fits(h, h_min, nh) and look_up.cubic_fits(k, k_min, nk) and look_up.cubic_fits(l, l_min, nl)
+    f = look_up.structure_factor(h, k, l, scene.flat, h_min, k_min, l_min, nh, nk, nl, may_interpolate)
     return f, may_interpolate and fits
 
 
@@ -162,7 +163,7 @@ def fill(scene, out, qx, qy, qz, passes, first_ordinal):
         h = p.dot(o[0], o[1], o[2], qx, qy, qz)
         k = p.dot(o[3], o[4], o[5], qx, qy, qz)
         l = p.dot(o[6], o[7], o[8], qx, qy, qz)
-        h0, k0, l0 = p.nearest_index(h), p.nearest_index(k), p.nearest_index(l)
+        h0, k0, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
         Fa, Fb, Fc, F_latt = lattice_factor(q, h0, k0, l0, h - h0, k - k0, l - l0)
         may_interpolate = q.interpolate and first_ordinal + j < q.latch
         F_cell, interpolated = structure_factor(scene, h, k, l, may_interpolate)
