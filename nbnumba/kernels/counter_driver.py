@@ -39,9 +39,10 @@ def draw(
         return float(photons), int(overloads)
 
     photons, overloads = 0.0, 0
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:  # which starts a thread only when it is given work
+        draw_blocks = map if threads == 1 or len(starts) == 1 else pool.map
         try:
-            for done, (more, clipped) in enumerate(pool.map(draw_block, starts), start=1):
+            for done, (more, clipped) in enumerate(draw_blocks(draw_block, starts), start=1):
                 photons, overloads = photons + more, overloads + clipped
                 if progress is not None:
                     progress(done / len(starts))

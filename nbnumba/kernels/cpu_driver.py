@@ -40,6 +40,9 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
     return Rendered(work.image, float(solid_angle), latch, "cpu", threads, round(float(evaluated)))
 
 
+_loaded: set[Callable[..., int | None]] = set()  # of this process
+
+
 def _room() -> tuple[np.ndarray, np.ndarray]:
     """Return a thread's own working memory."""
     return np.zeros(SCRATCH), np.zeros(WIDTH, dtype=np.int32)
@@ -82,7 +85,9 @@ class _Work:
         self._load(on_compiling)
 
     def _load(self, on_compiling: Callable[[], None] | None) -> None:
-        """Load or compile the function in the main thread, where Ctrl-C is heard."""
+        """Load or compile the function in the thread that asked, where Ctrl-C is heard."""
+        if self.function in _loaded:
+            return
         timer = threading.Timer(PATIENCE_SECONDS, on_compiling or (lambda: None))
         timer.daemon = True
         timer.start()
@@ -90,6 +95,7 @@ class _Work:
             self.function(self.scene, *_room(), self.image, self.tallies, 0, 0, 1, 1)
         finally:
             timer.cancel()
+        _loaded.add(self.function)
 
     def run(self, threads: int, progress: Progress | None) -> None:
         """Work on all strips."""
