@@ -13,15 +13,23 @@ from numpy.typing import NDArray
 
 from .bare_experiment import bare_experiment, bare_truth, unknown_crystal
 from .dialect import parse_with_files
-from .errors import InputError
+from .errors import InputError, NbnumbaError
 from .experiment import ExperimentRecord
 from .frames import MCSTAS_TO_IMGCIF
 from .ground_truth import GroundTruth
 from .io import cbf, floatfile, smv
 from .io.reading import is_regular, opened
 from .notices import Notify
-from .settings import CommandLine, Convention, PanelPlace, Vector
+from .settings import CommandLine, Convention, PanelPlace, Settings, Vector
 
+_SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
+# What a header should say, and the options that say it instead.
+_SAY = {
+    "PIXEL_SIZE": {"-pixel"},
+    "DISTANCE": {"-distance", "-close_distance"},
+    "WAVELENGTH": {"-lambda", "-energy"},
+    "BEAM_CENTER_X": set[str](),
+}
 _PEDESTAL = 40.0  # of an SMV image that states none: what C adds
 
 
@@ -110,6 +118,7 @@ def _of_smv(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture
         said += ["-img", path]
         if not _gives_beam_center(typed):
             said += _beam_center_words(image)
+        _note_unsaid(path, image, typed, notify)
         _note_tilt(path, image, typed, notify)
     command, _ = parse_with_files([*said, *words])
     pedestal = _pedestal(path, image, command, notify)
@@ -134,6 +143,16 @@ def _gives_beam_center(command: CommandLine) -> bool:
         or settings.pix0_vector is not None
         or bool(settings.panels)
     )
+
+
+def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine, notify: Notify) -> None:
+    """Name what neither the header nor the options tell, so that a default takes its place."""
+    given = {key for key, options in _SAY.items() if options & set(typed.used)}
+    if _gives_beam_center(typed) or not math.isnan(header.value_of("DENZO_X_BEAM")):
+        given.add("BEAM_CENTER_X")
+    unsaid = [key for key in _SAY if key not in given and math.isnan(header.value_of(key))]
+    if unsaid and "-expt" not in typed.used:
+        notify(f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken")
 
 
 def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine, notify: Notify) -> None:
@@ -200,52 +219,86 @@ def _of_h5(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]
         spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
     for index in range(nexus.image_count(path)):
         parts = nexus.read_image(path, index)
-        known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-        panels = tuple(
-            PanelPlace(part.shape[1], part.shape[0], pixel_size, _vector(origin), _vector(fast), _vector(slow))
-            for part, origin, fast, slow in zip(
-                parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
-            )
+        try:
+            known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
+            picture = _known_picture(path, parts, known, (pixel_size, spindle), command.settings, notify)
+        except NbnumbaError:
+            raise
+        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: its ground truth makes no sense: {error}") from error
+        yield picture
+
+
+def _known_picture(
+    path: str,
+    parts: Sequence[NDArray[Any]],
+    known: dict[str, Any],
+    of_file: tuple[float, Vector],
+    settings: Settings,
+    notify: Notify,
+) -> Picture:
+    """Put an image together from its panels, its ground truth, and the file's pixel size and spindle axis."""
+    pixel_size, spindle = of_file
+    panels = tuple(
+        PanelPlace(part.shape[1], part.shape[0], pixel_size, _vector(origin), _vector(fast), _vector(slow))
+        for part, origin, fast, slow in zip(
+            parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
         )
-        settings = dataclasses.replace(
-            command.settings,
-            convention=Convention.CUSTOM,
-            beam_vector=(0.0, 0.0, 1.0),
-            polar_vector=(1.0, 0.0, 0.0),
-            spindle_axis=spindle,
-            fdet_vector=panels[0].fast,
-            sdet_vector=panels[0].slow,
-            odet_vector=(0.0, 0.0, 0.0),
-            panels=panels,
-            pixel_size=pixel_size,
-            pixels_fast=panels[0].n_fast,
-            pixels_slow=panels[0].n_slow,
-            wavelength=float(known["wavelength"]),
-            phi=math.radians(known["phi_deg"]),
-            osc=math.radians(known["osc_deg"]) if known["osc_deg"] > 0.0 else None,
-            reciprocal_A=None,
-            matrix_file=None,
-            cell_given=False,
-        )
-        polarization = known.get("polarization", math.nan)
-        if not math.isnan(polarization):
-            settings = dataclasses.replace(settings, polarization=float(polarization))
-        experiment = bare_experiment(settings, notify)
-        truth = _truth_in_file_frame(known)
-        if np.all(np.isfinite(truth.A_matrix)):
-            real_space = np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64)
-            experiment = dataclasses.replace(experiment, crystal=unknown_crystal(settings, real_space))
-        pixels = parts[0] if len(parts) == 1 else np.stack(parts)
-        yield Picture(path, pixels, None, experiment, truth)
+    )
+    settings = dataclasses.replace(
+        settings,
+        convention=Convention.CUSTOM,
+        beam_vector=(0.0, 0.0, 1.0),
+        polar_vector=(1.0, 0.0, 0.0),
+        spindle_axis=spindle,
+        fdet_vector=panels[0].fast,
+        sdet_vector=panels[0].slow,
+        odet_vector=(0.0, 0.0, 0.0),
+        panels=panels,
+        pixel_size=pixel_size,
+        pixels_fast=panels[0].n_fast,
+        pixels_slow=panels[0].n_slow,
+        wavelength=float(known["wavelength"]),
+        phi=math.radians(known["phi_deg"]),
+        osc=math.radians(known["osc_deg"]) if known["osc_deg"] > 0.0 else None,
+        reciprocal_A=None,
+        matrix_file=None,
+        cell_given=False,
+    )
+    polarization = known.get("polarization", math.nan)
+    if not math.isnan(polarization):
+        settings = dataclasses.replace(settings, polarization=float(polarization))
+    experiment = bare_experiment(settings, notify)
+    truth = _truth_in_file_frame(known)
+    if np.all(np.isfinite(truth.A_matrix)):
+        real_space = np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64)
+        experiment = dataclasses.replace(experiment, crystal=unknown_crystal(settings, real_space))
+    pixels = parts[0] if len(parts) == 1 else np.stack(parts)
+    return Picture(path, pixels, None, experiment, truth)
 
 
 def _truth_in_file_frame(known: dict[str, Any]) -> GroundTruth:
     """Return the ground truth of an image whose laboratory frame is now that of the file, McStas'."""
+    _check_types(known)
     truth = GroundTruth(**{item.name: known[item.name] for item in dataclasses.fields(GroundTruth)})
     A = MCSTAS_TO_IMGCIF @ truth.A_matrix_imgcif
     turn = A @ np.linalg.inv(truth.A_matrix) if np.all(np.isfinite(truth.A_matrix)) else np.eye(3)
     Na, Nb, Nc = (int(cells) for cells in truth.cells)
     return dataclasses.replace(truth, A_matrix=A, U_matrix=turn @ truth.U_matrix, cells=(Na, Nb, Nc))
+
+
+def _check_types(known: dict[str, Any]) -> None:
+    """Refuse texts where numbers should be, the reverse, and arrays of other shapes."""
+    for item in dataclasses.fields(GroundTruth):
+        value, kind = known[item.name], str(item.type)
+        if "str" in kind:
+            good = isinstance(value, str) or (value is None and "None" in kind)
+        elif value is None:
+            good = "None" in kind
+        else:
+            good = np.shape(value) == _SHAPES.get(item.name, ()) and np.asarray(value).dtype.kind in "fiu"
+        if not good:
+            raise ValueError(f"{item.name} is {value!r}")
 
 
 def _value(value: Any, missing: int | None) -> Any:

@@ -138,6 +138,44 @@ def test_an_image_of_c(capsys: pytest.CaptureFixture[str]) -> None:
     np.testing.assert_array_equal(smv.read("e.img").data, golden.noise_image)
 
 
+def test_what_a_header_does_not_say_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    text = b"{\nHEADER_BYTES=512;\nDIM=2;\nBYTE_ORDER=big_endian;\nSIZE1=12;\nSIZE2=9;\nSCAN_WAVELENGTH=1.5;\n}\f"
+    Path("a.img").write_bytes(text.ljust(512) + np.arange(108, dtype=">u2").tobytes())
+    assert run("a.img -o b.bin -adc 0") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a.img: its header does not say PIXEL_SIZE, DISTANCE, BEAM_CENTER_X; without" in line
+    assert run("a.img -o b.bin -adc 0 -pixel 0.1 -distance 100 -Xbeam 1 -Ybeam 2") == 0
+    assert capsys.readouterr().err == ""
+    np.testing.assert_array_equal(np.fromfile("b.bin", "<f4"), np.arange(108))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ground_truth/version", 3.0),
+        ("ground_truth/mosaic_spread_deg", "much"),
+        ("ground_truth/cell", np.zeros((1, 2, 3))),
+        ("ground_truth/A_matrix", np.zeros((1, 3, 3))),
+        ("ground_truth/panel_fast", "along"),
+        ("instrument/detector/module/data_size", np.nan),
+        ("instrument/detector/x_pixel_size", None),
+    ],
+)
+def test_a_damaged_ground_truth_is_one_line(capsys: pytest.CaptureFixture[str], name: str, value: object) -> None:
+    floats("a.bin")
+    assert run(f"a.bin -o a.h5 {SIZE} -cell 10 20 30 90 90 90") == 0
+    with h5py.File("a.h5", "a") as file:
+        del file["entry"][name]
+        if value is not None:
+            file["entry"][name] = [value] if isinstance(value, float) else value
+    capsys.readouterr()
+    Path("b.cbf").write_text("old")
+    assert run("a.h5 -o b.cbf") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(r"nbnumba: error: a.h5: (its ground truth makes no sense|is damaged, or lacks something): ", line)
+    assert Path("b.cbf").read_text() == "old"
+
+
 def test_big_endian_pixels() -> None:
     record = experiment("")
     counts = np.arange(108, dtype=np.uint16).reshape(9, 12) * 600

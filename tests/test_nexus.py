@@ -523,6 +523,19 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             nexus.read_images(tmp_path / name, "-h5")
 
 
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    good = write(tmp_path / "good.h5", [FLAT]).read_bytes()
+    heard = []
+    for node in re.finditer(b"SNOD", good):  # of the tree of groups
+        (tmp_path / "bad.h5").write_bytes(good[: node.start()] + b"SNAD" + good[node.end() :])
+        try:
+            nexus.read_images(tmp_path / "bad.h5", "-h5")
+            nexus.read_ground_truth(tmp_path / "bad.h5", "-h5")
+        except InputError as error:
+            heard.append(str(error))
+    assert any(line.startswith(f"-h5 {tmp_path}/bad.h5: is damaged, or lacks something: ") for line in heard)
+
+
 def test_what_a_file_does_not_hold(tmp_path: Path) -> None:
     path = write(tmp_path / "a.h5", [FLAT] * 2)
     for call in (nexus.read_image, nexus.read_command):

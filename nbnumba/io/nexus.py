@@ -114,6 +114,8 @@ def columns(file: h5py.File) -> dict[str, Column]:
 
     found = {}
     for name, dataset in file.get(TRUTH, {}).items():
+        if not isinstance(dataset, h5py.Dataset):
+            continue
         text = h5py.check_string_dtype(dataset.dtype) is not None
         missing = dataset.attrs.get("missing")
         found[name] = Column(

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, NbnumbaError
 from .atomic import PathLike, whole_path
 from .reading import label, opened
 
@@ -138,7 +138,7 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
     FileError
         The file is missing or cannot be read.
     InputError
-        It is no HDF5 file, or holds no images where the format has them.
+        It is no HDF5 file, is damaged, or holds no images where the format has them.
     """
     import h5py
     import hdf5plugin  # noqa: F401  # registers the filters that images are compressed with
@@ -155,8 +155,23 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
         if number is not None and int(number[1]) not in (0, errno.EINVAL):
             raise InputError(f"{name}: cannot be read: {os.strerror(int(number[1])).lower()}") from error
         raise InputError(f"{name}: not an HDF5 file, or cut short") from error
-    with file:
+    with _damage_named(name), file:
         data = file.get(DATA)
         if not isinstance(data, h5py.Dataset) or data.ndim != 3:
             raise InputError(f"{name}: no images: a NeXus file of images has a dataset {DATA} of three axes")
         yield file
+
+
+@contextlib.contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Say in one line what the library, which knows no names, finds wrong with a file."""
+    try:
+        yield
+    except NbnumbaError:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise  # of another file
+        raise InputError(f"{name}: is damaged: {error}") from error
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: is damaged, or lacks something: {error}") from error
