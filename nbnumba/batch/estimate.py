@@ -35,7 +35,7 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None, notify: Notify) -
     panels = base.experiment.detector.panels
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
     yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
-    yield f"disk: about {amount(size * ratio)}; {amount(size)} before compression"
+    yield f"disk: about {amount(size * ratio)} for the pixels; {amount(size)} before compression"
 
 
 def duration(seconds: float) -> str:
