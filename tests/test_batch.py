@@ -240,7 +240,13 @@ def test_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert batch(spec(tmp_path, "N = 0"), "-o", tmp_path / "out") == 2
     assert batch(spec(tmp_path, "energy_ev = { normal = [-1000, 1] }"), "-o", tmp_path / "out") == 2
-    assert "drew 100 impossible values in a row" in capsys.readouterr().err
+    assert "s.toml line 7: [vary] energy_ev: image 0: energy_ev = " in capsys.readouterr().err
+    assert batch(spec(tmp_path, command=f"{COMMAND} -roi 50 60 1 2"), "-o", tmp_path / "out") == 2
+    assert "s.toml line 1: command: -roi: 50 60 1 2 holds no pixel" in capsys.readouterr().err
+    assert batch(spec(tmp_path, command=f"{COMMAND} -hkl none.hkl"), "-o", tmp_path / "out") == 3
+    assert "s.toml line 1: command: " in capsys.readouterr().err
+    assert batch(spec(tmp_path, "N = { integers = [1000000, 1000001] }"), "-o", tmp_path / "out") == 2
+    assert "s.toml line 6: vary: image 0: -N, -samplesize: 1000000 x" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

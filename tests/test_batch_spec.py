@@ -128,6 +128,16 @@ TOP = [
     (HEAD + 'semantics = "C"', "s.toml line 3: semantics: 'C'; allowed: exact, c"),
     (HEAD + 'backend = "gpu"', "s.toml line 3: backend: 'gpu'; allowed: auto, cpu, cuda"),
     (HEAD + 'precision = "half"', "s.toml line 3: precision: 'half'; allowed: auto, double, mixed"),
+    (HEAD + "date = 2026-01-02", "s.toml line 3: date: unknown key; did you mean"),
+    (HEAD + "seed = 2026-01-02", "s.toml line 3: seed: 2026-01-02; allowed: a whole number"),
+    (
+        HEAD + 'orientation = "random"',
+        "s.toml line 3: orientation: stands in the wrong place; it belongs below the line",
+    ),
+    (
+        f'command = "{COMMAND}"\n[vary]\ncount = 5',
+        "s.toml line 3: [vary] count: stands in the wrong place; it belongs above",
+    ),
     (HEAD + "vary = 3", "s.toml line 3: vary: 3; it is a table"),
 ]
 
@@ -218,11 +228,28 @@ def test_what_the_command_lacks(command: str, message: str, tmp_path: Path) -> N
     [
         ("-close_distance 90", "distance_mm = 100", "distance_mm cannot vary: -close_distance in the command decides"),
         ("-pix0_vector 0.1 0 0", "distance_mm = 100", "distance_mm cannot vary: -pix0_vector in the command decides"),
+        (
+            "-sourcefile sources.txt",
+            "energy_ev = 9000",
+            "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength",
+        ),
     ],
 )
 def test_what_something_else_decides_cannot_vary(option: str, key: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "sources.txt").write_text("-10 0 0 1 1.2e-10\n-10 0.1 0 1 1.3e-10\n")
     found = failure(tmp_path, f'command = "{COMMAND} {option}"\ncount = 1\n[vary]\n{key}')
     assert found == f"s.toml line 4: [vary] {key.split()[0]}: {message}"
+
+
+def test_an_energy_may_vary_where_a_source_has_no_wavelength(tmp_path: Path) -> None:
+    (tmp_path / "sources.txt").write_text("-10 0 0 1 1.2e-10\n-10 0.1 0 1\n")
+    text = f'command = "{COMMAND} -sourcefile sources.txt"\ncount = 1\n[vary]\nenergy_ev = 9000'
+    assert spec_of(tmp_path, text).keys == ("energy_ev",)
+
+
+def test_marks_and_joined_lines_of_other_programs(tmp_path: Path) -> None:
+    text = f"\ufeffcommand = '''{COMMAND} \\\n  -N \\\n 7'''\ncount = 1\n"
+    assert spec_of(tmp_path, text).words == (*COMMAND.split(), "-N", "7")
 
 
 def test_lines_of_keys_behind_longer_statements(tmp_path: Path) -> None:
@@ -273,7 +300,7 @@ def with_table(folder: Path, table: str, vary: str = "", count: int = 2) -> str:
 
 
 def test_table(tmp_path: Path) -> None:
-    table = "\ufeffenergy_ev, N\n9000,5\n\n9100.5, 6\n9200,7\n"
+    table = '\ufeff"energy_ev", "N"\n9000, "5"\n\n9100.5, 6\n9200,7\n'
     spec = spec_of(tmp_path, with_table(tmp_path, table, "fluence = 1e20"))
     assert spec.columns == ("energy_ev", "N")
     assert spec.keys == ("energy_ev", "N", "fluence")
@@ -283,18 +310,18 @@ def test_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "vary", "message"),
     [
-        ("", "", "csv t.csv line 1: no names of columns; allowed: energy_ev"),
-        ("energy\n1\n2", "", "csv t.csv line 1: 'energy' is no name of a column; allowed: energy_ev"),
-        ("N,N\n1,1", "", "csv t.csv line 1: N names two columns"),
-        ("N,fluence\n1,2\n3", "", "csv t.csv line 3: 1 values under 2 names of columns"),
-        ("N\n1\n\n2.5", "", "csv t.csv line 4: N: '2.5' is no whole number in plain digits; allowed: a whole number"),
-        ("energy_ev\n1\n-2", "", "csv t.csv line 3: energy_ev: -2 is out of range; allowed: a number greater than 0"),
-        ("energy_ev\n1\nnan", "", "csv t.csv line 3: energy_ev: 'nan' is no number"),
-        ("energy_ev\n1", "", "csv t.csv: 1 rows of values for count = 2; every image needs one"),
+        ("", "", "csv: t.csv line 1: no names of columns; allowed: energy_ev"),
+        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is no name of a column; allowed: energy_ev"),
+        ("N,N\n1,1", "", "csv: t.csv line 1: N names two columns"),
+        ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 values under 2 names of columns"),
+        ("N\n1\n\n2.5", "", "csv: t.csv line 4: N: '2.5' is no whole number in plain digits; allowed: a whole number"),
+        ("energy_ev\n1\n-2", "", "csv: t.csv line 3: energy_ev: -2 is out of range; allowed: a number greater than 0"),
+        ("energy_ev\n1\nnan", "", "csv: t.csv line 3: energy_ev: 'nan' is no number"),
+        ("energy_ev\n1", "", "csv: t.csv: 1 rows of values for count = 2; every image needs one"),
     ],
 )
 def test_mistakes_in_a_table(table: str, vary: str, message: str, tmp_path: Path) -> None:
-    assert failure(tmp_path, with_table(tmp_path, table, vary)).startswith(f"s.toml: {message}")
+    assert failure(tmp_path, with_table(tmp_path, table, vary)).startswith(f"s.toml line 4: [vary] {message}")
 
 
 def test_key_that_a_table_gives_too(tmp_path: Path) -> None:
@@ -305,7 +332,7 @@ def test_key_that_a_table_gives_too(tmp_path: Path) -> None:
 
 
 def test_missing_table(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"csv none\.csv: cannot be read: no such file"):
+    with pytest.raises(FileError, match=r"s\.toml line 4: \[vary\] csv: none\.csv: cannot be read: no such file"):
         read_spec(written(tmp_path, f'{HEAD}[vary]\ncsv = "none.csv"'))
 
 

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,13 @@ class Document:
         place = self.name if line is None else f"{self.name} line {line}"
         return InputError(f"{place}: {key}: {what}")
 
-    def refuse_unknown(self, table: Mapping[str, Any], allowed: Collection[str], where: Where = ()) -> None:
-        """Raise for a key that has no meaning, with the nearest that has."""
+    def refuse_unknown(
+        self, table: Mapping[str, Any], allowed: Collection[str], where: Where = (), elsewhere: Mapping[str, str] = {}
+    ) -> None:
+        """Raise for a key that has no meaning, with the nearest that has; `elsewhere` says where others belong."""
         for key in table:
+            if key not in allowed and key in elsewhere:
+                raise self.error((*where, key), f"stands in the wrong place; it belongs {elsewhere[key]}")
             if key not in allowed:
                 nearest = difflib.get_close_matches(key, list(allowed), n=1, cutoff=0.5)
                 hint = f"did you mean {nearest[0]}? " if nearest else ""
@@ -89,7 +94,7 @@ def read(path: str) -> Document:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors put a mark first
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(f"{path} line {line}: byte {raw[error.start]:#04x} is no UTF-8 text, which TOML is") from None
@@ -108,7 +113,7 @@ def shown(value: object) -> str:
         return quote(value)
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    text = value.isoformat() if isinstance(value, date | time) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -108,7 +108,7 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         return generator(spec.seed, image, what)
 
     row = spec.row(image)
-    values = {key: row[key] if key in row else _value(spec, key, image) for key in spec.keys}
+    values = {key: row[key] if key in row else draw_value(spec, key, image) for key in spec.keys}
     stretch = None
     if "cell_jitter_percent" in values:
         stretch = _stretch(float(values["cell_jitter_percent"]), numbers("cell"), image)
@@ -132,17 +132,23 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     )
 
 
-def _value(spec: Spec, key: str, image: int) -> Number:
-    """Draw a value until one is possible."""
-    distribution = spec.vary[key]
-    return _possible(
-        distribution.draw, KEYS[key].takes, generator(spec.seed, image, key), f"{key} = {distribution}", image
-    )
+def draw_value(spec: Spec, key: str, image: int) -> Number:
+    """Draw the value of a key until one is possible.
+
+    Raises
+    ------
+    InputError
+        When a hundred in a row are not.
+    """
+    what = f"{key} = {spec.vary[key]}"
+    numbers = generator(spec.seed, image, key)
+    return _possible(spec.vary[key].draw, KEYS[key].takes, KEYS[key].allowed.text, numbers, what, image)
 
 
 def _possible(
     draw: Callable[[np.random.Generator], Value],
     takes: Callable[[Value], bool],
+    allowed: str,
     numbers: np.random.Generator,
     what: str,
     image: int,
@@ -152,7 +158,10 @@ def _possible(
         value = draw(numbers)
         if takes(value):
             return value
-    raise InputError(f"image {image}: {what} drew {MOST_TRIES} impossible values in a row, the last of them {value}")
+    raise InputError(
+        f"image {image}: {what} drew {MOST_TRIES} impossible values in a row, the last of them {value}; "
+        f"allowed: numbers {allowed}"
+    )
 
 
 def _stretch(percent: float, numbers: np.random.Generator, image: int) -> Array:
@@ -160,6 +169,7 @@ def _stretch(percent: float, numbers: np.random.Generator, image: int) -> Array:
     return _possible(
         lambda source: 1.0 + percent / 100.0 * source.standard_normal(3),
         lambda factors: bool(np.all(factors > 0.01)),
+        "above 0.01 as factors of the lengths",
         numbers,
         f"cell_jitter_percent = {percent:g}",
         image,

@@ -21,10 +21,10 @@ from ..signals import Ended
 from . import finish, state
 from .base import Base, base_of
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
-from .draw import draw, image_experiment
+from .draw import draw, draw_value, image_experiment
 from .engines import Pool, check_engine, open_engine
 from .estimate import amount, dry_run_lines, duration
-from .spec import Spec, read_spec
+from .spec import Spec, placed, read_spec
 
 Log = Callable[[str], None]
 
@@ -81,9 +81,10 @@ def run(request: Request, notify: Notify) -> int:
     """
     check_engine(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
     spec, command = read_spec(request.spec_file)
-    identity = state.identity(spec, command.settings)
-    fingerprint = state.fingerprint(identity)
-    base = base_of(spec, fingerprint, notify)
+    with placed(request.spec_file, ("command",)):
+        identity = state.identity(spec, command.settings)
+        fingerprint = state.fingerprint(identity)
+        base = base_of(spec, fingerprint, notify)
     _check(spec, command, base, request, notify)
     if request.dry_run:
         for line in dry_run_lines(spec, base, request.threads, notify):
@@ -120,7 +121,11 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notif
     if request.engine == "local":
         kernels.check_engine(spec.backend, request.threads)
     for image in {0, spec.count - 1}:
-        image_experiment(base, draw(spec, base, image))
+        for key in spec.vary:
+            with placed(request.spec_file, ("vary", key)):
+                draw_value(spec, key, image)
+        with placed(request.spec_file, ("vary",)):
+            image_experiment(base, draw(spec, base, image))
     if not spec.random_orientation and not spec.keys and not spec.noise:
         notify("nothing varies and there is no noise: all images will be the same")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from ..options import GROUPS
 from ..pixels import DTYPES
 from ..settings import CommandLine, Semantics
 from . import document, table
-from .document import Document, shown
+from .document import Document, Where, shown
 from .table import Row
 from .vary import KEYS, BadValue, Distribution, distribution
 
@@ -154,7 +156,11 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
         For a file that cannot be read.
     """
     found = document.read(path)
-    found.refuse_unknown(found.content, [*_TOP, "vary"])
+    varying = ["orientation", *KEYS, "csv"]
+    found.refuse_unknown(found.content, [*_TOP, "vary"], elsewhere=dict.fromkeys(varying, "below the line [vary]"))
+    if isinstance(found.content.get("vary"), dict):
+        above = dict.fromkeys(_TOP, "above the line [vary]")
+        found.refuse_unknown(found.content["vary"], varying, ("vary",), elsewhere=above)
     values = {key: _top_value(found, key) for key in _TOP}
     folder = os.path.abspath(os.path.dirname(path))  # noqa: PTH100, PTH120
     command = _command(found, values["command"], folder)
@@ -162,7 +168,8 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     if csv_file is not None:
-        columns, rows = table.read(Path(folder) / csv_file, f"{path}: csv {csv_file}", values["count"])
+        label = str(found.error(("vary", "csv"), csv_file))
+        columns, rows = table.read(Path(folder) / csv_file, label, values["count"])
         _refuse_doubles(found, csv_file, columns, vary)
     settings = command.settings
     if settings.misset_random and settings.misset_seed is None:
@@ -179,6 +186,15 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
     )
     _check_places(found, spec, command)
     return spec, command
+
+
+@contextmanager
+def placed(path: str, where: Where) -> Iterator[None]:
+    """Let errors in the block begin with the place of a key in a SPEC."""
+    try:
+        yield
+    except NbnumbaError as error:
+        raise type(error)(str(document.read(path).error(where, str(error)))) from error
 
 
 def parse_command(spec: Spec) -> CommandLine:
@@ -215,7 +231,7 @@ def _top_value(found: Document, key: str) -> Any:
 def _command(found: Document, typed: str, folder: str) -> CommandLine:
     """Parse the command, and refuse what a batch decides itself."""
     try:
-        words = tuple(shlex.split(typed))
+        words = tuple(shlex.split(typed.replace("\\\n", "")))  # lines that a backslash joins, as in a shell
     except ValueError as error:
         raise found.error(("command",), f"cannot be split into words: {str(error).lower()}") from None
     semantics = found.content.get("semantics", _TOP["semantics"][0])
@@ -240,7 +256,6 @@ def _vary(found: Document) -> tuple[dict[str, Distribution], bool, str | None]:
     typed = found.content.get("vary", {})
     if not isinstance(typed, dict):
         raise found.error(("vary",), f"{shown(typed)}; it is a table: a line [vary], and below it keys and values")
-    found.refuse_unknown(typed, ["orientation", *KEYS, "csv"], ("vary",))
     random_orientation = "orientation" in typed
     if random_orientation and typed["orientation"] != "random":
         raise found.error(("vary", "orientation"), f'{shown(typed["orientation"])}; allowed: "random"')
@@ -283,6 +298,14 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
             ("command",),
             f"-pdb needs -hkl_dmin where {changing[0]} varies, as images then reach to different resolutions",
         )
+    if "energy_ev" in spec.keys and settings.source_file is not None:
+        from ..io import source_file
+
+        if not math.isnan(source_file.read(settings.source_file)[:, 4].sum()):
+            here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
+            raise found.error(
+                here, "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength"
+            )
     for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm"):
         if key not in spec.keys:
             continue

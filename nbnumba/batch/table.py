@@ -44,7 +44,7 @@ def read(path: Path, label: str, count: int) -> tuple[tuple[str, ...], tuple[Row
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
+            lines = csv.reader(file, strict=True, skipinitialspace=True)
             columns = _columns(next(lines, []), label)
             rows: list[Row] = []
             for cells in lines:
