@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .convert_input import Picture, count, kind_of, pictures
 from .dialect import parse_with_files
 from .errors import InputError
+from .frames import to_mcstas
 from .io.atomic import check_can_write, check_distinct
 from .notices import Notify
 from .pixels import to_dtype
@@ -146,12 +147,15 @@ def _check_alike(picture: Picture, first: Picture, target: str) -> None:
     """Refuse images of different detectors: readers take the geometry of the first for all."""
 
     def places(one: Picture) -> Array:
-        corners = [
-            panel.position(slow, fast)
-            for panel in one.experiment.detector.panels
-            for slow, fast in ((0, 0), (panel.n_slow, 0), (0, panel.n_fast))
-        ]
-        return np.array([*corners, one.experiment.beam.direction])
+        # Images may come with laboratories of their own; the file has one frame.
+        frame = to_mcstas(one.experiment.beam)
+        return np.array(
+            [
+                frame @ panel.position(slow, fast)
+                for panel in one.experiment.detector.panels
+                for slow, fast in ((0, 0), (panel.n_slow, 0), (0, panel.n_fast))
+            ]
+        )
 
     if picture.pixels.shape != first.pixels.shape:
         ours, theirs = (" x ".join(map(str, one.pixels.shape[::-1])) for one in (picture, first))

@@ -226,6 +226,16 @@ def test_a_stack_from_files_of_several_kinds() -> None:
 
 
 @pytest.mark.readers
+def test_images_in_laboratories_of_their_own_share_a_file() -> None:
+    floats("a.bin")
+    assert run(f"a.bin -o a.h5 {SIZE} -xds -ORGX 5 -ORGY 4") == 0
+    assert run(f"a.h5 a.bin -o both.h5 {SIZE} -xds -ORGX 5 -ORGY 4") == 0  # that of a.h5 is the frame of the file
+    with h5py.File("both.h5") as file:
+        images, origins = file["/entry/data/data"][()], file["/entry/ground_truth/panel_origin"][()]
+    np.testing.assert_array_equal(images[0], images[1])
+    np.testing.assert_allclose(origins[0], origins[1], rtol=0.0, atol=1e-12)  # m; rounding
+
+
 def test_tilts_travel_in_an_h5() -> None:
     words = f"{SIZE} -twotheta 20 -detector_rotx 5 -semantics exact"
     floats("a.bin")
