@@ -331,7 +331,11 @@ def of_another_batch(path: Path) -> None:
         file["/labels"].attrs["batch"] = "another"
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, cut, empty, no_images, no_labels, of_another_batch])
+def of_other_images(path: Path) -> None:
+    shutil.copyfile(path.with_name("shots_0002.h5"), path)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, empty, no_images, no_labels, of_another_batch, of_other_images])
 def test_damaged_file_is_made_again(
     damage: Callable[[Path], None], out: Path, done: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -357,10 +361,35 @@ def test_complete_batch_is_left_alone(out: Path, capsys: pytest.CaptureFixture[s
     assert {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name != "batch.log"} == before
 
 
+@pytest.mark.parametrize("gone", [("batch.log",), ("batch.json",), ("batch.json", "batch.log")], ids="+".join)
+def test_what_the_folder_remembers_may_be_lost(gone: tuple[str, ...], out: Path, done: Path) -> None:
+    for name in (*gone, "shots_0001.h5"):
+        (out / name).unlink()
+    kept = (out / "shots_0000.h5").stat().st_mtime_ns
+    assert batch(out.parent / "s.toml", "-o", out) == 2
+    assert batch(spec(out.parent, name="other.toml", seed=8), "-o", out, "--resume") == 2
+    assert batch(out.parent / "s.toml", "-o", out, "--resume") == 0
+    assert (out / "shots_0000.h5").stat().st_mtime_ns == kept
+    assert np.array_equal(images(out / "shots.h5"), images(done / "shots.h5"))
+    assert {path.name for path in out.iterdir()} == {path.name for path in done.iterdir()}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"spec": [], "files": 3}', "{}"])
+def test_damaged_memory_says_what_to_do(text: str, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / "batch.json").write_text(text)
+    assert batch(out.parent / "s.toml", "-o", out, "--resume") == 2
+    assert "batch.json: damaged: " in (told := capsys.readouterr().err)
+    assert told.endswith("; remove it, and --resume finds the images of the batch without it\n")
+
+
 @pytest.mark.parametrize("name", ["labels.csv", "shots.h5", "contact_sheet.png"])
-def test_what_is_made_of_the_files_is_made_again(name: str, out: Path, done: Path) -> None:
+@pytest.mark.parametrize("kept", [None, 0, 100], ids=["missing", "empty", "cut"])
+def test_what_is_made_of_the_files_is_made_again(name: str, kept: int | None, out: Path, done: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("shots_*.h5")}
-    (out / name).unlink()
+    if kept is None:
+        (out / name).unlink()
+    else:
+        (out / name).write_bytes((out / name).read_bytes()[:kept])
     assert batch(out.parent / "s.toml", "-o", out, "--resume") == 0
     if name != "shots.h5":  # which states its time
         assert (out / name).read_bytes() == (done / name).read_bytes()

@@ -227,6 +227,15 @@ def test_seeds_of_the_noise(tmp_path: Path) -> None:
     assert draw(spec, base, 0).noise_seed is None
 
 
+def test_numbers_of_a_key_are_of_one_kind(tmp_path: Path) -> None:
+    spec, base = made(tmp_path, "energy_ev = { choice = [9000, 9000.5] }\ndistance_mm = 90\nN = { choice = [3, 5] }")
+    drawn = [draw(spec, base, image).values for image in range(30)]
+    assert {values["energy_ev"] for values in drawn} == {9000.0, 9000.5}
+    kinds = {(type(values["energy_ev"]), type(values["distance_mm"]), type(values["N"])) for values in drawn}
+    assert kinds == {(float, float, int)}
+    assert [str(spec.vary[key]) for key in ("energy_ev", "distance_mm")] == ["{ choice = [9000, 9000.5] }", "90"]
+
+
 def test_values_of_a_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("energy_ev,N\n9000,5\n9100,6\n")
     spec, base = made(tmp_path, 'csv = "t.csv"\nfluence = 1e20', count=2)

@@ -309,14 +309,14 @@ def _all_threads() -> int:
 
 def remove_leftovers(folder: Path) -> int:
     """Remove what processes that were killed have left half written; return how many files that were."""
-    found = list(folder.glob(".nbnumba-*.part"))
+    found = [path for path in folder.glob(".nbnumba-*.part") if path.is_file()]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
 
 
-def is_whole(path: Path, images: int, fingerprint: str) -> str | None:
-    """Return None for a whole file of this batch, else what is wrong with it."""
+def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
+    """Return None for the whole file of these images of this batch, else what is wrong with it."""
     import h5py
 
     try:
@@ -324,10 +324,10 @@ def is_whole(path: Path, images: int, fingerprint: str) -> str | None:
             group = file[labels.GROUP]
             if group.attrs["batch"] != fingerprint:
                 return "belongs to another batch"
-            count = len(group["image"])
+            found = group["image"][:].tolist()
             stored = file["/entry/data/data"].id.get_num_chunks()
-    except (OSError, KeyError, RuntimeError, AttributeError):
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError):
         return "does not open as a file of images"
-    if count != images or stored < images:
-        return f"lacks images: {min(count, stored)} of {images}"
-    return None
+    if len(found) < len(images) or stored < len(images):
+        return f"lacks images: {min(len(found), stored)} of {len(images)}"
+    return None if found == list(images) else "holds other images"

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..errors import NbnumbaError
 from ..io import nexus_file
 from ..io.nexus_writing import DATA
 from . import labels
@@ -61,6 +62,37 @@ def _write_sheet(path: Path, chunks: Sequence[Path]) -> None:
     write_contact_sheet(path, _first_images(chunks))
 
 
+def _labels_are_whole(path: Path, images: int) -> bool:
+    with path.open("rb") as file:
+        return sum(line.endswith(b"\n") for line in file) == images + 1
+
+
+def _master_is_whole(path: Path, images: int) -> bool:
+    with nexus_file.read(path) as file:
+        return len(file[DATA]) == images
+
+
+def _sheet_is_whole(path: Path, images: int) -> bool:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.verify()
+    return True
+
+
+def is_whole(path: Path, images: int) -> bool:
+    """Tell whether what was made of the files of a batch is there and can be read."""
+    try:
+        return path.exists() and _CHECKS[path.name](path, images)
+    except (NbnumbaError, OSError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError):
+        return False
+
+
+_CHECKS: dict[str, Callable[[Path, int], bool]] = {
+    "labels.csv": _labels_are_whole,
+    "shots.h5": _master_is_whole,
+    "contact_sheet.png": _sheet_is_whole,
+}
 MAKERS: dict[str, Callable[[Path, Sequence[Path]], None]] = {
     "labels.csv": _write_labels,
     "shots.h5": _write_master,

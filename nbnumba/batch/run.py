@@ -61,9 +61,13 @@ class _Batch:
             spec = replace(spec, rows=spec.rows[images.start : images.stop], first_row=images.start)
         return ChunkTask(spec, str(self.folder), number, self.fingerprint)
 
+    def path(self, number: int) -> Path:
+        """Return a file of images."""
+        return self.folder / chunk_name(number)
+
     def paths(self) -> list[Path]:
         """Return the files of images, in their order."""
-        return [self.folder / chunk_name(number) for number in range(self.spec.chunks)]
+        return [self.path(number) for number in range(self.spec.chunks)]
 
 
 def run(request: Request, notify: Notify) -> int:
@@ -91,8 +95,10 @@ def run(request: Request, notify: Notify) -> int:
             print(line)
         return 0
     folder = _make_folder(request)
+    batch = _Batch(request, spec, identity, fingerprint, folder)
+    if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
+        _refuse_strangers(batch)
     with state.opened_log(folder, notify) as log:
-        batch = _Batch(request, spec, identity, fingerprint, folder)
         try:
             _make(batch, log, notify)
             print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
@@ -131,23 +137,22 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notif
 
 
 def _make_folder(request: Request) -> Path:
-    """Make the folder of a batch, and refuse one that holds something else."""
-    if request.output is None:
+    """Make the folder of a batch."""
+    if not request.output:
         raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
     folder = Path(request.output).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / state.LOG).exists():
-            _refuse_strangers(folder)
-    except NbnumbaError:
-        raise
     except OSError as error:
         raise FileError(f"-o {request.output}: the folder cannot be made: {reason(error)}") from error
     return folder
 
 
-def _refuse_strangers(folder: Path) -> None:
-    """Refuse a folder with files that a batch would replace and that are no batch's."""
+def _refuse_strangers(batch: _Batch) -> None:
+    """Refuse a folder with files that a batch would replace and that are not its own."""
+    folder = batch.folder
+    if batch.request.resume and any(_wrong(batch, number) is None for number in range(batch.spec.chunks)):
+        return
     for path in (*folder.glob("shots*.h5"), *(folder / name for name in finish.NAMES)):
         if path.exists():
             raise InputError(f"{folder}: holds a {path.name} but no batch; give a new folder")
@@ -163,7 +168,8 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
     _begin(batch, log, tell)
     missing = _missing(batch, tell)
     finals = [batch.folder / name for name in finish.NAMES]
-    if not missing and all(path.exists() for path in finals):
+    lacking = [path for path in finals if missing or not finish.is_whole(path, batch.spec.count)]
+    if not lacking:
         tell(f"{batch.folder}: the batch is complete already")
         return
     if missing:
@@ -174,10 +180,9 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
         _render(batch, missing, log, tell)
         remove_leftovers(batch.folder)  # of workers that died, whose files others have made
         log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
-    for path in finals:
-        if not path.exists():
-            finish.MAKERS[path.name](path, batch.paths())
-            log(f"wrote {path.name}")
+    for path in lacking:
+        finish.MAKERS[path.name](path, batch.paths())
+        log(f"wrote {path.name}")
     mixed = finish.differing_machines(batch.paths())
     if mixed:
         tell(f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them")
@@ -188,7 +193,7 @@ def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
     """Find out whether the folder's batch is this one, and take up work on it."""
     before = state.read_state(batch.folder)
     if before is None:
-        _refuse_strangers(batch.folder)
+        _refuse_strangers(batch)
         state.write_state(batch.folder, batch.identity)
         log(f"begun: {batch.request.spec_file}, {batch.spec.count} images, {batch.fingerprint[:16]}")
     else:
@@ -213,11 +218,16 @@ def _missing(batch: _Batch, tell: Notify) -> list[int]:
         if not path.exists():
             missing.append(number)
             continue
-        wrong = is_whole(path, len(batch.spec.images_of(number)), batch.fingerprint)
+        wrong = _wrong(batch, number)
         if wrong is not None:
             tell(f"{path}: {wrong}; it is made again")
             missing.append(number)
     return missing
+
+
+def _wrong(batch: _Batch, number: int) -> str | None:
+    """Say what is wrong with a file of images; None for a good one."""
+    return is_whole(batch.path(number), batch.spec.images_of(number), batch.fingerprint)
 
 
 def _images(batch: _Batch, numbers: list[int]) -> int:

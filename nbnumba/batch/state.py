@@ -32,6 +32,7 @@ _FILES = (
     "header_file",
     "dump_file",
 )
+_KNOWN = "remove it, and --resume finds the images of the batch without it"
 _BUSY = {errno.EACCES, errno.EAGAIN}
 
 
@@ -95,10 +96,10 @@ def read_state(folder: Path) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: damaged: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: damaged: it holds no table")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged: {error}; {_KNOWN}") from None
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), dict) for name in ("spec", "files")):
+        raise InputError(f"{path}: damaged: it describes no batch; {_KNOWN}")
     return found
 
 

@@ -126,8 +126,8 @@ class Distribution:
 
     def __str__(self) -> str:
         if self.form == _FIXED:
-            return str(self.numbers[0])
-        return f"{{ {self.form} = {list(self.numbers)} }}"
+            return _plain(self.numbers[0])
+        return f"{{ {self.form} = {_listed(self.numbers)} }}"
 
 
 class BadValue(ValueError):
@@ -168,7 +168,16 @@ def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
         raise BadValue(f"{value} is no whole number in plain digits; {_takes(key)}")
     if abs(value) > BIGGEST or (whole and abs(value) >= 2**62) or (only and not key.takes(value)):
         raise BadValue(f"{value} is out of range; {_takes(key)}")
-    return value
+    return value if whole else float(value)  # a column of labels is of one kind
+
+
+def _plain(number: Number) -> str:
+    """Return a number in short; 1 and 1.0 are the same."""
+    return repr(int(number)) if number == round(number) and abs(number) < 1e15 else repr(number)
+
+
+def _listed(numbers: Sequence[Number]) -> str:
+    return f"[{', '.join(map(_plain, numbers))}]"
 
 
 def _check(key: Key, found: Distribution) -> None:
@@ -176,23 +185,23 @@ def _check(key: Key, found: Distribution) -> None:
     if found.form == "choice":
         for number in found.numbers:
             if not key.takes(number):
-                raise BadValue(f"choice: {number} is out of range; {_takes(key)}")
+                raise BadValue(f"choice: {_plain(number)} is out of range; {_takes(key)}")
         return
     first, second = found.numbers
     if found.form in ("normal", "lognormal"):
         if second < 0:
-            raise BadValue(f"{found.form}: a standard deviation of {second}; it must be at least 0")
+            raise BadValue(f"{found.form}: a standard deviation of {_plain(second)}; it must be at least 0")
         values = [] if second > 0 else [10.0**first if found.form == "lognormal" else first]
         if found.form == "lognormal" and abs(first) > 50:
-            raise BadValue(f"lognormal: a median of 10^{first}; the exponent must lie between -50 and 50")
+            raise BadValue(f"lognormal: a median of 10^{_plain(first)}; the exponent must lie between -50 and 50")
         possible = all(map(key.takes, values))
     else:
         if first > second:
-            raise BadValue(f"{found.form} = [{first}, {second}]: the first number must not be above the second")
+            raise BadValue(f"{found.form} = {_listed(found.numbers)}: the first number must not be above the second")
         possible = first <= key.allowed.high and second >= key.allowed.low and (first < second or key.takes(first))
         possible = possible and any(map(key.takes, (first, second, (first + second) / 2)))
     if not possible:
-        raise BadValue(f"{found.form} = {list(found.numbers)} draws no possible value; {_takes(key)}")
+        raise BadValue(f"{found.form} = {_listed(found.numbers)} draws no possible value; {_takes(key)}")
 
 
 def _takes(key: Key) -> str:

@@ -103,6 +103,8 @@ def _renamed_at_the_end(target: Path) -> Iterator[tuple[Path, Path]]:
     temporary = _temporary_beside(target)
     try:
         yield temporary, target
+        with temporary.open("ab") as file:
+            os.fsync(file.fileno())  # else a machine that dies can leave the name with a part of the content
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
