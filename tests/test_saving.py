@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import fabio
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 
@@ -224,3 +227,16 @@ def test_a_picture_with_rings(here: Path) -> None:
     saving.write_picture(image, "plain.png")
     saving.write_picture(image, "rings.png", rings=True)
     assert Path("plain.png").read_bytes() != Path("rings.png").read_bytes()
+
+
+def test_a_path_of_plug_ins_for_other_programs_does_no_harm(here: Path) -> None:
+    script = (
+        "import numpy as np; from nbnumba import cli; from nbnumba.io import nexus\n"
+        f"assert cli.main([*{LINE!r}.split(), '-h5file', 'x.h5', '-nonoise']) == 0\n"
+        "same = nexus.read_images('x.h5').reshape(-1) == np.fromfile('floatimage.bin', np.float32)\n"
+        "assert cli.main(['compare', 'x.h5', 'floatimage.bin']) == 0\n"
+        "print(same.all())\n"
+    )
+    environment = {**os.environ, "HDF5_PLUGIN_PATH": str(hdf5plugin.PLUGIN_PATH)}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ran.stdout.endswith("True\n"), ran.stderr

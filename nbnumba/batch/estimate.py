@@ -96,12 +96,11 @@ def _measure(
 def compressed_share(pixels: NDArray[Any]) -> float:
     """Return what share of its size an image keeps in a file; it is compressed in memory."""
     import h5py
-    import hdf5plugin
+
+    from ..io.image_filters import image_compression
 
     if pixels.size == 0:
         return math.nan
     with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
-        stored = file.create_dataset(
-            "data", data=pixels, chunks=pixels.shape, **hdf5plugin.Bitshuffle(nelems=0, cname="lz4")
-        )
+        stored = file.create_dataset("data", data=pixels, chunks=pixels.shape, **image_compression())
         return float(stored.id.get_storage_size() / pixels.nbytes)

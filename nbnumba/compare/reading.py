@@ -199,9 +199,11 @@ def _chosen(source: Source, count: int, notify: Notify) -> int:
 
 
 def _read_hdf5(source: Source, notify: Notify) -> LoadedImage:
-    with contextlib.suppress(ImportError):
-        import hdf5plugin  # noqa: F401  # registers the filters of detector files
     import h5py
+
+    from ..io.image_filters import register_filters
+
+    register_filters()
 
     try:
         with h5py.File(source.path, "r") as file:

@@ -141,9 +141,11 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
         It is no HDF5 file, is damaged, or holds no images where the format has them.
     """
     import h5py
-    import hdf5plugin  # noqa: F401  # registers the filters that images are compressed with
 
+    from .image_filters import register_filters
     from .nexus_writing import DATA
+
+    register_filters()
 
     name = label(option, path)
     with opened(path, option):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .image_filters import image_compression
+
 if TYPE_CHECKING:
     import h5py
 
@@ -215,18 +217,13 @@ def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
 
 
 def create_data(file: h5py.File, count: int, shape: tuple[int, int], dtype: str) -> h5py.Dataset:
-    """Create the dataset of the images, compressed by bitshuffle and LZ4 one image at a time.
-
-    Of the filters that shrink such images this is the one that all readers of this format know.
-    """
-    import hdf5plugin
-
+    """Create the dataset of the images, compressed one image at a time."""
     return file.create_dataset(
         DATA,
         shape=(count, *shape),
         dtype=dtype,
         chunks=(1, *shape),
-        **hdf5plugin.Bitshuffle(nelems=0, cname="lz4"),
+        **image_compression(),
     )
 
 
