@@ -36,16 +36,22 @@ _IDLE = {option.key for group in _IDLE_GROUPS for option in GROUPS[group]} | set
 _OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
 
 
+def _help(command: str) -> str:
+    """Return what a command does, as a sentence that begins one."""
+    what = COMMANDS[command]
+    return what[0].upper() + what[1:]
+
+
 @app.callback()
 def _nbnumba() -> None:
     """Render diffraction images of nanocrystals (nbnumba -help), and work with them."""
 
 
-app.command("batch", help=COMMANDS["batch"].capitalize())(batch)
-app.command("compare", help=COMMANDS["compare"].capitalize())(compare)
+app.command("batch", help=_help("batch"))(batch)
+app.command("compare", help=_help("compare"))(compare)
 
 
-@app.command("noise", help=COMMANDS["noise"].capitalize(), context_settings=_OUR_WORDS)
+@app.command("noise", help=_help("noise"), context_settings=_OUR_WORDS)
 def noise(
     words: Annotated[
         list[str],
@@ -126,7 +132,7 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
 
-@app.command("convert", help=COMMANDS["convert"].capitalize(), context_settings=_OUR_WORDS)
+@app.command("convert", help=_help("convert"), context_settings=_OUR_WORDS)
 def convert(
     words: Annotated[
         list[str],
@@ -156,7 +162,7 @@ def convert(
     run(words, notice)
 
 
-@app.command("info", help=COMMANDS["info"].capitalize())
+@app.command("info", help=_help("info"))
 def info() -> None:
     """Print what this installation computes with."""
     from .info import info_lines
@@ -164,7 +170,7 @@ def info() -> None:
     print("\n".join(info_lines()))
 
 
-@app.command("compare-traces", help=COMMANDS["compare-traces"].capitalize())
+@app.command("compare-traces", help=_help("compare-traces"))
 def compare_traces(
     a: Annotated[str, typer.Argument(metavar="A", help="A trace: text with TRACE_C or TRACE_PY lines, or JSON.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
@@ -188,7 +194,7 @@ def compare_traces(
     return 1 if comparison.differences else 0
 
 
-@app.command("random-orientation", help=COMMANDS["random-orientation"].capitalize())
+@app.command("random-orientation", help=_help("random-orientation"))
 def random_orientation(
     cell: Annotated[
         tuple[str, str, str, str, str, str],
