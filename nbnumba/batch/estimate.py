@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None, notify: Notify) -
     widths = [max(len(row[i]) for row in (_head(draws[0]), *rows)) for i in range(len(rows[0]))]
     for row in (_head(draws[0]), *rows):
         yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-    seconds, ratio = _measure(spec, draws[0], experiments[0], threads, notify)
+    seconds, ratio = _measure(spec, base, draws[0], experiments[0], threads, notify)
     panels = base.experiment.detector.panels
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
     yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
@@ -68,7 +68,7 @@ def _row(drawn: Draw, experiment: ExperimentRecord) -> list[str]:
 
 
 def _measure(
-    spec: Spec, drawn: Draw, experiment: ExperimentRecord, threads: int | None, notify: Notify
+    spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, threads: int | None, notify: Notify
 ) -> tuple[float, float]:
     """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
     from ..rendering import Renderer
@@ -86,11 +86,22 @@ def _measure(
     )
     renderer = Renderer(spec.backend, threads, precision=spec.precision)
     renderer.render(some, None, lambda: notify("compiling for this machine, once"), notify)
+
+    def make() -> float:
+        image = renderer.render(some)
+        pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number)
+        return compressed_share(pixels[first : first + part])
+
+    share = make()  # what is loaded for the first image takes longer than a small image
+    pixels_alone = _seconds(make) * rows / part * len(experiment.detector.panels)
+    return pixels_alone + _seconds(lambda: image_experiment(base, drawn)), share
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    """Return the time that an action takes."""
     start = time.perf_counter()
-    image = renderer.render(some)
-    pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number)
-    seconds = (time.perf_counter() - start) * rows / part * len(experiment.detector.panels)
-    return seconds, compressed_share(pixels[first : first + part])
+    action()
+    return time.perf_counter() - start
 
 
 def compressed_share(pixels: NDArray[Any]) -> float:
