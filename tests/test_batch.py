@@ -250,6 +250,13 @@ def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
+def test_a_detector_that_moves_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for vary, told in (("distance_mm = 90", "notice: distance_mm: a file has one detector"), ("energy_ev = 9000", "")):
+        assert batch(spec(tmp_path, vary, count=1), "-o", tmp_path / vary[:3]) == 0
+        assert told in (found := capsys.readouterr().err)
+        assert bool(found) == bool(told)
+
+
 def test_mistake_in_an_image_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     values = ["5"] * 9 + ["1000000", "5", "5", "5"]
     (tmp_path / "t.csv").write_text("\n".join(["N", *values]) + "\n")

@@ -84,17 +84,20 @@ def run(request: Request, notify: Notify) -> int:
         When what was asked for cannot be had or is lost.
     """
     check_engine(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
+    output = request.output
+    if not output and not request.dry_run:
+        raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
     spec, command = read_spec(request.spec_file)
     with placed(request.spec_file, ("command",)):
         identity = state.identity(spec, command.settings)
         fingerprint = state.fingerprint(identity)
         base = base_of(spec, fingerprint, notify)
     _check(spec, command, base, request, notify)
-    if request.dry_run:
+    if request.dry_run or not output:
         for line in dry_run_lines(spec, base, request.threads, notify):
             print(line)
         return 0
-    folder = _make_folder(request)
+    folder = _make_folder(output)
     batch = _Batch(request, spec, identity, fingerprint, folder)
     if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
         _refuse_strangers(batch)
@@ -132,19 +135,23 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notif
                 draw_value(spec, key, image)
         with placed(request.spec_file, ("vary",)):
             image_experiment(base, draw(spec, base, image))
+    moving = [key for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm") if key in spec.keys]
+    if moving:
+        notify(
+            f"{' and '.join(moving)}: a file has one detector for other programs, here that of the command; "
+            "/entry/ground_truth and labels.csv tell where each image's stood"
+        )
     if not spec.random_orientation and not spec.keys and not spec.noise:
         notify("nothing varies and there is no noise: all images will be the same")
 
 
-def _make_folder(request: Request) -> Path:
+def _make_folder(output: str) -> Path:
     """Make the folder of a batch."""
-    if not request.output:
-        raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
-    folder = Path(request.output).resolve()
+    folder = Path(output).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"-o {request.output}: the folder cannot be made: {reason(error)}") from error
+        raise FileError(f"-o {output}: the folder cannot be made: {reason(error)}") from error
     return folder
 
 
