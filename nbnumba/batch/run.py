@@ -158,7 +158,7 @@ def _make_folder(output: str) -> Path:
 def _refuse_strangers(batch: _Batch) -> None:
     """Refuse a folder with files that a batch would replace and that are not its own."""
     folder = batch.folder
-    if batch.request.resume and any(_wrong(batch, number) is None for number in range(batch.spec.chunks)):
+    if batch.request.resume and any(_wrong(batch, number) is None for number in _there(batch)):
         return
     for path in (*folder.glob("shots*.h5"), *(folder / name for name in finish.NAMES)):
         if path.exists():
@@ -220,16 +220,20 @@ def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
 
 def _missing(batch: _Batch, tell: Notify) -> list[int]:
     """Return the numbers of the files that have to be made."""
-    missing = []
-    for number, path in enumerate(batch.paths()):
-        if not path.exists():
-            missing.append(number)
-            continue
+    whole = set()
+    for number in _there(batch):
         wrong = _wrong(batch, number)
-        if wrong is not None:
-            tell(f"{path}: {wrong}; it is made again")
-            missing.append(number)
-    return missing
+        if wrong is None:
+            whole.add(number)
+        else:
+            tell(f"{batch.path(number)}: {wrong}; it is made again")
+    return [number for number in range(batch.spec.chunks) if number not in whole]
+
+
+def _there(batch: _Batch) -> list[int]:
+    """Return the numbers of the files that are there, whole or not."""
+    names = {path.name for path in batch.folder.glob("shots_*.h5")}  # of a million files only few may be there
+    return [number for number in range(batch.spec.chunks) if chunk_name(number) in names]
 
 
 def _wrong(batch: _Batch, number: int) -> str | None:
