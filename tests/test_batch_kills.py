@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -213,6 +214,17 @@ def test_the_whole_run_is_ended(
     if in_this_process or (options == TWO and number == signal.SIGINT):
         assert not list(batch.folder.glob(".*")), "it had time to clean up"
     resume(batch, undisturbed)
+
+
+def test_ctrl_c_twice(batch: Set, tmp_path: Path) -> None:
+    with under_way(batch, batch.words(*TWO), tmp_path / "log") as program:
+        for _ in range(2):
+            program.process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        assert program.wait(20.0) == 130, program.printed
+        assert eventually(lambda: not program.living(), 10.0), program.living()
+        assert program.printed == "nbnumba: interrupted\n"
+    assert not list(batch.folder.glob(".*"))
 
 
 def test_a_worker_process_is_killed(batch: Set, undisturbed: Set, tmp_path: Path) -> None:

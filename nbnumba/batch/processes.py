@@ -35,7 +35,8 @@ def open_processes(sharing: Sharing) -> Iterator[Pool]:
     try:
         yield pool
     except BaseException:
-        pool.break_off()
+        with deaf_to_ctrl_c():  # a second one would leave processes and semaphores behind
+            pool.break_off()
         raise
     else:
         pool.close()
