@@ -234,7 +234,7 @@ def _local_cluster(distributed: Any, count: int) -> Iterator[Any]:
             yield cluster
         finally:
             if cluster is not None:
-                with contextlib.suppress(Exception):
+                with deaf_to_ctrl_c(), contextlib.suppress(Exception):
                     cluster.close(timeout=ANSWER_SECONDS)
                 cluster = None
                 gc.collect()  # semaphores, of which Python complains when the program ends abruptly
