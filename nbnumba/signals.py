@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 _ENDING = ("SIGTERM", "SIGHUP")  # SIGHUP is unknown to Windows
+_MOMENT = 0.05  # s; the place where exceptions are dropped has been left by then
 
 
 class Ended(BaseException):
@@ -30,28 +34,86 @@ class Ended(BaseException):
         return 128 + self.number
 
 
-@contextlib.contextmanager
-def ending_signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise `Ended` within the block; elsewhere than in the main thread nothing changes.
+class _Ear:
+    """What hears the signals of this process while `ending_signals_raise` lasts."""
 
-    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    def __init__(self) -> None:
+        self.ended = False  # a second signal would cut the cleaning up short; Ctrl-C may
+        self.waiting = 0  # blocks of `signals_wait` that are open
+        self.late: int | None = None  # the signal that came meanwhile
+
+    def hear(self, number: int, frame: FrameType | None = None) -> None:
+        """Raise what a signal stands for, now or when it no longer has to wait."""
+        if self.waiting:
+            self.late = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        elif not self.ended:
+            self.ended = True
+            raise Ended(number)
+
+    def hear_again(self, number: int) -> None:
+        """Let a signal come once more in a moment."""
+        self.ended = False
+        again = threading.Timer(_MOMENT, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
+
+
+_ear = _Ear()
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Keep the signals of `ending_signals_raise` waiting until the block ends, in the main thread.
+
+    For calls of libraries that an exception out of nowhere leaves with a lock taken.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    before = {number: handler for number, handler in before.items() if handler is signal.SIG_DFL}
+    _ear.waiting += 1
+    try:
+        yield
+    finally:
+        _ear.waiting -= 1
+        if not _ear.waiting and _ear.late is not None:
+            number, _ear.late = _ear.late, None
+            _ear.hear(number)
 
-    def end(number: int, frame: FrameType | None) -> None:
-        for other in before:
-            signal.signal(other, signal.SIG_IGN)  # a second one would cut the cleaning up short
-        raise Ended(number)
 
+@contextlib.contextmanager
+def ending_signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise `Ended` within the block; elsewhere than in the main thread nothing changes.
+
+    A signal that is ignored, as SIGHUP under nohup, stays ignored. Ctrl-C raises KeyboardInterrupt as ever, but can be
+    kept waiting.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual: dict[int, Any] = {getattr(signal, name): signal.SIG_DFL for name in _ENDING if hasattr(signal, name)}
+    usual[signal.SIGINT] = signal.default_int_handler
+    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+
+    def dropped(unraisable: sys.UnraisableHookArgs) -> None:
+        """Raise again what came where Python drops exceptions, while it freed an object for example."""
+        error = unraisable.exc_value
+        if isinstance(error, Ended):
+            _ear.hear_again(error.number)
+        elif isinstance(error, KeyboardInterrupt):
+            _ear.hear_again(signal.SIGINT)
+        else:
+            hook_before(unraisable)
+
+    hook_before = sys.unraisablehook
+    sys.unraisablehook = dropped
+    _ear.ended = False
     for number in before:
-        signal.signal(number, end)
+        signal.signal(number, _ear.hear)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook_before

@@ -19,6 +19,7 @@ from ..errors import NbnumbaError
 from ..experiment import ExperimentRecord
 from ..ground_truth import GroundTruth, ground_truth
 from ..notices import Notify
+from ..signals import signals_wait
 from . import labels, machine
 from .base import Base, base_of
 from .draw import draw, image_experiment, image_words
@@ -320,7 +321,7 @@ def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        with signals_wait(), h5py.File(path, "r") as file:
             group = file[labels.GROUP]
             if group.attrs["batch"] != fingerprint:
                 return "belongs to another batch"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..experiment import ExperimentRecord
 from ..notices import Notify
+from ..signals import signals_wait
 from .base import Base
 from .chunk import to_pixels
 from .draw import Draw, draw, image_experiment
@@ -112,6 +113,6 @@ def compressed_share(pixels: NDArray[Any]) -> float:
 
     if pixels.size == 0:
         return math.nan
-    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+    with signals_wait(), h5py.File("in memory", "w", driver="core", backing_store=False) as file:
         stored = file.create_dataset("data", data=pixels, chunks=pixels.shape, **image_compression())
         return float(stored.id.get_storage_size() / pixels.nbytes)

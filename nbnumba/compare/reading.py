@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..io import floatfile, smv
 from ..io.reading import opened
 from ..notices import Notify
+from ..signals import signals_wait
 from ..text import quote
 from .pair import LoadedImage
 
@@ -206,7 +207,7 @@ def _read_hdf5(source: Source, notify: Notify) -> LoadedImage:
     register_filters()
 
     try:
-        with h5py.File(source.path, "r") as file:
+        with signals_wait(), h5py.File(source.path, "r") as file:
             sets = _image_sets(file)
             if not sets:
                 raise InputError(f"{source.path}: no image in this HDF5 file (a numeric dataset of 2 to 4 axes)")

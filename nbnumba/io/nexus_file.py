@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from ..errors import InputError, NbnumbaError
+from ..signals import Ended, signals_wait
 from .atomic import PathLike, whole_path
 from .reading import label, opened
 
@@ -23,20 +25,55 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_Call = tuple[int, Callable[[], object]]
+_Result = tuple[int, object, BaseException | None]
+
 _ERRNO = re.compile(r"errno = (\d+)")
 
 
 class Writing:
-    """A new HDF5 file that is being written, in a thread of its own.
+    """A new HDF5 file that is being written, in a thread of its own; one thread at a time may use it.
 
     Failures and interruptions must not reach the library while it writes: it crashes some time later when they do.
     So Ctrl-C, which only the main thread hears, finds it in another, and a full disk is kept from it.
+
+    Two plain queues and no pool of threads: an exception that a signal raises anywhere in here leaves no lock taken.
     """
 
     def __init__(self, path: Path) -> None:
         self._sink = _Sink(path)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hdf5")
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._results: SimpleQueue[_Result] = SimpleQueue()
+        self._count = 0
         self._file: h5py.File | None = None
+        _thread.start_new_thread(self._work, ())
+
+    def _work(self) -> None:
+        """Do what is asked for, in the thread of the file, until it is closed."""
+        while True:
+            number, call = self._calls.get()
+            value = failure = None
+            try:
+                value = call()
+            except BaseException as error:
+                failure = error
+            self._results.put((number, value, failure))
+            if call == self._close:
+                return
+
+    def _ask(self, call: Callable[[], object]) -> int:
+        self._count += 1
+        self._calls.put((self._count, call))
+        return self._count
+
+    def _answer(self, number: int) -> object:
+        """Wait for the result of a call; results that nobody waited for, being interrupted, are passed over."""
+        while True:
+            answered, value, failure = self._results.get()
+            if answered == number:
+                if failure is not None:
+                    raise failure
+                return value
 
     def run(self, function: Callable[Concatenate[h5py.File, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Call a function with the file and wait for it.
@@ -46,9 +83,9 @@ class Writing:
         OSError
             Something could not be written, now or earlier.
         """
-        result = self._thread.submit(lambda: function(self._opened(), *args, **kwargs)).result()
+        result = self._answer(self._ask(lambda: function(self._opened(), *args, **kwargs)))
         self._sink.check()
-        return result
+        return cast(_T, result)
 
     def _opened(self) -> h5py.File:
         if self._file is None:
@@ -70,8 +107,12 @@ class Writing:
         OSError
             Something could not be written.
         """
-        with self._thread:
-            self._thread.submit(self._close).result()
+        number = self._ask(self._close)
+        try:
+            self._answer(number)
+        except (KeyboardInterrupt, Ended):
+            self._answer(number)  # what is removed next must not be written any more
+            raise
         self._sink.check()
 
 
@@ -131,7 +172,7 @@ class _Sink(io.FileIO):
 
 @contextlib.contextmanager
 def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
-    """Open an NXmx file.
+    """Open an NXmx file; signals wait until it is closed.
 
     Raises
     ------
@@ -140,16 +181,21 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
     InputError
         It is no HDF5 file, is damaged, or holds no images where the format has them.
     """
-    import h5py
-
     from .image_filters import register_filters
-    from .nexus_writing import DATA
 
     register_filters()
-
     name = label(option, path)
     with opened(path, option):
         pass
+    with signals_wait():
+        yield from _read(path, name)
+
+
+def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
+    import h5py
+
+    from .nexus_writing import DATA
+
     try:
         file = h5py.File(path, "r")
     except OSError as error:

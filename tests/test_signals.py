@@ -1,0 +1,76 @@
+"""Signals that ask the program to end, wherever they meet it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+# The signal comes while an object is freed, where Python drops exceptions.
+SCRIPT = """
+import os, signal, sys, time
+from nbnumba.cli import exit_status
+from nbnumba.signals import ending_signals_raise
+
+class Dropping:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+        time.sleep(0.01)
+
+def work():
+    Dropping()
+    for _ in range(1000):
+        time.sleep(0.01)
+    return 0
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with ending_signals_raise():
+    status = exit_status(work)
+print(status)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_is_dropped_is_raised_again(number: int, status: int) -> None:
+    script = SCRIPT.format(number=int(number))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ran.stdout == f"{status}\n", ran.stderr
+    assert "Exception ignored" not in ran.stderr
+
+
+def test_other_exceptions_that_are_dropped_are_told_as_ever() -> None:
+    script = SCRIPT.replace("os.kill(os.getpid(), {number})", "raise ValueError('told')").replace("1000", "1")
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ran.stdout == "0\n"
+    assert "ValueError: told" in ran.stderr
+
+
+WAITING = """
+import os, signal
+from nbnumba.cli import exit_status
+from nbnumba.signals import ending_signals_raise, signals_wait
+
+def work():
+    with signals_wait():
+        with signals_wait():
+            os.kill(os.getpid(), {number})
+            print("inner", end=" ")
+        print("outer", end=" ")
+    print("never")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with ending_signals_raise():
+    status = exit_status(work)
+print(status)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_can_be_kept_waiting(number: int, status: int) -> None:
+    script = WAITING.format(number=int(number))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ran.stdout == f"inner outer {status}\n", ran.stderr
