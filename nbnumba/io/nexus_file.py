@@ -83,7 +83,11 @@ class Writing:
         OSError
             Something could not be written, now or earlier.
         """
-        result = self._answer(self._ask(lambda: function(self._opened(), *args, **kwargs)))
+        try:
+            result = self._answer(self._ask(lambda: function(self._opened(), *args, **kwargs)))
+        except Exception:
+            self._sink.check()  # what the library makes of a full disk has many names
+            raise
         self._sink.check()
         return cast(_T, result)
 
