@@ -22,7 +22,7 @@ def _draw(mean, seed, image, out):
 
 @numba.njit
 def _by_inversion(mean, u):
-    return counter_rows.by_inversion(mean, u)
+    return counter_rows.by_inversion(mean, u, math.exp(-mean))
 
 
 @pytest.mark.parametrize("mean", MEANS)

@@ -18,7 +18,7 @@ import numpy as np
 
 from .c_random import to_unsigned_short
 from .elementary import floor, power_of_two, round_even, rounded_product
-from .jit import strict_inner
+from .jit import strict_inner, strict_physics
 
 REJECTION_FROM = 10.0  # the method needs a mean of 10 at least
 NOISELESS_FROM = 1.0e15  # from here on the noise is smaller than the rounding of a float32 mean
@@ -40,7 +40,7 @@ _EXPONENTIAL = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
 _TWO_PI = 2.0 * math.pi
 
 
-@strict_inner
+@strict_physics
 def philox(c0, c1, c2, c3, k0, k1):
     """Four random words from a counter of four words and a key of two: Philox 4x32, ten rounds.
 
@@ -58,13 +58,13 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@strict_inner
+@strict_physics
 def fraction(high, low):
     """Number between 0 and 1, both excluded, from two random words."""
     return rounded_product(np.float64((high << _UP) | (low >> _DOWN)) + 0.5, _LAST_PLACE)
 
 
-@strict_inner
+@strict_physics
 def two_fractions(seed, image, pixel, draw):
     """Two random numbers between 0 and 1 for a draw of a pixel; all four arguments are uint64."""
     w0, w1, w2, w3 = philox(pixel & _LOW_HALF, draw, image & _LOW_HALF, image >> _HALF, seed & _LOW_HALF, seed >> _HALF)

@@ -18,9 +18,11 @@ from .counter_random import (
     two_fractions,
 )
 from .elementary import floor, rounded_product
+from .functions import exp_minus
 from .jit import strict, strict_inner
 
 MARGIN = 1e-9  # far above what is lost to rounding here, 1e-11, and in `counter_random`
+_STRIP = 256  # pixels whose random numbers are worked out together
 _LONGEST = 64  # counts by inversion; larger ones are as good as never met
 _QUICK_BELOW = 1000.0  # means; the exponent's rounding grows with them
 _INVERSE = 1.0 / np.maximum(np.arange(_LONGEST), 1)
@@ -28,9 +30,8 @@ _LOG_FACTORIAL = np.array([math.lgamma(count + 1.0) for count in range(2048)])
 
 
 @strict_inner
-def by_inversion(mean, u):
-    """Count as `count_by_inversion` does from the same random number; -1 where rounding could decide."""
-    p = math.exp(-mean)
+def by_inversion(mean, u, p):
+    """Count as `count_by_inversion` does from the same random number and exp(-mean); -1 where rounding could decide."""
     total = p
     count = 0
     while u > total + MARGIN:
@@ -72,13 +73,32 @@ def by_rejection(mean, seed, image, pixel):
 
 
 @strict_inner
-def quick_count(mean, seed, image, pixel):
-    """Draw a photon count, as a float: that of `counter_random.poisson_count`."""
+def prepare(mean, first, seed, image, u, p):
+    """Work out the first random number and exp(-mean) of some pixels in a row, in vector units.
+
+    `first` is the number of the first pixel. Nothing is done where no mean is small enough to need them.
+    """
+    smallest = np.float32(REJECTION_FROM)
+    for w in range(mean.shape[0]):
+        smallest = mean[w] if mean[w] < smallest else smallest
+    if smallest >= REJECTION_FROM:
+        return
+    for w in range(mean.shape[0]):
+        u[w] = two_fractions(seed, image, first + np.uint64(w), np.uint64(0))[0]
+    for w in range(mean.shape[0]):
+        p[w] = exp_minus(np.float64(mean[w]))
+
+
+@strict_inner
+def quick_count(mean, u, p, seed, image, pixel):
+    """Draw a photon count, as a float: that of `counter_random.poisson_count`.
+
+    `u` and `p` are what `prepare` has worked out for small means.
+    """
     if not mean > 0.0:
         return 0.0
     if mean < REJECTION_FROM:
-        u, _ = two_fractions(seed, image, pixel, np.uint64(0))
-        count = by_inversion(mean, u)
+        count = by_inversion(mean, u, p)
         return count if count >= 0.0 else poisson_count(mean, seed, image, pixel)
     return by_rejection(mean, seed, image, pixel) if mean < NOISELESS_FROM else mean
 
@@ -109,14 +129,18 @@ def draw_rows(mean, counts, region, adc, seed, image):
     photons = 0.0
     overloads = 0
     most = ceiling(counts)
+    u, p = np.empty(_STRIP), np.empty(_STRIP)
     for slow in range(slow_min, slow_max + 1):
-        for fast in range(fast_min, fast_max + 1):
-            pixel = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(fast)
-            drawn = quick_count(np.float64(mean[slow, fast]), seed, image, pixel)
-            photons += drawn
-            stored = drawn + adc
-            if stored > most:
-                stored = most
-                overloads += 1
-            counts[slow, fast] = to_whole(stored) & 0xFFFF if counts.itemsize == 2 else to_whole(stored)
+        for start in range(fast_min, fast_max + 1, _STRIP):
+            means = mean[slow, start : min(start + _STRIP, fast_max + 1)]
+            first = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(start)
+            prepare(means, first, seed, image, u, p)
+            for w in range(means.shape[0]):
+                drawn = quick_count(np.float64(means[w]), u[w], p[w], seed, image, first + np.uint64(w))
+                photons += drawn
+                stored = drawn + adc
+                if stored > most:
+                    stored = most
+                    overloads += 1
+                counts[slow, start + w] = to_whole(stored) & 0xFFFF if counts.itemsize == 2 else to_whole(stored)
     return photons, overloads
