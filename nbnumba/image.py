@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ class Image:
         Of a detector of several panels the first axis counts them; smaller panels are padded with 0.
     experiment : ExperimentRecord
         Its `detector.panels` tell where every pixel is (`Panel.position`).
-    statistics : Statistics
+    omega_sum : float [sr]
+        Solid angle over pixels, sub-pixels and layers.
     backend : str
         What rendered it, "cpu" or "cuda".
     precision : str
@@ -73,7 +75,7 @@ class Image:
 
     array: NDArray[np.float32]
     experiment: ExperimentRecord
-    statistics: Statistics
+    omega_sum: float
     backend: str
     precision: str
     threads: int
@@ -81,6 +83,11 @@ class Image:
     latch: int
     seconds: float
     evaluated_steps: int
+
+    @functools.cached_property
+    def statistics(self) -> Statistics:
+        """What C's report says about the image, worked out when it is first asked for."""
+        return _statistics(self.experiment, self.array, self.omega_sum, self.threads)
 
     def __repr__(self) -> str:
         size = " x ".join(str(axis) for axis in self.array.shape)
@@ -155,7 +162,7 @@ class Image:
         return noise.counts.reshape(self.array.shape).astype(np.int32, copy=False)
 
 
-def statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
+def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
     """Work out the numbers of C's report (nanoBragg.c:3048-3130).
 
     Parameters

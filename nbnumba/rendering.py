@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .arguments import one_of, whole
 from .experiment import ExperimentRecord
-from .image import Image, statistics
+from .image import Image
 from .notices import Notify
 from .scene import NEVER, Scene, build_scene
 
@@ -171,7 +171,7 @@ def _image(
     return Image(
         array=array,
         experiment=experiment,
-        statistics=statistics(experiment, array, sum(panel.solid_angle for panel in rendered), first.threads),
+        omega_sum=sum(panel.solid_angle for panel in rendered),
         backend=first.backend,
         precision=first.precision,
         threads=first.threads,
