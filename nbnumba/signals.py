@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -41,6 +41,7 @@ class _Ear:
         self.ended = False  # a second signal would cut the cleaning up short; Ctrl-C may
         self.waiting = 0  # blocks of `signals_wait` that are open
         self.late: int | None = None  # the signal that came meanwhile
+        self.hook_before: Callable[[sys.UnraisableHookArgs], Any] = sys.unraisablehook
 
     def hear(self, number: int, frame: FrameType | None = None) -> None:
         """Raise what a signal stands for, now or when it no longer has to wait."""
@@ -52,15 +53,49 @@ class _Ear:
             self.ended = True
             raise Ended(number)
 
-    def hear_again(self, number: int) -> None:
-        """Let a signal come once more in a moment."""
+    def hear_again(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Let a signal come once more that came where Python drops exceptions, while it freed an object for example."""
+        error = unraisable.exc_value
+        if not isinstance(error, (Ended, KeyboardInterrupt)):
+            self.hook_before(unraisable)
+            return
         self.ended = False
+        number = error.number if isinstance(error, Ended) else signal.SIGINT
         again = threading.Timer(_MOMENT, _thread.interrupt_main, (number,))
         again.daemon = True
         again.start()
 
+    def listen(self) -> None:
+        """Hear of exceptions that are dropped."""
+        self.ended = False
+        self.hook_before = sys.unraisablehook
+        sys.unraisablehook = self.hear_again
+
+    def turn_away(self) -> None:
+        """Undo `listen`."""
+        sys.unraisablehook = self.hook_before
+
 
 _ear = _Ear()
+
+
+def hear_in_worker(number: int, when_idle: Callable[[], None]) -> None:
+    """Let a signal raise `Ended` in this process from now on, after a look whether there is anything to clean up.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+    when_idle : callable
+        Is called first, and does not return where the process can end at once.
+    """
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        when_idle()
+        _ear.hear(number)
+
+    _ear.listen()
+    signal.signal(number, hear)
 
 
 @contextlib.contextmanager
@@ -96,19 +131,7 @@ def ending_signals_raise() -> Iterator[None]:
     usual[signal.SIGINT] = signal.default_int_handler
     before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
 
-    def dropped(unraisable: sys.UnraisableHookArgs) -> None:
-        """Raise again what came where Python drops exceptions, while it freed an object for example."""
-        error = unraisable.exc_value
-        if isinstance(error, Ended):
-            _ear.hear_again(error.number)
-        elif isinstance(error, KeyboardInterrupt):
-            _ear.hear_again(signal.SIGINT)
-        else:
-            hook_before(unraisable)
-
-    hook_before = sys.unraisablehook
-    sys.unraisablehook = dropped
-    _ear.ended = False
+    _ear.listen()
     for number in before:
         signal.signal(number, _ear.hear)
     try:
@@ -116,4 +139,4 @@ def ending_signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        sys.unraisablehook = hook_before
+        _ear.turn_away()

@@ -14,11 +14,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from types import FrameType
 from typing import Any
 
 from ..errors import EngineError
-from ..signals import Ended
+from ..signals import Ended, hear_in_worker
 from .engines import GO_ON, Pool
 from .shares import Sharing, perform
 
@@ -180,7 +179,7 @@ def _begin(numbers: Any) -> None:
         _name = str(numbers.value)
         numbers.value += 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end)
+    hear_in_worker(signal.SIGTERM, _end_if_idle)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -197,11 +196,9 @@ def _work(sharing: Sharing, function: Callable[..., Any], arguments: tuple[Any, 
         _busy = False
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end_if_idle() -> None:
     if not _busy:
-        os._exit(128 + number)
-    signal.signal(number, signal.SIG_IGN)  # a second one would cut the cleaning up short
-    raise Ended(number)
+        os._exit(128 + signal.SIGTERM)
 
 
 def _end_with_parent() -> None:

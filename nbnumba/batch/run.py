@@ -184,7 +184,12 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
             path.unlink(missing_ok=True)
         _note_space(batch, missing, tell)
         start = time.perf_counter()
-        _render(batch, missing, log, tell)
+        try:
+            _render(batch, missing, log, tell)
+        except BaseException:
+            if batch.request.engine == "local":  # whose processes have all ended; others may still be at work
+                remove_leftovers(batch.folder)
+            raise
         remove_leftovers(batch.folder)  # of workers that died, whose files others have made
         log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
     for path in lacking:
