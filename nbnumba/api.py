@@ -17,6 +17,7 @@ from . import keywords as kw
 from .dialect import parse, with_choices, with_whole_paths
 from .errors import FileError, InputError
 from .experiment import ExperimentRecord
+from .keyword_values import number_as_word
 from .keywords import Keywords
 from .notices import Notify
 from .resolve import resolve
@@ -284,7 +285,7 @@ def _word(item: object) -> str:
     """Return a word of a command line; paths and numbers become one."""
     if isinstance(item, (str, os.PathLike)) and isinstance(word := os.fspath(item), str):
         return word
-    return kw.number_as_word("the command line", item)
+    return number_as_word("the command line", item)
 
 
 def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import copy
 import difflib
 import math
-import numbers
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .errors import InputError
+from .keyword_values import array_of_numbers, number_as_word, path_as_word, plain, three_by_three, words_of_value
 from .options import find
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 Path = str | os.PathLike[str]
 Three = Sequence[float]
@@ -237,6 +235,7 @@ _SPREAD_OUT: dict[str, dict[int, tuple[str, ...]]] = {
 }
 
 _CONVENTIONS = {name: f"-{name}" for name in ("mosflm", "denzo", "adxv", "xds", "dials")}
+_TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 _SHAPES = {"square": "-square_xtal", "round": "-round_xtal", "gauss": "-gauss_xtal", "tophat": "-tophat_spots"}
 
 
@@ -324,19 +323,19 @@ def _check(given: dict[str, Any]) -> None:
 def _words(name: str, value: Any) -> list[str]:
     """Return the words of one keyword."""
     if name in _SWITCHES:
-        value = _plain(value)
+        value = plain(value)
         if not isinstance(value, bool):
             raise InputError(f"{name}: {value!r} is not allowed; allowed: True or False")
         option = _SWITCHES[name][not value]
         return [] if option is None else [option]
     if name in _SPREAD_OUT:
-        values = _texts(name, value)
+        values = words_of_value(name, value)
         options = _SPREAD_OUT[name].get(len(values))
         if options is None:
             counts = " or ".join(str(count) for count in _SPREAD_OUT[name])
             raise InputError(f"{name}: {len(values)} values; allowed: {counts}")
         return [word for pair in zip(options, values, strict=True) for word in pair]
-    values = _texts(name, value)
+    values = words_of_value(name, value)
     option = _PLAIN[name]
     found = find(option)
     assert found is not None
@@ -351,42 +350,6 @@ def _words(name: str, value: Any) -> list[str]:
     return [option, *values]
 
 
-def _texts(name: str, value: Any) -> list[str]:
-    """Return a value, or several, as words of a command line that are read back to the same number."""
-    value = _plain(value)
-    if isinstance(value, (str, os.PathLike)):
-        return [_name(name, value)]
-    if isinstance(value, (bytes, bytearray, Mapping, Set)):
-        raise InputError(f"{name}: {value!r} is not allowed; allowed: a number, a name, or numbers in their order")
-    values = list(value) if isinstance(value, Iterable) else [value]
-    return [number_as_word(name, item) for item in values]
-
-
-def number_as_word(name: str, value: Any) -> str:
-    """Return a number as a word that is read back to the same number; raise InputError for anything else."""
-    value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
-        raise InputError(f"{name}: {value!r} is not a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{name}: {number} is not a finite number")
-    return str(int(value)) if isinstance(value, numbers.Integral) else repr(number)
-
-
-def _plain(value: Any) -> Any:
-    """Return Python's own number for a scalar or an array without axes, anything else as it is."""
-    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
-
-
-def _name(name: str, value: Any) -> str:
-    if isinstance(value, (str, os.PathLike)) and isinstance(text := os.fspath(value), str):
-        return text
-    raise InputError(f"{name}: {value!r} is not a name; allowed: str or a path")
-
-
 def _choice(names: dict[str, str]) -> Callable[[str, dict[str, Any]], list[str]]:
     def words(name: str, given: dict[str, Any]) -> list[str]:
         if not isinstance(given[name], str) or given[name] not in names:
@@ -397,7 +360,7 @@ def _choice(names: dict[str, str]) -> Callable[[str, dict[str, Any]], list[str]]
 
 
 def _A_matrix(name: str, given: dict[str, Any]) -> list[str]:
-    return ["-A_matrix", *(number_as_word(name, value) for value in _three_by_three(name, given[name]).T.ravel())]
+    return ["-A_matrix", *(number_as_word(name, value) for value in three_by_three(name, given[name]).T.ravel())]
 
 
 def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
@@ -405,7 +368,7 @@ def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
 
     from .lattice import complete_cell, upright_reciprocal
 
-    U = _three_by_three(name, given[name])
+    U = three_by_three(name, given[name])
     # Of six decimals, as people paste them; what follows takes the matrix as it is.
     if not (np.abs(U @ U.T - np.eye(3)).max() < 1e-5 and np.linalg.det(U) > 0.0):
         raise InputError("U_matrix: is not a rotation; its columns must be unit vectors at right angles, right-handed")
@@ -418,35 +381,12 @@ def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     return ["-A_matrix", *(repr(float(value)) for value in (U @ B).T.ravel())]
 
 
-_TABLE = "a file name, or (n, 4), rows of h, k, l, F"
-
-
-def array_of_numbers(name: str, value: Any, allowed: str) -> NDArray[np.float64]:
-    """Return a copy of an array of real numbers as float64, or raise InputError."""
-    import numpy as np
-
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind in "iufO":
-            return array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{name}: is not an array of numbers; allowed: {allowed}")
-
-
-def _three_by_three(name: str, value: Any) -> NDArray[np.float64]:
-    matrix = array_of_numbers(name, value, "(3, 3)")
-    if matrix.shape != (3, 3):
-        raise InputError(f"{name}: has the shape {matrix.shape}; allowed: (3, 3)")
-    return matrix
-
-
 def _cell(name: str, given: dict[str, Any]) -> list[str]:
     return [] if "U_matrix" in given else _words(name, given[name])  # U_matrix says it all
 
 
 def _hkl(name: str, given: dict[str, Any]) -> list[str]:
-    return [] if is_table(given[name]) else ["-hkl", _name(name, given[name])]
+    return [] if is_table(given[name]) else ["-hkl", path_as_word(name, given[name])]
 
 
 _SPECIAL: dict[str, Callable[[str, dict[str, Any]], list[str]]] = {

@@ -8,6 +8,15 @@ import sys
 
 import pytest
 
+# What every script ends with: its `work` is done as the program does it, and the exit status printed.
+END = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with ending_signals_raise():
+    status = exit_status(work)
+print(status)
+"""
+
 # The signal comes while an object is freed, where Python drops exceptions.
 SCRIPT = """
 import os, signal, sys, time
@@ -25,25 +34,20 @@ def work():
         time.sleep(0.01)
     return 0
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
-with ending_signals_raise():
-    status = exit_status(work)
-print(status)
 """
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_that_is_dropped_is_raised_again(number: int, status: int) -> None:
     script = SCRIPT.format(number=int(number))
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=60)
     assert ran.stdout == f"{status}\n", ran.stderr
     assert "Exception ignored" not in ran.stderr
 
 
 def test_other_exceptions_that_are_dropped_are_told_as_ever() -> None:
     script = SCRIPT.replace("os.kill(os.getpid(), {number})", "raise ValueError('told')").replace("1000", "1")
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "0\n"
     assert "ValueError: told" in ran.stderr
 
@@ -61,16 +65,11 @@ def work():
         print("outer", end=" ")
     print("never")
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
-with ending_signals_raise():
-    status = exit_status(work)
-print(status)
 """
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_can_be_kept_waiting(number: int, status: int) -> None:
     script = WAITING.format(number=int(number))
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=60)
     assert ran.stdout == f"inner outer {status}\n", ran.stderr

@@ -143,26 +143,38 @@ def count_by_inversion(mean, seed, image, pixel):
     return count
 
 
+@strict_physics
+def hat(mean):
+    """Constants of the wider distribution that `propose` draws from (Hörmann's PTRS)."""
+    b = 0.931 + rounded_product(2.53, math.sqrt(mean))
+    a = rounded_product(0.02483, b) - 0.059
+    return a, b, 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2.0)
+
+
+@strict_physics
+def propose(mean, constants, seed, image, pixel, draw):
+    """Propose a count, and the level that its probability must reach: 0 where it is accepted, 2 where it is not."""
+    a, b, inverse_alpha, surely = constants
+    u, v = two_fractions(seed, image, pixel, draw)
+    u -= 0.5
+    reach = 0.5 - abs(u)
+    count = floor(rounded_product(2.0 * a / reach + b, u) + mean + 0.43)
+    if reach >= 0.07 and v <= surely:
+        return count, 0.0
+    if count < 0.0 or (reach < 0.013 and v > reach):
+        return count, 2.0
+    return count, v * inverse_alpha / (a / (reach * reach) + b)
+
+
 @strict_inner
 def count_by_rejection(mean, seed, image, pixel):
-    """Draw from a wider distribution until a draw is accepted (Hörmann's PTRS)."""
-    root = math.sqrt(mean)
-    b = 0.931 + rounded_product(2.53, root)
-    a = rounded_product(0.02483, b) - 0.059
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    ceiling = 0.9277 - 3.6224 / (b - 2.0)
+    """Draw from a wider distribution until a draw is accepted."""
+    constants = hat(mean)
     draw = np.uint64(0)
     while True:
-        u, v = two_fractions(seed, image, pixel, draw)
+        count, level = propose(mean, constants, seed, image, pixel, draw)
         draw += np.uint64(1)
-        u -= 0.5
-        reach = 0.5 - abs(u)
-        count = floor(rounded_product(2.0 * a / reach + b, u) + mean + 0.43)
-        if reach >= 0.07 and v <= ceiling:
-            return count
-        if count < 0.0 or (reach < 0.013 and v > reach):
-            continue
-        if v * inverse_alpha / (a / (reach * reach) + b) <= probability(count, mean):
+        if level == 0.0 or (level <= 1.0 and level <= probability(count, mean)):
             return count
 
 

@@ -13,11 +13,12 @@ from .c_random import ceiling, to_whole
 from .counter_random import (
     NOISELESS_FROM,
     REJECTION_FROM,
+    hat,
     poisson_count,
     probability,
+    propose,
     two_fractions,
 )
-from .elementary import floor, rounded_product
 from .functions import exp_minus
 from .jit import strict, strict_inner
 
@@ -45,23 +46,16 @@ def by_inversion(mean, u, p):
 
 @strict_inner
 def by_rejection(mean, seed, image, pixel):
-    """Draw as `count_by_rejection` does; what leads to the count has the same roundings."""
-    root = math.sqrt(mean)
-    b = 0.931 + rounded_product(2.53, root)
-    a = rounded_product(0.02483, b) - 0.059
-    surely = 0.9277 - 3.6224 / (b - 2.0)
+    """Draw as `count_by_rejection` does, with a quicker look at most probabilities."""
+    constants = hat(mean)
     draw = np.uint64(0)
     while True:
-        u, v = two_fractions(seed, image, pixel, draw)
+        count, level = propose(mean, constants, seed, image, pixel, draw)
         draw += np.uint64(1)
-        u -= 0.5
-        reach = 0.5 - abs(u)
-        count = floor(rounded_product(2.0 * a / reach + b, u) + mean + 0.43)
-        if reach >= 0.07 and v <= surely:
+        if level == 0.0:
             return count
-        if count < 0.0 or (reach < 0.013 and v > reach):
+        if level > 1.0:
             continue
-        level = v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (reach * reach) + b)
         if mean < _QUICK_BELOW and count < _LOG_FACTORIAL.shape[0]:
             quick = math.exp(count * math.log(mean) - mean - _LOG_FACTORIAL[int(count)])
             if level < quick * (1.0 - MARGIN):
