@@ -26,7 +26,6 @@ class PackedScene(NamedTuple):
     mask: NDArray[np.uint8]
     sources: NDArray[np.float64]
     orientations: NDArray[np.float64]
-    table: NDArray[np.float64]
     flat: NDArray[np.float64]  # the table in one dimension
 
 
@@ -45,4 +44,4 @@ def pack(scene: Scene) -> PackedScene:
     numbers = np.zeros(1, dtype=record)
     for name, value in fields.items():
         numbers[name][0] = value
-    return PackedScene(numbers, scene.mask, scene.sources, scene.orientations, scene.table, scene.table.reshape(-1))
+    return PackedScene(numbers, scene.mask, scene.sources, scene.orientations, scene.table.reshape(-1))
