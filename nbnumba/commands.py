@@ -194,12 +194,18 @@ def compare_traces(
     return 1 if comparison.differences else 0
 
 
-@app.command("random-orientation", help=_help("random-orientation"))
+@app.command("random-orientation", help=_help("random-orientation"), context_settings=_OUR_WORDS)
 def random_orientation(
-    cell: Annotated[
-        tuple[str, str, str, str, str, str],
-        typer.Option("-cell", "--cell", metavar="A B C AL BE GA", help="Unit cell, lengths (A) and angles (deg)."),
+    first: Annotated[
+        str,
+        typer.Option(
+            "-cell",
+            "--cell",
+            metavar="A B C AL BE GA",
+            help="Unit cell, 1 to 6 numbers, lengths (A) and angles (deg); missing lengths are A, missing angles 90.",
+        ),
     ],
+    others: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     seed: Annotated[
         int | None,
         typer.Option("-seed", "--seed", metavar="N", help="Of the orientation, at least 0 (default: the time)."),
@@ -216,9 +222,10 @@ def random_orientation(
     from . import random_orientation as orientations
     from .noise import seed_from_time
 
+    cell = orientations.cell_of_words([first, *(others or [])])
     drawn = seed is None
     number = seed_from_time() if seed is None else seed
-    orientation = orientations.random_orientation(orientations.cell_of_words(cell), wavelength, number)
+    orientation = orientations.random_orientation(cell, wavelength, number)
     if out is not None:
         orientations.write_orientation(orientation, out)
         print(f"{out}: orientation of seed {number}; render it with -mat {out} -lambda {wavelength:.10g}")

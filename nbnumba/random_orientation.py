@@ -55,17 +55,25 @@ def _columns(values: tuple[float, ...] | Array, digits: int) -> str:
 
 
 def cell_of_words(words: Sequence[str]) -> tuple[float, ...]:
-    """Return the numbers that were typed.
+    """Return the cell that was typed, six numbers: missing lengths are the first, missing angles 90, as of -cell.
 
     Raises
     ------
     InputError
-        When a word is no number.
+        When a word is no number, or there are more than six.
     """
+    allowed = "1 to 6 numbers, lengths [A] and angles [deg]"
     for word in words:
-        if not re.fullmatch(NUMBER, word, re.ASCII):
-            raise InputError(f"-cell: {quote(word)} is not a number; allowed: 3 lengths [A] and 3 angles [deg]")
-    return tuple(map(float, words))
+        if re.fullmatch(NUMBER, word, re.ASCII):
+            continue
+        if word.startswith("-") and word is not words[0]:
+            raise InputError(f"random-orientation: no such option: {word}; random-orientation --help lists them all")
+        raise InputError(f"-cell: {quote(word)} is not a number; allowed: {allowed}")
+    if len(words) > 6:
+        raise InputError(f"-cell: {len(words)} numbers: {' '.join(words)}; allowed: {allowed}")
+    cell = [float(word) for word in words]
+    lengths, angles = cell[:3], cell[3:]
+    return (*lengths, *[cell[0]] * (3 - len(lengths)), *angles, *[90.0] * (3 - len(angles)))
 
 
 def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) -> Orientation:

@@ -113,6 +113,21 @@ def test_standard_output_and_two_dashes(capsys: pytest.CaptureFixture[str]) -> N
     assert told.err == ""
 
 
+@pytest.mark.parametrize(
+    ("typed", "cell"),
+    [
+        ("41", (41.0, 41.0, 41.0, 90.0, 90.0, 90.0)),
+        ("41 52.5", (41.0, 52.5, 41.0, 90.0, 90.0, 90.0)),
+        ("41 52.5 73.25 85", (41.0, 52.5, 73.25, 85.0, 90.0, 90.0)),
+    ],
+)
+def test_what_is_missing_in_a_cell_is_as_of_the_option_cell(
+    typed: str, cell: tuple[float, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["random-orientation", "-cell", *typed.split(), "-seed", "5"]) == 0
+    assert capsys.readouterr().out == random_orientation(cell, 1.0, 5).text()
+
+
 def test_a_seed_from_the_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(WORDS.split()) == 0
     told = capsys.readouterr()
@@ -126,10 +141,13 @@ def test_a_seed_from_the_time_is_told(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("-cell 41 52 73 85 95 -o", r"-cell: '-o' is not a number"),
-        ("-cell 41 52 73 85 95", r"random-orientation: Option '-cell' requires 6 arguments\."),
+        ("-cell 41 52 73 85 95 -o", r"random-orientation: Option '-o' requires an argument\."),
+        ("-cell 41 52 73 85 95 90 7", r"-cell: 7 numbers: 41 52 73 85 95 90 7; allowed: 1 to 6 numbers, lengths"),
         ("", r"random-orientation: Missing option '--?cell'"),
-        ("-cell 41 52 73 85 95 x", r"-cell: 'x' is not a number; allowed: 3 lengths \[A\] and 3 angles \[deg\]$"),
+        (
+            "-cell 41 52 73 85 95 x",
+            r"-cell: 'x' is not a number; allowed: 1 to 6 numbers, lengths \[A\] and angles \[deg\]$",
+        ),
         ("-cell 41 52 -73 85 95 90", r"-cell: 41 52 -73 85 95 90; lengths \[A\] and angles \[deg\] must be greater"),
         ("-cell 41 nan 73 85 95 90", r"-cell: 'nan' is not a number"),
         ("-cell 41 52 73 0 95 90", r"-cell: 41 52 73 0 95 90; lengths"),
