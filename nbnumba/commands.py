@@ -205,7 +205,7 @@ def random_orientation(
             help="Unit cell, 1 to 6 numbers, lengths (A) and angles (deg); missing lengths are A, missing angles 90.",
         ),
     ],
-    others: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)] = None,
+    others: Annotated[list[str] | None, typer.Argument(metavar="B C AL BE GA", hidden=True)] = None,
     seed: Annotated[
         int | None,
         typer.Option("-seed", "--seed", metavar="N", help="Of the orientation, at least 0 (default: the time)."),

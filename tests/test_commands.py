@@ -92,7 +92,7 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
         ("noise -seed 5", 2, "noise: needs one float image, got 0: none"),
         ("noise f.bin g.bin", 2, "noise: needs one float image, got 2: f.bin g.bin"),
         ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
-        ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100"),
+        ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100; -detpixels_f"),
         ("noise g.bin -detpixels 8", 3, "g.bin: "),
         ("noise f.bin -detpixels 8 -threads 100000", 2, "-threads: 100000 is not between"),
         ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),

@@ -69,6 +69,7 @@ def read(path: PathLike, shape: tuple[int, int], option: str = "") -> NDArray[np
             found = file.seek(0, 2)
     if found != expected:
         raise InputError(
-            f"{label(option, path)}: holds {found} bytes; {n_fast} x {n_slow} pixels of float32 take {expected}"
+            f"{label(option, path)}: holds {found} bytes; {n_fast} x {n_slow} pixels of float32 take {expected}; "
+            "-detpixels_f and -detpixels_s say how many there are"
         )
     return np.frombuffer(data, dtype="<f4").astype(np.float32).reshape(shape)
