@@ -15,6 +15,7 @@ from .experiment import ExperimentRecord, Panel
 from .frames import to_mcstas
 from .io import geom, xds_inp
 from .io.atomic import PathLike, whole_file
+from .lattice import cell_of_vectors
 from .nexus_output import camera_length, panel_rows
 from .notices import Notify
 from .pixels import SATURATION, saturation_value
@@ -199,6 +200,7 @@ def write_xds_inp(
         remarks.append("XDS reads whole numbers; these pixels are float32.")
     known = bool(np.all(np.isfinite(crystal.real_space)))
     real = crystal.real_space * 1e10
+    lengths, angles = cell_of_vectors(real)
     fields = xds_inp.XdsFields(
         template=template,
         images=images,
@@ -220,7 +222,7 @@ def write_xds_inp(
         thickness=detector.layers * detector.layer_step if detector.thickness > 0.0 else 0.0,
         absorption=max(detector.mu, 0.0),
         real_space_A=real @ frame.T if known else None,
-        cell=_cell(real) if known else None,
+        cell=np.concatenate([lengths, np.degrees(angles)]) if known else None,
     )
     _write(path, xds_inp.text(fields, remarks))
 
@@ -243,13 +245,6 @@ def name_template(image_name: str) -> tuple[str, list[str]]:
 
 def _middle(panel: Panel) -> Array:
     return panel.origin + 0.5 * panel.pixel_size * (panel.n_fast * panel.fast + panel.n_slow * panel.slow)
-
-
-def _cell(real_A: Array) -> Array:
-    """Return the cell of a, b and c [Angstrom, deg]."""
-    lengths = np.linalg.norm(real_A, axis=1)
-    cosines = [real_A[i] @ real_A[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    return np.concatenate([lengths, np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))])
 
 
 def _name_of_ours(wanted: Path, other: Path, marker: str, notify: Notify) -> Path | None:

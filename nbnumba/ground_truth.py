@@ -12,8 +12,8 @@ import numpy as np
 from . import __version__
 from .experiment import ExperimentRecord
 from .frames import to_imgcif
-from .lattice import upright_reciprocal
-from .vectors import Array, length
+from .lattice import cell_of_vectors, upright_reciprocal
+from .vectors import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,7 @@ def ground_truth(
     # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
     real_A = crystal.real_space * 1e10
     A = np.asarray(np.linalg.inv(real_A), dtype=np.float64)
-    lengths = np.array([length(row) for row in real_A])
-    angles = np.array([_angle(real_A[i], real_A[j]) for i, j in ((1, 2), (0, 2), (0, 1))])
+    lengths, angles = cell_of_vectors(real_A)
     B = upright_reciprocal(lengths, angles).T
     return GroundTruth(
         command=shlex.join(command),
@@ -123,7 +122,3 @@ def ground_truth(
         noise_rng=noise_rng,
         noise_number=noise_number,
     )
-
-
-def _angle(u: Array, v: Array) -> float:
-    return math.acos(max(-1.0, min(1.0, float(np.dot(u, v)) / (length(u) * length(v)))))

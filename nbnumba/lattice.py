@@ -111,6 +111,17 @@ def reciprocal_from_cell(lengths_A: Array, angles: Array) -> Array:
     )
 
 
+def cell_of_vectors(real: Array) -> tuple[Array, Array]:
+    """Return the lengths and the angles [rad] of three vectors a, b, c, rows in any unit of length; each (3,).
+
+    Unlike the angles of `lattice_from_reciprocal`, which are C's, these need no reciprocal vectors.
+    """
+    lengths = np.linalg.norm(real, axis=1)
+    unit = real / lengths[:, None]
+    cosines = [unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]]
+    return lengths, np.arccos(np.clip(cosines, -1.0, 1.0))
+
+
 def upright_reciprocal(lengths_A: Array, angles: Array) -> Array:
     """Reciprocal vectors of a cell with a* along x and b* in the xy plane: the matrix B of Busing and Levy, transposed.
 

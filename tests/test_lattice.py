@@ -18,3 +18,5 @@ def test_upright_reciprocal_has_the_cell(cell: tuple[float, ...]) -> None:
     np.testing.assert_allclose(np.linalg.norm(real, axis=1), lengths, rtol=1e-13)  # rounding of two inverses
     cosines = (real @ real.T) / np.outer(lengths, lengths)
     np.testing.assert_allclose(np.arccos(cosines[[1, 0, 0], [2, 2, 1]]), angles, rtol=1e-13)
+    for found, expected in zip(lattice.cell_of_vectors(real), (lengths, angles), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)

@@ -12,7 +12,7 @@ import numpy as np
 from ..dialect import parse
 from ..errors import InputError, NbnumbaError
 from ..experiment import ExperimentRecord
-from ..lattice import upright_reciprocal
+from ..lattice import cell_of_vectors, upright_reciprocal
 from ..resolve import resolve
 from ..rotations import random_rotation
 from ..vectors import Array
@@ -239,9 +239,7 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
 def _stretched(vectors: Array, factors: Array) -> Array:
     """Return the reciprocal vectors of a cell of other lengths, the same angles and the same orientation."""
     real = np.linalg.inv(vectors.T)
-    lengths = np.linalg.norm(real, axis=1)
-    unit = real / lengths[:, None]
-    angles = np.arccos([np.clip(unit[i] @ unit[j], -1.0, 1.0) for i, j in ((1, 2), (0, 2), (0, 1))])
+    lengths, angles = cell_of_vectors(np.asarray(real, dtype=np.float64))
     upright = upright_reciprocal(lengths, angles)
     turn = np.linalg.solve(upright, vectors)  # rows: vectors = upright @ turn
     return np.asarray(upright_reciprocal(lengths * factors, angles) @ turn)
