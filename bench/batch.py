@@ -52,12 +52,12 @@ class Speed:
 def measure(row: Row, folder: Path, threads: int, rounds: int) -> dict[str, list[Speed]]:
     """Time the kernel alone, on scenes that are ready, and the whole batch, in turn."""
     from nbnumba import kernels
-    from nbnumba.batch.base import base_of
     from nbnumba.batch.chunk import ChunkTask, render_chunk
-    from nbnumba.batch.draw import draw, image_experiment
-    from nbnumba.batch.shares import Share, use_share
+    from nbnumba.batch.executors.resources import Share, use_share
+    from nbnumba.batch.reference import base_of
+    from nbnumba.batch.sample import draw, image_experiment
     from nbnumba.batch.spec import read_spec
-    from nbnumba.scene import build_scene
+    from nbnumba.experiment.scene import build_scene
 
     path = folder / "bench.toml"
     lines = [f'command = "{row.command}"', f"count = {row.images}", f"images_per_file = {row.images}", "seed = 1"]

@@ -73,7 +73,8 @@ def sum_ptx(variant: tuple[int, int, bool, bool], capability: Capability) -> str
     """Compile a sum kernel: shape, look-up, compound, single precision."""
     import numba
 
-    from nbnumba.kernels import cuda, pixel
+    from nbnumba.kernels import pixel
+    from nbnumba.kernels.cuda import kernel as cuda
 
     chosen = pixel.Variant(*variant)
     cell = numba.float32 if chosen.single and chosen.look_up == pixel.NEAREST else numba.float64
@@ -86,7 +87,7 @@ def search_ptx(shape: int, capability: Capability) -> str:
     """Compile the search for the interpolation latch."""
     import numba
 
-    from nbnumba.kernels import cuda
+    from nbnumba.kernels.cuda import kernel as cuda
 
     common, launch = _arguments()
     return ptx(cuda.search_kernel(shape), (*common, *launch, numba.int64[::1]), capability)
@@ -96,7 +97,7 @@ def noise_ptx(capability: Capability) -> str:
     """Compile the kernel that draws photon counts."""
     import numba
 
-    from nbnumba.kernels import cuda
+    from nbnumba.kernels.cuda import kernel as cuda
 
     real, whole, bits = numba.float64, numba.int64, numba.uint64
     signature = (
@@ -109,7 +110,7 @@ def fold_ptx(capability: Capability) -> str:
     """Compile the kernel that adds up many numbers."""
     import numba
 
-    from nbnumba.kernels import cuda
+    from nbnumba.kernels.cuda import kernel as cuda
 
     return ptx(cuda.fold_kernel(), (numba.float64[::1], numba.float64[::1]), capability)
 
@@ -127,10 +128,10 @@ def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the argument types that sum and search have in common: of the scene, and of a launch."""
     import numba
 
-    from nbnumba.dialect import parse
-    from nbnumba.kernels.packing import pack
-    from nbnumba.resolve import resolve
-    from nbnumba.scene import build_scene
+    from nbnumba.experiment.resolve import resolve
+    from nbnumba.experiment.scene import build_scene
+    from nbnumba.kernels.scene import pack
+    from nbnumba.parameters.parser import parse
 
     words = "-cell 50 60 70 90 90 90 -default_F 10 -lambda 1 -distance 100 -detpixels 8 -N 5 -nointerpolate"
     scene = build_scene(resolve(parse(words.split()).settings, lambda notice: None))

@@ -26,7 +26,7 @@ import numpy as np
 from . import cuda_compile, machine, matrix
 from .report import markdown
 
-sys.path.insert(0, str(matrix.ROOT / "tests"))
+sys.path.insert(0, str(matrix.ROOT / "tests" / "support"))
 
 PRECISIONS = {"double": "cuda", "mixed": "cuda-mixed"}
 LANES = 128  # of float32 on a multiprocessor; those of float64 are fewer by the GPU's ratio
@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="file for the figures; - for none")
     options = parser.parse_args(arguments)
 
-    from nbnumba.info import info_lines
-    from nbnumba.kernels.cuda_driver import DeviceRenderer
+    from nbnumba.commandline.info import info_lines
+    from nbnumba.kernels.cuda.renderer import DeviceRenderer
 
     found: Results = {"info": info_lines(), "machine": machine.describe(machine.cores(), None)}
     print("\n".join(found["info"]))
@@ -78,9 +78,9 @@ def _report(title: str, checks: list[Results]) -> list[Results]:
 
 def _scene(words: list[str], folder: Path, pixels: int | None) -> Any:
     """Build the scene of a command line that runs in a folder, or a part of it about the middle."""
-    from nbnumba.dialect import parse
-    from nbnumba.resolve import resolve
-    from nbnumba.scene import build_scene
+    from nbnumba.experiment.resolve import resolve
+    from nbnumba.experiment.scene import build_scene
+    from nbnumba.parameters.parser import parse
 
     with contextlib.chdir(folder):
         scene = build_scene(resolve(parse([*words, "-nodump"]).settings, lambda notice: None))
@@ -101,7 +101,7 @@ def check_golden(renderers: dict[str, Any], options: argparse.Namespace) -> Iter
     """Compare every golden picture, `c` and `exact`, in both precisions."""
     import golden_runs
     import goldens
-    from gate import judge
+    from agreement import judge
 
     for name in goldens.names():
         if options.cases and options.cases not in name:
@@ -134,7 +134,7 @@ def check_golden(renderers: dict[str, Any], options: argparse.Namespace) -> Iter
 
 def check_noise(renderer: Any, options: argparse.Namespace) -> Results:
     """Draw a million means on both and compare every count."""
-    from nbnumba.noise import poisson_image_counter
+    from nbnumba.readout.poisson import poisson_image_counter
 
     side = 1000 if options.pixels is None else max(2, int(options.pixels**0.5))
     means = np.exp(np.random.default_rng(7).uniform(np.log(1e-4), np.log(1e9), (side, side))).astype(np.float32)
@@ -148,7 +148,7 @@ def check_noise(renderer: Any, options: argparse.Namespace) -> Results:
 
 def check_launches(renderers: dict[str, Any], options: argparse.Namespace) -> Iterator[Results]:
     """Render one picture by launches of all sizes, and many at a time: no bit may change."""
-    from nbnumba.kernels.cuda_driver import DeviceRenderer
+    from nbnumba.kernels.cuda.renderer import DeviceRenderer
 
     words = (
         "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 150 -detpixels 300 -pixel 0.5 -N 12 -mosaic 1 "
@@ -210,7 +210,7 @@ def _time(renderer: Any, scene: Any, options: argparse.Namespace) -> Results:
 
 def _against_bound(row: Results, scene: Any, gpu: Any, precision: str) -> Results:
     """Compare the rate with what the float64 units could issue, where the inner loop is all that counts."""
-    from nbnumba.kernels.cuda_plan import choose_variant
+    from nbnumba.kernels.cuda.plan import choose_variant
 
     rate = row["steps"] / max(statistics.median(row["kernel_seconds"]), 1e-9)
     if gpu.processors == 0:  # the simulator

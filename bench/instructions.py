@@ -23,7 +23,8 @@ def measure(repeats: int = 7) -> dict[str, Any]:
     import numba
     import numpy as np
 
-    from nbnumba.kernels import leaves, strip
+    from nbnumba.kernels.cpu import orientations as leaves
+    from nbnumba.kernels.cpu import strip
 
     scratch = np.random.default_rng(1).uniform(0.01, 0.49, strip.SCRATCH)
     n = strip.WIDTH

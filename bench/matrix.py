@@ -71,10 +71,10 @@ def _row(entry: dict[str, str]) -> Row:
 
 def supervisor_folder() -> Path:
     """Return the folder of the job that is not part of the repository, as the tests look for it."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     try:
-        from supervisor_data import supervisor_folder as folder  # type: ignore[import-not-found]
+        from large_job import supervisor_folder as folder  # type: ignore[import-not-found]
     finally:
-        sys.path.remove(str(ROOT / "tests"))
+        sys.path.remove(str(ROOT / "tests" / "support"))
     found: Path = folder()
     return found

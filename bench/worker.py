@@ -24,10 +24,10 @@ def render(words: list[str], threads: int, repeats: int, at_least: float = 0.3) 
     The first image is not timed: it loads or compiles the kernel. Images of a few milliseconds are repeated until
     `at_least` seconds have gone by.
     """
-    from nbnumba.dialect import parse
-    from nbnumba.rendering import simulate
-    from nbnumba.resolve import resolve
-    from nbnumba.scene import build_scene
+    from nbnumba.experiment.resolve import resolve
+    from nbnumba.experiment.scene import build_scene
+    from nbnumba.parameters.parser import parse
+    from nbnumba.render.renderer import simulate
 
     words = [*words, "-nodump"]
     experiment = resolve(parse(words).settings, lambda line: None)
@@ -53,12 +53,12 @@ def judge(words: list[str], reference: str, ours: str) -> dict[str, Any]:
     """Compare two float images of a command line by the gate of the tests."""
     import numpy as np
 
-    sys.path.insert(0, str(ROOT / "tests"))
-    from gate import judge as judged  # type: ignore[import-not-found]
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
+    from agreement import judge as judged  # type: ignore[import-not-found]
     from golden_runs import first_evaluated_pixel  # type: ignore[import-not-found]
 
-    from nbnumba.dialect import parse
-    from nbnumba.resolve import resolve
+    from nbnumba.experiment.resolve import resolve
+    from nbnumba.parameters.parser import parse
 
     experiment = resolve(parse([*words, "-nodump"]).settings, lambda line: None)
     panel = experiment.detector.panels[0]
@@ -98,7 +98,7 @@ def write_list(path: str, lines: int) -> dict[str, Any]:
 
 def read_list(path: str, small: str) -> dict[str, Any]:
     """Read a list of reflections, after a small one that loads the reader's compiled code."""
-    from nbnumba.io import hkl
+    from nbnumba.structure_factors import hkl_list as hkl
 
     hkl.read(small)
     before = _peak_mb()
@@ -136,9 +136,9 @@ def write_images(size: int, repeats: int) -> dict[str, Any]:
 
 def small_images(words: list[str], threads: int, seconds: float) -> dict[str, Any]:
     """Count the images that one process renders, with the experiment at hand and from the words of a command line."""
-    from nbnumba.dialect import parse
-    from nbnumba.rendering import simulate
-    from nbnumba.resolve import resolve
+    from nbnumba.experiment.resolve import resolve
+    from nbnumba.parameters.parser import parse
+    from nbnumba.render.renderer import simulate
 
     words = [*words, "-nodump"]
     experiment = resolve(parse(words).settings, lambda line: None)

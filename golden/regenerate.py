@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 GOLDEN = Path(__file__).resolve().parent
-sys.path.insert(0, str(GOLDEN.parent / "tests"))
+sys.path.insert(0, str(GOLDEN.parent / "tests" / "support"))
 
-from gate import judge  # noqa: E402
+from agreement import judge  # noqa: E402
 
 OUTPUTS = {"-floatfile": "float.bin", "-intfile": "int.img", "-pgmfile": "image.pgm"}
 PROVENANCE = "provenance.json"

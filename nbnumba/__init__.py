@@ -9,21 +9,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 __all__ = ["DeviceError", "Experiment", "FileError", "Image", "InputError", "Renderer", "__version__", "simulate"]
 
 if TYPE_CHECKING:
     from .api import Experiment
     from .errors import DeviceError, FileError, InputError
-    from .image import Image
-    from .rendering import Renderer, simulate
+    from .render.image import Image
+    from .render.renderer import Renderer, simulate
 
 _PLACES = {
     "Experiment": "api",
-    "Image": "image",
-    "Renderer": "rendering",
-    "simulate": "rendering",
+    "Image": "render.image",
+    "Renderer": "render.renderer",
+    "simulate": "render.renderer",
     "DeviceError": "errors",
     "FileError": "errors",
     "InputError": "errors",

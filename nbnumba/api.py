@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import keywords as kw
-from .dialect import parse, with_choices, with_whole_paths
 from .errors import FileError, InputError
-from .experiment import ExperimentRecord
+from .experiment.model import ExperimentRecord
+from .experiment.resolve import resolve
 from .keyword_values import number_as_word
 from .keywords import Keywords
-from .notices import Notify
-from .resolve import resolve
-from .settings import CommandLine, Engine, Semantics
-from .structure_factors import ReflectionTable
+from .parameters.parser import parse, with_choices, with_whole_paths
+from .parameters.settings import CommandLine, Engine, Semantics
+from .structure_factors.load import ReflectionTable
+from .util.notices import Notify
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
@@ -172,14 +172,14 @@ class Experiment(ExperimentRecord):
         InputError, FileError
             The file is missing or unreadable, or describes no experiment.
         """
-        from .io.reading import opened, read_text
+        from .io.opening import opened, read_text
 
         name = os.fspath(path)
         folder = Path(name).resolve().parent
         with opened(name, "") as file:
             hdf5 = file.read(len(_HDF5)) == _HDF5
         if hdf5:
-            from .io.nexus import read_command
+            from .io.nexus.read import read_command
 
             command = parse(_words(read_command(name)), folder)
             # Where a dump was read the command names it.
@@ -240,7 +240,7 @@ def _dump_to_read(command: CommandLine) -> str | None:
     """Return the dump that was asked for, which must be there; a Fdump.bin that lies about does not count."""
     if "-dump" not in command.used:
         return None
-    from .io.reading import opened
+    from .io.opening import opened
 
     with opened(str(command.settings.dump_file), "-dump"):
         return command.settings.dump_file
@@ -248,7 +248,7 @@ def _dump_to_read(command: CommandLine) -> str | None:
 
 def _table(rows: NDArray[np.float64], default_F: float) -> ReflectionTable:
     """Return reflections that are given as an array."""
-    from .io.index_box import LARGEST_F, IndexBox, inside
+    from .structure_factors.table import LARGEST_F, IndexBox, inside
 
     if rows.ndim != 2 or rows.shape[1] != 4 or len(rows) == 0:
         raise InputError(f"hkl: has the shape {rows.shape}; allowed: (n, 4), rows of h, k, l, F")

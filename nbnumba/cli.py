@@ -13,12 +13,12 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import FileError, InputError, NbnumbaError
-from .lacking import lacks_crystal, lacks_structure_factors
-from .notices import notice, say
-from .signals import Ended, ending_signals_raise
-from .usage import COMMANDS, USAGE, help_text
+from .experiment.required import lacks_crystal, lacks_structure_factors
+from .util.notices import notice, say
+from .util.signals import Ended, ending_signals_raise
+from .version import __version__
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE ended
@@ -91,7 +91,7 @@ def _run(words: list[str]) -> int:
 
 
 def _simulate(words: list[str]) -> int:
-    from .dialect import parse
+    from .parameters.parser import parse
 
     command = parse(words)
     for line in command.notices:
@@ -100,7 +100,7 @@ def _simulate(words: list[str]) -> int:
     if lacking:
         say(USAGE)
         raise InputError(lacking)
-    from .job import run
+    from .commandline.simulate import run
 
     run(command, notice)
     return 0
@@ -110,7 +110,7 @@ def _run_command(words: list[str]) -> int:
     """Run a sub-command, which Typer parses."""
     import typer
 
-    from .commands import app
+    from .commandline.commands import app
 
     end = words.index("--") if "--" in words else len(words)
     ours = ["--help" if word in _HELP else word for word in words[:end]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from .errors import InputError
 from .keyword_values import array_of_numbers, number_as_word, path_as_word, plain, three_by_three, words_of_value
-from .options import find
+from .parameters.table import find
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -366,7 +366,7 @@ def _A_matrix(name: str, given: dict[str, Any]) -> list[str]:
 def _U_matrix(name: str, given: dict[str, Any]) -> list[str]:
     import numpy as np
 
-    from .lattice import complete_cell, upright_reciprocal
+    from .crystal.lattice import complete_cell, upright_reciprocal
 
     U = three_by_three(name, given[name])
     # Of six decimals, as people paste them; what follows takes the matrix as it is.

@@ -56,7 +56,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and item.nodeid not in item.config.stash[_skipped]:
         report.outcome = "failed"
-        report.longrepr = f"skipped without @requires(...) of tests/requirements.py: {report.longrepr}"
+        report.longrepr = f"skipped without @requires(...) of tests/support/requirements.py: {report.longrepr}"
     return report
 
 
@@ -66,7 +66,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     report = yield
     if report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"module skipped without requires(...) of tests/requirements.py: {report.longrepr}"
+        report.longrepr = f"module skipped without requires(...) of tests/support/requirements.py: {report.longrepr}"
     return report
 
 

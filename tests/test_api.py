@@ -19,11 +19,11 @@ from random_keywords import FILES, OF_FILES_ELSEWHERE, makers, random_keywords
 
 import nbnumba
 from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
-from nbnumba.dialect import parse
 from nbnumba.example import INPUT_FILES
-from nbnumba.io import fdump
-from nbnumba.io.index_box import IndexBox
-from nbnumba.rotations import random_rotation
+from nbnumba.geometry.rotations import random_rotation
+from nbnumba.parameters.parser import parse
+from nbnumba.structure_factors import fdump
+from nbnumba.structure_factors.table import IndexBox
 
 SMALL = {"cell": (40.0, 50.0, 60.0, 80.0, 95.0, 100.0), "default_F": 40.0, "N": 3, "detpixels": 12, "pixel_mm": 1.0}
 
@@ -37,7 +37,7 @@ def small(**more: object) -> Experiment:
     return Experiment(**{**SMALL, **more})
 
 
-@pytest.mark.parametrize("module", [api, nbnumba.rendering, nbnumba.image])
+@pytest.mark.parametrize("module", [api, nbnumba.render.renderer, nbnumba.render.image])
 def test_examples_of_the_docstrings(module: object) -> None:
     assert doctest.testmod(module).failed == 0
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from requirements import ROOT, requires
 
-from nbnumba.dialect import parse
-from nbnumba.experiment import ExperimentRecord
-from nbnumba.rendering import simulate
-from nbnumba.resolve import resolve
-from nbnumba.scene import build_scene
+from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scene
+from nbnumba.parameters.parser import parse
+from nbnumba.render.renderer import simulate
 
 sys.path.insert(0, str(ROOT))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import nbnumba
-from nbnumba import cli, usage
+from nbnumba import cli
+from nbnumba.commandline import help as usage
 from nbnumba.errors import DeviceError, FileError, InputError
 
 pytestmark = pytest.mark.command_line

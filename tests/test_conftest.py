@@ -26,8 +26,11 @@ def test_passes():
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    for name in ("conftest.py", "requirements.py", "dxtbx_reader.py", "supervisor_data.py"):
-        shutil.copyfile(Path(__file__).parent / name, pytester.path / name)
+    here = Path(__file__).parent
+    for source in ("conftest.py", "support/requirements.py", "support/dxtbx_reader.py", "support/large_job.py"):
+        target = pytester.path / ("tests" if "/" in source else "") / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(here / source, target)
     shutil.copyfile(Path(__file__).parent.parent / "pyproject.toml", pytester.path / "pyproject.toml")
     return pytester
 

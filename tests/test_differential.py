@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 import random_commands
-from gate import judge
+from agreement import judge
 from reference import reference_picture
 
 from nbnumba import Experiment, simulate
-from nbnumba.dialect import parse
+from nbnumba.parameters.parser import parse
 
 pytestmark = pytest.mark.differential
 

@@ -9,7 +9,7 @@ import golden_runs
 import goldens
 import numpy as np
 import pytest
-from gate import Verdict, judge
+from agreement import Verdict, judge
 
 pytestmark = pytest.mark.golden
 

@@ -28,8 +28,8 @@ def copy(tmp_path: Path) -> Path:
     for name in CASES:
         shutil.copytree(GOLDEN / "cases" / name, golden / "cases" / name)
     shutil.copyfile(GOLDEN / "regenerate.py", golden / "regenerate.py")
-    (tmp_path / "tests").mkdir()
-    shutil.copyfile(ROOT / "tests" / "gate.py", tmp_path / "tests" / "gate.py")
+    (tmp_path / "tests" / "support").mkdir(parents=True)
+    shutil.copyfile(ROOT / "tests" / "support" / "agreement.py", tmp_path / "tests" / "support" / "agreement.py")
     return golden
 
 

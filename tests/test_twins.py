@@ -13,16 +13,16 @@ import goldens
 import numpy as np
 import pytest
 import simulated
-from gate import judge
-from requirements import requires
+from agreement import judge
+from requirements import ROOT, requires
 
 from nbnumba import cli, kernels
-from nbnumba.noise import poisson_image_counter
-from nbnumba.scene import NEVER
+from nbnumba.kernels.scene import NEVER
+from nbnumba.readout.poisson import poisson_image_counter
 
 pytestmark = [pytest.mark.twins, requires("CUDA package")]
 
-HERE = Path(__file__).resolve().parent
+SUPPORT = Path(__file__).resolve().parent / "support"
 GATES = {"double": "cuda", "mixed": "cuda-mixed"}
 
 # Whole numbers of 32 bits wrap around on purpose; NumPy's scalars, which stand for them on the simulator, warn.
@@ -34,7 +34,7 @@ SIMULATOR = {
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, **SIMULATOR, "PYTHONPATH": str(HERE.parent)}
+    return {**os.environ, **SIMULATOR, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def simulations(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     """Render everything in both precisions, in two processes."""
     processes = {
         precision: subprocess.Popen(
-            [sys.executable, str(HERE / "simulated.py"), precision, f"{precision}.npz"],
+            [sys.executable, str(SUPPORT / "simulated.py"), precision, f"{precision}.npz"],
             cwd=folder,
             env=environment(),
             stdout=subprocess.PIPE,

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NbnumbaError
-from ..experiment import ExperimentRecord
-from ..ground_truth import GroundTruth, ground_truth
-from ..notices import Notify
-from ..signals import signals_wait
+from ..experiment.ground_truth import GroundTruth, ground_truth
+from ..experiment.model import ExperimentRecord
+from ..util.notices import Notify
+from ..util.signals import signals_wait
 from . import labels, machine
-from .base import Base, base_of
-from .draw import draw, image_experiment, image_words
+from .executors.resources import own_share
 from .labels import Labels
-from .shares import own_share
+from .reference import Base, base_of
+from .sample import draw, image_experiment, image_words
 from .spec import Spec
 
 if TYPE_CHECKING:
-    from ..rendering import Renderer
+    from ..render.renderer import Renderer
 
 _MEMORY_SHARE = 0.5  # of the free memory, for images under way
 _BYTES_PER_PIXEL = 48  # of an image under way, working memory included
@@ -154,7 +154,7 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
 
 def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     """Write the file and return the labels of its images."""
-    from ..nexus_output import NexusWriter
+    from ..imagefiles.nexus import NexusWriter
 
     rows: list[Labels] = []
     images = task.spec.images_of(task.number)
@@ -185,7 +185,7 @@ class _Maker:
 
     def shots(self, images: Sequence[int]) -> Generator[_Shot, None, None]:
         """Yield the images in their order; what is under way ends when the iteration does."""
-        from ..rendering import Renderer
+        from ..render.renderer import Renderer
 
         width = self._width(len(images))
         spec = self._task.spec
@@ -223,7 +223,7 @@ class _Maker:
 
     def _backend(self) -> str:
         """Return what to render with; that there is no GPU need not be found out for every image."""
-        from ..kernels import cuda_device
+        from ..kernels.cuda import device as cuda_device
 
         wanted = self._task.spec.backend
         nothing_else = wanted == "auto" and self._device is None and not cuda_device.may_be_there()
@@ -231,7 +231,7 @@ class _Maker:
 
     def _width(self, images: int) -> int:
         """Return how many images to render at once."""
-        from ..io.index_box import free_memory
+        from ..structure_factors.table import free_memory
 
         pixels = sum(panel.n_slow * panel.n_fast for panel in self._base.experiment.detector.panels)
         free = free_memory()
@@ -288,8 +288,8 @@ def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number
     -----
     Drawn counts end at 2147483645, those of float32 images too.
     """
-    from ..noise import poisson_image_c, poisson_image_counter
-    from ..pixels import to_dtype
+    from ..readout.digitize import to_dtype
+    from ..readout.poisson import poisson_image_c, poisson_image_counter
 
     if seed is None:
         return to_dtype(photons, spec.dtype)

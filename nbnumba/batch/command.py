@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..notices import notice
+from ..util.notices import notice
 
 
 def batch(
@@ -69,7 +69,7 @@ def batch(
 
     Image i depends on the seed and i alone. What is interrupted goes on with --resume and loses nothing.
     """
-    from .engines import run_on_ranks
+    from .executors.open import run_on_ranks
     from .run import Request, run
 
     request = Request(spec, output, resume, dry_run, engine, scheduler, workers, threads)

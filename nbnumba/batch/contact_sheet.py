@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io.atomic import whole_file
-from ..io.preview import grey_values
+from ..io.png import grey_values
 
 MOST_IMAGES = 100
 _SIDE = 160  # pixels of an image in the picture, at most

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..experiment import ExperimentRecord
-from ..notices import Notify
-from ..signals import signals_wait
-from .base import Base
+from ..experiment.model import ExperimentRecord
+from ..util.notices import Notify
+from ..util.signals import signals_wait
 from .chunk import to_pixels
-from .draw import Draw, draw, image_experiment
+from .reference import Base
+from .sample import Draw, draw, image_experiment
 from .spec import Spec
 
 SHOWN = 5  # images
@@ -72,7 +72,7 @@ def _measure(
     spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, threads: int | None, notify: Notify
 ) -> tuple[float, float]:
     """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
-    from ..rendering import Renderer
+    from ..render.renderer import Renderer
 
     sampling, panel = experiment.sampling, experiment.detector.panels[0]
     fast_first, fast_last, slow_first, slow_last = sampling.roi
@@ -109,7 +109,7 @@ def compressed_share(pixels: NDArray[Any]) -> float:
     """Return what share of its size an image keeps in a file; it is compressed in memory."""
     import h5py
 
-    from ..io.image_filters import image_compression
+    from ..io.nexus.filters import image_compression
 
     if pixels.size == 0:
         return math.nan

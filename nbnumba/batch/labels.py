@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground_truth import GroundTruth
+from ..experiment.ground_truth import GroundTruth
 from ..io.atomic import whole_file
-from .draw import Draw
 from .machine import instruction_set, versions
+from .sample import Draw
 from .spec import Spec
 
 if TYPE_CHECKING:

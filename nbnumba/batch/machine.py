@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import socket
 
-from .. import __version__
+from ..version import __version__
 
 
 @functools.cache
@@ -21,7 +21,7 @@ def versions() -> dict[str, str]:
 def instruction_set(backend: str, device: int | None) -> str:
     """Name the processor or the GPU, such as `skylake-avx512/4f3a01bc`; the number stands for its instructions."""
     if backend == "cuda":
-        from ..kernels import cuda_device
+        from ..kernels.cuda import device as cuda_device
 
         gpu = cuda_device.choose(device)
         return f"{gpu.name}, compute capability {'.'.join(map(str, gpu.capability))}"

@@ -12,18 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..console import progress_bar
 from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
-from ..notices import Notify
-from ..settings import CommandLine, Output
-from ..signals import Ended
-from . import finish, state
-from .base import Base, base_of
+from ..parameters.settings import CommandLine, Output
+from ..util.console import progress_bar
+from ..util.notices import Notify
+from ..util.signals import Ended
+from . import folder as state
+from . import products as finish
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
-from .draw import draw, draw_value, image_experiment
-from .engines import Pool, check_engine, open_engine
 from .estimate import amount, dry_run_lines, duration
+from .executors.open import Pool, check_engine, open_engine
+from .reference import Base, base_of
+from .sample import draw, draw_value, image_experiment
 from .spec import Spec, placed, read_spec
 
 Log = Callable[[str], None]

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, NbnumbaError
-from ..options import GROUPS
-from ..pixels import DTYPES
-from ..settings import CommandLine, Semantics
-from . import document, table
-from .document import Document, Where, shown
-from .table import Row
-from .vary import KEYS, BadValue, Distribution, distribution
+from ..parameters.settings import CommandLine, Semantics
+from ..parameters.table import GROUPS
+from ..readout.digitize import DTYPES
+from . import csv_table as table
+from . import toml_file as document
+from .csv_table import Row
+from .distributions import KEYS, BadValue, Distribution, distribution
+from .toml_file import Document, Where, shown
 
 MAX_COUNT = 100_000_000
 MAX_SEED = 2**63 - 1
@@ -203,7 +204,7 @@ def parse_command(spec: Spec) -> CommandLine:
 
 
 def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
-    from ..dialect import parse
+    from ..parameters.parser import parse
 
     command = parse(words, folder)
     # A dump that an earlier run left behind is read only where the command names it, and none is written.
@@ -243,7 +244,7 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     for option in command.used:
         if option in _FORBIDDEN:
             raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
-    from ..lacking import lacks_crystal, lacks_structure_factors
+    from ..experiment.required import lacks_crystal, lacks_structure_factors
 
     lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
     if lacking:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FileError, InputError
-from ..notices import notice
+from ..util.notices import notice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..io.roi import Roi
+    from ..util.regions import Roi
     from .metrics import Metrics, Thresholds
     from .pair import LoadedImage, Pair
     from .run_other import Run
@@ -161,7 +161,7 @@ def _read(
     paths: list[str], size: tuple[int | None, int | None], numbers: tuple[int | None, int | None]
 ) -> tuple[LoadedImage, LoadedImage]:
     """Read both images."""
-    from .reading import Source, read_two
+    from .load import Source, read_two
 
     n_slow, n_fast = size
     if (n_slow is None) != (n_fast is None):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.roi import Roi, roi_slices
+from ..util.regions import Roi, roi_slices
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -16,12 +16,12 @@ import numpy as np
 
 import nbnumba
 
-from ..dialect import parse
 from ..errors import FileError, InputError
 from ..io import floatfile, smv
-from ..option_types import Kind, Option
-from ..settings import Settings
-from ..words import split
+from ..parameters.parser import parse
+from ..parameters.settings import Settings
+from ..parameters.tokens import split
+from ..parameters.types import Kind, Option
 from .pair import LoadedImage
 
 _LAST_LINES = 10  # of a program that failed

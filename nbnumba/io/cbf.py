@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..text import NUMBER
+from ..util.text import NUMBER
 from .atomic import PathLike, whole_file
-from .reading import label, opened
+from .opening import label, opened
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
 _START = b"\x0c\x1a\x04\xd5"  # stands before the pixels

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..text import quote
+from ..util.text import quote
 from .atomic import PathLike
-from .reading import label, read_text
+from .opening import label, read_text
 
 Array = NDArray[np.float64]
 

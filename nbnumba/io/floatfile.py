@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
+from ..util.regions import roi_slices, row_blocks
 from .atomic import PathLike, whole_file, write_array
-from .reading import label, opened
-from .roi import roi_slices, row_blocks
+from .opening import label, opened
 
 
 def write(path: PathLike, image: ArrayLike) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..text import NUMBER, quote
+from ..util.text import NUMBER, quote
 from .atomic import PathLike
-from .reading import label, read_text
+from .opening import label, read_text
 
 # Numbers may touch, as fixed columns let them: "-0.5-0.25" is two, to C's scanf too.
 _NUMBER = re.compile(NUMBER, re.ASCII)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..util.regions import Roi, roi_slices, row_blocks
 from .atomic import PathLike, whole_file, write_array
-from .roi import Roi, roi_slices, row_blocks
 
 
 def automatic_scale(rmsd: float, int_scale: float) -> float:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError
-from ..text import quote
+from ..util.regions import Roi, roi_slices, row_blocks
+from ..util.text import quote
 from .atomic import PathLike, whole_file, write_array
-from .reading import is_regular, label, opened
-from .roi import Roi, roi_slices, row_blocks
+from .opening import is_regular, label, opened
 
 _MAGIC = b"{\nHEADER_BYTES"
 _LARGEST_HEADER = 1 << 24  # bytes

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..text import NUMBER, quote
+from ..util.text import NUMBER, quote
 from .atomic import PathLike
-from .reading import label, read_text
+from .opening import label, read_text
 
 _SMALLEST, _LARGEST = 1e-50, 1e50  # m; squares and products of such lengths stay finite
 _COLUMNS = ("X", "Y", "Z", "weight", "lambda")

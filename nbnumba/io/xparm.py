@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..text import NUMBER, quote
+from ..util.text import NUMBER, quote
 from .atomic import PathLike
-from .reading import label
+from .opening import label
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
-from ..scene import Scene
+from .scene import Scene
 
 if TYPE_CHECKING:
-    from .cuda_driver import DeviceRenderer
+    from .cuda.renderer import DeviceRenderer
 
 Progress = Callable[[float], None]
 Notify = Callable[[str], None]
@@ -53,7 +53,7 @@ def check_engine(backend: str, threads: int | None, device: int | None = None) -
             f"-threads: {threads} is not between 1 and {available_threads()}, the cores this process may use"
         )
     if backend == "cuda":
-        from .cuda_device import choose
+        from .cuda.device import choose
 
         choose(device)
 
@@ -103,14 +103,14 @@ def render(
         except DeviceError as error:
             if notify is not None:
                 notify(f"rendered by the processor, as the GPU cannot be used: {error}")
-    from . import cpu_driver
+    from .cpu import driver as cpu_driver
 
     return cpu_driver.render(scene, threads or available_threads(), progress, on_compiling)
 
 
 def renderer(device: int | None = None, precision: str = "auto") -> DeviceRenderer:
     """Return the renderer that keeps a GPU warm for this process, the same for the same arguments."""
-    from .cuda_driver import DeviceRenderer
+    from .cuda.renderer import DeviceRenderer
 
     key = (device or 0, precision)
     if key not in _renderers:
@@ -122,7 +122,7 @@ _renderers: dict[tuple[int, str], DeviceRenderer] = {}
 
 
 def _gpu_may_be_there() -> bool:
-    from .cuda_device import may_be_there
+    from .cuda.device import may_be_there
 
     return may_be_there()
 
@@ -138,19 +138,19 @@ def draw_noise(
     device: int | None = None,
     dtype: str = "uint16",
 ) -> tuple[NDArray[np.uint16] | NDArray[np.int32], float, int]:
-    """Draw photon counts that depend on seed, image number and pixel alone; see `nbnumba.noise`.
+    """Draw photon counts that depend on seed, image number and pixel alone; see `nbnumba.readout.poisson`.
 
     On a GPU where `device` names one and they are uint16, else on the processor: the counts are the same.
     """
     if device is not None and dtype == "uint16":
         return renderer(device).draw_noise(mean, region, adc, seed, image_number)
-    from . import counter_driver
+    from .random import counter_driver
 
     return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress, dtype)
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:
     """Fractional indices of one sample of a scene, counted in C's order."""
-    from . import cpu_driver
+    from .cpu import driver as cpu_driver
 
     return cpu_driver.sample_hkl(scene, ordinal)

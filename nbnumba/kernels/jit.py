@@ -43,10 +43,9 @@ def _source_hash() -> str:
     """Hash the kernel sources and the versions of the packages that compile them."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    # The last three stand outside, and parts of them are compiled in.
-    outside = [folder.parent / name for name in ("constants.py", "park_miller.py", "scene.py")]
-    for source in (*sorted(folder.glob("*.py")), *outside):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    # The constants stand outside, and are compiled in.
+    for source in (*sorted(folder.rglob("*.py")), folder.parent / "constants.py"):
+        digest.update(source.relative_to(folder.parent).as_posix().encode() + b"\0" + source.read_bytes())
     for version in (numba.__version__, llvmlite.__version__, np.__version__, sys.version):
         digest.update(version.encode())
     return digest.hexdigest()[:16]

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..constants import ROUND_AMPLITUDE
-from ..scene import CURVED, FLAT, NEVER, ROUND, SQUARE, TOPHAT
-from . import functions, look_up
-from . import physics as p
-from .elementary import round_even
 from .jit import inner
+from .physics import functions
+from .physics import sample as p
+from .physics import structure_factor as look_up
+from .physics.intrinsics import round_even
+from .scene import CURVED, FLAT, NEVER, ROUND, SQUARE, TOPHAT
 
 NEAREST, CUBIC, SEARCH = 0, 1, 2  # what is done with the indices of a sample
 STATE = 10  # numbers that are kept of an unfinished pixel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nbnumba.kernels.jit import strict, strict_inner
+from .jit import strict, strict_inner
 
 _POWERS_OF_TEN = np.array([10.0**n for n in range(23)])  # all exact in float64
 _INTEGER_POWERS_OF_TEN = np.array([10**n for n in range(19)], dtype=np.int64)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
-from . import functions, look_up
-from . import physics as p
 from .jit import inner, kernel
+from .physics import functions
+from .physics import sample as p
+from .physics import structure_factor as look_up
+from .scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
 
 
 class Place(NamedTuple):

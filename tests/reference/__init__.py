@@ -1,6 +1,6 @@
 """A slow and plain picture, written for clarity, that the engine's is compared with.
 
-It takes `nbnumba.settings.Settings` and nothing else of nbnumba: geometry, crystal, sources, random numbers,
+It takes `nbnumba.parameters.settings.Settings` and nothing else of nbnumba: geometry, crystal, sources, random numbers,
 files and the sum are its own. Each of nanoBragg's defects is a switch of `reference.defects.Defects`.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nbnumba.settings import Semantics
+from nbnumba.parameters.settings import Semantics
 
 
 @dataclass(frozen=True)

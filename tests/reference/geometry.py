@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nbnumba.settings import Convention, Pivot, Settings
+from nbnumba.parameters.settings import Convention, Pivot, Settings
 from reference.defects import Defects
 from reference.vectors import Vector, cross, dot, length, scaled, turned, turned_xyz, unit
 

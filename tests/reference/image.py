@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nbnumba.settings import Settings
+from nbnumba.parameters.settings import Settings
 from reference import structure_factors
 from reference.crystal import Crystal, build_crystal, interpolates, lattice_factor, orientations, phi_angles
 from reference.defects import Defects, of_semantics

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbnumba.settings import Settings
+from nbnumba.parameters.settings import Settings
 from reference.defects import Defects
 from reference.geometry import Detector
 from reference.vectors import Vector, scaled, turned, unit

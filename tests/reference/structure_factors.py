@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nbnumba.settings import Settings
+from nbnumba.parameters.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Scattering that is not Bragg scattering."""

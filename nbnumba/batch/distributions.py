@@ -1,0 +1,213 @@
+"""What may differ from image to image, and how its values are drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..parameters.sample import MAX_CELLS
+from ..parameters.tokens import BIGGEST, SMALLEST
+from ..parameters.types import Range
+from .toml_file import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Number = float | int
+
+
+@dataclass(frozen=True)
+class Key:
+    """A quantity that may vary.
+
+    Attributes
+    ----------
+    name : str
+        In the document, in tables and in labels.
+    option : str
+        That says the same on a command line; empty where none does.
+    allowed : Range
+        Of its values, in the unit that the name tells.
+    whole : bool
+        Its values are whole numbers.
+    """
+
+    name: str
+    option: str
+    allowed: Range
+    whole: bool = False
+
+    def takes(self, value: Number) -> bool:
+        """Tell whether a value is possible."""
+        return math.isfinite(value) and value in self.allowed and (value == 0.0 or SMALLEST <= abs(value) <= BIGGEST)
+
+
+_ABOVE_ZERO = Range("greater than 0", low=0.0, excluded=(0.0,))
+_FROM_ZERO = Range("of at least 0", low=0.0)
+_CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
+
+KEYS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key("energy_ev", "-energy", _ABOVE_ZERO),
+        Key("distance_mm", "-distance", _ABOVE_ZERO),
+        Key("beam_center_fast_mm", "-beam_center_fast", Range()),
+        Key("beam_center_slow_mm", "-beam_center_slow", Range()),
+        Key("N", "-N", _CELLS, whole=True),
+        Key("Na", "-Na", _CELLS, whole=True),
+        Key("Nb", "-Nb", _CELLS, whole=True),
+        Key("Nc", "-Nc", _CELLS, whole=True),
+        Key("mosaic_spread_deg", "-mosaic", Range("from 0 to 360", low=0.0, high=360.0)),
+        Key("fluence", "-fluence", _FROM_ZERO),
+        Key("cell_jitter_percent", "", _FROM_ZERO),
+        Key("water_um", "-water", _FROM_ZERO),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to draw numbers: its name, what its list holds, and how one is drawn."""
+
+    holds: str
+    length: int | None  # None: any but 0
+    whole: bool
+    draw: Callable[[np.random.Generator, Sequence[Number]], Number]
+
+
+def _normal(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
+    mean, deviation = numbers
+    return float(mean + deviation * generator.standard_normal())
+
+
+def _uniform(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
+    low, high = numbers
+    return float(low + (high - low) * generator.random())
+
+
+def _integers(generator: np.random.Generator, numbers: Sequence[Number]) -> int:
+    low, high = numbers
+    return int(generator.integers(int(low), int(high), endpoint=True))
+
+
+def _lognormal(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
+    exponent = _normal(generator, numbers)
+    return float(10.0**exponent) if exponent < 300.0 else math.inf
+
+
+def _choice(generator: np.random.Generator, numbers: Sequence[Number]) -> Number:
+    return numbers[int(generator.integers(len(numbers)))]
+
+
+FORMS: dict[str, Form] = {
+    "normal": Form("[mean, standard deviation]", 2, False, _normal),
+    "uniform": Form("[lowest, highest]", 2, False, _uniform),
+    "integers": Form("[first, last]", 2, True, _integers),
+    "lognormal": Form("[log10 of the median, standard deviation in decades]", 2, False, _lognormal),
+    "choice": Form("[one, another, ...]", None, True, _choice),
+}
+_FIXED = "fixed"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What the values of a key are drawn from; of a fixed number, that number."""
+
+    form: str
+    numbers: tuple[Number, ...]
+
+    def draw(self, generator: np.random.Generator) -> Number:
+        """Draw one value, which may be impossible."""
+        if self.form == _FIXED:
+            return self.numbers[0]
+        return FORMS[self.form].draw(generator, self.numbers)
+
+    def __str__(self) -> str:
+        if self.form == _FIXED:
+            return _plain(self.numbers[0])
+        return f"{{ {self.form} = {_listed(self.numbers)} }}"
+
+
+class BadValue(ValueError):
+    """A value that a key does not take; the message says what it takes."""
+
+
+def distribution(key: Key, value: Any) -> Distribution:
+    """Read the value of a key.
+
+    Raises
+    ------
+    BadValue
+        When the key takes no such value.
+    """
+    if not isinstance(value, dict):
+        return Distribution(_FIXED, (_number(key, value, whole=key.whole, only=True),))
+    if len(value) != 1 or next(iter(value)) not in FORMS:
+        raise BadValue(f"{shown(value)} is no way to draw; {_takes(key)}")
+    ((name, numbers),) = value.items()
+    form = FORMS[name]
+    if key.whole and not form.whole:
+        raise BadValue(f"{name} draws no whole numbers; {_takes(key)}")
+    if not isinstance(numbers, list) or len(numbers) != (form.length or max(1, len(numbers))):
+        raise BadValue(f"{name} = {shown(numbers)}; it takes {form.holds}")
+    whole = name == "integers" or key.whole
+    found = Distribution(name, tuple(_number(key, number, whole=whole, only=False) for number in numbers))
+    _check(key, found)
+    return found
+
+
+def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
+    """Return a number of a document."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadValue(f"{shown(value)} is no number; {_takes(key)}")
+    if not math.isfinite(value):
+        raise BadValue(f"{value} is not a finite number; {_takes(key)}")
+    if whole and not isinstance(value, int):
+        raise BadValue(f"{value} is no whole number in plain digits; {_takes(key)}")
+    if abs(value) > BIGGEST or (whole and abs(value) >= 2**62) or (only and not key.takes(value)):
+        raise BadValue(f"{value} is out of range; {_takes(key)}")
+    return value if whole else float(value)  # a column of labels is of one kind
+
+
+def _plain(number: Number) -> str:
+    """Return a number in short; 1 and 1.0 are the same."""
+    return repr(int(number)) if number == round(number) and abs(number) < 1e15 else repr(number)
+
+
+def _listed(numbers: Sequence[Number]) -> str:
+    return f"[{', '.join(map(_plain, numbers))}]"
+
+
+def _check(key: Key, found: Distribution) -> None:
+    """Refuse numbers that contradict each other, and what can draw nothing but impossible values."""
+    if found.form == "choice":
+        for number in found.numbers:
+            if not key.takes(number):
+                raise BadValue(f"choice: {_plain(number)} is out of range; {_takes(key)}")
+        return
+    first, second = found.numbers
+    if found.form in ("normal", "lognormal"):
+        if second < 0:
+            raise BadValue(f"{found.form}: a standard deviation of {_plain(second)}; it must be at least 0")
+        values = [] if second > 0 else [10.0**first if found.form == "lognormal" else first]
+        if found.form == "lognormal" and abs(first) > 50:
+            raise BadValue(f"lognormal: a median of 10^{_plain(first)}; the exponent must lie between -50 and 50")
+        possible = all(map(key.takes, values))
+    else:
+        if first > second:
+            raise BadValue(f"{found.form} = {_listed(found.numbers)}: the first number must not be above the second")
+        possible = first <= key.allowed.high and second >= key.allowed.low and (first < second or key.takes(first))
+        possible = possible and any(map(key.takes, (first, second, (first + second) / 2)))
+    if not possible:
+        raise BadValue(f"{found.form} = {_listed(found.numbers)} draws no possible value; {_takes(key)}")
+
+
+def _takes(key: Key) -> str:
+    """Say what a key takes."""
+    forms = [name for name, form in FORMS.items() if form.whole or not key.whole]
+    what = "a whole number" if key.whole else "a number"
+    allowed = f" {key.allowed.text}" if key.allowed.text else ""
+    tables = ", ".join(f"{{ {name} = {FORMS[name].holds} }}" for name in forms)
+    return f"allowed: {what}{allowed}, {tables}"

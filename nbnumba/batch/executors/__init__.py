@@ -1,0 +1,1 @@
+"""Where the images of a batch are rendered: in this process, in others, on Dask or MPI."""

@@ -1,0 +1,66 @@
+"""What all images of a batch have in common, read once in every process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+from ..experiment.model import ExperimentRecord
+from ..experiment.resolve import resolve
+from ..parameters.parser import with_whole_paths
+from ..parameters.settings import CommandLine, Settings
+from ..parameters.tokens import Use, split
+from ..util.notices import Notify
+from .spec import Spec, parse_command
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """The image that nothing varies.
+
+    Attributes
+    ----------
+    command : CommandLine
+    experiment : ExperimentRecord
+        Of the command as it stands; its cell, orientation and structure factors are the starting point of each image.
+    settings : Settings
+        Of the command, with the structure factors in memory.
+    uses : tuple of Use
+        The options of the command, files by their whole paths.
+    """
+
+    command: CommandLine
+    experiment: ExperimentRecord
+    settings: Settings
+    uses: tuple[Use, ...]
+
+
+def make_base(spec: Spec, notify: Notify) -> Base:
+    """Read the files of a batch and work out what they say.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.experiment.resolve.resolve`.
+    """
+    command = parse_command(spec)
+    settings = command.settings
+    if settings.misset_random and settings.misset_seed is None:  # then every image draws its own
+        settings = replace(settings, misset_random=False, misset=None)
+    experiment = resolve(settings, notify)
+    uses, _ = split(with_whole_paths(command, spec.folder))
+    return Base(command, experiment, replace(experiment.settings, reflections=experiment.reflections), tuple(uses))
+
+
+_lock = threading.Lock()
+_last: tuple[str, Base] | None = None
+
+
+def base_of(spec: Spec, key: str, notify: Notify) -> Base:
+    """Return the base of a batch, made by the first call in this process; `key` stands for the SPEC and its files."""
+    global _last
+    with _lock:
+        if _last is None or _last[0] != key:
+            _last = None  # the reflections of two batches need not stay in memory together
+            _last = (key, make_base(spec, notify))
+        return _last[1]

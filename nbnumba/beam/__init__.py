@@ -1,0 +1,1 @@
+"""Direction, divergence, spectrum and polarization of the incident beam."""

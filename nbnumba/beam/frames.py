@@ -1,0 +1,30 @@
+"""The laboratory frames of other programs, as rotations of our own.
+
+Ours is the frame of the chosen convention: any, with the sample at its origin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..experiment.model import Beam
+from ..geometry.vectors import Array, cross, unit
+
+MCSTAS_TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])  # DIALS' frame, in which the beam runs along -z
+
+
+def to_mcstas(beam: Beam) -> Array:
+    """Rotation to the frame of NeXus files, (3, 3): the beam runs along z, the polarisation axis lies along x.
+
+    Rows are the axes of the new frame in ours, so that `to_mcstas(beam) @ v` is a vector there. Of a polarisation
+    axis that is not at right angles to the beam the part across the beam counts.
+    """
+    z = unit(beam.direction)
+    across = beam.polarization_axis - np.dot(beam.polarization_axis, z) * z
+    x = unit(across)
+    return np.array([x, cross(z, x), z])
+
+
+def to_imgcif(beam: Beam) -> Array:
+    """Rotation to the frame in which DIALS' reader puts an NXmx file, (3, 3)."""
+    return MCSTAS_TO_IMGCIF @ to_mcstas(beam)

@@ -1,0 +1,125 @@
+"""The list of sources: a direction, a weight and a wavelength each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from ..experiment.model import Source
+from ..geometry.vectors import Array, cross, rotate_about, unit
+from ..io import source_file
+from ..parameters.settings import Semantics, Settings
+from ..parameters.steps import MAX_STEPS, Steps, spread_steps
+
+SOURCE_DISTANCE = 10.0  # m, as C
+
+
+def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
+    """Build the sources from a file or from divergence and dispersion.
+
+    Parameters
+    ----------
+    beam, polar : (3,)
+        Unit vectors of the beam and of the polarisation axis.
+
+    Raises
+    ------
+    InputError
+        For a malformed source file, weights that are negative or all zero where they are used, or too many sources.
+    """
+    hdiv = spread_steps(settings.hdivrange, settings.hdivstep, settings.hdivsteps, "-hdivrange, -hdivstep")
+    vdiv = spread_steps(settings.vdivrange, settings.vdivstep, settings.vdivsteps, "-vdivrange, -vdivstep")
+    dispersion = spread_steps(settings.dispersion, None, settings.dispsteps)
+    if settings.source_file is not None:
+        positions, weights, wavelengths = _from_file(settings, beam)
+        divergences: list[tuple[float, float]] = []
+        spectrum: list[float] = []
+    else:
+        count = hdiv.count * vdiv.count * dispersion.count
+        if count > MAX_STEPS:
+            raise InputError(
+                f"-hdivsteps, -vdivsteps, -dispsteps: {hdiv.count} x {vdiv.count} x {dispersion.count} steps make "
+                f"{count} sources; at most {MAX_STEPS}"
+            )
+        divergences = divergence_grid(hdiv, vdiv, settings.round_divergence)
+        spectrum = [
+            settings.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0) for i in range(dispersion.count)
+        ]
+        if min(spectrum) <= 0.0:
+            raise InputError(
+                f"-dispersion: {settings.dispersion * 100:g} percent reaches wavelengths of zero and below; "
+                "it must stay under 200 percent"
+            )
+        positions = generated_positions(divergences, beam, polar).repeat(len(spectrum), axis=0)
+        count = len(positions)
+        weights = np.full(count, 1.0 / count if count else 0.0)
+        wavelengths = np.tile(np.array(spectrum), len(divergences))
+    if len(positions) == 0:
+        raise InputError(
+            "-hdivrange, -vdivrange: the circle clips every one of the divergence steps; use -square_div or more steps"
+        )
+    return Source(
+        positions=positions,
+        directions=np.array([unit(p) for p in positions]),
+        weights=weights,
+        wavelengths=wavelengths,
+        divergences=tuple(divergences),
+        dispersed_wavelengths=tuple(spectrum),
+        hdivrange=hdiv.extent,
+        hdivstep=hdiv.step,
+        vdivrange=vdiv.extent,
+        vdivstep=vdiv.step,
+        dispersion=dispersion.extent,
+        dispsteps=dispersion.count,
+    )
+
+
+def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
+    """Read -sourcefile and fill in its missing columns (nanoBragg.c:2320-2345)."""
+    assert settings.source_file is not None
+    table = source_file.read(settings.source_file)
+    missing_position = np.isnan(table[:, :3])
+    positions = np.where(missing_position, -SOURCE_DISTANCE * beam, table[:, :3])
+    at_sample = np.flatnonzero(~positions.any(axis=1))
+    if at_sample.size:
+        raise InputError(
+            f"-sourcefile {settings.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the sample, after its "
+            "missing coordinates are filled in; give X Y Z"
+        )
+    weights = np.where(np.isnan(table[:, 3]), 1.0, table[:, 3])
+    wavelengths = np.where(np.isnan(table[:, 4]), settings.wavelength, table[:, 4])
+    # C differs: it reads the weights and never uses them, so any value passes.
+    if settings.semantics is Semantics.EXACT and (np.any(weights < 0.0) or not np.any(weights > 0.0)):
+        raise InputError(
+            f"-sourcefile {settings.source_file}: weights must not be negative, and at least one must be positive"
+        )
+    return positions, weights, wavelengths
+
+
+def divergence_grid(hdiv: Steps, vdiv: Steps, clip_to_circle: bool) -> list[tuple[float, float]]:
+    """Directions of the divergence grid, horizontal outermost [rad] (nanoBragg.c:2350-2362).
+
+    A grid with a zero range in either direction is never clipped: C's test is 0/0 there.
+    """
+    clip = clip_to_circle and hdiv.extent > 0.0 and vdiv.extent > 0.0
+    kept = []
+    for i in range(hdiv.count):
+        h = hdiv.step * i - hdiv.extent / 2.0
+        for j in range(vdiv.count):
+            v = vdiv.step * j - vdiv.extent / 2.0
+            if clip:
+                # For an even count the middle of the grid lies between two steps, which the 1/4 allows for.
+                inside = (h * h - hdiv.step * hdiv.step / 4.0 * (1 - hdiv.count % 2)) / hdiv.extent / hdiv.extent
+                inside += (v * v - vdiv.step * vdiv.step / 4.0 * (1 - vdiv.count % 2)) / vdiv.extent / vdiv.extent
+                if inside * 4.0 > 1.1:
+                    continue
+            kept.append((h, v))
+    return kept
+
+
+def generated_positions(divergences: list[tuple[float, float]], beam: Array, polar: Array) -> Array:
+    """Place a source for each (horizontal, vertical) angle, (n, 3) [m] (nanoBragg.c:2385-2395)."""
+    vertical = unit(cross(beam, polar))
+    start = -SOURCE_DISTANCE * beam
+    placed = [rotate_about(rotate_about(start, polar, v), vertical, h) for h, v in divergences]
+    return np.array(placed).reshape(-1, 3)

@@ -1,0 +1,235 @@
+"""The sub-commands of the program `nbnumba`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..batch.command import batch
+from ..compare.command import compare
+from ..errors import InputError
+from ..parameters.parser import parse_with_files
+from ..parameters.settings import CommandLine
+from ..parameters.table import GROUPS
+from ..util.notices import notice
+from .help import COMMANDS
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+# Groups of options without effect on the noise, and those of other groups; the rest shapes the image, the noise or
+# the header.
+_IDLE_GROUPS = (
+    "Crystal",
+    "Structure factors",
+    "Divergence and bandwidth",
+    "Sampling",
+    "Background",
+)
+_IDLE = {option.key for group in _IDLE_GROUPS for option in GROUPS[group]} | set(
+    "-fluence -flux -exposure -beamsize -polar -nopolar -detector_abs -detector_thick -detector_thicksteps "
+    "-point_pixel -floatfile -intfile -scale -pgmfile -pgmscale -nopgm -pngfile -rings -trace_pixel -tracefile "
+    "-precision".split()
+)
+
+# The words are read by the parser of nanoBragg's options, not by Typer's.
+_OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
+
+
+def _help(command: str) -> str:
+    """Return what a command does, as a sentence that begins one."""
+    what = COMMANDS[command]
+    return what[0].upper() + what[1:]
+
+
+@app.callback()
+def _nbnumba() -> None:
+    """Render diffraction images of nanocrystals (nbnumba -help), and work with them."""
+
+
+app.command("batch", help=_help("batch"))(batch)
+app.command("compare", help=_help("compare"))(compare)
+
+
+@app.command("noise", help=_help("noise"), context_settings=_OUR_WORDS)
+def noise(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FLOATFILE",
+            help="A raw float image and options as for rendering: -detpixels_f and -detpixels_s give its size, "
+            "-seed, -adc and -roi the noise, -noisefile the result; -distance, -pixel and others go into the header.",
+        ),
+    ],
+) -> None:
+    """Draw photon noise on a float image and write it as SMV.
+
+    Raises
+    ------
+    InputError
+        For a mistake in the words, not exactly one float image among them, or what `draw_noise` refuses.
+    FileError
+        When a file cannot be read or written.
+    """
+    command, files = parse_with_files(words)
+    for line in command.notices:
+        notice(line)
+    if len(files) != 1:
+        raise InputError(f"noise: needs one float image, got {len(files)}: {' '.join(files) or 'none'}")
+    draw_noise(command, files[0])
+
+
+def draw_noise(command: CommandLine, float_file: str) -> None:
+    """Draw noise on a float image that exists already.
+
+    Parameters
+    ----------
+    command : CommandLine
+        Says the size of the image, the noise and what the header states; no crystal is needed.
+    float_file : str
+
+    Raises
+    ------
+    InputError
+        When the file does not have the size that the options say, or -nonoise forbids the result, or the result
+        would replace a file that is read; for more threads than cores.
+    FileError
+        When a file cannot be read or written.
+    DeviceError
+        When an explicit -backend is not there.
+    """
+    from .. import kernels
+    from ..detector.placement import resolve_axes, resolve_detector
+    from ..experiment.resolve import region_of_interest
+    from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
+    from ..io import floatfile, smv
+    from ..parameters.files import check_files
+    from ..parameters.steps import phi_steps
+    from ..util.console import Reporter
+
+    settings, output = command.settings, command.output
+    engine = command.engine
+    kernels.check_engine(engine.backend, engine.threads, engine.device)
+    idle = [key for key in command.used if key in _IDLE]
+    if idle:
+        notice(f"noise: without effect here: {', '.join(idle)}")
+    if output.noise_file is None:
+        raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
+    check_files(settings, [("-noisefile", output.noise_file)], [("noise", float_file)])
+    axes = resolve_axes(settings)
+    detector = resolve_detector(settings, axes, notice)
+    region = region_of_interest(settings, detector.panels[0])[1]
+    fields = smv_fields(
+        detector, settings, phi_steps(settings.osc, settings.phistep, settings.phisteps).extent, output.adc
+    )
+    image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
+    not_finite = floatfile.not_finite(image)
+    if not_finite is not None:
+        notice(f"{float_file}: {not_finite}")
+    style = header_style(settings.semantics, output, detector, axes.beam, notice)
+    seed = choose_noise_seed(output, notice)
+    Reporter(output.quiet)([f"noise seed = {seed}"])
+    write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
+
+
+@app.command("convert", help=_help("convert"), context_settings=_OUR_WORDS)
+def convert(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE... -o FILE",
+            help="Raw float images, SMV, mini-CBF or HDF5 files of nbnumba, and the result, whose ending .h5, .cbf, "
+            ".img, .bin or .png tells its format. Several images go into one .h5, beside which a .geom for CrystFEL "
+            "and an XDS.INP are written; -image N takes the N-th of a file. Options as for rendering say what a float "
+            "image does not, -detpixels_f and -detpixels_s first; of the others the header does, and options override "
+            "it (the geometry of an .h5 stands). -mat or -cell, where given, travels in the result. -dtype float32, "
+            "int32 or uint16 chooses the numbers of an .h5. From SMV the offset is subtracted: -adc, else that of the "
+            "header, else 40. To .img it is added, in the style dials unless -smv_header says otherwise. Whole "
+            "numbers are rounded and clipped to what they hold, which is reported; what nanoBragg scaled stays "
+            "scaled.",
+        ),
+    ],
+) -> None:
+    """Write images as files of another format.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.convert.convert`.
+    """
+    from .convert import convert as run
+
+    run(words, notice)
+
+
+@app.command("info", help=_help("info"))
+def info() -> None:
+    """Print what this installation computes with."""
+    from .info import info_lines
+
+    print("\n".join(info_lines()))
+
+
+@app.command("compare-traces", help=_help("compare-traces"))
+def compare_traces(
+    a: Annotated[str, typer.Argument(metavar="A", help="A trace: text with TRACE_C or TRACE_PY lines, or JSON.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "-tolerance",
+            "--tolerance",
+            metavar="X",
+            help="Allowed difference, a fraction of the value; for h, k and l the difference itself "
+            "(default: 1e-11 for geometry and cell, 1e-9 for the rest).",
+        ),
+    ] = None,
+) -> int:
+    """Print the first quantity that differs; exit status 1 when there is one."""
+    from ..trace.compare import compare_traces as compare
+
+    comparison = compare(a, b, tolerance)
+    for line in comparison.lines():
+        print(line)
+    return 1 if comparison.differences else 0
+
+
+@app.command("random-orientation", help=_help("random-orientation"), context_settings=_OUR_WORDS)
+def random_orientation(
+    first: Annotated[
+        str,
+        typer.Option(
+            "-cell",
+            "--cell",
+            metavar="A B C AL BE GA",
+            help="Unit cell, 1 to 6 numbers, lengths (A) and angles (deg); missing lengths are A, missing angles 90.",
+        ),
+    ],
+    others: Annotated[list[str] | None, typer.Argument(metavar="B C AL BE GA", hidden=True)] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("-seed", "--seed", metavar="N", help="Of the orientation, at least 0 (default: the time)."),
+    ] = None,
+    wavelength: Annotated[
+        float,
+        typer.Option("-lambda", "--lambda", metavar="L", help="Wavelength (A); give the same to the rendering."),
+    ] = 1.0,
+    out: Annotated[
+        str | None, typer.Option("-o", "--o", "--output", metavar="FILE", help="What to write, else standard output.")
+    ] = None,
+) -> None:
+    """Write a crystal in a random orientation, all being equally likely, as a matrix file for -mat and MOSFLM."""
+    from ..crystal import orientation as orientations
+    from ..readout.poisson import seed_from_time
+
+    cell = orientations.cell_of_words([first, *(others or [])])
+    drawn = seed is None
+    number = seed_from_time() if seed is None else seed
+    orientation = orientations.random_orientation(cell, wavelength, number)
+    if out is not None:
+        orientations.write_orientation(orientation, out)
+        print(f"{out}: orientation of seed {number}; render it with -mat {out} -lambda {wavelength:.10g}")
+    else:
+        print(orientation.text(), end="")
+    if drawn:
+        notice(f"seed {number}, from the time; -seed {number} gives the same orientation again")

@@ -1,0 +1,217 @@
+"""The printed report: C's lines, so that scripts that parse them go on working."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..constants import AVOGADRO, DEGREES_PER_RADIAN
+from ..experiment.model import ExperimentRecord
+from ..geometry.vectors import Array, cross, dot
+from ..parameters.settings import Pivot, Shape
+from ..parameters.steps import mosaic_domains
+from ..render.image import Image
+
+_SHAPE_WORDS = {
+    Shape.ROUND: "ellipsoidal",
+    Shape.SQUARE: "parallelpiped",  # C's spelling
+    Shape.GAUSS: "gaussian",
+    Shape.TOPHAT: "tophat-spot",
+}
+
+
+def _g(*values: float) -> str:
+    """Format numbers as C's %g, separated by blanks."""
+    return " ".join(f"{float(v):g}" for v in values)
+
+
+def setup_lines(experiment: ExperimentRecord, noise_seed: int | None) -> Iterator[str]:
+    """Yield the report up to the rendering.
+
+    Parameters
+    ----------
+    experiment : ExperimentRecord
+    noise_seed : int or None
+        As typed; None when no noise image is drawn.
+    """
+    yield from _opening(experiment)
+    yield from _crystal(experiment)
+    yield from _sampling(experiment)
+    yield from experiment.reflection_lines
+    yield from _sweeps(experiment)
+    yield from _parameters(experiment)
+    if noise_seed is not None:
+        yield ""
+        yield "  noise image paramters:"
+        yield f"  seed: {-noise_seed}"
+        yield f"  water droplet size: {experiment.water_size:g} m"
+
+
+def _opening(experiment: ExperimentRecord) -> Iterator[str]:
+    """Geometry, up to the choice of interpolation."""
+    settings, detector = experiment.settings, experiment.detector
+    for name in (settings.mask_file, settings.header_file):
+        if name is not None:
+            yield f"reading {name}"
+    yield from experiment.clipping_warnings
+    if detector.odet_generated:
+        yield "WARNING: auto-generating odet_vector"
+    yield "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
+    if settings.detector_mu < 0.0 < detector.thickness:
+        yield f"WARNING: setting detector attenuation depth to {detector.mu:g} m"
+    warning = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)[2]
+    if warning is not None:
+        yield warning
+    yield f"{detector.convention} convention selected."
+    pivot = "sample" if detector.pivot is Pivot.SAMPLE else "direct beam spot"
+    yield f"pivoting detector around {pivot}"
+    panel, beam = detector.panels[0], experiment.beam.direction
+    yield f"XDS incident beam: {_g(dot(beam, panel.fast), dot(beam, panel.slow), dot(beam, panel.normal))}"
+    if experiment.interpolate_chosen:
+        tricubic = experiment.interpolate_wanted
+        yield f"auto-selected {'tricubic interpolation of structure factors' if tricubic else 'no interpolation'}"
+
+
+def _matrix(rows: Array) -> Iterator[str]:
+    """Three vectors as the columns of a table."""
+    for axis, values in zip("XYZ", rows.T, strict=True):
+        yield f"{axis}: " + " ".join(f"{float(v):11.8f}" for v in values)
+
+
+def _crystal(experiment: ExperimentRecord) -> Iterator[str]:
+    """Cell, orientation and size."""
+    crystal = experiment.crystal
+    if experiment.settings.matrix_file is not None:
+        yield f"reading {experiment.settings.matrix_file}"
+    if crystal.misset_seed is not None and crystal.misset is not None:
+        angles = " ".join(f"{v * DEGREES_PER_RADIAN:f}" for v in crystal.misset)
+        yield f"random orientation misset angles: {angles} deg"
+    yield f"Unit Cell: {_g(*crystal.lengths_A, *crystal.angles * DEGREES_PER_RADIAN)}"
+    yield f"Recp Cell: {_g(*crystal.reciprocal_lengths_A, *crystal.reciprocal_angles * DEGREES_PER_RADIAN)}"
+    yield f"volume = {crystal.volume_A3:g} A^3"
+    yield "real-space cell vectors (Angstrom):"
+    yield f"     {'a':<10s}  {'b':<10s}  {'c':<10s}"
+    yield from _matrix(crystal.real_space / 1e-10)
+    yield "reciprocal-space cell vectors (Angstrom^-1):"
+    yield f"     {'a_star':<10s}  {'b_star':<10s}  {'c_star':<10s}"
+    yield from _matrix(crystal.reciprocal_A)
+
+
+def _sampling(experiment: ExperimentRecord) -> Iterator[str]:
+    """Crystal size and what it asks of the sampling."""
+    crystal, sampling = experiment.crystal, experiment.sampling
+    size = crystal.size_m
+    yield f"crystal is {' x '.join(f'{v * 1e6:g}' for v in size)} microns"
+    if sampling.oversample_chosen:
+        yield f"auto-selected {sampling.oversample}-fold oversampling"
+    if sampling.oversample < sampling.recommended_oversample:
+        yield f"WARNING: maximum dimension of sample is {float(np.max(size)) * 1e10:g} A"
+        yield f"         but reciprocal pixel size is {sampling.reciprocal_pixel_size * 1e10:g} A"
+        yield "         intensity may vary significantly across a pixel!"
+        yield f"         recommend -oversample {sampling.recommended_oversample} to work around this"
+    # One protein of density 1.2 g/cm^3 that fills the cell.
+    weight = float(np.prod(size)) * 1.2e6 * AVOGADRO / math.prod(crystal.cells)
+    yield f"approximate MW = {weight:g}"
+
+
+def _sweeps(experiment: ExperimentRecord) -> Iterator[str]:
+    """Layers, phi steps, divergence, wavelengths, sources and mosaic domains, one line each."""
+    detector, source = experiment.detector, experiment.beam.source
+    for layer in range(detector.layers):
+        yield f"thick{layer} = {detector.layer_step * layer * 1e6:g} um"
+    for step, phi in enumerate(experiment.goniometer.angles):
+        yield f"phi{step} = {phi * DEGREES_PER_RADIAN:g}"
+    for horizontal, vertical in source.divergences:
+        yield f"divergence deviation: {_g(horizontal, vertical)}"
+    for step, wavelength in enumerate(source.dispersed_wavelengths):
+        yield f"lambda{step} = {wavelength:.15g}"
+    yield f"  created a total of {len(source.weights)} sources:"
+    for position, weight, wavelength in zip(source.positions, source.weights, source.wavelengths, strict=True):
+        yield f"{_g(*position)}   {_g(weight, wavelength)}"
+    yield f"  created a total of {len(experiment.crystal.mosaic_rotations)} mosaic domains"
+
+
+def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
+    """The block of parameters in use."""
+    crystal, beam, settings = experiment.crystal, experiment.beam, experiment.settings
+    count = 0 if experiment.reflections is None else experiment.reflections.count
+    yield f"  {count} initialized hkls (all others ={experiment.default_F:g})"
+    yield f"  {_SHAPE_WORDS[crystal.shape]} xtal: {'x'.join(str(n) for n in crystal.cells)} cells"
+    source = beam.source
+    yield f"  wave={beam.wavelength:g} meters +/- {source.dispersion * 100:g}% in {source.dispsteps} steps"
+    if beam.nopolar:
+        yield "  polarization effect disabled"
+    else:
+        yield f"  Kahn polarization factor: {beam.polarization:f}"
+    if experiment.detector.curved:
+        yield "  curved detector: all pixels same distance from origin"
+    if experiment.detector.point_pixel:
+        yield "  pixel obliquity effect disabled"
+    yield f"  incident fluence: {beam.fluence:g} photons/m^2"
+    yield from _detector(experiment)
+    gonio, sampling = experiment.goniometer, experiment.sampling
+    yield f"  hdivrange={source.hdivrange:g} hdivstep={source.hdivstep:g}  radians"
+    yield f"  vdivrange={source.vdivrange:g} vdivstep={source.vdivstep:g}  radians"
+    # As C: with -sourcefile its counter of directions is never set.
+    yield f"  {len(source.divergences) if settings.source_file is None else -1} divergence steps"
+    yield f"  {len(source.weights)} sources"
+    domains, spread = len(crystal.mosaic_rotations), crystal.mosaic_spread * DEGREES_PER_RADIAN
+    yield f"  {domains} mosaic domains over mosaic spread of {spread:g} degrees"
+    start, stop = gonio.phi * DEGREES_PER_RADIAN, (gonio.phi + gonio.osc) * DEGREES_PER_RADIAN
+    yield f"  {gonio.steps} phi steps from {start:g} to {stop:g} degrees"
+    switches = {
+        "thick": sampling.oversample_thick,
+        "polar": sampling.oversample_polar,
+        "omega": sampling.oversample_omega,
+    }
+    marks = "".join(f" +{name}" for name, on in switches.items() if on)
+    yield f"  {sampling.oversample}x{sampling.oversample} pixel oversample steps{marks}"
+    if settings.mask_file is not None:
+        yield f"  skipping zero-flagged pixels in {settings.mask_file}"
+
+
+def _detector(experiment: ExperimentRecord) -> Iterator[str]:
+    """Place, size and axes of the detector."""
+    detector, beam = experiment.detector, experiment.beam
+    panel, center = detector.panels[0], detector.center
+    yield (
+        f"  distance={panel.distance:g} detsize={detector.detsize_f:g}x{detector.detsize_s:g}  "
+        f"pixel={panel.pixel_size:g} meters ({panel.n_fast}x{panel.n_slow} pixels)"
+    )
+    yield f"  sensor is {detector.thickness:g} m thick in {detector.layers} layers with mu= {detector.mu:g}"
+    yield f"  Xbeam={center.Xbeam:g} Ybeam={center.Ybeam:g}"
+    yield f"  Fbeam={center.Fbeam:g} Sbeam={center.Sbeam:g}"
+    yield f"  Xclose={center.Xclose:g} Yclose={center.Yclose:g}"
+    yield f"  Fclose={center.Fclose:g} Sclose={center.Sclose:g}"
+    yield f"  DIRECTION_OF_DETECTOR_X-AXIS= {_g(*panel.fast)}"
+    yield f"  DIRECTION_OF_DETECTOR_Y-AXIS= {_g(*panel.slow)}"
+    yield f"  DIRECTION_OF_DETECTOR_Z-AXIS= {_g(*panel.normal)}"
+    yield f"  INCIDENT_BEAM_DIRECTION= {_g(*beam.direction)}"
+    yield f"  spindle ROTATION_AXIS= {_g(*experiment.goniometer.spindle)}"
+    yield f"  POLARIZATION_PLANE_NORMAL= {_g(*cross(beam.direction, beam.polarization_axis))}"
+    yield f"  dials origin= {_g(*center.dials_origin_mm)}"
+    f0, f1, s0, s1 = experiment.sampling.roi_as_set
+    yield f"  roi: {f0} < x < {f1} && {s0} < y < {s1}"
+
+
+def image_lines(image: Image) -> Iterator[str]:
+    """Yield what is known once the image is rendered, before any file is written."""
+    if image.latch_hkl is not None:
+        h, k, l = image.latch_hkl
+        nearest = ",".join(str(math.ceil(v - 0.5)) for v in image.latch_hkl)
+        yield f"WARNING: out of range for three point interpolation: h,k,l,h0,k0,l0: {h:g},{k:g},{l:g},{nearest} "
+        yield "WARNING: further warnings will not be printed! "
+    else:
+        yield ""
+    solid_angle = image.statistics.solid_angle
+    sphere = 100 * solid_angle / 4 / math.pi
+    yield f"solid angle subtended by detector = {solid_angle:g} steradian ( {sphere:g}% sphere)"
+
+
+def statistics_lines(image: Image) -> Iterator[str]:
+    """Yield the lines between the float file and the integer image."""
+    s = image.statistics
+    yield f"max_I = {s.maximum:g}  at {_g(s.maximum_fast_m, s.maximum_slow_m)}"
+    yield f"mean= {s.mean:g} rms= {s.rms:g} rmsd= {s.rmsd:g}"

@@ -1,0 +1,209 @@
+"""One command line, from settings to files and report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import kernels
+from ..errors import InputError
+from ..experiment.model import ExperimentRecord
+from ..experiment.resolve import resolve
+from ..experiment.scene import build_scene
+from ..imagefiles import save as saving
+from ..imagefiles.headers import truth_lines
+from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
+from ..io import floatfile, pgm, smv
+from ..io.atomic import check_can_write
+from ..parameters.files import check_files, image_outputs
+from ..parameters.parser import with_choices, with_whole_paths
+from ..parameters.settings import CommandLine, Engine, Output
+from ..render.image import Image
+from ..render.renderer import simulate
+from ..util.console import Reporter, progress_bar
+from ..util.notices import Notify
+from . import report
+
+# Options that go with a detector of one panel.
+_ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
+
+
+def run(command: CommandLine, notify: Notify) -> None:
+    """Render a command line, write its files and print C's report.
+
+    Parameters
+    ----------
+    command : CommandLine
+    notify : callable
+        Receives one-line remarks for standard error.
+
+    Raises
+    ------
+    InputError, FileError, DeviceError
+        As `nbnumba.experiment.resolve.resolve` and `nbnumba.render.renderer.simulate`; a full disk is a FileError.
+    """
+    output, engine = command.output, command.engine
+    kernels.check_engine(engine.backend, engine.threads, engine.device)
+    _check_outputs(command, notify)
+    experiment = resolve(
+        command.settings,
+        notify,
+        lambda experiment: _check_experiment(experiment, command),
+        cache_folder=_folder_of_results(output),
+    )
+    experiment = replace(experiment, command=_words_to_keep(command, experiment), engine=engine)
+    output = _for_panels(output, experiment, notify)
+    style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
+    seed = None if output.noise_file is None else choose_noise_seed(output, notify)
+    say = Reporter(output.quiet)
+    say(report.setup_lines(experiment, seed))
+    with progress_bar("rendering", output) as progress:
+        image = simulate(
+            experiment,
+            progress=progress,
+            on_compiling=lambda: notify("compiling for this machine, once; the next start takes a second"),
+            notify=notify,
+        )
+    _note_engine(engine, image, notify)
+    if image.latch_hkl is not None:
+        notify(
+            "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
+            "of the image; -semantics exact draws it right"
+        )
+    not_finite = floatfile.not_finite(image.array)
+    if not_finite is not None:
+        notify(f"the image: {not_finite}")
+    say(report.image_lines(image))
+    if output.trace_pixel is not None:
+        _trace(image, output.trace_pixel, output.trace_file, say)
+    device = (engine.device or 0) if image.backend == "cuda" else None
+    _Writer(image, output, style, say, notify, device).write_all(seed)
+
+
+def _folder_of_results(output: Output) -> Path | None:
+    """Return where to keep what a later run can use, None where the image goes to a device or a pipe."""
+    folder = Path(output.float_file).absolute().parent
+    system = any(folder.is_relative_to(place) for place in ("/dev", "/proc"))
+    return None if system else Path(output.float_file).parent
+
+
+def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
+    """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
+    command = with_choices(command, experiment)
+    name = command.output.h5_file
+    if name is None or Path(name).absolute().parent == Path.cwd():
+        return command.words
+    return with_whole_paths(command)
+
+
+def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:
+    """Name the options that only a GPU heeds, where the processor has rendered."""
+    if image.backend == "cpu":
+        if engine.precision == "mixed":
+            notify("-precision mixed has no effect: the processor renders in double precision")
+        if engine.device is not None and engine.backend == "cpu":
+            notify(f"-device {engine.device} has no effect: the processor renders")
+
+
+def _check_outputs(command: CommandLine, notify: Notify) -> None:
+    """Find out before the render that every file can be written."""
+    output = command.output
+    if output.trace_file is not None and output.trace_pixel is None:
+        raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
+    check_files(command.settings, image_outputs(output))
+    settings = command.settings
+    writes_dump = settings.hkl_file is not None and settings.write_dump
+    if writes_dump and settings.dump_file is not None and "-dump" in command.used:
+        check_can_write("-dump", settings.dump_file)
+    if output.rings and output.png_file is None:
+        notify("-rings has no effect without a -pngfile")
+    elif output.rings and command.settings.curved_detector:
+        notify("-rings: no rings are drawn on the picture of a curved detector")
+
+
+def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> None:
+    """Find out before the reflections are read whether all that was asked for can be written."""
+    output = command.output
+    panels = len(experiment.detector.panels)
+    if panels > 1:
+        typed = next((option for option in command.used if option in _ONE_PANEL), None)
+        if typed is not None:
+            instead = "" if typed == "-trace_pixel" else "; -h5file holds them all"
+            raise InputError(f"{typed}: goes with a detector of one panel, and this one has {panels}{instead}")
+    if output.trace_pixel is not None:
+        from ..trace.walk import check_pixel
+
+        check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
+
+
+def _for_panels(output: Output, experiment: ExperimentRecord, notify: Notify) -> Output:
+    """Leave out the files that hold one panel only, where there are more."""
+    if len(experiment.detector.panels) == 1:
+        return output
+    notify("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
+    if output.rings and output.png_file is not None:
+        notify("-rings: no rings are drawn on the picture of several panels")
+    return replace(output, int_file=None, noise_file=None, pgm_file=None)
+
+
+def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter) -> None:
+    """Print the trace of a pixel, under -quiet too, and write it to a file."""
+    from ..trace import json_file as trace_file
+    from ..trace.walk import trace_pixel
+
+    scene = build_scene(image.experiment)._replace(latch=image.latch)
+    trace = trace_pixel(image.experiment, scene, pixel, float(image.array[pixel]))
+    print("\n".join(trace.lines()), flush=True)
+    if path is not None:
+        say([f"writing {path} as JSON"])
+        trace_file.write(path, trace, image.experiment, scene)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the files of one image, in C's order."""
+
+    image: Image
+    output: Output
+    style: str
+    say: Reporter
+    notify: Notify
+    device: int | None  # GPU to draw counted noise on
+
+    def write_all(self, seed: int | None) -> None:
+        """Write every file that was asked for; `seed` is the noise's, None without noise."""
+        array, output = self.image.array, self.output
+        experiment = self.image.experiment
+        roi = experiment.sampling.roi
+        self.say([f"writing {output.float_file} as {array.size} 4-byte floats"])
+        floatfile.write(output.float_file, array)
+        self.say(report.statistics_lines(self.image))
+        statistics = self.image.statistics
+        scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
+        if output.int_file is not None:
+            self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
+            smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), self._header(None))
+        if output.pgm_file is not None:
+            grey = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
+            self.say([f"pgm_scale = {grey:g}", f"writing {output.pgm_file} as 1-byte integers"])
+            pgm.write(output.pgm_file, pgm.pgm_values(array, grey, roi), grey)
+        if output.png_file is not None:
+            self.say([f"writing {output.png_file} as a picture"])
+            flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
+            saving.write_picture(self.image, output.png_file, output.rings and flat)
+        if output.noise_file is not None and seed is not None:
+            table = list(experiment.random_table)
+            write_noise(output.noise_file, array, seed, roi, self._header(seed), output, table, self.device)
+        if output.h5_file is not None:
+            self.say([f"writing {output.h5_file} as NXmx"])
+            saving.write_h5(self.image, output.h5_file, notify=self.notify)
+        if output.cbf_file is not None:
+            self.say([f"writing {output.cbf_file} as mini-CBF"])
+            saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng, notify=self.notify)
+
+    def _header(self, seed: int | None) -> bytes:
+        """Return the header of an SMV image; `seed` is that of its noise."""
+        experiment = self.image.experiment
+        fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, self.output.adc)
+        truth = self.image.ground_truth(seed, None if seed is None else self.output.noise_rng)
+        return smv.header(fields, self.style, truth_lines(experiment, truth))

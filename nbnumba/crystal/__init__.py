@@ -1,0 +1,1 @@
+"""Unit cell, orientation, size and mosaicity."""

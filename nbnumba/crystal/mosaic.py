@@ -1,0 +1,181 @@
+"""Rotations drawn at random: those of the mosaic domains and that of the whole crystal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableSequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.random import park_miller
+from ..parameters.settings import Semantics, Vector
+
+# C's spread for a random orientation, in radians.
+_RANDOM_SPREAD = 90.0
+_CUBE_ROOT = np.float32(1.0 / 3.0)
+
+# Numbers passed over before a uniform orientation. Fresh from its seed, C's shuffle table is filled but not mixed:
+# over all seeds the first number lies below 1/32 twice as often as it should, and neighbours depend on
+# each other until the first entries are used up, of which a share (31/32)^256 = 0.0003 is then left.
+_NUMBERS_UNTIL_MIXED = 256
+
+
+def mosaic_rotations(
+    spread_rad: float, domains: int, seed: int, table: MutableSequence[int] | None = None
+) -> NDArray[np.float64]:
+    """Draw the rotations of the mosaic domains.
+
+    Parameters
+    ----------
+    spread_rad : float [rad]
+        Largest angle of a rotation; used as float32.
+    domains : int
+        The first domain is not rotated, yet it takes its three uniform deviates.
+    seed : int
+        As typed after -mosaic_seed. One below 0 depends on `table`, see `nbnumba.kernels.random.park_miller`.
+    table : sequence of 34 int, optional
+        Random table as the draws before left it; untouched by default. Advanced in place, as C's.
+
+    Returns
+    -------
+    (domains, 3, 3) float64
+        Matrices that turn column vectors.
+
+    Notes
+    -----
+    nanoBragg.c:2440. The axis is uniform on the sphere, the angle spread·(1 - r²)^(1/3) with r uniform in
+    [-1, 1].
+    """
+    table = _seeded(table, seed)
+    rotations = np.empty((domains, 3, 3))
+    for domain in range(domains):
+        rotations[domain] = _spread_rotation(spread_rad, table)
+    rotations[:1] = np.eye(3)
+    return rotations
+
+
+def random_misset(seed: int, semantics: Semantics, table: MutableSequence[int] | None = None) -> Vector:
+    """Draw a random orientation of the crystal.
+
+    Parameters
+    ----------
+    seed : int
+        As typed after -misset_seed.
+    semantics : Semantics
+        `exact` draws uniformly among all orientations, `c` as C does.
+    table : sequence of 34 int, optional
+        Random table to use and advance; untouched by default.
+
+    Returns
+    -------
+    (rotx, roty, rotz) [rad]
+        Turns about x, then y, then z.
+
+    Notes
+    -----
+    nanoBragg.c:1902 passes 90 as radians to the generator of mosaic rotations. That winds the angle up to 14
+    times round the circle and leaves it nearly uniform, whereas a uniform orientation seldom has a small one: the
+    density of its angle t, 0 to pi, is (1 - cos t)/pi. No spread gives C's formula that density, so `exact` has a
+    construction of its own, from later numbers of the same stream.
+    """
+    table = _seeded(table, seed)
+    if semantics is Semantics.C:  # C differs: from uniform, see above
+        return misset_angles(_spread_rotation(_RANDOM_SPREAD, table))
+    for _ in range(_NUMBERS_UNTIL_MIXED):
+        park_miller.ran1(table)
+    return misset_angles(_uniform_rotation(table))
+
+
+def misset_angles(rotation: NDArray[np.float64]) -> Vector:
+    """Split a rotation into turns about x, then y, then z.
+
+    Parameters
+    ----------
+    rotation : (3, 3)
+        A matrix that turns column vectors; its rows are normalised first, for rounding's sake.
+
+    Returns
+    -------
+    (rotx, roty, rotz) [rad]
+        The matrix is Rz(rotz) Ry(roty) Rx(rotx); roty lies between -pi/2 and pi/2.
+
+    Notes
+    -----
+    nanoBragg.c:3491. C's repair of matrices with empty rows is left out: no rotation has one.
+    """
+    # as C: normalised twice, which decides the last bits
+    (xx, xy, _), (yx, yy, _), (zx, zy, zz) = (_normalised(_normalised(row)) for row in rotation.tolist())
+    if zx * zx < 1.0:
+        return math.atan2(zy, zz), math.atan2(-zx, math.sqrt(zy * zy + zz * zz)), math.atan2(yx, xx)
+    # Only rotx ± rotz is determined here, rotx = pi is a choice. C differs: roty is +pi/2 for either sign.
+    return math.pi, math.copysign(math.pi / 2.0, -zx), math.atan2(xy, -yy)
+
+
+def _seeded(table: MutableSequence[int] | None, seed: int) -> MutableSequence[int]:
+    """Put a seed into a table, a fresh one if none is given."""
+    if table is None:
+        table = park_miller.new_table()
+    table[park_miller.VALUE] = park_miller.start_value(seed)
+    return table
+
+
+def _normalised(row: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Scale a vector to length 1."""
+    x, y, z = row
+    length = math.sqrt(x * x + y * y + z * z)
+    return x / length, y / length, z / length
+
+
+def _spread_rotation(spread_rad: float, table: MutableSequence[int]) -> NDArray[np.float64]:
+    """Return C's random rotation by up to a spread, (3, 3).
+
+    Notes
+    -----
+    nanoBragg.c:3439. `**` between two float32 scalars calls the C library's powf and gives C's bits; np.power
+    over arrays uses code of NumPy's own, which often differs in the last place.
+    """
+    r1 = 2.0 * float(park_miller.ran1(table)) - 1.0
+    r2 = 2.0 * float(park_miller.ran1(table)) - 1.0
+    r3 = 2.0 * float(park_miller.ran1(table)) - 1.0
+    across = math.sqrt(1.0 - r2 * r2)
+    axis = (across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2)
+    angle = np.float32(spread_rad) * np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
+    return _rotation_about(axis, float(angle))
+
+
+def _rotation_about(axis: Vector, angle: float) -> NDArray[np.float64]:
+    """Return the matrix of a turn about a unit axis, (3, 3); products and sums in C's order."""
+    x, y, z = axis
+    cosine, sine = math.cos(angle), math.sin(angle)
+    versine = 1.0 - cosine
+    xy, xz, yz = versine * x * y, versine * x * z, versine * y * z
+    sx, sy, sz = sine * x, sine * y, sine * z
+    return np.array(
+        (
+            (cosine + versine * (x * x), xy - sz, xz + sy),
+            (xy + sz, cosine + versine * (y * y), yz - sx),
+            (xz - sy, yz + sx, cosine + versine * (z * z)),
+        )
+    )
+
+
+def _uniform_rotation(table: MutableSequence[int]) -> NDArray[np.float64]:
+    """Return a rotation drawn uniformly from all rotations, (3, 3).
+
+    Notes
+    -----
+    K. Shoemake, "Uniform random rotations", Graphics Gems III (1992), 124-132: three uniform deviates give a unit
+    quaternion that is uniform on the sphere in four dimensions; its density over rotations is Haar's.
+    """
+    split, first, second = (float(park_miller.ran1(table)) for _ in range(3))
+    inner, outer = math.sqrt(1.0 - split), math.sqrt(split)
+    x, y = inner * math.sin(2.0 * math.pi * first), inner * math.cos(2.0 * math.pi * first)
+    z, w = outer * math.sin(2.0 * math.pi * second), outer * math.cos(2.0 * math.pi * second)
+    return np.array(
+        (
+            (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)),
+            (2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)),
+            (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)),
+        )
+    )

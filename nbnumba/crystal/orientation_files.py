@@ -1,0 +1,91 @@
+"""The crystal that -mat names, from a file of MOSFLM, DIALS or XDS, in the laboratory frame of the command."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..detector.placement import Axes
+from ..errors import InputError
+from ..geometry.vectors import Array, cross, dot, length, vector
+from ..io import matrix
+from ..io.opening import label, read_text
+from ..parameters.settings import Settings
+from ..util.notices import Notify
+
+_SMALLEST_ACROSS = 1e-6  # of a direction's length, across the beam
+_SAME_AXIS = math.cos(math.radians(1.0))  # refined axes miss their ideal by less
+
+
+def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool, notify: Notify) -> Array:
+    """Read the reciprocal vectors of `settings.matrix_file`.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the command's convention, before the detector turns.
+    turning : bool
+        Whether the crystal is drawn at spindle angles other than 0.
+    notify : callable
+
+    Returns
+    -------
+    (3, 3) [1/Angstrom]
+        Rows a*, b*, c* at the spindle angle 0.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        The file is malformed, or holds no crystal.
+
+    Notes
+    -----
+    A matrix of MOSFLM holds wavelength times reciprocal vectors, which count as they stand whatever the convention,
+    as in C (nanoBragg.c:1881). Files of DIALS and XDS hold a cell in Angstrom in a frame of their own. It is turned so
+    that its beam comes to lie on ours, and its detector's fast axis, as far as it is across the beam, on our fast axis
+    before the detector turns; for DIALS that axis is the frame's x. Of a .expt beside -expt the frame is the same,
+    and nothing is turned. Where fast x slow points against the beam (-adxv) C's picture is the mirror image of what the
+    file's detector saw, and no rotation changes that.
+    """
+    path = str(settings.matrix_file)
+    text = read_text(path, "-mat")
+    from ..io import expt, xparm
+
+    if expt.is_expt(text):
+        content = expt.parse(text, path, "-mat")
+        for line in content.remarks:
+            notify(line)
+        if content.reciprocal_A is None:
+            raise InputError(f"{label('-mat', path)}: holds no crystal")
+        if settings.expt_file is not None:
+            return content.reciprocal_A
+        turn = _frame(axes.beam, axes.fast, "-fdet_vector").T @ _frame(
+            content.beam, vector((1, 0, 0)), f"{label('-mat', path)}: x"
+        )
+        spindle = content.rotation_axis if content.width_deg > 0.0 else None
+        reciprocal = content.reciprocal_A
+    elif xparm.is_xparm(text):
+        written = xparm.parse(text, path, "-mat")
+        turn = _frame(axes.beam, axes.fast, "-fdet_vector").T @ _frame(
+            written.beam, written.detector_x, f"{label('-mat', path)}: the detector's x-axis"
+        )
+        spindle, reciprocal = written.spindle, written.reciprocal_A
+    else:
+        columns = matrix.parse(text, path, "-mat")
+        return np.asarray(columns.T * (1e-10 / settings.wavelength))  # the file holds lambda a*, ...
+    if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
+        theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
+        notify(f"-mat {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}")
+    return np.asarray(reciprocal @ turn.T)
+
+
+def _frame(beam: Array, fast: Array, name: str) -> Array:
+    """Return the rows of a right-handed frame: fast across the beam, the third direction, and the beam."""
+    across = fast - dot(fast, beam) * beam
+    if length(across) < _SMALLEST_ACROSS:
+        raise InputError(f"{name} runs along the beam, so that the crystal's frame cannot be laid on another")
+    x = across / length(across)
+    return np.array([x, cross(beam, x), beam])

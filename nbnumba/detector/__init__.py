@@ -1,0 +1,1 @@
+"""Where the panels stand, and what resolution their pixels see."""

@@ -1,0 +1,75 @@
+"""Panels whose place is given."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import InputError
+from ..experiment.model import Panel
+from ..geometry.vectors import Array, cross, dot, length, vector
+from ..parameters.settings import PanelPlace, Settings
+
+_ROUNDING = 1e-6  # by which axes may miss length 1 and a right angle
+_SAME = 1e-9  # relative difference between pixel edges that are meant to be one
+_NEAREST = 1e-9  # m, of a plane to the sample
+# Of the angle between the beam and a panel along it: the distance along the beam stays a number of some use.
+_FLATTEST = 1e-6
+
+
+def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
+    """Return the panels of the settings in the order given.
+
+    The normal points away from the sample, so that `close_distance` is positive; `distance` is negative where the
+    beam meets the plane upstream of the sample only.
+
+    Parameters
+    ----------
+    beam : (3,)
+        Unit vector.
+
+    Raises
+    ------
+    InputError
+        For a panel without pixels, with axes that are no axes or with a plane through the sample, and for pixels
+        that differ in size.
+    """
+    panels = tuple(_panel(_label(settings, number), place, beam) for number, place in enumerate(settings.panels))
+    first = panels[0]
+    for number, panel in enumerate(panels):
+        if abs(panel.pixel_size - first.pixel_size) > _SAME * first.pixel_size:
+            raise InputError(
+                f"{_label(settings, number)}: has pixels of {panel.pixel_size * 1e3:g} mm, panel 0 of "
+                f"{first.pixel_size * 1e3:g} mm; all pixels must be of one size"
+            )
+    return panels
+
+
+def _label(settings: Settings, number: int) -> str:
+    file = f"-expt {settings.expt_file}: " if settings.expt_file is not None else ""
+    return f"{file}panel {number}"
+
+
+def _panel(name: str, place: PanelPlace, beam: Array) -> Panel:
+    if place.n_fast < 1 or place.n_slow < 1:
+        raise InputError(f"{name}: has {place.n_fast} x {place.n_slow} pixels; at least 1 x 1 is needed")
+    if not (math.isfinite(place.pixel_size) and place.pixel_size > 0.0):
+        raise InputError(f"{name}: a pixel measures {place.pixel_size * 1e3:g} mm; it must be greater than 0")
+    origin, fast, slow = vector(place.origin), vector(place.fast), vector(place.slow)
+    if not math.isfinite(length(origin)):
+        raise InputError(f"{name}: its corner lies at {place.origin}; it must be somewhere")
+    right_angle = abs(dot(fast, slow)) <= _ROUNDING
+    if not (right_angle and all(abs(length(axis) - 1.0) <= _ROUNDING for axis in (fast, slow))):
+        raise InputError(
+            f"{name}: fast {place.fast} and slow {place.slow} must be unit vectors at right angles to each other"
+        )
+    normal = cross(fast, slow)
+    normal = normal / length(normal)
+    close = dot(origin, normal)
+    if abs(close) < _NEAREST:
+        raise InputError(f"{name}: its plane passes through the sample; it must not")
+    if close < 0.0:
+        normal, close = -normal, -close
+    ratio = dot(beam, normal)
+    if abs(ratio) < _FLATTEST:
+        ratio = math.copysign(_FLATTEST, ratio)
+    return Panel(place.n_slow, place.n_fast, place.pixel_size, origin, fast, slow, normal, close / ratio, close)

@@ -1,0 +1,79 @@
+"""How fine the spacings are that a detector can see."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from ..experiment.model import Beam, Detector, Panel
+from ..geometry.vectors import Array
+
+_PROBES = 17  # points along each edge of a panel at which the spacing is looked at
+_SOURCES_AT_ONCE = 10_000
+
+
+def finest_spacing(detector: Detector, beam: Beam) -> float:
+    """Return the finest spacing that any pixel sees with any source [m].
+
+    On a flat panel the largest angle lies in a corner, but for panels behind the sample: a grid of points over each
+    panel, corners included, serves for all. Of a curved detector the angle is a bound, whichever way it bends.
+    """
+    incident, wavelengths = -beam.source.directions, beam.source.wavelengths
+    finest = math.inf
+    for panel in detector.panels:
+        if detector.curved:
+            off_axis = np.arccos(np.clip(incident @ beam.direction, -1.0, 1.0))
+            chords = 2.0 * np.sin(np.minimum(_curved_angle(panel, beam.direction) + off_axis, np.pi) / 2.0)
+            finest = min(finest, float(np.min(wavelengths / chords)))
+            continue
+        towards = _directions(panel)
+        for first in range(0, len(incident), _SOURCES_AT_ONCE):
+            some = slice(first, first + _SOURCES_AT_ONCE)
+            lowest = (incident[some] @ towards.T).min(axis=1)
+            chords = np.sqrt(np.maximum(2.0 - 2.0 * lowest, 1e-20))
+            finest = min(finest, float(np.min(wavelengths[some] / chords)))
+    return finest
+
+
+def _directions(panel: Panel) -> Array:
+    """Unit vectors from the sample to points all over a flat panel, (n, 3)."""
+    fast = np.linspace(0.0, panel.n_fast * panel.pixel_size, _PROBES)
+    slow = np.linspace(0.0, panel.n_slow * panel.pixel_size, _PROBES)
+    points = panel.origin + fast[:, None, None] * panel.fast + slow[None, :, None] * panel.slow
+    points = points.reshape(-1, 3)
+    return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
+
+
+def _curved_angle(panel: Panel, beam: Array) -> float:
+    """Return a bound of the angle between the beam and a pixel of a curved detector [rad].
+
+    A pixel is the beam's spot turned about slow and fast by ways over the distance: ways along the surface or, as C
+    has it, y and z of the flat detector.
+    """
+    spot = panel.distance * beam - panel.origin
+    edges = [(panel.n_fast, panel.fast), (panel.n_slow, panel.slow)]
+    ways = []
+    for pixels, axis in edges:
+        at = float(spot @ axis)
+        ways.append(max(abs(at), abs(pixels * panel.pixel_size - at)))
+    corners = np.array(
+        [
+            panel.origin + f * panel.fast + s * panel.slow
+            for f in (0.0, panel.n_fast * panel.pixel_size)
+            for s in (0.0, panel.n_slow * panel.pixel_size)
+        ]
+    )
+    y, z = np.abs(corners[:, 1:]).max(axis=0)
+    a, b = max(ways[0], y, z), max(ways[1], y, z)
+    # Where the axes stand across the beam, the two turns are the sides of a right-angled triangle on a sphere.
+    across = abs(panel.fast @ beam) < 1e-6 and abs(panel.slow @ beam) < 1e-6
+    together = math.hypot(a, b) if across else a + b
+    return float(min(together / abs(panel.distance), math.pi))
+
+
+def index_margin(reciprocal_A: Array, indices: float) -> float:
+    """Return by how much |q| grows when every index grows by some indices [1/Angstrom]."""
+    signs = np.array(list(itertools.product((1, -1), repeat=3)))
+    return float(indices * np.linalg.norm(signs @ reciprocal_A, axis=1).max())

@@ -1,0 +1,1 @@
+"""Vectors, rotations and where the pixels of a panel lie."""

@@ -1,0 +1,1 @@
+"""Images as files of other programs, with what is known of their making."""

@@ -1,0 +1,170 @@
+"""What SMV and CBF headers can tell of an experiment, and what not: they know one flat detector across the beam."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from ..experiment.ground_truth import GroundTruth
+from ..experiment.model import Detector, ExperimentRecord, Goniometer, Panel
+from ..geometry.vectors import Array, cross, dot, unit
+
+_LINE = 160  # characters of a command on one line
+_LONGEST_COMMAND = 4000  # characters; readers have buffers of fixed size
+
+_SQUARE = 1e-7  # cosine; more than vectors typed to seven digits are off by, less than a thousandth of a pixel
+
+# Signs that separate keys from values, or end a line or a header, somewhere.
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9 _.,+/'\"-]")
+# Words that some reader looks for anywhere in a header.
+_KEYWORDS = re.compile(
+    "HEADER_BYTES|BYTE_ORDER|DIM|TYPE|SIZE|DISTANCE|WAVELENGTH|CENTER|ORG|PHI|OSC|TWOTHETA|ADC|PEDESTAL|GAIN"
+    "|DETECTOR|BEAM|TIME|DATE|DENZO|DTREK|DIALS|DIRECT_SPACE|PILATUS|SLS|SSRL|XDS|GENERIC|EIGER|Eiger"
+    "|Detector|Pixel_size|Silicon|CdTe|CCD|Exposure|Count_cutoff|Wavelength|Beam_xy|Start_angle|Angle_increment"
+    "|Flux|ransmission|Polarization|Phi|Kappa|Chi|Omega|Alpha|Oscillation|Threshold|Gain|Tau|xcluded|Trim|Flat_field"
+    "|Image_path|_diffrn|_array_data|CIF-BINARY|X-Binary|Content|S/N"
+)
+
+
+def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Goniometer | None = None) -> list[str]:
+    """Say what readers of a plain header will get wrong.
+
+    Parameters
+    ----------
+    detector : Detector
+        Its first panel counts.
+    beam_direction : (3,)
+        Unit vector.
+    kind : str
+        Name of the format, "SMV" or "CBF".
+    goniometer : Goniometer, optional
+        Its axis counts where the crystal turns.
+
+    Returns
+    -------
+    list of str
+        One line each, none where the header tells the whole truth.
+    """
+    panel = detector.panels[0]
+    lines = []
+    # The normal of the options need not be that of fast and slow.
+    if detector.curved or max(abs(dot(axis, beam_direction)) for axis in (panel.fast, panel.slow)) > _SQUARE:
+        lines.append(
+            f"{kind} headers cannot tell that a detector is tilted or curved: readers will take it for a flat, "
+            "upright one"
+        )
+    if is_skew(panel):
+        lines.append(
+            f"{kind} headers cannot tell that fast and slow are not at right angles: readers will take them so"
+        )
+    if dot(cross(panel.fast, panel.slow), beam_direction) < 0.0:
+        lines.append(
+            f"{kind} headers cannot tell which way a detector faces: fast, slow and beam are left-handed here, and "
+            "readers will take the image for its mirror image"
+        )
+    if goniometer is not None and goniometer.osc != 0.0 and dot(goniometer.spindle, panel.fast) < 1.0 - 1e-9:
+        lines.append(f"{kind} headers cannot tell the spindle axis: readers will take it to lie along fast")
+    return lines
+
+
+def is_skew(panel: Panel) -> bool:
+    """Whether fast and slow are not at right angles."""
+    return abs(dot(panel.fast, panel.slow)) > _SQUARE
+
+
+def reading_frame(panel: Panel, beam_direction: Array) -> Array:
+    """Return the axes of the frame in which DIALS puts an image with a plain header, (3, 3).
+
+    x runs along fast, y against slow, z against the beam; the rows are these axes in our laboratory frame, so that
+    `reading_frame(panel, beam) @ v` is a vector there. Of a tilted panel the part across the beam counts.
+    Where fast, slow and beam are left-handed, so is the frame.
+    """
+    z = -unit(beam_direction)
+    x = unit(panel.fast - dot(panel.fast, z) * z)
+    y = cross(z, x)
+    return np.array([x, y if dot(y, panel.slow) < 0.0 else -y, z])
+
+
+def truth_lines(experiment: ExperimentRecord, truth: GroundTruth) -> list[tuple[str, str]]:
+    """Return what is known of an image, as keys and values for the lines of a header.
+
+    Parameters
+    ----------
+    experiment : ExperimentRecord
+    truth : GroundTruth
+
+    Returns
+    -------
+    list of (key, value)
+        Keys begin with NBNUMBA_, but for DIRECT_SPACE_ABC: the nine numbers of a, b and c [Angstrom] at the
+        spindle angle 0, in the `reading_frame`; NBNUMBA_ABC holds them in the laboratory frame of the command
+        line. None of the words that readers look for occurs in any of them, and neither do "=", ":", ";", "#" or
+        braces: in the command, which may take several lines, they are percent-encoded, as in a web address.
+        What is not known is left out.
+    """
+    pairs: list[tuple[str, str]] = []
+    if np.all(np.isfinite(truth.A_matrix)):
+        real = experiment.crystal.real_space * 1e10
+        frame = reading_frame(experiment.detector.panels[0], experiment.beam.direction)
+        pairs += [
+            ("DIRECT_SPACE_ABC", _numbers(real @ frame.T)),
+            ("NBNUMBA_ABC", _numbers(real)),
+            ("NBNUMBA_U", _numbers(truth.U_matrix)),
+            ("NBNUMBA_CELL", _numbers(truth.cell)),
+            ("NBNUMBA_N", ",".join(map(str, truth.cells))),
+            ("NBNUMBA_SHAPE", truth.shape),
+            ("NBNUMBA_MOSAIC_DEG", f"{truth.mosaic_spread_deg:.12g}"),
+            ("NBNUMBA_MOSAIC_DOMAINS", str(truth.mosaic_domains)),
+            ("NBNUMBA_MOSAIC_SEED", str(truth.mosaic_seed)),
+        ]
+        if truth.misset_seed is not None:
+            pairs.append(("NBNUMBA_MISSET_SEED", str(truth.misset_seed)))
+    if math.isfinite(truth.fluence):
+        pairs.append(("NBNUMBA_FLUENCE", f"{truth.fluence:.12g}"))
+    seeds = {
+        "NBNUMBA_NOISE_SEED": truth.noise_seed,
+        "NBNUMBA_NOISE_RNG": truth.noise_rng,
+        "NBNUMBA_NOISE_NUMBER": truth.noise_number,
+    }
+    pairs += [(key, str(value)) for key, value in seeds.items() if value is not None]
+    pairs += [
+        ("NBNUMBA_SEMANTICS", truth.semantics),
+        ("NBNUMBA_BACKEND", truth.backend),
+        ("NBNUMBA_PRECISION", truth.precision),
+        ("NBNUMBA_VERSION", encoded(truth.version)),
+    ]
+    return [(key, value) for key, value in pairs if value] + _command_lines(truth.command)
+
+
+def _numbers(values: Array) -> str:
+    return ",".join(f"{value + 0.0:.12g}" for value in values.reshape(-1))
+
+
+def _command_lines(command: str) -> list[tuple[str, str]]:
+    """Spread a command over lines; one that is too long for a header is left out."""
+    text = encoded(command)
+    if not text or len(text) > _LONGEST_COMMAND:
+        return []
+    lines = []
+    while text:
+        end = _LINE
+        # Neither inside an encoded sign nor beside a space, which a reader may strip.
+        while len(text) > end and (" " in text[end - 1 : end + 1] or "%" in text[end - 2 : end]):
+            end += 1
+        lines.append(text[:end])
+        text = text[end:]
+    return [(f"NBNUMBA_COMMAND_{number}", line) for number, line in enumerate(lines, 1)]
+
+
+def encoded(text: str) -> str:
+    """Return a text that no reader of headers can trip over; `urllib.parse.unquote` undoes it."""
+    text = _FORBIDDEN.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), text)
+    text = _KEYWORDS.sub(lambda found: f"%{ord(found.group()[0]):02X}{found.group()[1:]}", text)
+    # At the ends spaces would be lost.
+    inner = text.strip(" ")
+    if inner != text:
+        start = len(text) - len(text.lstrip(" "))
+        text = "%20" * start + inner + ("%20" * (len(text) - start - len(inner)) if inner else "")
+    return text

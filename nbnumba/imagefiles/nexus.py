@@ -1,0 +1,337 @@
+"""NXmx files of an experiment: many images, what they were rendered with, and where their pixels are."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..beam.frames import to_mcstas
+from ..experiment.ground_truth import GroundTruth
+from ..experiment.model import Detector, ExperimentRecord
+from ..geometry.vectors import Array
+from ..io.nexus import file as nexus_file
+from ..io.nexus import layout as nexus_writing
+from ..io.nexus.layout import Column
+from ..readout.digitize import DTYPES, saturation_value
+from ..version import __version__
+
+if TYPE_CHECKING:
+    import h5py
+
+NO_NUMBER = -(2**63)  # stands for a whole number that there is none of, such as the seed of noise that was not drawn
+
+_UNITS = {
+    "A_matrix": "1/angstrom",
+    "A_matrix_imgcif": "1/angstrom",
+    "cell": "angstrom,angstrom,angstrom,deg,deg,deg",
+    "mosaic_spread_deg": "deg",
+    "fluence": "1/m^2",
+    "wavelength": "m",
+    "distance": "m",
+    "phi_deg": "deg",
+    "osc_deg": "deg",
+    "panel_origin": "m",
+}
+
+_TEXTS = {item.name for item in dataclasses.fields(GroundTruth) if str(item.type).startswith("str")}
+
+
+class NexusWriter:
+    """Writes images of one detector into an NXmx file; a context manager.
+
+    The file appears under its name when the block ends without an exception and all images are written.
+
+    Parameters
+    ----------
+    path : str or path
+    experiment : ExperimentRecord
+        Its detector, sensor and mask stand for all images.
+    count : int
+        How many images there will be.
+    dtype : str
+        "float32", "int32" or "uint16".
+    saturation : float, optional
+        The largest value that the pixels can have; by default the one of `nbnumba.readout.digitize.to_dtype`, and none
+        for float32.
+    sensor_material : str
+        "Si", "CdTe" or "GaAs". The format wants one; without a simulated sensor nothing follows from it.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or the disk is full.
+    ValueError
+        A dtype that is none of the three, no images, images left out or of another type or size than promised.
+
+    Notes
+    -----
+    The panels of a detector lie one below the other in a picture of three axes (image, row, fast), each with a
+    module of its own: readers exist that know no fourth axis. Columns beside a narrower panel are marked
+    as gaps in the pixel mask; masked pixels bear the bit of a user's mask, pixels outside the region of
+    interest none.
+
+    DIALS' reader takes one detector geometry for a file, even where the format has room for one of every image. So
+    that of `experiment` alone stands in the chain of transformations. Where a series varies the distance or the beam
+    centre, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the McStas frame, tell
+    each image's own; give such images files of their own when other programs are to read them.
+
+    The file describes a rotation where the images continue one another: the same crystal, the same width, each
+    starting where the one before it ends. All others are stills, whatever they turned by in their exposure, which
+    the ground truth tells. A rotation in the negative sense is one about the opposite axis.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        experiment: ExperimentRecord,
+        count: int,
+        dtype: str,
+        *,
+        saturation: float | None = None,
+        sensor_material: str = "Si",
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
+        if count < 1:
+            raise ValueError(f"{count} images: a file holds at least 1")
+        self._path = path
+        self._experiment = experiment
+        self._dtype = np.dtype(dtype)
+        self._saturation = saturation_value(dtype, saturation)
+        self._material = sensor_material
+        self._panels = experiment.detector.panels
+        self._shape = stacked_shape(experiment.detector)
+        self._shots: list[_Shot | None] = [None] * count
+        self._closing = contextlib.ExitStack()
+        self._writing: nexus_file.Writing
+        self._data: h5py.Dataset
+
+    def __enter__(self) -> Self:
+        self._writing = self._closing.enter_context(nexus_file.written(self._path))
+        try:
+            self._data = self._writing.run(self._write_head)
+        except BaseException as error:
+            if not self._closing.__exit__(type(error), error, error.__traceback__):
+                raise
+        return self
+
+    def _write_head(self, file: h5py.File) -> h5py.Dataset:
+        count = len(self._shots)
+        nexus_writing.write_head(file, os.fspath(self._path), ("nbnumba", __version__))
+        nexus_writing.write_instrument(file, self._instrument(), count)
+        return nexus_writing.create_data(file, count, self._shape, self._dtype.name)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if error is not None:
+            return self._closing.__exit__(kind, error, traceback)
+        with self._closing:
+            shots = [shot for shot in self._shots if shot is not None]
+            if len(shots) < len(self._shots):
+                raise ValueError(f"{os.fspath(self._path)}: {len(shots)} of {len(self._shots)} images were written")
+            self._writing.run(nexus_writing.write_shots, _together(shots))
+        return None
+
+    def write(self, index: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth) -> None:
+        """Write one image; the order of the images does not matter.
+
+        Parameters
+        ----------
+        index : int
+            From 0.
+        pixels : (n_slow, n_fast) or (n_panels, n_slow, n_fast)
+            Of the promised dtype; smaller panels are padded at the end of both axes.
+        experiment : ExperimentRecord
+            What this image was rendered from.
+        truth : GroundTruth
+        """
+        if not 0 <= index < len(self._shots):
+            raise ValueError(f"image {index}: allowed are 0 to {len(self._shots) - 1}")
+        image = self._stacked(pixels)
+
+        def write_image(file: h5py.File) -> None:
+            self._data[index] = image
+
+        self._writing.run(write_image)
+        self._shots[index] = _Shot.of(experiment, truth)
+
+    def add(self, function: Callable[[h5py.File], None]) -> None:
+        """Call a function with the open file, for what a caller has to add to it.
+
+        The function is called in the thread that alone may touch the file: see `nbnumba.io.nexus.file.Writing`.
+        """
+        self._writing.run(function)
+
+    def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Lay the panels below one another."""
+        if pixels.dtype != self._dtype:
+            raise ValueError(f"pixels are {pixels.dtype}, not the promised {self._dtype}")
+        panels = self._panels
+        padded = (max(panel.n_slow for panel in panels), max(panel.n_fast for panel in panels))
+        expected = padded if len(panels) == 1 else (len(panels), *padded)
+        if pixels.shape != expected:
+            raise ValueError(f"pixels have the shape {pixels.shape}, not the promised {expected}")
+        if len(panels) * padded[0] == self._shape[0]:
+            return pixels.reshape(self._shape)
+        stacked = np.zeros(self._shape, dtype=self._dtype)
+        for panel, (first, n_slow, _), part in zip(panels, panel_rows(self._experiment.detector), pixels, strict=True):
+            stacked[first : first + n_slow, : panel.n_fast] = part[:n_slow, : panel.n_fast]
+        return stacked
+
+    def _instrument(self) -> nexus_writing.Instrument:
+        experiment = self._experiment
+        detector = experiment.detector
+        frame = to_mcstas(experiment.beam)
+        modules = [
+            nexus_writing.Module(
+                first, n_slow, n_fast, panel.pixel_size, frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
+            )
+            for panel, (first, n_slow, n_fast) in zip(detector.panels, panel_rows(detector), strict=True)
+        ]
+        mask = np.full(self._shape, nexus_writing.GAP, dtype=np.uint32)
+        for module in modules:
+            mask[module.first_row : module.first_row + module.n_slow, : module.n_fast] = 0
+        if (wanted := experiment.sampling.mask) is not None:
+            if wanted.ndim == 2 and len(modules) > 1:
+                wanted = np.broadcast_to(wanted, (len(modules), *wanted.shape))
+            parts = wanted if wanted.ndim == 3 else wanted[np.newaxis]
+            for module, part in zip(modules, parts, strict=True):
+                rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
+                rows[~part[: module.n_slow, : module.n_fast]] |= nexus_writing.USER_MASK
+        first = modules[0]
+        met = _where_the_beam_meets(first.origin, first.fast, first.slow)
+        return nexus_writing.Instrument(
+            modules=modules,
+            distance=camera_length(first.origin, first.fast, first.slow),
+            beam_center=None if met is None else (met[0] / first.pixel_size, met[1] / first.pixel_size),
+            sensor_material=self._material,
+            sensor_thickness=detector.layers * detector.layer_step,
+            pixel_mask=mask,
+            underload=0,
+            saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
+            frame_time=experiment.settings.exposure,
+        )
+
+
+def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:
+    """Return where the panels are in the picture of a file: first row, n_slow and n_fast of each."""
+    places, first = [], 0
+    for panel in detector.panels:
+        places.append((first, panel.n_slow, panel.n_fast))
+        first += panel.n_slow
+    return places
+
+
+def stacked_shape(detector: Detector) -> tuple[int, int]:
+    """Return the rows and columns of the picture in which the panels lie below one another."""
+    return sum(panel.n_slow for panel in detector.panels), max(panel.n_fast for panel in detector.panels)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Shot:
+    """What is kept of an image until its file is closed."""
+
+    spectrum: tuple[Array, Array]
+    polarization: float  # NaN: not simulated
+    flux: float
+    beam_size: float
+    spindle: Array
+    start: float  # deg
+    width: float
+    truth: dict[str, Any]
+
+    @classmethod
+    def of(cls, experiment: ExperimentRecord, truth: GroundTruth) -> Self:
+        beam, settings = experiment.beam, experiment.settings
+        frame = to_mcstas(beam)
+        panels = experiment.detector.panels
+        polarization = math.nan if beam.nopolar else beam.polarization
+        fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
+        return cls(
+            spectrum=spectrum(experiment),
+            polarization=polarization,
+            flux=settings.flux,
+            beam_size=settings.beamsize,
+            spindle=frame @ experiment.goniometer.spindle,
+            start=math.degrees(experiment.goniometer.phi),
+            width=math.degrees(experiment.goniometer.osc),
+            truth=fields
+            | {
+                "polarization": polarization,
+                "panel_origin": np.array([frame @ panel.origin for panel in panels]),
+                "panel_fast": np.array([frame @ panel.fast for panel in panels]),
+                "panel_slow": np.array([frame @ panel.slow for panel in panels]),
+            },
+        )
+
+
+def spectrum(experiment: ExperimentRecord) -> tuple[Array, Array]:
+    """Return the wavelengths of a beam in rising order, (m,) [m], and their weights, (m,).
+
+    The weights of sources that differ in direction alone are added up; wavelengths of weight 0 are left out.
+    """
+    weights = experiment.weights
+    lit = weights > 0.0
+    wavelengths, number = np.unique(experiment.beam.source.wavelengths[lit], return_inverse=True)
+    return wavelengths, np.asarray(np.bincount(number, weights=weights[lit]), dtype=np.float64)
+
+
+def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
+    polarization = np.array([shot.polarization for shot in shots])
+    stokes = None
+    if not np.isnan(polarization).any():
+        stokes = np.zeros((len(shots), 4))
+        stokes[:, 0], stokes[:, 1] = 1.0, polarization
+    flux = np.array([shot.flux for shot in shots])
+    known = bool(np.all(flux > 0.0))
+    one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
+    return nexus_writing.Shots(
+        spectra=[shot.spectrum for shot in shots],
+        rotation=nexus_writing.joined_rotation(
+            np.array([shot.spindle for shot in shots]),
+            np.array([shot.start for shot in shots]),
+            np.array([shot.width for shot in shots]),
+            np.array([shot.truth["A_matrix"] for shot in shots]),
+        ),
+        stokes=stokes,
+        total_flux=flux if known else None,
+        beam_size=shots[0].beam_size if known and one_size else None,
+        truth={name: _column(name, [shot.truth[name] for shot in shots]) for name in shots[0].truth},
+    )
+
+
+def _column(name: str, values: Sequence[Any]) -> Column:
+    if name in _TEXTS:
+        return Column(["" if value is None else value for value in values])
+    missing = None
+    if any(value is None for value in values):
+        missing = NO_NUMBER
+        values = [NO_NUMBER if value is None else value for value in values]
+    return Column(np.array(values), _UNITS.get(name), missing)
+
+
+def camera_length(origin: Array, fast: Array, slow: Array) -> float:
+    """Return the z at which the beam meets a panel's plane [m], that of its corner where it runs beside the plane.
+
+    A panel's own distance is as long as a number can be where the beam runs beside it.
+    """
+    met = _where_the_beam_meets(origin, fast, slow)
+    return float(origin[2]) if met is None else float(origin[2] + met[0] * fast[2] + met[1] * slow[2])
+
+
+def _where_the_beam_meets(origin: Array, fast: Array, slow: Array) -> tuple[float, float] | None:
+    """Return how far from a panel's corner the z axis meets its plane, along fast and slow [m]; None: nowhere."""
+    plane = np.array([fast[:2], slow[:2]]).T
+    if abs(np.linalg.det(plane)) < 1e-9:
+        return None
+    along_fast, along_slow = np.linalg.solve(plane, -origin[:2])
+    return float(along_fast), float(along_slow)

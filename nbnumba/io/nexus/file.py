@@ -1,0 +1,229 @@
+"""HDF5 files opened for writing whole and for reading, with the library's failures said in one line."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import errno
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+
+from ...errors import InputError, NbnumbaError
+from ...util.signals import Ended, signals_wait
+from ..atomic import PathLike, whole_path
+from ..opening import label, opened
+
+if TYPE_CHECKING:
+    import h5py
+    from _typeshed import ReadableBuffer
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_Call = tuple[int, Callable[[], object]]
+_Result = tuple[int, object, BaseException | None]
+
+_ERRNO = re.compile(r"errno = (\d+)")
+
+
+class Writing:
+    """A new HDF5 file that is being written, in a thread of its own; one thread at a time may use it.
+
+    Failures and interruptions must not reach the library while it writes: it crashes some time later when they do.
+    So Ctrl-C, which only the main thread hears, finds it in another, and a full disk is kept from it.
+
+    Two plain queues and no pool of threads: an exception that a signal raises anywhere in here leaves no lock taken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._sink = _Sink(path)
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._results: SimpleQueue[_Result] = SimpleQueue()
+        self._count = 0
+        self._file: h5py.File | None = None
+        _thread.start_new_thread(self._work, ())
+
+    def _work(self) -> None:
+        """Do what is asked for, in the thread of the file, until it is closed."""
+        while True:
+            number, call = self._calls.get()
+            value = failure = None
+            try:
+                value = call()
+            except BaseException as error:
+                failure = error
+            self._results.put((number, value, failure))
+            if call == self._close:
+                return
+
+    def _ask(self, call: Callable[[], object]) -> int:
+        self._count += 1
+        self._calls.put((self._count, call))
+        return self._count
+
+    def _answer(self, number: int) -> object:
+        """Wait for the result of a call; results that nobody waited for, being interrupted, are passed over."""
+        while True:
+            answered, value, failure = self._results.get()
+            if answered == number:
+                if failure is not None:
+                    raise failure
+                return value
+
+    def run(self, function: Callable[Concatenate[h5py.File, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function with the file and wait for it.
+
+        Raises
+        ------
+        OSError
+            Something could not be written, now or earlier.
+        """
+        try:
+            result = self._answer(self._ask(lambda: function(self._opened(), *args, **kwargs)))
+        except Exception:
+            self._sink.check()  # what the library makes of a full disk has many names
+            raise
+        self._sink.check()
+        return cast(_T, result)
+
+    def _opened(self) -> h5py.File:
+        if self._file is None:
+            import h5py
+
+            self._file = h5py.File(self._sink, "w")
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._sink.close()
+
+    def close(self) -> None:
+        """Close the file.
+
+        Raises
+        ------
+        OSError
+            Something could not be written.
+        """
+        number = self._ask(self._close)
+        try:
+            self._answer(number)
+        except (KeyboardInterrupt, Ended):
+            self._answer(number)  # what is removed next must not be written any more
+            raise
+        self._sink.check()
+
+
+@contextlib.contextmanager
+def written(path: PathLike) -> Iterator[Writing]:
+    """Open a new HDF5 file that takes its name when the block ends without an exception.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or the disk is full.
+    InputError
+        The name is empty or holds a null character.
+    """
+    with whole_path(path) as temporary:
+        writing = Writing(temporary)
+        try:
+            yield writing
+        except BaseException:
+            with contextlib.suppress(OSError):
+                writing.close()
+            raise
+        writing.close()
+
+
+class _Sink(io.FileIO):
+    """A new file that keeps its failures to itself until it is asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise what has gone wrong so far."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of the data, or remember why not."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while len(rest) and self._failure is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._failure = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size, or remember why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
+
+
+@contextlib.contextmanager
+def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
+    """Open an NXmx file; signals wait until it is closed.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is no HDF5 file, is damaged, or holds no images where the format has them.
+    """
+    from .filters import register_filters
+
+    register_filters()
+    name = label(option, path)
+    with opened(path, option):
+        pass
+    with signals_wait():
+        yield from _read(path, name)
+
+
+def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
+    import h5py
+
+    from .layout import DATA
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        number = _ERRNO.search(str(error))
+        if number is not None and int(number[1]) not in (0, errno.EINVAL):
+            raise InputError(f"{name}: cannot be read: {os.strerror(int(number[1])).lower()}") from error
+        raise InputError(f"{name}: not an HDF5 file, or cut short") from error
+    with _damage_named(name), file:
+        data = file.get(DATA)
+        if not isinstance(data, h5py.Dataset) or data.ndim != 3:
+            raise InputError(f"{name}: no images: a NeXus file of images has a dataset {DATA} of three axes")
+        yield file
+
+
+@contextlib.contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Say in one line what the library, which knows no names, finds wrong with a file."""
+    try:
+        yield
+    except NbnumbaError:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise  # of another file
+        raise InputError(f"{name}: is damaged: {error}") from error
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: is damaged, or lacks something: {error}") from error

@@ -1,0 +1,188 @@
+"""A master file: the images of several NXmx files as one, without copying them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ...errors import InputError
+from ..atomic import PathLike
+from .file import read, written
+from .layout import (
+    BEAM,
+    DATA,
+    DETECTOR,
+    SAMPLE,
+    SPECTRUM,
+    Array,
+    Column,
+    Rotation,
+    Shots,
+    joined_rotation,
+    write_head,
+    write_shots,
+)
+from .read import columns
+
+if TYPE_CHECKING:
+    import h5py
+
+_T = TypeVar("_T")
+
+
+def write_master(path: PathLike, chunk_files: Sequence[PathLike]) -> int:
+    """Write a file that shows the images of others as its own.
+
+    Parameters
+    ----------
+    path : str or path
+        What to write.
+    chunk_files : sequence of path
+        Files of one detector, as `nbnumba.imagefiles.nexus.NexusWriter` writes them, in the order of their images.
+        The master refers to them by names relative to its own folder, so that the lot can be moved together.
+
+    Returns
+    -------
+    int
+        Images in all.
+
+    Raises
+    ------
+    FileError
+        A file is missing or unreadable, or the master cannot be written.
+    InputError
+        There are no files, one is no NXmx file, or they differ in the size or the type of their images or in what
+        their ground truth holds.
+
+    Notes
+    -----
+    The images are a virtual dataset; wavelengths, spectra, rotation and ground truth are copied. Detector and
+    mask are those of the first file.
+    """
+    if not chunk_files:
+        raise InputError(f"{os.fspath(path)}: a master needs at least one file of images")
+    import h5py
+
+    folder = Path(os.path.realpath(path)).parent
+    sources, parts = [], []
+    for chunk in chunk_files:
+        with read(chunk) as file:
+            data = file[DATA]
+            # HDF5 takes a percent sign for the beginning of a pattern.
+            name = os.path.relpath(os.path.realpath(chunk), folder).replace("%", "%%")
+            sources.append(h5py.VirtualSource(name, DATA, shape=data.shape, dtype=data.dtype))
+            if sources[0].shape[1:] != data.shape[1:] or sources[0].dtype != data.dtype:
+                raise InputError(
+                    f"{os.fspath(chunk)}: images of {data.shape[1:]} {data.dtype}; "
+                    f"those of {os.fspath(chunk_files[0])} are {sources[0].shape[1:]} {sources[0].dtype}"
+                )
+            parts.append(read_shots(file))
+            if set(parts[-1].truth) != set(parts[0].truth):
+                raise InputError(
+                    f"{os.fspath(chunk)}: its ground truth holds other quantities "
+                    f"than that of {os.fspath(chunk_files[0])}"
+                )
+    count = sum(int(source.shape[0]) for source in sources)
+
+    def write(file: h5py.File) -> None:
+        made_by = first["/entry/program_name"]
+        write_head(file, os.fspath(path), (made_by.asstr()[()], made_by.attrs["version"]))
+        _write_virtual(file, sources, count)
+        first.copy(DETECTOR, file["/entry/instrument"])
+        file[f"{DETECTOR}/detectorSpecific/nimages"][...] = count
+        write_shots(file, _joined(parts))
+
+    with written(path) as writing, read(chunk_files[0]) as first:
+        writing.run(write)
+    return count
+
+
+def read_shots(file: h5py.File) -> Shots:
+    """Return what differs from image to image in a file."""
+    beam = file[BEAM]
+    means = np.asarray(beam["incident_wavelength"][()]) * 1e-10
+    if SPECTRUM in beam:
+        weights = beam[f"{SPECTRUM}_weights"][()]
+        channels = np.broadcast_to(beam[SPECTRUM][()] * 1e-10, weights.shape)
+        spectra = [(line[lit > 0.0], lit[lit > 0.0]) for line, lit in zip(channels, weights, strict=True)]
+    else:
+        spectra = [(means[i : i + 1], np.ones(1)) for i in range(len(means))]
+    size = beam.get("incident_beam_size")
+    return Shots(
+        spectra=spectra,
+        rotation=_read_rotation(file),
+        stokes=_values(beam, "incident_polarization_stokes"),
+        total_flux=_values(beam, "total_flux"),
+        beam_size=None if size is None else float(size[0]),
+        truth=columns(file),
+    )
+
+
+def _read_rotation(file: h5py.File) -> Rotation | None:
+    axes = file.get(f"{SAMPLE}/transformations")
+    if axes is None:
+        return None
+    omega = axes["omega"]
+    return Rotation(np.asarray(omega.attrs["vector"]), omega[()], float(axes["omega_increment_set"][0]))
+
+
+def _values(group: h5py.Group, name: str) -> Array | None:
+    return np.asarray(group[name][()]) if name in group else None
+
+
+def _write_virtual(file: h5py.File, sources: Sequence[Any], count: int) -> None:
+    import h5py
+
+    layout = h5py.VirtualLayout(shape=(count, *sources[0].shape[1:]), dtype=sources[0].dtype)
+    first = 0
+    for source in sources:
+        layout[first : first + source.shape[0]] = source
+        first += source.shape[0]
+    file.create_virtual_dataset(DATA, layout)
+
+
+def _joined(parts: Sequence[Shots]) -> Shots:
+    truth = {name: _joined_column([part.truth[name] for part in parts]) for name in parts[0].truth}
+    sizes = {part.beam_size for part in parts}
+    return Shots(
+        spectra=[spectrum for part in parts for spectrum in part.spectra],
+        rotation=_joined_rotation(parts, truth.get("A_matrix")),
+        stokes=_joined_arrays(parts, lambda part: part.stokes),
+        total_flux=_joined_arrays(parts, lambda part: part.total_flux),
+        beam_size=parts[0].beam_size if len(sizes) == 1 else None,
+        truth=truth,
+    )
+
+
+def _joined_column(pieces: Sequence[Column]) -> Column:
+    missing = next((piece.missing for piece in pieces if piece.missing is not None), None)
+    arrays = [piece.values for piece in pieces if isinstance(piece.values, np.ndarray)]
+    if len(arrays) == len(pieces):
+        return Column(np.concatenate(arrays), pieces[0].units, missing)
+    return Column([text for piece in pieces for text in piece.values], pieces[0].units, missing)
+
+
+def _joined_arrays(parts: Sequence[Shots], get: Callable[[Shots], Array | None]) -> Array | None:
+    found = list(_present(get(part) for part in parts))
+    return np.concatenate(found) if len(found) == len(parts) else None
+
+
+def _joined_rotation(parts: Sequence[Shots], orientations: Column | None) -> Rotation | None:
+    rotations = list(_present(part.rotation for part in parts))
+    if len(rotations) < len(parts):
+        return None
+    counts = [len(rotation.starts) for rotation in rotations]
+    return joined_rotation(
+        np.repeat([rotation.axis for rotation in rotations], counts, axis=0),
+        np.concatenate([rotation.starts for rotation in rotations]),
+        np.repeat([rotation.width for rotation in rotations], counts),
+        None if orientations is None else np.asarray(orientations.values),
+    )
+
+
+def _present(values: Iterator[_T | None] | Sequence[_T | None]) -> Iterator[_T]:
+    return (value for value in values if value is not None)

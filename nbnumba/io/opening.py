@@ -1,0 +1,78 @@
+"""Opening what a user gave: what every reader's messages begin with is made here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from ..errors import FileError, InputError
+from ..util.text import quote
+from .atomic import PathLike, reason
+
+_TEXT_LIMIT = 1 << 28  # bytes; small text files of other kinds than reflection lists are read in one piece
+
+
+def label(option: str, path: PathLike, line: int | None = None) -> str:
+    """Return what a message about a file begins with, e.g. ``-hkl P1.hkl, line 12``."""
+    text = f"{option} {os.fspath(path)}".strip()
+    return text if line is None else f"{text}, line {line}"
+
+
+@contextlib.contextmanager
+def opened(path: PathLike, option: str = "") -> Iterator[BinaryIO]:
+    """Open an input file; anything that goes wrong with the file becomes one line.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read, or is a folder or a device.
+    InputError
+        The name is empty or holds a null character.
+    """
+    name = os.fspath(path)
+    if not name or "\0" in name:
+        raise InputError(f"{label(option, quote(name))}: not a file name")
+    try:
+        with Path(name).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            # A device such as /dev/zero never ends.
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                raise FileError(f"{label(option, name)}: is a device, not a file")
+            yield file
+    except (FileError, InputError, BrokenPipeError):  # the last is a reader of our report that went away
+        raise
+    except OSError as error:
+        _fail(option, name, error)
+
+
+def _fail(option: str, name: str, error: OSError) -> NoReturn:
+    raise FileError(f"{label(option, name)}: cannot be read: {reason(error)}") from error
+
+
+def is_regular(file: BinaryIO) -> bool:
+    """Whether an open file lies on a disk, so that it can be read twice and has a size."""
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def read_text(path: PathLike, option: str = "") -> str:
+    """Return the whole of a small text file.
+
+    Bytes outside ASCII, which only comments should hold, come back as the letters of Latin-1; a byte
+    order mark is dropped.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        The file is far too long to be what it should be.
+    """
+    with opened(path, option) as file:
+        data = file.read(_TEXT_LIMIT + 1)
+    if len(data) > _TEXT_LIMIT:
+        raise InputError(f"{label(option, path)}: longer than {_TEXT_LIMIT} bytes, not a small text file")
+    return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")

@@ -1,0 +1,333 @@
+"""The CPU twin: the sum over layers, sub-pixels, sources and orientations, for one strip of pixels after another.
+
+The loops over a strip stand in `strip` and `leaves`; here is their order. One strip belongs to one task, so that an
+image is the same for any number of threads.
+
+The innermost loop, over the orientations of one source, has four forms. Each is compiled with the rest around it into a
+function of its own, so that a first run waits for no other.
+"""
+
+import numpy as np
+
+from ..jit import borrowed, generic, inner, inner_inlined, kernel
+from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
+from . import orientations as leaves
+from .strip import (
+    ACTIVE,
+    AMPLITUDE,
+    CAPTURE,
+    EVALUATED,
+    FIRST,
+    GAIN,
+    LANES,
+    OMEGA,
+    OMEGA_SUM,
+    PART,
+    POLAR,
+    SCRATCH,
+    SUM,
+    WATER_CAPTURE,
+    WATER_POLAR,
+    WATER_POLAR_FIRST,
+    WIDTH,
+    H,
+    K,
+    L,
+    add,
+    any_positive,
+    any_zero,
+    capture_strip,
+    copy,
+    fill,
+    fill_from,
+    finish_strip,
+    omega_strip,
+    place_strip,
+    polar_strip,
+    scatter_strip,
+    total_omega,
+    water_strip,
+    weigh_strip,
+)
+
+
+@inner
+def sum_bulk(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+    """Add the terms of square or round crystals, whose amplitudes are nowhere negligible."""
+    plain = q.plain
+    Na, Nb, Nc, fudge = q.Na, q.Nb, q.Nc, q.fudge
+    single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
+    for o in range(orientations.shape[0]):
+        leaves.offset_strip(q, orientations, s, index, n, o)
+        if not leaves.gather_strip(flat, s, index, n):
+            continue
+        s[EVALUATED] += n
+        if q.shape == ROUND:
+            leaves.round_strip(s, n, Na, Nb, Nc, fudge)
+        elif single:
+            fill(s, AMPLITUDE, n, 1.0)
+        else:
+            leaves.square_strip(s, n, Na, Nb, Nc)
+        leaves.sum_terms(s, n, plain)
+
+
+@inner
+def sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+    """Add the terms of Gaussian and top-hat spots, for the pixels that they reach."""
+    cubic = q.interpolate
+    for o in range(orientations.shape[0]):
+        lanes = leaves.spots_in_reach(q, orientations, s, index, n, o)
+        if lanes > 0:
+            leaves.sum_spots(q, orientations, flat, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic)
+
+
+@inner_inlined
+def allowed_lanes(latch, first_pixel, sample, samples):
+    """Number of pixels of a strip whose sample comes before the interpolation latch."""
+    if latch == NEVER:
+        return WIDTH
+    before = (latch - sample + samples - 1) // samples - first_pixel
+    return min(max(before, 0), WIDTH)
+
+
+@inner
+def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+    """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
+    single = q.shape == SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
+    for o in range(orientations.shape[0]):
+        s[EVALUATED] += n
+        allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
+        if allowed > 0:
+            leaves.index_strip(orientations, s, n, o)
+            leaves.cubic_strip(q, flat, s, index, n, allowed)
+            leaves.offsets_from_indices(s, n)
+        else:
+            leaves.offset_strip(q, orientations, s, index, n, o)
+            leaves.gather_strip(flat, s, index, n)
+        if single:
+            fill(s, AMPLITUDE, n, 1.0)
+        else:
+            leaves.amplitude_strip(q, s, n)
+        if q.compound:
+            leaves.compound_terms(s, n, q.skip_empty)
+        else:
+            leaves.sum_terms(s, n, q.plain)
+
+
+@inner
+def search_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+    """Note the first sample of each pixel that trips the interpolation latch."""
+    for o in range(orientations.shape[0]):
+        if q.shape == SQUARE:
+            fill(s, AMPLITUDE, n, 1.0)  # never exactly zero
+        else:
+            leaves.index_strip(orientations, s, n, o)
+            leaves.offsets_from_indices(s, n)
+            leaves.amplitude_strip(q, s, n)
+        leaves.index_strip(orientations, s, n, o)
+        leaves.search_strip(q, s, n, first_sample + o)
+
+
+@generic
+def sum_source(sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+    """Add the terms of one source, weighed by what belongs to all of them."""
+    if not q.plain:
+        if not any_positive(s, GAIN, n):  # dmin leaves out the whole strip
+            return
+        weigh_strip(q, s, n, weight)
+        fill(s, PART, n, 0.0)
+    sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
+    if not q.plain and not q.compound:
+        for w in range(n):
+            s[SUM + w] += s[GAIN + w] * s[PART + w]
+
+
+@inner_inlined
+def polarize(q, sources, s, n, source, first, unpolarized):
+    """Bring the polarisation factors up to date for one source; tell whether some pixel still has none."""
+    if unpolarized or q.oversample_polar:
+        polar_strip(q, sources, s, n, source, POLAR, q.oversample_polar)
+        unpolarized = any_zero(s, POLAR, n)
+    if q.water_end != 0.0:
+        if first:
+            polar_strip(q, sources, s, n, source, WATER_POLAR_FIRST, True)
+        weight = sources[source, 4]
+        for w in range(n):
+            s[WATER_POLAR + w] += s[POLAR + w] * weight
+    return unpolarized
+
+
+@inner_inlined
+def prepare(q, s, n):
+    """Empty the sums of a strip."""
+    fill(s, SUM, n, q.water_start)
+    fill(s, POLAR, n, 0.0 if q.polarized else 1.0)
+    fill(s, GAIN, n, 1.0)
+    if q.water_end != 0.0:
+        fill(s, WATER_CAPTURE, n, 0.0)
+        fill(s, WATER_POLAR, n, 0.0)
+        fill(s, WATER_POLAR_FIRST, n, 0.0)
+
+
+@generic
+def sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast):
+    """Run the sum of one strip, or search it for the latch."""
+    n_orientations, n_sources = orientations.shape[0], sources.shape[0]
+    oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
+    first_pixel = np.int64(slow) * q.n_fast + fast
+    samples = layers * oversample * oversample * n_sources * n_orientations
+    water, subs = q.water_end != 0.0, oversample * oversample
+    prepare(q, s, n)
+    unpolarized = q.polarized
+    sample = np.int64(0)
+    for layer in range(layers):
+        fill(s, CAPTURE, n, 0.0 if sensor else 1.0)
+        # Without these two only the last layer's capture reaches the picture.
+        capture_wanted = sensor and (thick or q.weigh_layers or layer == layers - 1)
+        for sub in range(subs):
+            place_strip(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
+            first = layer == 0 and sub == 0
+            if first or q.oversample_omega:
+                omega_strip(q, s, n)
+            if first:
+                copy(s, OMEGA_SUM, n, OMEGA)
+            else:
+                add(s, OMEGA_SUM, n, OMEGA)
+            if capture_wanted:
+                capture_strip(q, s, n, layer, thick)
+            if water and thick:
+                for w in range(n):
+                    s[WATER_CAPTURE + w] += s[CAPTURE + w] / subs
+            for source in range(n_sources):
+                scatter_strip(q, sources, s, n, source)
+                if search:
+                    sum_orientations(q, orientations, flat, s, index, n, first_pixel, sample, samples)
+                else:
+                    if q.polarized:
+                        unpolarized = polarize(q, sources, s, n, source, first and source == 0, unpolarized)
+                    weight = sources[source, 4]
+                    sum_source(
+                        sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, sample, samples
+                    )
+                sample += n_orientations
+        if water and not thick:
+            add(s, WATER_CAPTURE, n, CAPTURE)
+
+
+@inner
+def activate_strip(mask, s, n, pixels, slow, fast):
+    """Mark the pixels of a strip that are rendered; tell whether there is any."""
+    fill(s, ACTIVE, pixels, 1.0)
+    fill_from(s, ACTIVE, pixels, n, 0.0)
+    if mask.shape[0] > 0:
+        for w in range(pixels):
+            s[ACTIVE + w] = 1.0 if mask[slow, fast + w] != 0 else 0.0
+        return any_positive(s, ACTIVE, n)
+    return True
+
+
+@inner
+def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
+    """Store a strip as float32."""
+    finish_strip(q, s, n)
+    if q.water_end != 0.0:
+        water_strip(q, n_sources, s, n)
+    row = image[slow, fast : fast + pixels]
+    if masked:
+        for w in range(pixels):
+            row[w] = np.float32(s[SUM + w]) if s[ACTIVE + w] > 0.0 else np.float32(0.0)
+    else:
+        for w in range(pixels):
+            row[w] = np.float32(s[SUM + w])
+
+
+@inner
+def first_trip(q, per_pixel, s, n, slow, fast):
+    """Ordinal of the first sample of a strip that trips the latch, or NEVER."""
+    for w in range(n):
+        if s[FIRST + w] < np.inf:
+            return (np.int64(slow) * q.n_fast + fast + w) * per_pixel + np.int64(s[FIRST + w])
+    return NEVER
+
+
+@generic
+def work_on_strips(
+    sum_orientations, search, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+):
+    """Render the strips first to last - 1 of the region, or search them for the latch.
+
+    `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,
+    the last one of a row what is left. `tallies` receives each strip's sum of solid angles and number of
+    evaluated steps.
+    Returns the ordinal of the first sample that trips the latch, or NEVER.
+    """
+    q = scene.numbers[0]
+    mask, sources, orientations = borrowed(scene.mask), borrowed(scene.sources), borrowed(scene.orientations)
+    flat, s, index = borrowed(scene.flat), borrowed(scratch), borrowed(numbers)
+    n_sources = sources.shape[0]
+    per_pixel = q.layers * q.oversample * q.oversample * n_sources * orientations.shape[0]
+    for strip in range(first, last):
+        slow = q.slow_first + strip // strips_per_row
+        fast = q.fast_first + strip % strips_per_row * width
+        pixels = min(width, q.fast_last + 1 - fast)
+        n = (pixels + LANES - 1) // LANES * LANES
+        if not activate_strip(mask, s, n, pixels, slow, fast):
+            continue
+        s[EVALUATED] = 0.0
+        if search:
+            fill(s, FIRST, n, np.inf)
+        sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast)
+        if search:
+            found = first_trip(q, per_pixel, s, pixels, slow, fast)
+            if found != NEVER:
+                return found
+        else:
+            store_strip(q, n_sources, mask.shape[0] > 0, s, n, pixels, slow, fast, image)
+            tallies[strip, 0] = total_omega(s, n)
+            tallies[strip, 1] = s[EVALUATED] * pixels / n
+    return NEVER
+
+
+@kernel
+def render_bulk(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Render strips of square or round crystals with the structure factors of the nearest reflections."""
+    work_on_strips(sum_bulk, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+
+
+@kernel
+def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Render strips of Gaussian or top-hat spots."""
+    work_on_strips(sum_spots, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+
+
+@kernel
+def render_any(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Render strips of anything."""
+    work_on_strips(sum_any, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+
+
+@kernel
+def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
+    return work_on_strips(
+        search_orientations, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+    )
+
+
+def renderer(scene: Scene):
+    """Choose the function that renders a scene."""
+    if scene.compound or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
+        return render_any
+    return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk
+
+
+@kernel
+def sample_hkl(scene, slow, fast, layer, sub, source, orientation):
+    """Fractional indices of a single sample."""
+    q = scene.numbers[0]
+    oversample = q.oversample
+    s = np.zeros(SCRATCH)
+    place_strip(q, s, LANES, slow, fast, sub // oversample, sub % oversample, layer)
+    scatter_strip(q, scene.sources, s, LANES, source)
+    leaves.index_strip(scene.orientations, s, LANES, orientation)
+    return s[H], s[K], s[L]

@@ -1,0 +1,1 @@
+"""The pixel kernel of NVIDIA GPUs."""

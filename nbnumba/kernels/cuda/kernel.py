@@ -1,0 +1,128 @@
+"""The CUDA twin: one GPU thread sums one pixel. Imported where a GPU is to be used, and nowhere else."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import numba
+import numpy as np
+from numba import cuda
+
+from .. import pixel
+from ..jit import CACHE_FOLDER
+from ..random import counter as counter_random
+from ..scene import NEVER
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+THREADS_PER_BLOCK = 4 if SIMULATED else 128  # the simulator makes threads of the operating system of them
+PARTIAL_SUMS = 64 if SIMULATED else 4096  # of an image; their number decides the order of a sum, so it is fixed
+
+
+def _kernel(function, tag, blocks=8):
+    """Make a kernel of which so many blocks fit on a multiprocessor, and give it its place in the cache folder.
+
+    What a kernel is compiled for stands in the names that its function closes over, which Numba's cache cannot
+    tell apart from one process to the next: a tag can.
+    """
+    if SIMULATED:
+        return cuda.jit(function)
+    kernel = cuda.jit(function, launch_bounds=(THREADS_PER_BLOCK, blocks))
+    if CACHE_FOLDER is None:
+        return kernel
+    from numba.cuda.core import config
+    from numba.cuda.dispatcher import CUDACache
+
+    class TaggedCache(CUDACache):
+        def _index_key(self, sig, codegen):
+            return sig, codegen.magic_tuple(), hashlib.sha256(repr(tag).encode()).hexdigest()
+
+    config.CACHE_DIR = str(CACHE_FOLDER)
+    kernel._cache = TaggedCache(kernel.py_func)
+    return kernel
+
+
+@functools.cache
+def sum_kernel(variant):
+    """Return the kernel that renders a block of rows, or carries its pixels on by some samples."""
+    run = pixel.make_sum(variant)
+
+    def sum_pixels(
+        numbers, masked, mask, sources, orientations, flat, first_row, rows, first, last, state, image, omega
+    ):
+        """Add the samples first to last - 1 of the pixels in `rows` rows, counted from the region's first.
+
+        `image` and `omega` hold the region alone. `state` keeps unfinished pixels of these rows.
+        """
+        i = cuda.grid(1)
+        q = numbers[0]
+        columns = q.fast_last - q.fast_first + 1
+        if i >= rows * columns:
+            return
+        row = first_row + i // columns
+        column = i % columns
+        slow, fast = q.slow_first + row, q.fast_first + column
+        value = omega_sum = 0.0
+        if not masked or mask[slow, fast] != 0:
+            value, omega_sum = run(q, sources, orientations, flat, slow, fast, first, last, state, i)
+        image[row, column] = np.float32(value)
+        omega[row * columns + column] = omega_sum
+
+    # Registers go to the inner loop; what is needed outside it may be spilled. Interpolation needs more of them.
+    return _kernel(sum_pixels, variant, 4 if variant.look_up == pixel.CUBIC else 6)
+
+
+@functools.cache
+def search_kernel(shape):
+    """Return the kernel that looks for the sample that trips the interpolation latch."""
+    run = pixel.make_search(shape)
+
+    def search_pixels(numbers, masked, mask, sources, orientations, first_row, rows, first, last, found):
+        """Keep the number of the first of the samples first to last - 1 that trips, of each pixel in `rows` rows."""
+        i = cuda.grid(1)
+        q = numbers[0]
+        columns = q.fast_last - q.fast_first + 1
+        if i >= rows * columns:
+            return
+        slow, fast = q.slow_first + first_row + i // columns, q.fast_first + i % columns
+        if first == 0:
+            found[i] = NEVER
+        if found[i] == NEVER and (not masked or mask[slow, fast] != 0):
+            found[i] = run(q, sources, orientations, slow, fast, first, last)
+
+    return _kernel(search_pixels, ("search", shape))
+
+
+@functools.cache
+def fold_kernel():
+    """Return the kernel that adds up many numbers, in an order that does not depend on the launch."""
+
+    def fold(values, partial):
+        i = cuda.grid(1)
+        if i < partial.shape[0]:
+            total = 0.0
+            for j in range(i, values.shape[0], partial.shape[0]):
+                total += values[j]
+            partial[i] = total
+
+    return _kernel(fold, "fold")
+
+
+@functools.cache
+def noise_kernel():
+    """Return the kernel that draws photon counts."""
+
+    def draw(mean, slow_first, fast_first, n_fast, adc, seed, image_number, counts, photons, overloads):
+        """Draw a region of an image; `mean` and `counts` hold the region alone, `n_fast` is the image's."""
+        i = cuda.grid(1)
+        columns = mean.shape[1]
+        if i >= mean.shape[0] * columns:
+            return
+        row, column = i // columns, i % columns
+        place = np.uint64(slow_first + row) * np.uint64(n_fast) + np.uint64(fast_first + column)
+        drawn = counter_random.poisson_count(np.float64(mean[row, column]), seed, image_number, place)
+        photons[i] = drawn
+        overloads[i] = 1.0 if drawn + adc > 65535.0 else 0.0
+        counts[row, column] = counter_random.stored_count(drawn, adc)
+
+    return _kernel(draw, "noise")

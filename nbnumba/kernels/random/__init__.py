@@ -1,0 +1,1 @@
+"""Random numbers: the C program's streams, and numbers counted by pixel."""

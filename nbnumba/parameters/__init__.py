@@ -1,0 +1,1 @@
+"""Every parameter of a simulation, declared once, and the settings that they fill."""

@@ -1,0 +1,241 @@
+"""What a user asked for, after the words are read and before anything is worked out.
+
+The values are those that the variables of nanoBragg.c hold when its argument loop ends (nanoBragg.c:505-1116),
+in SI units; `None` stands for C's "not set" values: counts of zero or less (phisteps: below zero), negative
+ranges and spreads, divergence steps of zero or less. Values that C tells apart from "not set" stay as typed,
+the odd ones with a remark. Nothing here is derived: defaults that depend on other settings are filled in by
+`nbnumba.experiment.resolve`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..structure_factors.load import ReflectionTable
+
+Vector = tuple[float, float, float]
+
+
+class Semantics(StrEnum):
+    """Which picture to draw: the C program's own, or the same physics with its defects put right."""
+
+    C = "c"
+    EXACT = "exact"
+
+
+class Shape(StrEnum):
+    """Shape of the crystal, hence of its spots."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
+class Convention(StrEnum):
+    """Which program's beam centre and axes are meant."""
+
+    CUSTOM = "custom"
+    ADXV = "adxv"
+    MOSFLM = "mosflm"
+    XDS = "xds"
+    DIALS = "dials"
+    DENZO = "denzo"
+
+
+class Pivot(StrEnum):
+    """What stays in place when the detector turns."""
+
+    SAMPLE = "sample"
+    BEAM = "beam"
+
+
+@dataclass(frozen=True)
+class PanelPlace:
+    """A panel whose place is given rather than worked out; lengths in metres, vectors in the laboratory frame.
+
+    `origin` is the outer corner of the first pixel, `fast` and `slow` are unit vectors.
+    """
+
+    n_fast: int
+    n_slow: int
+    pixel_size: float
+    origin: Vector
+    fast: Vector
+    slow: Vector
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the picture; lengths in metres, angles in radians.
+
+    Cell lengths alone are in Angstrom, as in the matrix files. Names in brackets are C's.
+    """
+
+    semantics: Semantics = Semantics.C
+
+    # Crystal
+    Na: int = 1  # as typed; values below 1 become 1 later
+    Nb: int = 1
+    Nc: int = 1
+    cell_given: bool = False  # [user_cell]
+    cell_lengths_A: Vector = (0.0, 0.0, 0.0)  # <= 0: not given
+    cell_angles: Vector = (0.0, 0.0, 0.0)  # <= 0: not given
+    misset: Vector | None = None  # rotation about x, then y, then z
+    misset_random: bool = False  # beats `misset`, as in C the last of the two options wins
+    misset_seed: int | None = None  # None: from the time
+    matrix_file: str | None = None
+    reciprocal_A: tuple[Vector, Vector, Vector] | None = None  # a*, b*, c* [1/Angstrom]; beats matrix_file and cell
+    sample_x: float = 0.0  # <= 0: N decides
+    sample_y: float = 0.0
+    sample_z: float = 0.0
+    shape: Shape = Shape.SQUARE
+    fudge: float = 1.0
+    mosaic_spread: float | None = None
+    mosaic_domains: int | None = None
+    mosaic_seed: int = 12345678
+
+    # Structure factors
+    hkl_file: str | None = None
+    hkl_column: str | None = None  # of an MTZ or CIF file; None: chosen by its type
+    hkl_dmin: float = 0.0  # m; reflections of finer spacing are not taken; 0: all
+    pdb_file: str | None = None
+    reflections: ReflectionTable | None = field(default=None, compare=False, repr=False)  # in memory; beats all files
+    dump_file: str | None = "Fdump.bin"  # None: neither read nor written
+    write_dump: bool = True
+    default_F: float = 0.0
+    interpolate: bool | None = None  # None: choose by crystal size
+
+    # Beam
+    wavelength: float = 1.0e-10  # [lambda0]
+    dispersion: float = 0.0  # fraction of the wavelength, full range; < 0 with dispsteps: C takes 1
+    dispsteps: int | None = None
+    hdivrange: float | None = None
+    vdivrange: float | None = None
+    hdivstep: float | None = None
+    vdivstep: float | None = None
+    hdivsteps: int | None = None
+    vdivsteps: int | None = None
+    round_divergence: bool = True  # [round_div]
+    divergence_or_dispersion_given: bool = False  # any of the options above was on the command line
+    source_file: str | None = None
+    fluence: float = 125932015286227086360700780544.0  # photons/m^2
+    flux: float = 0.0  # photons/s; 0: not given
+    exposure: float = 1.0  # s
+    beamsize: float = 1.0e-4
+    polarization: float = 0.0  # Kahn factor
+    nopolar: bool = False
+
+    # Detector
+    convention: Convention = Convention.MOSFLM
+    pivot_by_order: Pivot = Pivot.BEAM  # what the last option that moves the pivot left, -pivot included
+    pivot_explicit: Pivot | None = None  # the last -pivot, if any
+    fdet_vector: Vector = (0.0, 0.0, 1.0)
+    sdet_vector: Vector = (0.0, -1.0, 0.0)
+    odet_vector: Vector = (1.0, 0.0, 0.0)
+    beam_vector: Vector = (1.0, 0.0, 0.0)
+    polar_vector: Vector = (0.0, 0.0, 1.0)
+    spindle_axis: Vector = (0.0, 0.0, 1.0)
+    twotheta_axis: Vector = (0.0, 1.0, 0.0)
+    pix0_vector: Vector | None = None
+    distance: float = 0.1
+    distance_given: bool = False  # -distance was on the command line (headers do not count)
+    close_distance: float | None = None
+    Xbeam: float | None = None
+    Ybeam: float | None = None
+    Xclose: float | None = None
+    Yclose: float | None = None
+    ORGX: float | None = None  # pixels, XDS convention
+    ORGY: float | None = None
+    beam_center_given: bool = False  # one of the six above was on the command line (headers do not count)
+    detector_rotx: float = 0.0
+    detector_roty: float = 0.0
+    detector_rotz: float = 0.0
+    twotheta: float = 0.0
+    pixel_size: float = 1.0e-4
+    detsize_f: float = 0.1024
+    detsize_s: float = 0.1024
+    pixels_fast: int | None = None  # beat detsize
+    pixels_slow: int | None = None
+    curved_detector: bool = False
+    point_pixel: bool = False
+    detector_mu: float = -1.0  # 1/m; < 0: not given, 0: no absorption [-detector_abs inf]
+    detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometre
+    detector_thicksteps: int | None = None
+    mask_file: str | None = None
+    panels: tuple[PanelPlace, ...] = ()  # placed by -expt; beat everything that places a detector
+    beam_fast: float | None = None  # where the beam meets the panel, from its corner; beats what the convention says
+    beam_slow: float | None = None
+    expt_file: str | None = None  # what it holds is already in the other fields
+    header_file: str | None = None  # -img; its header is already in the other fields
+    roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    # fast min, fast max, slow min, slow max; inclusive
+
+    # Goniometer
+    phi: float = 0.0  # start [phi0]
+    osc: float | None = None  # None or negative: not given
+    phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given
+    phisteps: int | None = None  # 0 counts as 1
+
+    # Sampling
+    oversample: int | None = None
+    oversample_thick: bool = False
+    oversample_polar: bool = False
+    oversample_omega: bool = False
+    dmin: float = 0.0
+
+    # Background
+    water_size: float = 0.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results go and how they are scaled; names are paths as typed."""
+
+    float_file: str = "floatimage.bin"
+    int_file: str | None = "intimage.img"
+    noise_file: str | None = "noiseimage.img"  # None: -nonoise
+    pgm_file: str | None = "image.pgm"  # None: -nopgm
+    png_file: str | None = None
+    rings: bool = False
+    h5_file: str | None = None
+    cbf_file: str | None = None
+    scale: float | None = None  # of the integer image; None: 55000 / maximum
+    pgm_scale: float | None = None
+    adc: float = 40.0
+    seed: int | None = None  # of the noise; None: from the time
+    noise_rng: str = "c"  # "c", "counter": whose random numbers the noise is drawn with
+    smv_header: str | None = None  # "c", "dials", "adxv"; None: by semantics
+    quiet: bool = False
+    progress: bool = True
+    trace_pixel: tuple[int, int] | None = None  # slow, fast
+    trace_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What does the arithmetic."""
+
+    backend: str = "auto"  # "auto", "cpu", "cuda"
+    threads: int | None = None  # None: every core this process may use
+    precision: str = "auto"  # of a GPU: "auto", "double", "mixed"
+    device: int | None = None  # GPU by its number; None: the first
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A parsed command line: the settings, where results go, and what to tell the user.
+
+    `notices` are one-line remarks for standard error, in the order met; `used` are the names, as in the help, of
+    the options that were typed, each once; `words` are all words as typed.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    output: Output = field(default_factory=Output)
+    engine: Engine = field(default_factory=Engine)
+    notices: tuple[str, ...] = ()
+    used: tuple[str, ...] = field(default=(), compare=False)
+    words: tuple[str, ...] = field(default=(), compare=False)

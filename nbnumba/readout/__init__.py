@@ -1,0 +1,1 @@
+"""From photons to the numbers that a detector stores."""

@@ -1,0 +1,236 @@
+"""A rendered image: photons, the experiment they belong to, and how they came about."""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..experiment.ground_truth import GroundTruth, ground_truth
+from ..experiment.model import ExperimentRecord
+from ..parameters.types import C_INT
+from ..util.checks import one_of, whole
+from ..util.regions import row_blocks
+
+NOISE_RNGS = ("counter", "c")
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What C's report says about an image.
+
+    Attributes
+    ----------
+    maximum : float [photons]
+    maximum_fast_m, maximum_slow_m : float [m]
+        Centre of the last sub-pixel of the brightest pixel, on its panel; 0 when no pixel is above 0.
+    mean, rms : float [photons]
+        Over the rendered pixels.
+    rmsd : float [photons]
+        Over every pixel of the region, masked ones included.
+    solid_angle : float [sr]
+        As C has it: the sum over pixels, sub-pixels and layers, divided by the steps.
+    """
+
+    maximum: float
+    maximum_fast_m: float
+    maximum_slow_m: float
+    mean: float
+    rms: float
+    rmsd: float
+    solid_angle: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Image:
+    """A rendered image with the experiment it belongs to.
+
+    Attributes
+    ----------
+    array : (n_slow, n_fast) or (n_panels, n_slow, n_fast) float32 [photons/pixel]
+        Of a detector of several panels the first axis counts them; smaller panels are padded with 0.
+    experiment : ExperimentRecord
+        Its `detector.panels` tell where every pixel is (`Panel.position`).
+    omega_sum : float [sr]
+        Solid angle over pixels, sub-pixels and layers.
+    backend : str
+        What rendered it, "cpu" or "cuda".
+    precision : str
+        "double" or "mixed".
+    threads : int
+    latch_hkl : (h, k, l) or None
+        Fractional indices of the sample that switched interpolation off for the rest of the image.
+    latch : int
+        Its number in the image, or `scene.NEVER`.
+    seconds : float
+        Wall time of the rendering, compiling included.
+    evaluated_steps : int
+        Steps whose lattice factor was worked out; of the others it was seen beforehand that they add nothing.
+    """
+
+    array: NDArray[np.float32]
+    experiment: ExperimentRecord
+    omega_sum: float
+    backend: str
+    precision: str
+    threads: int
+    latch_hkl: tuple[float, float, float] | None
+    latch: int
+    seconds: float
+    evaluated_steps: int
+
+    @functools.cached_property
+    def statistics(self) -> Statistics:
+        """What C's report says about the image, worked out when it is first asked for."""
+        return _statistics(self.experiment, self.array, self.omega_sum, self.threads)
+
+    def __repr__(self) -> str:
+        size = " x ".join(str(axis) for axis in self.array.shape)
+        return f"<Image: {size} pixels, up to {self.statistics.maximum:g} photons>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the photons, so that functions of arrays take the image itself."""
+        return np.array(self.array, dtype, copy=copy)
+
+    def ground_truth(self, noise_seed: int | None = None, noise_rng: str | None = None) -> GroundTruth:
+        """Return what a file should tell of the image's making.
+
+        Parameters
+        ----------
+        noise_seed, noise_rng
+            Of the noise on the pixels to be written; None without noise.
+        """
+        return ground_truth(
+            self.experiment,
+            command=self.experiment.command,
+            backend=self.backend,
+            precision=self.precision,
+            noise_seed=noise_seed,
+            noise_rng=noise_rng,
+        )
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture that a notebook shows."""
+        from ..io import png as preview
+
+        return preview.png(self.array.reshape(-1, self.array.shape[-1]))
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the image in the format that the name's ending tells; see `nbnumba.imagefiles.save.save`."""
+        from ..imagefiles.save import save
+
+        save(self, path, **options)
+
+    def with_noise(self, seed: int, rng: str = "counter", number: int = 0) -> NDArray[np.int32]:
+        """Draw photon counts.
+
+        Parameters
+        ----------
+        seed : int
+            From -2147483647 to 2147483647.
+        rng : {"counter", "c"}
+            Random numbers counted by pixel, or those of the C program.
+        number : int
+            Images of one series have one seed and differ in the number; for "counter" alone.
+
+        Returns
+        -------
+        like `array`, int32 [photons]
+            Without offset.
+
+        Raises
+        ------
+        InputError
+            For an unknown generator, or a seed or number that is none.
+        """
+        from ..readout.poisson import poisson_image_c, poisson_image_counter
+
+        seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
+        one_of("noise_rng", rng, NOISE_RNGS)
+        rows = self.array.reshape(-1, self.array.shape[-1])
+        roi = self.experiment.sampling.roi if self.array.ndim == 2 else None
+        if rng == "counter":
+            noise = poisson_image_counter(rows, seed, 0.0, roi, image_number=number, dtype="int32")
+        else:
+            table = list(self.experiment.random_table)
+            noise = poisson_image_c(rows, seed, 0.0, roi, table=table, dtype="int32")
+        return noise.counts.reshape(self.array.shape).astype(np.int32, copy=False)
+
+
+def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
+    """Work out the numbers of C's report (nanoBragg.c:3048-3130).
+
+    Parameters
+    ----------
+    experiment : ExperimentRecord
+    array : as `Image.array`
+    omega_sum : float [sr]
+        Over pixels, sub-pixels and layers.
+    threads : int
+    """
+    sampling, panels = experiment.sampling, experiment.detector.panels
+    fast_first, fast_last, slow_first, slow_last = sampling.roi
+    n_fast = array.shape[-1]
+    rows = array.reshape(-1, n_fast)
+    region = rows if len(panels) > 1 else rows[slow_first : slow_last + 1, fast_first : fast_last + 1]
+    mask = sampling.mask
+    pixels = sum(panel.n_slow * panel.n_fast for panel in panels) if len(panels) > 1 else region.size
+    rendered = pixels
+    if mask is not None:
+        rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
+    mean, squares, deviations = _moments(region, max(1, rendered), threads)
+    if pixels < region.size:  # panels that are padded
+        deviations = max(0.0, deviations - (region.size - pixels) * mean * mean)
+    rms = float(np.sqrt(squares / (max(2, rendered) - 1)))
+    rmsd = float(np.sqrt(deviations / (max(2, pixels) - 1)))
+    row, fast = divmod(int(np.argmax(rows)), n_fast)
+    maximum = max(0.0, float(rows[row, fast]))
+    panel_number, slow = divmod(row, array.shape[-2])
+    subpixel = panels[panel_number].pixel_size / sampling.oversample
+    last = sampling.oversample - 1
+    fast_m = subpixel * (fast * sampling.oversample + last) + subpixel / 2.0
+    slow_m = subpixel * (slow * sampling.oversample + last) + subpixel / 2.0
+    return Statistics(
+        maximum=maximum,
+        maximum_fast_m=fast_m if maximum > 0.0 else 0.0,
+        maximum_slow_m=slow_m if maximum > 0.0 else 0.0,
+        mean=mean,
+        rms=rms,
+        rmsd=rmsd,
+        solid_angle=omega_sum / experiment.steps,
+    )
+
+
+def _moments(region: NDArray[np.float32], rendered: int, threads: int) -> tuple[float, float, float]:
+    """Return the mean over the rendered pixels, the sum of squares, and the sum of squared distances from the mean.
+
+    Notes
+    -----
+    Block by block on all threads: one thread would take nearly as long as the render of a single orientation, and a
+    float64 copy of a large image as much memory as two images. The order of the sums is that of the blocks.
+    """
+    rows, columns = region.shape
+    blocks = [region[part] for part in row_blocks(slice(0, rows), slice(0, columns))]
+    with ThreadPoolExecutor(threads) as pool:
+        apply = pool.map if len(blocks) > 1 else map
+        sums = list(apply(_sum_and_squares, blocks))
+        mean = sum(total for total, _ in sums) / rendered
+        deviations = sum(apply(lambda block: _squared_distances(block, mean), blocks))
+    return mean, sum(squares for _, squares in sums), deviations
+
+
+def _sum_and_squares(block: NDArray[np.float32]) -> tuple[float, float]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sum(block, dtype=np.float64)), float(np.sum(block * block, dtype=np.float64))  # as C: float32
+
+
+def _squared_distances(block: NDArray[np.float32], mean: float) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = block - np.float64(mean)
+        distance *= distance
+        return float(np.sum(distance))

@@ -1,0 +1,307 @@
+"""Structure factors of an atomic model in a crystal with bulk solvent."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..detector.resolution import index_margin
+from ..errors import FileError, InputError
+from ..io.gzip_files import understood, unpacked
+from ..io.opening import label
+from ..parameters.settings import Settings
+from ..util.text import quote
+from . import fdump
+from .mtz_cif_columns import Cell
+from .symmetry import expand
+from .table import IndexBox, free_memory, gigabytes, inside
+
+K_SOLVENT = 0.35  # electrons/Angstrom^3
+B_SOLVENT = 46.0  # Angstrom^2
+FORMAT = 2  # of the cache; to be raised when the same input gives other structure factors
+
+_RATE = 1.5  # grid points per half of the finest spacing
+_MASK_SPACING = 0.6  # Angstrom; grid of the solvent's mask
+_FINEST_OF_SOLVENT = 1.25  # Angstrom; beyond, its B factor leaves less than a thousandth
+_BYTES_PER_POINT = 24  # density, its transform, the mask's, and what the transforms need meanwhile
+_LARGEST_GRID = 1 << 31  # points
+_POINTS_PER_SECOND = 1e7  # of one core, roughly; decides whether the user is told to wait
+_SPECIAL = 0.5  # Angstrom between symmetry mates of one atom that stands on a special position
+_FULL = 1.05  # occupancy of all mates together, rounding to two decimals included
+_MARGIN = 0.98  # of the finest spacing that the picture needs
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a picture needs of the structure factors.
+
+    Attributes
+    ----------
+    finest : float [m]
+        The finest spacing that a pixel sees.
+    indices : int
+        How many indices beyond it are looked up: three for interpolation, one for spots that reach across.
+    """
+
+    finest: float
+    indices: int
+
+
+def factors_of_model(
+    settings: Settings, reach: Reach | None, cache_folder: Path | None, notify: Notify
+) -> tuple[NDArray[np.float64], IndexBox, Cell]:
+    """Compute the structure factors of -pdb, or take them from an earlier run.
+
+    Amplitudes come from the model's density on a grid, Gaussian form factors without anomalous terms, plus a flat
+    bulk solvent. The term 0 0 0, in the direct beam, is left out as in a list.
+
+    Parameters
+    ----------
+    settings : Settings
+        pdb_file, hkl_dmin and default_F count; write_dump switches the cache.
+    reach : Reach or None
+        Decides the resolution without -hkl_dmin.
+    cache_folder : path or None
+        Where the table is kept for the next run.
+    notify : callable
+        Called with one-line remarks.
+
+    Returns
+    -------
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
+    box : IndexBox
+    cell : Cell
+        The model's unit cell.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is no model of a crystal, or the resolution needs more memory than there is.
+    """
+    assert settings.pdb_file is not None
+    place = label("-pdb", settings.pdb_file)
+    data = unpacked(settings.pdb_file, "-pdb")
+    structure = _structure(data, place)
+    d_min = _resolution(settings, reach, structure.cell)
+    cell = (
+        structure.cell.a,
+        structure.cell.b,
+        structure.cell.c,
+        structure.cell.alpha,
+        structure.cell.beta,
+        structure.cell.gamma,
+    )
+    kept = None
+    if cache_folder is not None and settings.write_dump:
+        kept = cache_folder / f"Fpdb_{_fingerprint(data, d_min, settings.default_F)}.bin"
+        found = _kept_table(kept, settings.default_F, notify)
+        if found is not None:
+            notify(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
+            return *found, cell
+    table, box = _compute(structure, d_min, settings.default_F, place, notify)
+    if kept is not None:
+        try:
+            fdump.write(kept, inside(table), box)
+            notify(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
+        except (FileError, InputError) as error:
+            notify(f"{place}: structure factors are not kept for the next run: {error}")
+    return table, box, cell
+
+
+def cell_of_model(path: str) -> Cell:
+    """Return the unit cell of a model; raises as `factors_of_model`."""
+    cell = _structure(unpacked(path, "-pdb"), label("-pdb", path)).cell
+    return (cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)
+
+
+def _structure(data: bytes, place: str) -> Any:
+    """Read a model and check that it is one of a crystal."""
+    import gemmi
+
+    with understood(place, "PDB or mmCIF model"):
+        structure = gemmi.read_structure_string(data, format=gemmi.CoorFormat.Detect)
+        _check_structure(structure, place)
+    return structure
+
+
+def _check_structure(structure: Any, place: str) -> None:
+    if len(structure) == 0 or not any(True for _ in structure[0].all()):
+        raise InputError(f"{place}: holds no atoms; a PDB or mmCIF file of coordinates is allowed")
+    if not structure.cell.is_crystal():
+        raise InputError(f"{place}: states no unit cell (CRYST1, or _cell); a model of a crystal is allowed")
+    if not math.isfinite(structure.cell.volume) or structure.cell.volume <= 0.0:
+        raise InputError(f"{place}: the unit cell has no volume")
+    if structure.spacegroup_hm and structure.find_spacegroup() is None:
+        raise InputError(f"{place}: the space group {quote(structure.spacegroup_hm)} is unknown")
+    for where in structure[0].all():
+        atom = where.atom
+        if atom.element.it92 is None:
+            raise InputError(f"{place}: element {atom.element.name} has no form factor; allowed are those up to Cf")
+        if not all(map(math.isfinite, (*atom.pos.tolist(), atom.occ, atom.b_iso))):
+            raise InputError(f"{place}: atom {where} has a coordinate, occupancy or B factor that is not finite")
+
+
+def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
+    """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar pictures."""
+    if settings.hkl_dmin > 0.0:
+        return float(f"{settings.hkl_dmin * 1e10:.9g}")
+    if reach is None:
+        raise InputError(f"-pdb {settings.pdb_file}: give -hkl_dmin, the resolution to which it is computed")
+    finest = max(reach.finest, settings.dmin) * 1e10 * _MARGIN
+    reciprocal = np.array(cell.frac.mat.tolist())
+    needed = 1.0 / (1.0 / finest + index_margin(reciprocal, reach.indices))
+    return float(f"{max(math.floor(needed * 100.0) / 100.0, min(needed, 0.01)):.9g}")
+
+
+def _fingerprint(data: bytes, d_min: float, default_F: float) -> str:
+    """Return a name for everything that the table depends on."""
+    digest = hashlib.sha256(data)
+    digest.update(f"|{d_min!r}|{default_F!r}|{K_SOLVENT}|{B_SOLVENT}|{_RATE}|{version('gemmi')}|{FORMAT}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _kept_table(path: Path, default_F: float, notify: Notify) -> tuple[NDArray[np.float64], IndexBox] | None:
+    """Read the table of an earlier run; None where there is none that is whole."""
+    try:
+        if not path.is_file():
+            return None
+        return fdump.read(path, default_F=default_F)
+    except (OSError, FileError, InputError) as error:
+        notify(f"structure factors are computed anew: {error}")
+        return None
+
+
+def _compute(
+    structure: Any, d_min: float, default_F: float, place: str, notify: Notify
+) -> tuple[NDArray[np.float64], IndexBox]:
+    import gemmi
+
+    points = _check_size(structure, d_min, place)
+    if len(structure) > 1:
+        notify(f"{place}: the first of {len(structure)} models is taken")
+    if any(not operation.given for operation in structure.ncs):
+        structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
+    unknown = sum(1 for where in structure[0].all() if where.atom.element.atomic_number == 0)
+    if unknown:
+        notify(f"{place}: {unknown} atoms of an unknown element scatter like oxygen")
+    group = structure.find_spacegroup()
+    if group is None:
+        notify(f"{place}: states no space group; it is taken for P1")
+        group = gemmi.SpaceGroup("P 1")
+        structure.spacegroup_hm = "P 1"
+        structure.setup_cell_images()
+    cut = _cut_occupancies(structure)
+    if cut:
+        notify(
+            f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of "
+            "their symmetry mates; they are cut to 1"
+        )
+    if not structure.cell.is_compatible_with_spacegroup(group):
+        numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
+        notify(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
+    wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
+    notify(
+        f"{place}: structure factors are computed to {d_min:g} Angstrom in {group.xhm()}, with bulk solvent of "
+        f"{K_SOLVENT:g} electrons/A^3 and B {B_SOLVENT:g} A^2{wait}"
+    )
+    hkl, amplitudes = amplitudes_of(structure, d_min, K_SOLVENT, B_SOLVENT)
+    if not len(hkl):
+        raise InputError(f"{place}: no reflection of {d_min:g} Angstrom or coarser; a finer -hkl_dmin is allowed")
+    if not np.isfinite(amplitudes).all():
+        raise InputError(f"{place}: structure factors come out that are not finite")
+    if not amplitudes.any():
+        notify(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
+    expansion = expand(hkl, amplitudes, group.operations(), True, default_F, place)
+    return expansion.table, expansion.box
+
+
+def _cut_occupancies(structure: Any) -> int:
+    """Reduce occupancies that symmetry takes beyond 1, and return how many.
+
+    Of an atom on a special position files of macromolecules state the part of one of its mates, half on a twofold
+    axis; others state 1.
+    """
+    cut = 0
+    for where in structure[0].all():
+        atoms = 1 + structure.cell.is_special_position(where.atom.pos, _SPECIAL)
+        if atoms > 1 and where.atom.occ * atoms > _FULL:
+            where.atom.occ = 1.0 / atoms
+            cut += 1
+    return cut
+
+
+def amplitudes_of(
+    structure: Any, d_min: float, k_solvent: float, B_solvent: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the unique reflections of a model, 0 0 0 apart, and their amplitudes.
+
+    Parameters
+    ----------
+    structure : gemmi.Structure
+        Its first model counts.
+    d_min : float
+        Finest spacing [Angstrom].
+    k_solvent, B_solvent : float
+        Density [electrons/Angstrom^3] and B factor [Angstrom^2] of the solvent; 0 for none.
+
+    Returns
+    -------
+    hkl : (n, 3) int64
+    amplitudes : (n,) float64
+        [electrons]
+    """
+    import gemmi
+
+    model = structure[0]
+    limit = d_min * (1.0 - 1e-9)  # so that d_min itself is inside
+    density = gemmi.DensityCalculatorX()
+    density.d_min = limit
+    density.rate = _RATE
+    # Atoms are blurred so that their density is smooth on the grid; unblurred in reciprocal space.
+    density.set_refmac_compatible_blur(model)
+    density.set_grid_cell_and_spacegroup(structure)
+    density.put_model_density_on_grid(model)
+    waves = gemmi.transform_map_to_f_phi(density.grid, half_l=True).prepare_asu_data(dmin=limit, unblur=density.blur)
+    hkl = np.asarray(waves.miller_array).astype(np.int64)
+    values = np.asarray(waves.value_array).astype(np.complex128)
+    if k_solvent != 0.0:
+        mask = gemmi.FloatGrid()
+        mask.setup_from(structure, spacing=_MASK_SPACING)
+        gemmi.SolventMasker(gemmi.AtomicRadiiSet.Cctbx).put_mask_on_float_grid(mask, model)
+        solvent = gemmi.transform_map_to_f_phi(mask, half_l=True)
+        inverse_squares = np.asarray(waves.make_1_d2_array())
+        coarse = inverse_squares < 1.0 / _FINEST_OF_SOLVENT**2
+        amounts = np.asarray(solvent.get_value_by_hkl(np.asarray(waves.miller_array)[coarse]))
+        values[coarse] += k_solvent * np.exp(-B_solvent / 4.0 * inverse_squares[coarse]) * amounts
+    return hkl, np.abs(values)
+
+
+def _check_size(structure: Any, d_min: float, place: str) -> float:
+    """Return how many points the grids have, or refuse more than memory holds."""
+    volume = structure.cell.volume
+    points = volume / (d_min / (2.0 * _RATE)) ** 3 + volume / _MASK_SPACING**3
+    free = free_memory()
+    if points > _LARGEST_GRID:
+        allowed = f"{_LARGEST_GRID} points"
+    elif free is not None and _BYTES_PER_POINT * points > free:
+        allowed = f"the {gigabytes(free)} GB that are free"
+    else:
+        return float(points)
+    raise InputError(
+        f"-hkl_dmin {d_min:g}: the density of {place} takes a grid of {points:.3g} points, "
+        f"{gigabytes(int(_BYTES_PER_POINT * points))} GB, at that resolution in Angstrom; allowed are {allowed}: "
+        "give a coarser -hkl_dmin"
+    )

@@ -1,0 +1,214 @@
+"""Reflection files of other programs, MTZ and CIF, brought to P1."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.atomic import PathLike
+from ..io.gzip_files import GZIP, understood
+from ..io.opening import label, opened
+from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
+from .symmetry import Expansion, expand
+from .table import LARGEST_F, IndexBox
+
+MTZ, CIF = "MTZ", "CIF"
+_SNIFFED = 1 << 16  # bytes that comments before the first item of a CIF may take
+
+
+def kind(path: PathLike, option: str = "-hkl") -> str | None:
+    """Tell by its content what a reflection file is.
+
+    Returns
+    -------
+    "MTZ", "CIF" or None
+        None for anything else, which then is a text list. A pipe cannot be looked into and is None too.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        A file that gzip packed is neither MTZ nor CIF.
+    """
+    if _is_pipe(path):  # opened and closed, it would be lost to the one who reads the list
+        return None
+    with opened(path, option) as file:
+        start = file.read(_SNIFFED)
+        if not start.startswith(GZIP):
+            return _kind_of(start)
+        file.seek(0)
+        try:
+            with gzip.GzipFile(fileobj=file) as packed:
+                found = _kind_of(packed.read(_SNIFFED))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{label(option, path)}: cannot be unpacked: {error}") from error
+    if found is None:
+        raise InputError(
+            f"{label(option, path)}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections"
+        )
+    return found
+
+
+def _is_pipe(path: PathLike) -> bool:
+    """Tell whether a name leads to something that can be read only once."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # said where the file is opened
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _kind_of(start: bytes) -> str | None:
+    if start.startswith(b"MTZ "):
+        return MTZ
+    start = start.removeprefix(b"\xef\xbb\xbf")
+    item = re.match(rb"(?:\s+|#[^\r\n]*)*+(?=[^\s#])", start)
+    return CIF if item and start[item.end() : item.end() + 5].lower() == b"data_" else None
+
+
+def read(
+    path: PathLike,
+    kind: str,
+    column: str | None = None,
+    dmin: float = 0.0,
+    default_F: float = 0.0,
+    notify: Callable[[str], None] = lambda line: None,
+    option: str = "-hkl",
+) -> tuple[NDArray[np.float64], IndexBox, int, Cell | None]:
+    """Read an MTZ or CIF file into a table for P1.
+
+    All operations of the space group are applied, and Friedel mates are equal unless the file holds both. Of a
+    reflection that stands in the file more than once the last row counts, whatever equivalent it names. Values that
+    are missing are left out. Intensities become amplitudes, those below 0 become 0.
+
+    Parameters
+    ----------
+    path : str or path
+    kind : str
+        "MTZ" or "CIF".
+    column : str, optional
+        The column to take; of a pair of Friedel mates either. Without, amplitudes come before pairs of amplitudes,
+        intensities and pairs of intensities; in an MTZ well known names of amplitudes come before others, observed
+        before calculated.
+    dmin : float
+        Finest spacing that is taken [m]; 0: all.
+    default_F : float
+        Structure factor of the reflections that the file lacks, and of the border [electrons]. Systematic absences
+        inside the box are 0 unless the file says otherwise.
+    notify : callable
+        Called with one-line remarks.
+    option : str
+        The option that named the file, for messages.
+
+    Returns
+    -------
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
+    box : IndexBox
+        The ranges.
+    count : int
+        Number of reflections after expansion.
+    cell : Cell or None
+        The unit cell that the file states.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        The file is malformed, has no such column or no value in it; or the table would not fit into memory.
+    """
+    place = label(option, path)
+    chosen = _chosen(path, kind, column, option)
+    hkl, F, friedel = _amplitudes(chosen)
+    spacing = _spacing(chosen, dmin, place)
+    if dmin > 0.0:
+        kept = spacing(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
+        hkl, F = hkl[kept], F[kept]
+    if not len(hkl):
+        beyond = f" of {dmin * 1e10:g} Angstrom or coarser (-hkl_dmin)" if dmin > 0.0 else ""
+        raise InputError(f"{place}: column {chosen.names} holds no value{beyond}")
+    if not np.abs(F).max() <= LARGEST_F:
+        raise InputError(
+            f"{place}: column {chosen.names} holds {F[np.abs(F).argmax()]:g}; "
+            f"allowed are {-LARGEST_F:g} to {LARGEST_F:g}"
+        )
+    expansion = expand(hkl, F, chosen.operations, friedel, default_F, place)
+    for line in _remarks(chosen, expansion, hkl, spacing, place):
+        notify(line)
+    return expansion.table, expansion.box, expansion.count, chosen.cell
+
+
+def cell_of(path: PathLike, kind: str, column: str | None = None, option: str = "-hkl") -> Cell | None:
+    """Return the unit cell that a file states for the column that `read` takes."""
+    return _chosen(path, kind, column, option).cell
+
+
+def _chosen(path: PathLike, kind: str, column: str | None, option: str) -> Columns:
+    with understood(label(option, path), f"{kind} file"):
+        return read_mtz(path, column, option) if kind == MTZ else read_cif(path, column, option)
+
+
+def _amplitudes(chosen: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
+    """Return indices and amplitudes without missing ones, and whether Friedel mates are equal."""
+    plus, minus = chosen.plus, chosen.minus
+    hkl = chosen.hkl.astype(np.int64)
+    if minus is not None:
+        # One of the two may be missing, as it is of centric reflections. The mates come first, so that of a
+        # centric reflection F(+) counts.
+        plus, minus = np.where(np.isnan(plus), minus, plus), np.where(np.isnan(minus), plus, minus)
+        hkl, plus = np.concatenate([-hkl, hkl]), np.concatenate([minus, plus])
+    there = ~np.isnan(plus)
+    hkl, plus = hkl[there], plus[there]
+    if chosen.intensity:
+        plus = np.sqrt(np.maximum(plus, 0.0))
+    return hkl, plus, minus is None
+
+
+def _spacing(chosen: Columns, dmin: float, place: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+    """Return a function of indices that gives their spacing [Angstrom]."""
+    if chosen.cell is None:
+        if dmin > 0.0:
+            raise InputError(f"-hkl_dmin {dmin * 1e10:g}: {place} states no unit cell, so that no spacing is known")
+        return lambda hkl: np.full(len(hkl), np.nan)
+    import gemmi
+
+    cell = gemmi.UnitCell(*chosen.cell)
+
+    def spacing(hkl: NDArray[np.int64]) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            return np.asarray(1.0 / np.sqrt(cell.calculate_1_d2_array(np.ascontiguousarray(hkl, dtype=np.int32))))
+
+    return spacing
+
+
+def _remarks(
+    chosen: Columns,
+    expansion: Expansion,
+    hkl: NDArray[np.int64],
+    spacing: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    place: str,
+) -> Iterator[str]:
+    if chosen.cell is None:
+        to = "no unit cell"
+    else:
+        spacings = spacing(hkl)
+        to = f"{spacings[np.isfinite(spacings)].max(initial=spacings.min()):.4g} to {spacings.min():.4g} Angstrom"
+    what = "intensities, drawn as their square roots" if chosen.intensity else "amplitudes"
+    if chosen.minus is not None:
+        what += " of Friedel mates"
+    yield (
+        f"{place}: column {chosen.names}{chosen.origin}, {what}; {expansion.unique} unique reflections in "
+        f"{chosen.group}, {expansion.count} in P1, {to}"
+    )
+    if expansion.repeated:
+        yield f"{place}: {expansion.repeated} rows repeat a reflection with another value; the last one counts"

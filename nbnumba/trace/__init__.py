@@ -1,0 +1,1 @@
+"""The intermediate values of one pixel."""

@@ -1,0 +1,1 @@
+"""What every part of the program uses: messages, exit statuses, signals, memory, checks of arguments."""

@@ -1,0 +1,151 @@
+"""The sub-commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import goldens
+import numpy as np
+import pytest
+
+from nbnumba import cli
+from nbnumba.commandline import help as usage
+from nbnumba.commandline.commands import app
+from nbnumba.io import smv
+
+pytestmark = pytest.mark.command_line
+
+NOISY = [name for name in goldens.names() if goldens.load(name).noise_image is not None]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_help_knows_every_command() -> None:
+    assert [command.name for command in app.registered_commands] == list(usage.COMMANDS)
+
+
+@pytest.mark.parametrize("word", ["--help", "-help", "-h"])
+@pytest.mark.parametrize("name", usage.COMMANDS)
+def test_command_has_help(name: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, word]) == 0
+    assert f"nbnumba {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["compare", "compare-traces"])
+def test_unknown_option_is_named_whole(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "a", "b", "-tolerances", "5"]) == 2
+    assert capsys.readouterr().err == (
+        f"nbnumba: error: {name}: no such option: -tolerances; {name} --help lists them all\n"
+    )
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_of_a_golden_float_image(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = goldens.load(name)
+    assert golden.noise_header is not None
+    assert golden.noise_image is not None
+    goldens.copy_inputs(Path())
+    golden.float_image.astype("<f4").tofile("input.bin")
+    assert cli.main(["noise", "input.bin", *golden.words]) == 0
+    written = Path("noise.img").read_bytes()
+    assert written == golden.noise_header + golden.noise_image.astype("<u2").tobytes()
+    assert capsys.readouterr().out.splitlines()[1:] == golden.report.splitlines()[-2:]
+
+
+def test_noise_needs_no_crystal_and_states_its_geometry() -> None:
+    np.full((6, 8), 5.0, "<f4").tofile("f.bin")
+    words = "noise -seed 5 f.bin -detpixels_f 8 -detpixels_s 6 -pixel 0.5 -distance 150 -adc 10 -phi 3 -osc 2"
+    assert cli.main(words.split()) == 0
+    image = smv.read("noiseimage.img")
+    assert image.shape == (6, 8)
+    assert image.data.min() >= 10
+    stated = {key: image.value_of(key) for key in ("PIXEL_SIZE", "CLOSE_DISTANCE", "OSC_START", "OSC_RANGE")}
+    assert stated == {"PIXEL_SIZE": 0.5, "CLOSE_DISTANCE": 150, "OSC_START": 3, "OSC_RANGE": 2}
+
+
+def test_noise_outside_the_region_is_zero() -> None:
+    np.full((6, 8), 5.0, "<f4").tofile("f.bin")
+    words = "noise f.bin -seed 5 -detpixels_f 8 -detpixels_s 6 -roi 1 3 2 99"
+    assert cli.main(words.split()) == 0
+    inside = np.zeros((6, 8), bool)
+    inside[2:, 1:4] = True
+    assert np.array_equal(smv.read("noiseimage.img").data >= 40, inside)
+    assert np.array_equal(smv.read("noiseimage.img").data == 0, ~inside)
+
+
+def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -noisefile a.img".split()) == 0
+    seed = capsys.readouterr().out.splitlines()[0].removeprefix("noise seed = ")
+    assert cli.main(f"noise f.bin -detpixels 8 -noisefile b.img -quiet -seed {seed}".split()) == 0
+    assert capsys.readouterr().out == ""
+    assert Path("a.img").read_bytes() == Path("b.img").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        ("noise", 2, "noise: "),
+        ("noise -seed 5", 2, "noise: needs one float image, got 0: none"),
+        ("noise f.bin g.bin", 2, "noise: needs one float image, got 2: f.bin g.bin"),
+        ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
+        ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100; -detpixels_f"),
+        ("noise g.bin -detpixels 8", 3, "g.bin: "),
+        ("noise f.bin -detpixels 8 -threads 100000", 2, "-threads: 100000 is not between"),
+        ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),
+        ("noise f.bin -detpixels 8 -roi 9 12 0 7", 2, "-roi: "),
+        ("noise f.bin -detpixels 8 -noisefile absent/n.img", 3, "absent/n.img"),
+    ],
+)
+def test_noise_that_cannot_be_drawn(words: str, status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main(words.split()) == status
+    err = capsys.readouterr().err
+    assert err.startswith("nbnumba: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_noise_that_cannot_be_written_is_found_before_it_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    (tmp_path / "folder").mkdir()
+    assert cli.main("noise f.bin -detpixels 8 -noisefile folder".split()) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "nbnumba: error: -noisefile folder: cannot be written: it is a folder\n"
+
+
+def test_a_noise_seed_from_the_time_is_kept_by_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -quiet".split()) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nbnumba: notice: noise seed ")
+    assert err.count("\n") == 1
+
+
+def test_noise_tells_of_options_without_effect_and_odd_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.full((8, 8), 50.0, "<f4")
+    image[2, 3:5] = np.nan, np.inf
+    image.tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -seed 5 -N 3 -pngfile p.png -adc 1 -threads 1 -N 4".split()) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "nbnumba: notice: noise: without effect here: -N, -pngfile",
+        "nbnumba: notice: f.bin: 2 of 64 pixels are not finite numbers (infinite or NaN)",
+    ]
+    assert not Path("p.png").exists()
+
+
+def test_noise_of_a_tilted_detector_says_what_its_header_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    tilted = "noise f.bin -detpixels 8 -seed 5 -quiet -detector_roty 5"
+    assert cli.main(f"{tilted} -smv_header c".split()) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main(f"{tilted} -semantics exact".split()) == 0
+    assert "SMV headers cannot tell that a detector is tilted" in capsys.readouterr().err

@@ -1,0 +1,124 @@
+"""Which rows of DIFFERENCES.md a command line meets: those that change its picture, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nbnumba.errors import InputError
+from nbnumba.experiment.resolve import defects_met, resolve
+from nbnumba.parameters.parser import parse
+from nbnumba.render.renderer import simulate
+
+# One unit cell with one structure factor would look the same from all sides.
+JOB = "-cell 40 50 60 -default_F 40 -N 3 -nointerpolate -detpixels 12 -pixel 1 -distance 50 -oversample 1"
+SENSOR = "-detector_thick 300 -detector_abs 200"
+
+
+@pytest.fixture(autouse=True)
+def _beside_source_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # x, y, z, weight, wavelength
+    Path("even.txt").write_text("-10 0 0 3 1e-10\n-10 0 0.1 3 1e-10\n")
+    Path("uneven.txt").write_text("-10 0 0 3 1e-10\n-10 0 0.1 1 1e-10\n")
+
+
+def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the rows met and the pictures under both semantics."""
+    rows: list[str] = []
+    pictures = []
+    for semantics in ("c", "exact"):
+        experiment = resolve(parse(f"{JOB} {words} -semantics {semantics}".split()).settings, lambda line: None)
+        if semantics == "c":
+            rows = [row for row, _ in defects_met(experiment)]
+        pictures.append(simulate(experiment).array)
+    return rows, pictures[0], pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("-osc 1 -phisteps 3", ["phi0"]),
+        ("-oversample 2 -oversample_omega", ["oversample_*"]),
+        ("-mosaic 1 -mosaic_domains 3 -oversample_polar", ["oversample_*"]),
+        ("-oversample_thick", ["oversample_*"]),
+        (f"{SENSOR} -oversample_omega", ["oversample_*", "thickness"]),
+        ("-nopolar -oversample_polar", ["nopolar"]),
+        (SENSOR, ["thickness"]),
+        ("-sourcefile uneven.txt", ["source weights"]),
+        ("-water 10 -fluence 1e28", ["water"]),
+        ("-water 10 -oversample 2", ["water"]),
+        ("-water 10 -dmin 8", ["water"]),
+        ("-misset random -misset_seed 5", ["misset random"]),
+        ("-curved_det -Xbeam 3 -Ybeam 5", ["curved detector"]),
+        ("-pivot sample -twotheta 10", ["pivot"]),
+        ("-xds -pivot beam -twotheta 10", ["pivot"]),
+        ("-pix0_vector 0.05 0.004 -0.006", ["pix0_vector"]),
+        ("-pix0_vector 0.05 0.004 -0.006 -pivot beam -twotheta 10", ["pix0_vector"]),
+    ],
+)
+def test_a_row_that_changes_the_picture_is_named(words: str, rows: list[str]) -> None:
+    met, c, exact = rows_and_pictures(words)
+    assert met == rows
+    assert not np.allclose(c, exact, rtol=1e-5, atol=0.0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-phi 0",
+        "-phi 1 -osc 1 -phisteps 3",
+        "-oversample_omega -oversample_polar",
+        f"{SENSOR.replace('200', '0')} -detector_thick 0 -oversample_polar",
+        "-nopolar -oversample_omega",
+        "-detector_abs inf -detector_thick 300",
+        "-sourcefile even.txt",
+        "-water 0",
+        "-water 10",
+        "-misset 10 20 30",
+        "-pivot sample",
+        "-pivot beam",
+        "-pivot beam -twotheta 10",
+        "-xds -pivot beam",
+        "-xds -pivot sample -twotheta 10",
+        "-pix0_vector 0.05 0.006 -0.006",
+        "-pix0_vector 0.05 0.004 -0.006 -Xbeam 3 -Ybeam 5",
+    ],
+)
+def test_a_row_that_changes_nothing_is_not_named(words: str) -> None:
+    met, c, exact = rows_and_pictures(words)
+    assert met == []
+    assert np.allclose(c, exact, rtol=1e-5, atol=0.0)  # places that agree to rounding
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-oversample 0 -Na 1000000 -distance 1", r"-oversample: [0-9]+-fold would be chosen .*; at most 10000, give"),
+        ("-oversample 0 -twotheta 90 -N 30", r"-oversample: [0-9]+-fold would be chosen"),
+        ("-oversample 0 -distance 1e-45", r"-oversample: 2147483647-fold would be chosen"),
+        ("-osc 90 -phistep 1e-40", r"-osc, -phistep: 9e\+41 steps; at most 1000000"),
+        ("-hdivrange 1e40 -hdivstep 1e-40", r"-hdivrange, -hdivstep: 1e\+80 steps; at most 1000000"),
+        ("-hdivsteps 1000 -vdivsteps 1000 -dispersion 1 -dispsteps 2", r"-hdivsteps.* make 2000000 sources; at most"),
+        ("-osc 1 -phisteps 5000 -mosaic 1 -mosaic_domains 5000", r"5000 x 5000 make 25000000 orientations"),
+        ("-oversample 10000 -osc 1 -phisteps 1000000 -hdivrange 1 -hdivsteps 1000", r"sum over .* samples; at most"),
+    ],
+)
+def test_more_steps_than_can_be_drawn(words: str, message: str) -> None:
+    settings = parse(f"{JOB} -hkl none.hkl {words}".split()).settings
+    with pytest.raises(InputError, match=message):  # before it is seen that the reflections are missing
+        resolve(settings, lambda line: None)
+
+
+def test_an_explicit_oversampling_may_be_too_small() -> None:
+    settings = parse(f"{JOB} -distance 1e-45".split()).settings
+    assert resolve(settings, lambda line: None).sampling.recommended_oversample == 2**31 - 1
+
+
+def test_a_source_that_its_missing_coordinates_put_at_the_sample() -> None:
+    Path("short.txt").write_text("-10 0 0\n0 0\n")
+    settings = parse(f"{JOB} -sourcefile short.txt".split()).settings
+    with pytest.raises(InputError, match=r"^-sourcefile short\.txt: source 2 stands at 0 0 0, the sample"):
+        resolve(settings, lambda line: None)

@@ -1,0 +1,88 @@
+"""Telling options, values and loose words apart."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbnumba.errors import InputError
+from nbnumba.parameters import table as options
+from nbnumba.parameters.tokens import Use, number, split, whole_number
+from nbnumba.util.text import quote
+
+
+def use(key: str) -> Use:
+    option = options.find(key)
+    assert option is not None
+    return Use(key, option, ())
+
+
+def shapes(line: str) -> list[tuple[str, ...]]:
+    return [(item.word, *item.values) for item in split(line.split())[0]]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-misset -10 20 -30 -N 5", [("-misset", "-10", "20", "-30"), ("-N", "5")]),
+        ("-misset random -N 5", [("-misset", "random"), ("-N", "5")]),
+        ("-cell 1 2 3 4 5 6", [("-cell", "1", "2", "3", "4", "5", "6")]),
+        ("-cell 1 2 -N 5", [("-cell", "1", "2"), ("-N", "5")]),
+        ("-phi -1e-3 -osc +.5", [("-phi", "-1e-3"), ("-osc", "+.5")]),
+        ("-hkl -5 -mat -x", [("-hkl", "-5"), ("-mat", "-x")]),
+        ("-pivot beam -nopolar -xds", [("-pivot", "beam"), ("-nopolar",), ("-xds",)]),
+        ("-coherent -hdiv -vdiv 3", [("-coherent",), ("-hdiv",), ("-vdiv", "3")]),
+    ],
+)
+def test_values_stay_with_their_option(line: str, expected: list[tuple[str, ...]]) -> None:
+    assert shapes(line) == expected
+
+
+def test_loose_words_remember_what_stood_before() -> None:
+    _, loose = split("a -nopolar b -N 5 c".split())
+    assert [(item.word, item.after.word if item.after else None) for item in loose] == [
+        ("a", None),
+        ("b", "-nopolar"),
+        ("c", "-N"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["1", "-1", "+1", "1.", ".5", "1.5e3", "1E-3", "00012", "-0"])
+def test_number(text: str) -> None:
+    assert number(use("-phi"), text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1 ", "0x10", "1e", "e5", ".", "-", "--1", "1d5", "infinity", "NaN", "1\n"])
+def test_no_number(text: str) -> None:
+    with pytest.raises(InputError, match="is not a number"):
+        number(use("-phi"), text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("5", 5), ("-5", -5), ("+5", 5), ("12.0", 12), ("12.", 12), ("007", 7)])
+def test_whole_number(text: str, value: int) -> None:
+    assert whole_number(use("-N"), text) == value
+
+
+@pytest.mark.parametrize("text", ["", "12.7", "1e3", ".0", "0x10", "5 ", "1.0e0", "1_0"])
+def test_no_whole_number(text: str) -> None:
+    with pytest.raises(InputError, match="is not a whole number in plain digits"):
+        whole_number(use("-N"), text)
+
+
+@given(st.text(max_size=60))
+def test_quoted_word_is_short_and_printable(text: str) -> None:
+    shown = quote(text)
+    assert shown.isprintable()
+    assert shown.isascii()
+    assert shown.endswith("...") == (len(text) > 40)
+
+
+@given(st.lists(st.sampled_from(["-N", "-cell", "-misset", "-nopolar", "-mat", "5", "-5", "x", "random", "-"])))
+def test_no_word_is_lost(words: list[str]) -> None:
+    try:
+        uses, loose = split(words)
+    except InputError:
+        return
+    kept = sum(1 + len(item.values) for item in uses) + len(loose)
+    assert kept == len(words)

@@ -1,0 +1,14 @@
+"""Where the job lies that is too large for the repository; for the tests and for the benchmarks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def supervisor_folder() -> Path:
+    """Return the folder of the job: NBNUMBA_SUPERVISOR, else beside the checkout."""
+    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
+    return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"

@@ -1,0 +1,134 @@
+"""What a test may need and a machine may lack, and the only way to skip a test for it.
+
+A test states its need as `@requires("supervisor data")`; conftest.py skips it where the need is not
+met. A skip that is issued in any other way, or for a requirement that is there after all, fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import dxtbx_reader
+import pytest
+from large_job import supervisor_folder
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def _supervisor_data() -> str | None:
+    folder = supervisor_folder()
+    for name in ("A.mat", "scaled.hkl", "args.txt", "c_main.npz", "c_main_stdout.txt", "exact.npz"):
+        if not (folder / name).is_file():
+            return f"no {folder / name}; NBNUMBA_SUPERVISOR names its folder"
+    return None
+
+
+def _nanobragg() -> str | None:
+    program = os.environ.get("NANOBRAGG_BIN")
+    if not program:
+        return "NANOBRAGG_BIN does not name a nanoBragg executable"
+    return None if os.access(program, os.X_OK) else f"NANOBRAGG_BIN={program} cannot be executed"
+
+
+def chromium_path() -> str | None:
+    """Return the path of a Chromium: NBNUMBA_CHROMIUM, else where systems have it; None where there is none."""
+    named = os.environ.get("NBNUMBA_CHROMIUM")
+    names = (named,) if named else ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _chromium() -> str | None:
+    found = chromium_path()
+    return None if found else "no chromium, chromium-browser or google-chrome in PATH; NBNUMBA_CHROMIUM names one"
+
+
+def _dials_reader() -> str | None:
+    return dxtbx_reader.missing()
+
+
+def _cuda_package() -> str | None:
+    found = importlib.util.find_spec("numba_cuda")
+    return None if found else "the package numba-cuda is not installed (extra cuda, or test)"
+
+
+def _cuda_compiler() -> str | None:
+    if missing := _cuda_package():
+        return missing
+    if any(find_library("nvvm", path) for path in sys.path):
+        return None
+    return "NVVM, NVIDIA's compiler, is not installed (wheel nvidia-cuda-nvcc-cu12, or extra cuda)"
+
+
+def find_library(name: str, folder: str) -> bool:
+    """Tell whether a library of a wheel of NVIDIA's lies in a folder of packages."""
+    root = Path(folder) / "nvidia"
+    return root.is_dir() and any(root.glob(f"*/nvvm/lib*/lib{name}.so*"))
+
+
+def _no_gpu() -> str | None:
+    from nbnumba.kernels.cuda.device import may_be_there
+
+    return "there is a GPU" if may_be_there() else None
+
+
+def _dask() -> str | None:
+    found = importlib.util.find_spec("distributed")
+    return None if found else "the package distributed is not installed (extra dask, or test)"
+
+
+def mpiexec_path() -> str | None:
+    """Return the path of mpiexec: that of a wheel beside this Python, else in PATH; None where there is none."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    return str(beside) if beside.is_file() else shutil.which("mpiexec")
+
+
+def _mpi() -> str | None:
+    if importlib.util.find_spec("mpi4py") is None:
+        return "the package mpi4py is not installed (extra mpi, or test)"
+    return None if mpiexec_path() else "no mpiexec beside Python or in PATH (wheel mpich, extra test)"
+
+
+@functools.cache
+def _small_disk() -> str | None:
+    """Try it: in a container the superuser may mount nothing."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        return "only the superuser can mount a small disk"
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            return f"a small disk cannot be mounted: {done.stderr.strip()}"
+        subprocess.run(["umount", folder], check=True)
+    return None
+
+
+# Requirement -> function that says why it is missing here, or returns None where it is present.
+# The functions are cheap and are asked again when the session ends.
+REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "CUDA package": _cuda_package,
+    "CUDA compiler": _cuda_compiler,
+    "no GPU": _no_gpu,
+    "Dask": _dask,
+    "MPI": _mpi,
+    "small disk": _small_disk,
+    "supervisor data": _supervisor_data,
+    "nanoBragg executable": _nanobragg,
+    "Chromium": _chromium,
+    "DIALS' reader": _dials_reader,
+}
+
+
+def requires(name: str) -> pytest.MarkDecorator:
+    """Mark a test (or a module, as `pytestmark`) that needs a registered requirement."""
+    if name not in REQUIREMENTS:
+        raise KeyError(f"requirement {name!r} is not registered in tests/requirements.py: {sorted(REQUIREMENTS)}")
+    return pytest.mark.requires(name)
