@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from . import keywords as kw
 from .errors import FileError, InputError
+from .experiment.command_line import with_choices, with_whole_paths
 from .experiment.model import ExperimentRecord
 from .experiment.resolve import resolve
 from .keyword_values import number_as_word
 from .keywords import Keywords
-from .parameters.parser import parse, with_choices, with_whole_paths
-from .parameters.settings import CommandLine, Engine, Semantics
-from .structure_factors.load import ReflectionTable
-from .util.notices import Notify
+from .parameters.choices import Engine, Semantics
+from .parameters.command import CommandLine
+from .parameters.parser import parse
+from .structure_factors.table import ReflectionTable
+from .util.messages import Notify
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}

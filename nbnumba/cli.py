@@ -5,25 +5,21 @@ Everything heavy is imported when it is needed: help and mistakes on the command
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
-from .errors import FileError, InputError, NbnumbaError
-from .experiment.required import lacks_crystal, lacks_structure_factors
-from .util.notices import notice, say
-from .util.signals import Ended, ending_signals_raise
+from .errors import InputError
+from .experiment.required import lacks_crystal
+from .structure_factors.load import lacks_structure_factors
+from .util.exits import INTERRUPTED, exit_status
+from .util.messages import notice, say
+from .util.signals import ending_signals_raise
 from .version import __version__
 
-INTERRUPTED = 130
-BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE ended
-
-_FAILED_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _HELP = {"-help", "--help", "-h"}
 _VERSION = {"-version", "--version"}
 
@@ -44,36 +40,6 @@ def main(argv: list[str] | None = None) -> int:
     # Called with words by another program, we leave that program's signals alone.
     with ending_signals_raise() if argv is None else nullcontext():
         return exit_status(lambda: _run(words))
-
-
-def exit_status(action: Callable[[], int]) -> int:
-    """Return what an action returns, or report its failure in one line and return the status for that.
-
-    An exception that is neither the input's nor the machine's fault is a bug and passes through.
-    """
-    try:
-        status = action()
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        say("nbnumba: interrupted")
-        return INTERRUPTED
-    except Ended as end:
-        say(f"nbnumba: ended by {end}")
-        return end.exit_status
-    except BrokenPipeError:
-        return BROKEN_PIPE
-    except NbnumbaError as error:
-        return _fail(str(error), error.exit_status)
-    except MemoryError as error:
-        return _fail(f"not enough memory: {error}" if str(error) else "not enough memory", InputError.exit_status)
-    except OSError as error:
-        # Failures to write a file name it: what is left without a name is a failed print.
-        place = error.filename or ("standard output" if error.errno in _FAILED_WRITE else "")
-        where = f"{place}: " if place else ""
-        return _fail(f"{where}{error.strerror or error}", FileError.exit_status)
-    finally:
-        _give_up_lost_output()
 
 
 def _run(words: list[str]) -> int:
@@ -139,22 +105,8 @@ def _typers_message(error: Any, words: list[str]) -> str:
     return str(error.format_message())
 
 
-def _fail(message: str, status: int) -> int:
-    say(f"nbnumba: error: {' '.join(message.split())}")
-    return status
-
-
 def _open_closed_streams() -> None:
     """Point standard streams that were closed to nowhere: the next file opened would else take their place."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-
-
-def _give_up_lost_output() -> None:
-    """Point standard output to nowhere when it cannot take the rest, so that leaving Python is silent."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

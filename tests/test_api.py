@@ -20,7 +20,7 @@ from random_keywords import FILES, OF_FILES_ELSEWHERE, makers, random_keywords
 import nbnumba
 from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
 from nbnumba.example import INPUT_FILES
-from nbnumba.geometry.rotations import random_rotation
+from nbnumba.geometry.vectors import random_rotation
 from nbnumba.parameters.parser import parse
 from nbnumba.structure_factors import fdump
 from nbnumba.structure_factors.table import IndexBox

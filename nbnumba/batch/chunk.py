@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..util.signals import signals_wait
 from . import labels, machine
 from .executors.resources import own_share
@@ -231,7 +231,7 @@ class _Maker:
 
     def _width(self, images: int) -> int:
         """Return how many images to render at once."""
-        from ..structure_factors.table import free_memory
+        from ..util.memory import free_memory
 
         pixels = sum(panel.n_slow * panel.n_fast for panel in self._base.experiment.detector.panels)
         free = free_memory()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..util.notices import notice
+from ..util.messages import notice
 
 
 def batch(

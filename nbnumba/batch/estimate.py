@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..experiment.model import ExperimentRecord
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..util.signals import signals_wait
 from .chunk import to_pixels
 from .reference import Base

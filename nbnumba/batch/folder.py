@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import FileError, InputError
 from ..io.atomic import reason, whole_file
 from ..parameters.settings import Settings
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..version import __version__
 from .spec import Spec
 

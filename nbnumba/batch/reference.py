@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
+from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
-from ..parameters.parser import with_whole_paths
-from ..parameters.settings import CommandLine, Settings
+from ..parameters.command import CommandLine
+from ..parameters.settings import Settings
 from ..parameters.tokens import Use, split
-from ..util.notices import Notify
+from ..util.messages import Notify
 from .spec import Spec, parse_command
 
 

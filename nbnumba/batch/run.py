@@ -14,15 +14,15 @@ import numpy as np
 
 from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
-from ..parameters.settings import CommandLine, Output
-from ..util.console import progress_bar
-from ..util.notices import Notify
+from ..parameters.command import CommandLine
+from ..util.messages import Notify, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
 from .estimate import amount, dry_run_lines, duration
-from .executors.open import Pool, check_engine, open_engine
+from .executors.open import check_engine, open_engine
+from .executors.pool import Pool
 from .reference import Base, base_of
 from .sample import draw, draw_value, image_experiment
 from .spec import Spec, placed, read_spec
@@ -282,7 +282,7 @@ def _render(batch: _Batch, missing: list[int], log: Log, tell: Notify) -> None:
             backend=batch.spec.backend,
             folder=batch.folder,
         ) as pool,
-        progress_bar(f"{total} images", Output()) as progress,
+        progress_bar(f"{total} images") as progress,
     ):
         log(f"{pool.words}; {len(missing)} files to make")
 

@@ -13,8 +13,7 @@ from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
-from ..geometry.rotations import random_rotation
-from ..geometry.vectors import Array
+from ..geometry.vectors import Array, random_rotation
 from ..parameters.parser import parse
 from .distributions import KEYS, Number
 from .reference import Base

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, NbnumbaError
-from ..parameters.settings import CommandLine, Semantics
+from ..parameters.choices import Semantics
+from ..parameters.command import CommandLine
 from ..parameters.table import GROUPS
 from ..readout.digitize import DTYPES
 from . import csv_table as table
@@ -244,7 +245,8 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     for option in command.used:
         if option in _FORBIDDEN:
             raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
-    from ..experiment.required import lacks_crystal, lacks_structure_factors
+    from ..experiment.required import lacks_crystal
+    from ..structure_factors.load import lacks_structure_factors
 
     lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
     if lacking:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..experiment.model import Beam
 from ..geometry.vectors import Array, cross, unit
+from .model import Beam
 
 MCSTAS_TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])  # DIALS' frame, in which the beam runs along -z
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..experiment.model import Source
 from ..geometry.vectors import Array, cross, rotate_about, unit
 from ..io import source_file
-from ..parameters.settings import Semantics, Settings
+from ..parameters.choices import Semantics
+from ..parameters.settings import Settings
 from ..parameters.steps import MAX_STEPS, Steps, spread_steps
+from .model import Source
 
 SOURCE_DISTANCE = 10.0  # m, as C
 

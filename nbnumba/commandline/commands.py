@@ -9,10 +9,10 @@ import typer
 from ..batch.command import batch
 from ..compare.command import compare
 from ..errors import InputError
+from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
-from ..parameters.settings import CommandLine
 from ..parameters.table import GROUPS
-from ..util.notices import notice
+from ..util.messages import notice
 from .help import COMMANDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -100,12 +100,12 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     """
     from .. import kernels
     from ..detector.placement import resolve_axes, resolve_detector
-    from ..experiment.resolve import region_of_interest
+    from ..experiment.regions import region_of_interest
     from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
     from ..io import floatfile, smv
     from ..parameters.files import check_files
     from ..parameters.steps import phi_steps
-    from ..util.console import Reporter
+    from ..util.messages import Reporter
 
     settings, output = command.settings, command.output
     engine = command.engine

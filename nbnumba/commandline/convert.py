@@ -13,11 +13,12 @@ from ..errors import InputError
 from ..geometry.vectors import Array
 from ..imagefiles.load import Picture, count, kind_of, pictures
 from ..io.atomic import check_can_write, check_distinct
+from ..parameters.choices import Semantics
+from ..parameters.command import Output
 from ..parameters.parser import parse_with_files
-from ..parameters.settings import Output, Semantics
 from ..parameters.tokens import split
 from ..readout.digitize import to_dtype
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..util.text import quote
 
 # What each ending may hold, the default first; None: as the input.

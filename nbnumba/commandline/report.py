@@ -10,7 +10,7 @@ import numpy as np
 from ..constants import AVOGADRO, DEGREES_PER_RADIAN
 from ..experiment.model import ExperimentRecord
 from ..geometry.vectors import Array, cross, dot
-from ..parameters.settings import Pivot, Shape
+from ..parameters.choices import Pivot, Shape
 from ..parameters.steps import mosaic_domains
 from ..render.image import Image
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import kernels
 from ..errors import InputError
+from ..experiment.command_line import with_choices, with_whole_paths
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
 from ..experiment.scene import build_scene
@@ -15,13 +16,12 @@ from ..imagefiles.headers import truth_lines
 from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
 from ..io import floatfile, pgm, smv
 from ..io.atomic import check_can_write
+from ..parameters.choices import Engine
+from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
-from ..parameters.parser import with_choices, with_whole_paths
-from ..parameters.settings import CommandLine, Engine, Output
 from ..render.image import Image
 from ..render.renderer import simulate
-from ..util.console import Reporter, progress_bar
-from ..util.notices import Notify
+from ..util.messages import Notify, Reporter, progress_bar
 from . import report
 
 # Options that go with a detector of one panel.
@@ -57,7 +57,7 @@ def run(command: CommandLine, notify: Notify) -> None:
     seed = None if output.noise_file is None else choose_noise_seed(output, notify)
     say = Reporter(output.quiet)
     say(report.setup_lines(experiment, seed))
-    with progress_bar("rendering", output) as progress:
+    with progress_bar("rendering", output.shows_progress) as progress:
         image = simulate(
             experiment,
             progress=progress,

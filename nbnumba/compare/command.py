@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FileError, InputError
-from ..util.notices import notice
+from ..util.messages import notice
 
 if TYPE_CHECKING:
     from pathlib import Path

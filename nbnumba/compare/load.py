@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..io import floatfile, smv
 from ..io.opening import opened
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..util.signals import signals_wait
 from ..util.text import quote
 from .pair import LoadedImage

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.random import park_miller
-from ..parameters.settings import Semantics, Vector
+from ..parameters.choices import Semantics, Vector
 
 # C's spread for a random orientation, in radians.
 _RANDOM_SPREAD = 90.0

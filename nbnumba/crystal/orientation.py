@@ -92,7 +92,7 @@ def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) ->
     """
     import numpy as np
 
-    from ..geometry.rotations import random_rotation
+    from ..geometry.vectors import random_rotation
     from .lattice import complete_cell, upright_reciprocal
 
     if not (math.isfinite(wavelength_A) and wavelength_A > 0.0):

@@ -12,7 +12,7 @@ from ..geometry.vectors import Array, cross, dot, length, vector
 from ..io import matrix
 from ..io.opening import label, read_text
 from ..parameters.settings import Settings
-from ..util.notices import Notify
+from ..util.messages import Notify
 
 _SMALLEST_ACROSS = 1e-6  # of a direction's length, across the beam
 _SAME_AXIS = math.cos(math.radians(1.0))  # refined axes miss their ideal by less

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from ..errors import InputError
-from ..experiment.model import Panel
 from ..geometry.vectors import Array, cross, dot, length, vector
-from ..parameters.settings import PanelPlace, Settings
+from ..parameters.choices import PanelPlace
+from ..parameters.settings import Settings
+from .model import Panel
 
 _ROUNDING = 1e-6  # by which axes may miss length 1 and a right angle
 _SAME = 1e-9  # relative difference between pixel edges that are meant to be one

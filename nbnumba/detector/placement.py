@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..experiment.model import BeamCenter, Center, Detector, Panel
 from ..geometry.vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
-from ..parameters.settings import Convention, Pivot, Semantics, Settings
+from ..parameters.choices import Convention, Pivot, Semantics
+from ..parameters.settings import Settings
 from ..parameters.steps import sensor_layers
-from ..structure_factors.table import free_memory, gigabytes
-from ..util.notices import Notify
+from ..util.memory import free_memory, gigabytes
+from ..util.messages import Notify
+from .model import BeamCenter, Center, Detector, Panel
 from .panels import placed_panels
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..experiment.model import Beam, Detector, Panel
+from ..beam.model import Beam
 from ..geometry.vectors import Array
+from .model import Detector, Panel
 
 _PROBES = 17  # points along each edge of a panel at which the spacing is looked at
 _SOURCES_AT_ONCE = 10_000
@@ -73,7 +76,14 @@ def _curved_angle(panel: Panel, beam: Array) -> float:
     return float(min(together / abs(panel.distance), math.pi))
 
 
-def index_margin(reciprocal_A: Array, indices: float) -> float:
-    """Return by how much |q| grows when every index grows by some indices [1/Angstrom]."""
-    signs = np.array(list(itertools.product((1, -1), repeat=3)))
-    return float(indices * np.linalg.norm(signs @ reciprocal_A, axis=1).max())
+def spacing(panel: Panel, beam: Beam) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]:
+    """Return the resolution [Angstrom] as a function of slow and fast on a panel, in pixels from its corner."""
+
+    def at(slow: NDArray[Any], fast: NDArray[Any]) -> NDArray[np.float64]:
+        slow, fast = np.broadcast_arrays(slow, fast)
+        place = panel.origin + panel.pixel_size * (fast[..., None] * panel.fast + slow[..., None] * panel.slow)
+        direction = place / np.linalg.norm(place, axis=-1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            return np.asarray(beam.wavelength * 1e10 / np.linalg.norm(direction - beam.direction, axis=-1))
+
+    return at

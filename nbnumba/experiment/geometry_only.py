@@ -7,16 +7,18 @@ import math
 
 import numpy as np
 
+from ..beam.model import Beam
 from ..beam.sources import make_source
+from ..crystal.model import Crystal
 from ..detector.placement import resolve_axes, resolve_detector
 from ..geometry.vectors import Array
 from ..kernels.random import park_miller
 from ..parameters.settings import Settings
 from ..parameters.steps import phi_steps
-from ..util.notices import Notify
+from ..util.messages import Notify
 from ..version import __version__
 from .ground_truth import GroundTruth, ground_truth
-from .model import Beam, Crystal, ExperimentRecord, Goniometer, Sampling
+from .model import ExperimentRecord, Goniometer, Sampling
 from .required import has_crystal
 from .resolve import resolve
 

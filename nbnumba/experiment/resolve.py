@@ -11,30 +11,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..beam.model import Beam
 from ..beam.sources import make_source
-from ..constants import R_E_SQUARED
-from ..crystal import lattice, mosaic
-from ..crystal.orientation_files import reciprocal_from_file
-from ..detector.placement import Axes, resolve_axes, resolve_detector
+from ..crystal.build import build_crystal
+from ..crystal.model import Crystal
+from ..detector.model import Detector
+from ..detector.placement import resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
 from ..errors import InputError
-from ..geometry.vectors import length
-from ..io import smv
 from ..kernels.random import park_miller
 from ..kernels.scene import NEVER
+from ..parameters.choices import Semantics
 from ..parameters.files import check_files
-from ..parameters.settings import Semantics, Settings, Shape
+from ..parameters.settings import Settings
 from ..parameters.steps import MAX_OVERSAMPLE, mosaic_domains, phi_steps
 from ..parameters.types import C_INT
-from ..readout.poisson import seed_from_time
 from ..structure_factors import load as structure_factors
-from ..structure_factors.from_model import Reach
 from ..structure_factors.mtz_cif_columns import Cell
-from ..structure_factors.table import free_memory, gigabytes
-from ..util.notices import Notify
-from .model import Beam, Crystal, Detector, ExperimentRecord, Goniometer, Panel, Sampling
+from ..structure_factors.table import Reach
+from ..util.memory import free_memory, gigabytes
+from ..util.messages import Notify
+from .defects import notify_defects
+from .model import ExperimentRecord, Goniometer, Sampling
+from .regions import pixel_mask, region_of_interest
 from .required import has_crystal, lacks_crystal
 
 MAX_ORIENTATIONS = 10_000_000
@@ -82,7 +82,7 @@ def resolve(
     phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
     _check_orientations(settings, phi.count)
     random_table = park_miller.new_table()
-    crystal = _crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table, notify)
+    crystal = build_crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table, notify)
     source = make_source(settings, axes.beam, axes.polar)
     beam = Beam(
         direction=axes.beam,
@@ -129,7 +129,7 @@ def resolve(
         interpolate=interpolate and reflections is not None,
         reflection_lines=tuple(reflection_lines),
     )
-    _notify_defects(experiment, notify)
+    notify_defects(experiment, notify)
     return experiment
 
 
@@ -150,54 +150,6 @@ def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tupl
         warn(f"WARNING: clipping sample ({settings.sample_z:g} m wide) with beam ({settings.beamsize:g} m)")
         settings = dataclasses.replace(settings, sample_z=settings.beamsize)
     return settings, fluence
-
-
-def _crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int], notify: Notify) -> Crystal:
-    """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
-    cell = None
-    if settings.cell_given:
-        cell = lattice.complete_cell(settings.cell_lengths_A, settings.cell_angles)
-    if settings.reciprocal_A is not None:
-        reciprocal = np.array(settings.reciprocal_A)
-    elif settings.matrix_file is not None:
-        reciprocal = reciprocal_from_file(settings, axes, turning, notify)
-    else:
-        assert cell is not None
-        reciprocal = lattice.reciprocal_from_cell(*cell)
-    misset, misset_seed = settings.misset, None
-    if settings.misset_random:
-        misset_seed = _misset_seed(settings, notify)
-        misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
-    if misset is not None:
-        reciprocal = lattice.misset(reciprocal, misset)
-    made = lattice.lattice_from_reciprocal(reciprocal, cell)
-    # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
-    lengths_m = [length(v * 1e-10) for v in made.real_A]
-    sizes = (settings.sample_x, settings.sample_y, settings.sample_z)
-    typed = (settings.Na, settings.Nb, settings.Nc)
-    cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
-    if math.prod(cells) > 10**15:
-        raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
-    if settings.fudge < 0.0 and settings.shape in (Shape.ROUND, Shape.GAUSS):
-        raise InputError(f"-fudge: {settings.fudge:g} makes a spot without bounds; it must be 0 or more")
-    spread, domains, _ = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)
-    return Crystal(
-        real_space=made.real_A * 1e-10,
-        reciprocal_A=made.reciprocal_A,
-        lengths_A=made.lengths_A,
-        angles=made.angles,
-        reciprocal_lengths_A=made.reciprocal_lengths_A,
-        reciprocal_angles=made.reciprocal_angles,
-        volume_A3=made.volume_A3,
-        cells=(cells[0], cells[1], cells[2]),
-        shape=settings.shape,
-        fudge=settings.fudge,
-        misset=misset,
-        misset_seed=misset_seed,
-        mosaic_spread=spread,
-        mosaic_seed=settings.mosaic_seed,
-        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.mosaic_seed, random_table),
-    )
 
 
 def _with_cell_of_file(settings: Settings, notify: Notify) -> Settings:
@@ -253,15 +205,6 @@ def _check_samples(
         )
 
 
-def _misset_seed(settings: Settings, notify: Notify) -> int:
-    """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
-    if settings.misset_seed is not None:
-        return settings.misset_seed
-    seed = seed_from_time()
-    notify(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
-    return seed
-
-
 def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
     """Decide on tricubic interpolation; the second value tells whether the program chose."""
     if settings.interpolate is not None:
@@ -301,7 +244,7 @@ def _sampling(settings: Settings, detector: Detector, crystal: Crystal) -> Sampl
         dmin=settings.dmin,
         roi=roi,
         roi_as_set=roi_as_set,
-        mask=_mask(settings, panel),
+        mask=pixel_mask(settings, panel),
     )
 
 
@@ -310,134 +253,3 @@ def _recommended_oversample(size: float, reciprocal_pixel: float) -> int:
     wanted = 3.0 * size / reciprocal_pixel if reciprocal_pixel != 0.0 else math.inf
     # As C: 1 where the pixel's size in reciprocal space comes out negative or undefined.
     return math.ceil(min(wanted, C_INT)) if wanted > 1.0 else 1
-
-
-def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
-    """Return -roi as C reports it, and clipped to the detector.
-
-    Returns
-    -------
-    as_set, clipped : (fast first, fast last, slow first, slow last)
-        Bounds are inclusive.
-
-    Raises
-    ------
-    InputError
-        When the region holds no pixel.
-    """
-    defaults = (0, panel.n_fast, 0, panel.n_slow)
-    f0, f1, s0, s1 = (
-        default if bound is None or bound < 0 else bound for bound, default in zip(settings.roi, defaults, strict=True)
-    )
-    clipped = (f0, min(f1, panel.n_fast - 1), s0, min(s1, panel.n_slow - 1))
-    if clipped[0] > clipped[1] or clipped[2] > clipped[3]:
-        raise InputError(
-            f"-roi: {f0} {f1} {s0} {s1} holds no pixel; allowed are 0 to {panel.n_fast - 1} (fast) "
-            f"and 0 to {panel.n_slow - 1} (slow), the smaller bound first"
-        )
-    return (f0, f1, s0, s1), clipped
-
-
-def _mask(settings: Settings, panel: Panel) -> NDArray[np.bool_] | None:
-    """Read -mask; pixels of value 0 are skipped."""
-    if settings.mask_file is None:
-        return None
-    data = smv.read(settings.mask_file, "-mask").data
-    if data.shape != (panel.n_slow, panel.n_fast):
-        raise InputError(
-            f"-mask {settings.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
-            f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
-        )
-    return np.asarray(data != 0)
-
-
-def _notify_defects(experiment: ExperimentRecord, notify: Notify) -> None:
-    """Say which known defects of the C program change this picture under -semantics c."""
-    if experiment.semantics is Semantics.C:
-        for row, what in defects_met(experiment):
-            notify(f"{row}: {what}; -semantics exact draws it right")
-
-
-def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
-    """Name the rows of DIFFERENCES.md that this experiment meets, apart from the interpolation latch.
-
-    The latch is known only when the image is rendered.
-    """
-    settings, sampling, detector = experiment.settings, experiment.sampling, experiment.detector
-    angles = experiment.goniometer.angles
-    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    black = sampling.oversample_thick and detector.thickness == 0.0
-    weights = experiment.beam.source.weights
-    corner_counts = settings.pix0_vector is not None and not settings.beam_center_given
-    elsewhere = _stands_elsewhere(experiment)
-    rows = {
-        "phi0": (
-            bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
-            "as C, the phi step at 0 is drawn in the orientation of the step before it",
-        ),
-        "oversample_*": (
-            black or (switches and detector.layers * experiment.steps > 1),
-            "as C, -oversample_thick without a sensor captures nothing"
-            if black
-            else "as C, the -oversample_ factors multiply the running sum and compound",
-        ),
-        "nopolar": (
-            settings.nopolar and sampling.oversample_polar,
-            "as C, -oversample_polar undoes -nopolar",
-        ),
-        "thickness": (
-            detector.layers > 1 and detector.mu != 0.0 and not sampling.oversample_thick,
-            "as C, the sum over the sensor's layers is scaled by the last layer's capture",
-        ),
-        "automatic interpolation": (
-            experiment.interpolate_chosen
-            and experiment.reflections is not None
-            and experiment.interpolate != (min(experiment.crystal.cells) <= 2),
-            "as C, interpolation is chosen from -N as typed, not from the size of the crystal",
-        ),
-        "source weights": (
-            settings.source_file is not None and bool(np.any(weights != weights[0])),
-            "as C, the weights of -sourcefile are not used",
-        ),
-        "water": (_water_is_off(experiment), "as C, -water is scaled by fluence twice and divided by the steps"),
-        "misset random": (settings.misset_random, "as C, the random orientation is not uniform"),
-        "curved detector": (detector.curved, "as C, -curved_det mirrors the picture across a diagonal"),
-        "pivot": (
-            elsewhere and not corner_counts,
-            "as C, -pivot is overridden by the convention or by a later option",
-        ),
-        "pix0_vector": (
-            elsewhere and corner_counts,
-            "as C, -pix0_vector does not place the detector",
-        ),
-    }
-    return [(row, what) for row, (met, what) in rows.items() if met]
-
-
-def _water_is_off(experiment: ExperimentRecord) -> bool:
-    """Tell whether the scaling of the spots changes the background of -water.
-
-    It does not where the default fluence, whose product with r_e^2 is 1, meets a sum of one term.
-    """
-    if experiment.water_size == 0.0:
-        return False
-    terms = experiment.detector.layers * experiment.steps
-    factor = R_E_SQUARED * experiment.beam.fluence
-    return terms > 1 or experiment.sampling.dmin > 0.0 or abs(factor - 1.0) > 1e-6
-
-
-def _stands_elsewhere(experiment: ExperimentRecord) -> bool:
-    """Tell whether the other semantics puts the detector in another place."""
-    settings = experiment.settings
-    if settings.pix0_vector is None and settings.pivot_explicit is None:
-        return False
-    other = Semantics.EXACT if settings.semantics is Semantics.C else Semantics.C
-    try:
-        there = resolve_detector(
-            dataclasses.replace(settings, semantics=other), resolve_axes(settings), lambda line: None
-        ).panels[0]
-    except InputError:
-        return True
-    here = experiment.detector.panels[0]
-    # A beam centre and a foot point that are meant to be one place differ by rounding.
-    return bool(np.any(np.abs(here.origin - there.origin) > 1e-6 * here.pixel_size))

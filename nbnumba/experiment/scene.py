@@ -12,10 +12,11 @@ import numpy as np
 
 from ..background.water import water_photons_per_steradian
 from ..constants import GAUSS_WIDTH, R_E_SQUARED, TOPHAT_RADIUS_SQUARED
+from ..detector.model import Panel
 from ..geometry.vectors import Array, cross, dot, rotate_about
 from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
-from ..parameters.settings import Semantics, Shape
-from .model import ExperimentRecord, Panel
+from ..parameters.choices import Semantics, Shape
+from .model import ExperimentRecord
 
 SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND, Shape.GAUSS: GAUSS, Shape.TOPHAT: TOPHAT}
 

@@ -79,3 +79,34 @@ def rotate_about(v: Array, axis: Array, angle: float) -> Array:
             z * along + vz * c + (-y * vx + x * vy) * s,
         ]
     )
+
+
+def random_rotation(generator: np.random.Generator) -> Array:
+    """Draw a rotation, uniform over all rotations.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Advanced by four normal deviates.
+
+    Returns
+    -------
+    (3, 3) float64
+        Matrix that turns column vectors; its determinant is +1.
+
+    Notes
+    -----
+    Four normal deviates, made a unit vector, are uniform on the sphere of the unit quaternions (M. E. Muller,
+    Commun. ACM 2, 19 (1959)).
+    """
+    import numpy as np
+
+    quaternion = generator.standard_normal(4)
+    w, x, y, z = (float(q) for q in quaternion / np.linalg.norm(quaternion))
+    return np.array(
+        [
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+            [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+            [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+        ]
+    )

@@ -14,7 +14,7 @@ from ..experiment.model import ExperimentRecord
 from ..io import cbf
 from ..io.atomic import PathLike
 from ..readout.digitize import SATURATION
-from ..util.notices import Notify
+from ..util.messages import Notify
 from .headers import truth_lines, untold
 
 

@@ -13,12 +13,13 @@ import numpy as np
 
 from ..beam.frames import to_mcstas
 from ..crystal.lattice import cell_of_vectors
-from ..experiment.model import ExperimentRecord, Panel
+from ..detector.model import Panel
+from ..experiment.model import ExperimentRecord
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
 from ..io.atomic import PathLike, whole_file
 from ..readout.digitize import SATURATION, saturation_value
-from ..util.notices import Notify
+from ..util.messages import Notify
 from .headers import is_skew
 from .nexus import camera_length, panel_rows
 

@@ -7,8 +7,9 @@ import re
 
 import numpy as np
 
+from ..detector.model import Detector, Panel
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Detector, ExperimentRecord, Goniometer, Panel
+from ..experiment.model import ExperimentRecord, Goniometer
 from ..geometry.vectors import Array, cross, dot, unit
 
 _LINE = 160  # characters of a command on one line

@@ -18,9 +18,11 @@ from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
 from ..io import cbf, floatfile, smv
 from ..io.opening import is_regular, opened
+from ..parameters.choices import Convention, PanelPlace, Vector
+from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
-from ..parameters.settings import CommandLine, Convention, PanelPlace, Settings, Vector
-from ..util.notices import Notify
+from ..parameters.settings import Settings
+from ..util.messages import Notify
 
 _SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
 # What a header should say, and the options that say it instead.

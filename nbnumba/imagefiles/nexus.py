@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.frames import to_mcstas
+from ..detector.model import Detector
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Detector, ExperimentRecord
+from ..experiment.model import ExperimentRecord
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing

@@ -7,18 +7,19 @@ import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from ..detector.resolution import spacing
 from ..errors import InputError
 from ..experiment.model import ExperimentRecord
 from ..parameters.types import C_INT
 from ..readout.digitize import to_dtype
-from ..render.image import NOISE_RNGS
+from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
-from ..util.notices import Notify
+from ..util.messages import Notify
 
 if TYPE_CHECKING:
     from ..experiment.ground_truth import GroundTruth
@@ -165,21 +166,7 @@ def write_picture(image: Image, path: str, rings: bool = False) -> None:
     if rings and (len(detector.panels) > 1 or detector.curved):
         raise InputError(f"{path}: no rings are drawn on a curved detector, nor on several panels")
     flat = image.array.reshape(-1, image.array.shape[-1])
-    preview.write_png(path, flat, spacing(image.experiment) if rings else None)
-
-
-def spacing(experiment: ExperimentRecord) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]:
-    """Return the resolution [Angstrom] as a function of slow and fast on the first panel, in pixels from its corner."""
-    panel, beam = experiment.detector.panels[0], experiment.beam
-
-    def at(slow: NDArray[Any], fast: NDArray[Any]) -> NDArray[np.float64]:
-        slow, fast = np.broadcast_arrays(slow, fast)
-        place = panel.origin + panel.pixel_size * (fast[..., None] * panel.fast + slow[..., None] * panel.slow)
-        direction = place / np.linalg.norm(place, axis=-1, keepdims=True)
-        with np.errstate(divide="ignore"):
-            return np.asarray(beam.wavelength * 1e10 / np.linalg.norm(direction - beam.direction, axis=-1))
-
-    return at
+    preview.write_png(path, flat, spacing(detector.panels[0], image.experiment.beam) if rings else None)
 
 
 def refuse_panels(path: str, experiment: ExperimentRecord, what: str) -> None:
@@ -199,7 +186,7 @@ def _save_smv(
     image: Image, path: str, noise_seed: int | None, noise_rng: str, adc: float, scale: float, notify: Notify
 ) -> None:
     from ..io import smv
-    from ..parameters.settings import Output
+    from ..parameters.command import Output
     from .headers import truth_lines
     from .smv import header_style, smv_fields
 

@@ -7,13 +7,14 @@ from collections.abc import MutableSequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..experiment.model import Detector
+from ..detector.model import Detector
 from ..geometry.vectors import Array
 from ..io import smv
-from ..parameters.settings import Output, Semantics, Settings
+from ..parameters.choices import Semantics
+from ..parameters.command import Output
+from ..parameters.settings import Settings
 from ..readout.poisson import poisson_image_c, poisson_image_counter, seed_from_time
-from ..util.console import Reporter, progress_bar
-from ..util.notices import Notify
+from ..util.messages import Notify, Reporter, progress_bar
 from .headers import untold
 
 
@@ -122,7 +123,7 @@ def write_noise(
         The file cannot be written.
     """
     say = Reporter(output.quiet)
-    with progress_bar("drawing noise", output) as progress:
+    with progress_bar("drawing noise", output.shows_progress) as progress:
         if output.noise_rng == "counter":
             noise = poisson_image_counter(image, seed, output.adc, roi, progress, device=device)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .settings import Convention, Pivot
+from .choices import Convention, Pivot
 from .types import (
     DEGREE,
     INTEGER,

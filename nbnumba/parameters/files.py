@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..io.atomic import check_can_write, check_distinct
-from .settings import Output, Settings
+from .command import Output
+from .settings import Settings
 
 Named = tuple[str, str]
 """An option and the path that it names."""

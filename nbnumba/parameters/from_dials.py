@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .settings import Convention, PanelPlace, Vector
+from .choices import Convention, PanelPlace, Vector
 from .types import ANGSTROM, DEGREE, MM
 
 if TYPE_CHECKING:

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..util.text import quote
 from . import table as options
+from .choices import Engine, Pivot, Semantics
+from .command import CommandLine, Output
 from .detector import AXES, DETECTOR
-from .settings import CommandLine, Engine, Output, Pivot, Semantics, Settings
+from .settings import Settings
 from .tokens import BIGGEST, Loose, Use, bad_value, number, split, whole_number
 from .types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
 
 if TYPE_CHECKING:
-    from ..experiment.model import ExperimentRecord
+    pass
 
 
 def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> CommandLine:
@@ -44,7 +46,7 @@ def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) ->
     notices = [_left_over(word) for word in loose]
     if folder is None:
         return dataclasses.replace(_interpret(uses, notices), words=tuple(words))
-    command = _interpret([_inside(folder, use) for use in uses], notices)
+    command = _interpret([inside(folder, use) for use in uses], notices)
     settings = command.settings
     if "-dump" not in command.used:
         default = os.path.join(folder, str(settings.dump_file))  # noqa: PTH118
@@ -52,43 +54,12 @@ def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) ->
     return dataclasses.replace(command, settings=settings, words=tuple(words))
 
 
-def _inside(folder: str | os.PathLike[str], use: Use) -> Use:
+def inside(folder: str | os.PathLike[str], use: Use) -> Use:
     """Return the use of an option with the file that it names sought in a folder."""
     if use.option.kind is not Kind.FILE or not all(use.values):
         return use
     # Not by pathlib, which would drop a trailing slash and with it an error.
     return dataclasses.replace(use, values=tuple(os.path.join(folder, value) for value in use.values))  # noqa: PTH118
-
-
-def with_choices(command: CommandLine, experiment: ExperimentRecord) -> CommandLine:
-    """Return a command line that also says what was chosen for it: the default dump, and the seed of -misset random.
-
-    Parameters
-    ----------
-    command : CommandLine
-    experiment : ExperimentRecord
-        That came out of it.
-    """
-    words = command.words
-    if experiment.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
-        words += ("-dump", _DEFAULTS["dump_file"])
-    if experiment.crystal.misset_seed is not None and command.settings.misset_seed is None:
-        words += ("-misset_seed", str(experiment.crystal.misset_seed))
-    return dataclasses.replace(command, words=words)
-
-
-def with_whole_paths(command: CommandLine, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """Return the words of a command line that means the same in every folder.
-
-    Parameters
-    ----------
-    command : CommandLine
-        As `parse` returns it.
-    folder : path, optional
-        That `parse` was told.
-    """
-    place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
-    return tuple(word for use in split(command.words)[0] for word in (use.option.key, *_inside(place, use).values))
 
 
 def parse_with_files(words: Sequence[str]) -> tuple[CommandLine, tuple[str, ...]]:

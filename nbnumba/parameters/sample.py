@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .settings import Shape
+from .choices import Shape
 from .steps import MAX_OVERSAMPLE, MAX_STEPS
 from .types import (
     ANGSTROM,

@@ -10,62 +10,12 @@ the odd ones with a remark. Nothing here is derived: defaults that depend on oth
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .choices import Convention, PanelPlace, Pivot, Semantics, Shape, Vector
+
 if TYPE_CHECKING:
-    from ..structure_factors.load import ReflectionTable
-
-Vector = tuple[float, float, float]
-
-
-class Semantics(StrEnum):
-    """Which picture to draw: the C program's own, or the same physics with its defects put right."""
-
-    C = "c"
-    EXACT = "exact"
-
-
-class Shape(StrEnum):
-    """Shape of the crystal, hence of its spots."""
-
-    SQUARE = "square"
-    ROUND = "round"
-    GAUSS = "gauss"
-    TOPHAT = "tophat"
-
-
-class Convention(StrEnum):
-    """Which program's beam centre and axes are meant."""
-
-    CUSTOM = "custom"
-    ADXV = "adxv"
-    MOSFLM = "mosflm"
-    XDS = "xds"
-    DIALS = "dials"
-    DENZO = "denzo"
-
-
-class Pivot(StrEnum):
-    """What stays in place when the detector turns."""
-
-    SAMPLE = "sample"
-    BEAM = "beam"
-
-
-@dataclass(frozen=True)
-class PanelPlace:
-    """A panel whose place is given rather than worked out; lengths in metres, vectors in the laboratory frame.
-
-    `origin` is the outer corner of the first pixel, `fast` and `slow` are unit vectors.
-    """
-
-    n_fast: int
-    n_slow: int
-    pixel_size: float
-    origin: Vector
-    fast: Vector
-    slow: Vector
+    from ..structure_factors.table import ReflectionTable
 
 
 @dataclass(frozen=True)
@@ -189,53 +139,3 @@ class Settings:
 
     # Background
     water_size: float = 0.0
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where the results go and how they are scaled; names are paths as typed."""
-
-    float_file: str = "floatimage.bin"
-    int_file: str | None = "intimage.img"
-    noise_file: str | None = "noiseimage.img"  # None: -nonoise
-    pgm_file: str | None = "image.pgm"  # None: -nopgm
-    png_file: str | None = None
-    rings: bool = False
-    h5_file: str | None = None
-    cbf_file: str | None = None
-    scale: float | None = None  # of the integer image; None: 55000 / maximum
-    pgm_scale: float | None = None
-    adc: float = 40.0
-    seed: int | None = None  # of the noise; None: from the time
-    noise_rng: str = "c"  # "c", "counter": whose random numbers the noise is drawn with
-    smv_header: str | None = None  # "c", "dials", "adxv"; None: by semantics
-    quiet: bool = False
-    progress: bool = True
-    trace_pixel: tuple[int, int] | None = None  # slow, fast
-    trace_file: str | None = None
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What does the arithmetic."""
-
-    backend: str = "auto"  # "auto", "cpu", "cuda"
-    threads: int | None = None  # None: every core this process may use
-    precision: str = "auto"  # of a GPU: "auto", "double", "mixed"
-    device: int | None = None  # GPU by its number; None: the first
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """A parsed command line: the settings, where results go, and what to tell the user.
-
-    `notices` are one-line remarks for standard error, in the order met; `used` are the names, as in the help, of
-    the options that were typed, each once; `words` are all words as typed.
-    """
-
-    settings: Settings = field(default_factory=Settings)
-    output: Output = field(default_factory=Output)
-    engine: Engine = field(default_factory=Engine)
-    notices: tuple[str, ...] = ()
-    used: tuple[str, ...] = field(default=(), compare=False)
-    words: tuple[str, ...] = field(default=(), compare=False)

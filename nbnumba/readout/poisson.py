@@ -177,3 +177,6 @@ def _checked_roi(roi: tuple[int, int, int, int] | None, shape: tuple[int, ...]) 
     if fast_min < 0 or slow_min < 0 or fast_max >= n_fast or slow_max >= n_slow:
         raise InputError(f"the region {roi} of the noise reaches outside the image of {n_fast} x {n_slow} pixels")
     return fast_min, fast_max, slow_min, slow_max
+
+
+NOISE_RNGS = ("counter", "c")

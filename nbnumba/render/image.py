@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
 from ..parameters.types import C_INT
+from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
 from ..util.regions import row_blocks
-
-NOISE_RNGS = ("counter", "c")
 
 
 @dataclass(frozen=True, eq=False)

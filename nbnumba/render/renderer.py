@@ -13,7 +13,7 @@ from ..experiment.model import ExperimentRecord
 from ..experiment.scene import build_scene
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
-from ..util.notices import Notify
+from ..util.messages import Notify
 from .image import Image
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detector.resolution import index_margin
 from ..errors import FileError, InputError
 from ..io.gzip_files import understood, unpacked
 from ..io.opening import label
 from ..parameters.settings import Settings
+from ..util.memory import free_memory, gigabytes
 from ..util.text import quote
 from . import fdump
 from .mtz_cif_columns import Cell
 from .symmetry import expand
-from .table import IndexBox, free_memory, gigabytes, inside
+from .table import IndexBox, Reach, index_margin, inside
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
 B_SOLVENT = 46.0  # Angstrom^2
@@ -39,22 +38,6 @@ _FULL = 1.05  # occupancy of all mates together, rounding to two decimals includ
 _MARGIN = 0.98  # of the finest spacing that the picture needs
 
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What a picture needs of the structure factors.
-
-    Attributes
-    ----------
-    finest : float [m]
-        The finest spacing that a pixel sees.
-    indices : int
-        How many indices beyond it are looked up: three for interpolation, one for spots that reach across.
-    """
-
-    finest: float
-    indices: int
 
 
 def factors_of_model(

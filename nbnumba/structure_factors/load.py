@@ -4,75 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, InputError
-from ..experiment.required import lacks_structure_factors
 from ..io.atomic import reason
 from ..parameters.settings import Settings
 from . import fdump
 from . import hkl_list as hkl
 from . import mtz_cif as reflection_file
-from .from_model import Reach, cell_of_model, factors_of_model
+from .from_model import cell_of_model, factors_of_model
 from .mtz_cif_columns import Cell
-from .table import IndexBox, inside
-
-
-@dataclass(frozen=True, eq=False)
-class ReflectionTable:
-    """Structure factors on a box of Miller indices.
-
-    Attributes
-    ----------
-    table : (nh + 2, nk + 2, nl + 2) float64
-        Structure factors [electrons] within a border of one cell that holds default_F.
-    h_min, k_min, l_min : int
-        Indices of the first cell inside the border.
-    count : int
-        What the report calls initialized: lines of a list, reflections of an MTZ or CIF file after expansion, cells
-        of a dump and of the table of a model.
-    cell : (6,) or None
-        The unit cell that the file states, lengths [Angstrom] and angles [degree].
-    """
-
-    table: NDArray[np.float64]
-    h_min: int
-    k_min: int
-    l_min: int
-    count: int
-    cell: Cell | None = None
-
-    @property
-    def values(self) -> NDArray[np.float64]:
-        """Structure factors without the border, (nh, nk, nl); index 0 is h_min, k_min, l_min."""
-        return inside(self.table)
-
-    def bordered_by(self, default_F: float) -> NDArray[np.float64]:
-        """Return the table with a border of some default_F; a copy only where the border holds another value."""
-        if self.table[0, 0, 0] == default_F:
-            return self.table
-        table = np.full(self.table.shape, default_F)
-        inside(table)[:] = self.values
-        return table
-
-    @property
-    def h_max(self) -> int:
-        """Largest h of the box."""
-        return self.h_min + int(self.values.shape[0]) - 1
-
-    @property
-    def k_max(self) -> int:
-        """Largest k of the box."""
-        return self.k_min + int(self.values.shape[1]) - 1
-
-    @property
-    def l_max(self) -> int:
-        """Largest l of the box."""
-        return self.l_min + int(self.values.shape[2]) - 1
+from .table import IndexBox, Reach, ReflectionTable, inside
 
 
 def load(
@@ -241,3 +186,16 @@ def _from_dump(
     notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells)
+
+
+def lacks_structure_factors(settings: Settings) -> str | None:
+    """Say that there are no structure factors, not even in a dump, or return None."""
+    given = settings.reflections, settings.hkl_file, settings.pdb_file
+    if any(source is not None for source in given) or settings.default_F != 0.0:
+        return None
+    message = "no structure factors: give -hkl FILE, -pdb FILE or -default_F F"
+    if settings.dump_file is None:
+        return message
+    if Path(settings.dump_file).exists():
+        return None
+    return f"{message} (there is no {settings.dump_file} to read either)"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.vectors import Array
+from ..util.memory import free_memory, gigabytes
+from .mtz_cif_columns import Cell
 
 LARGEST_TABLE = 1 << 31  # cells
 LARGEST_F = 1e50  # electrons; as of -default_F
@@ -85,43 +87,76 @@ def inside(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table[1:-1, 1:-1, 1:-1]
 
 
-def gigabytes(size: int) -> str:
-    """Return a number of bytes in GB, for a message."""
-    return format(size / 1e9, ".3g")
+@dataclass(frozen=True, eq=False)
+class ReflectionTable:
+    """Structure factors on a box of Miller indices.
+
+    Attributes
+    ----------
+    table : (nh + 2, nk + 2, nl + 2) float64
+        Structure factors [electrons] within a border of one cell that holds default_F.
+    h_min, k_min, l_min : int
+        Indices of the first cell inside the border.
+    count : int
+        What the report calls initialized: lines of a list, reflections of an MTZ or CIF file after expansion, cells
+        of a dump and of the table of a model.
+    cell : (6,) or None
+        The unit cell that the file states, lengths [Angstrom] and angles [degree].
+    """
+
+    table: NDArray[np.float64]
+    h_min: int
+    k_min: int
+    l_min: int
+    count: int
+    cell: Cell | None = None
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Structure factors without the border, (nh, nk, nl); index 0 is h_min, k_min, l_min."""
+        return inside(self.table)
+
+    def bordered_by(self, default_F: float) -> NDArray[np.float64]:
+        """Return the table with a border of some default_F; a copy only where the border holds another value."""
+        if self.table[0, 0, 0] == default_F:
+            return self.table
+        table = np.full(self.table.shape, default_F)
+        inside(table)[:] = self.values
+        return table
+
+    @property
+    def h_max(self) -> int:
+        """Largest h of the box."""
+        return self.h_min + int(self.values.shape[0]) - 1
+
+    @property
+    def k_max(self) -> int:
+        """Largest k of the box."""
+        return self.k_min + int(self.values.shape[1]) - 1
+
+    @property
+    def l_max(self) -> int:
+        """Largest l of the box."""
+        return self.l_min + int(self.values.shape[2]) - 1
 
 
-def _left_of_address_space() -> list[int]:
-    """Return what `ulimit -v` leaves to this process, nothing where there is no limit."""
-    try:
-        import resource
+@dataclass(frozen=True)
+class Reach:
+    """What a picture needs of the structure factors.
 
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit == resource.RLIM_INFINITY:
-            return []
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        return [limit - pages * os.sysconf("SC_PAGE_SIZE")]
-    except (ImportError, AttributeError, OSError, ValueError):
-        return []
+    Attributes
+    ----------
+    finest : float [m]
+        The finest spacing that a pixel sees.
+    indices : int
+        How many indices beyond it are looked up: three for interpolation, one for spots that reach across.
+    """
+
+    finest: float
+    indices: int
 
 
-def free_memory() -> int | None:
-    """Return how many bytes this process may still use; None where that cannot be found out."""
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(1024 * int(line.split()[1]))
-    except OSError:  # not Linux
-        try:
-            found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        except (ValueError, OSError, AttributeError):
-            return None
-    found += _left_of_address_space()
-    try:  # a container's own limit
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit != "max":
-            found.append(int(limit) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass
-    return max(min(found), 0) if found else None
+def index_margin(reciprocal_A: Array, indices: float) -> float:
+    """Return by how much |q| grows when every index grows by some indices [1/Angstrom]."""
+    signs = np.array(list(itertools.product((1, -1), repeat=3)))
+    return float(indices * np.linalg.norm(signs @ reciprocal_A, axis=1).max())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nbnumba.crystal.mosaic import misset_angles, mosaic_rotations, random_misset
 from nbnumba.kernels.random import park_miller
-from nbnumba.parameters.settings import Semantics
+from nbnumba.parameters.choices import Semantics
 
 # Domains 1 and 2 of seed 991 with a spread of 0.02 rad, as the C function prints them.
 DOMAINS_OF_C = (

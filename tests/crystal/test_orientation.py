@@ -13,7 +13,7 @@ from nbnumba import cli
 from nbnumba.crystal.orientation import random_orientation
 from nbnumba.errors import InputError
 from nbnumba.experiment.resolve import resolve
-from nbnumba.geometry.rotations import random_rotation
+from nbnumba.geometry.vectors import random_rotation
 from nbnumba.io import matrix
 from nbnumba.parameters.parser import parse
 

@@ -8,12 +8,13 @@ import math
 import numpy as np
 import pytest
 
+from nbnumba.detector.model import Detector
 from nbnumba.detector.panels import placed_panels
 from nbnumba.detector.placement import resolve_axes, resolve_detector
 from nbnumba.errors import InputError
-from nbnumba.experiment.model import Detector
 from nbnumba.geometry.vectors import vector
-from nbnumba.parameters.settings import Convention, PanelPlace, Settings
+from nbnumba.parameters.choices import Convention, PanelPlace
+from nbnumba.parameters.settings import Settings
 
 BEAM = vector((1, 0, 0))
 PANEL = PanelPlace(40, 30, 1e-4, (0.1, 0.002, -0.003), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nbnumba.detector.resolution import finest_spacing, index_margin
+from nbnumba.detector.resolution import finest_spacing
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import rotate_about
 from nbnumba.parameters.parser import parse
+from nbnumba.structure_factors.table import index_margin
 
 JOB = "-cell 40 50 60 -default_F 1 -detpixels_f 30 -detpixels_s 24 -pixel 2"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nbnumba.errors import InputError
-from nbnumba.experiment.resolve import defects_met, resolve
+from nbnumba.experiment.defects import defects_met
+from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
 

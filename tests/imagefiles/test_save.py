@@ -19,7 +19,7 @@ import nbnumba
 from nbnumba import Experiment, FileError, Image, InputError, cli
 from nbnumba.imagefiles import save as saving
 from nbnumba.io.nexus import read as nexus
-from nbnumba.parameters.settings import PanelPlace
+from nbnumba.parameters.choices import PanelPlace
 
 CRYSTAL = "-cell 40 50 60 -default_F 40 -N 3 -fluence 1e27 -oversample 1"
 LINE = f"{CRYSTAL} -detpixels_f 24 -detpixels_s 18 -pixel 1 -distance 50"

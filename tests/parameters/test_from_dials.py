@@ -14,9 +14,9 @@ import pytest
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
+from nbnumba.parameters.choices import Convention, PanelPlace
 from nbnumba.parameters.detector import AXES, DETECTOR
 from nbnumba.parameters.parser import parse
-from nbnumba.parameters.settings import Convention, PanelPlace
 
 CONTENT: dict[str, Any] = {
     "__id__": "ExperimentList",

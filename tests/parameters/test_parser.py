@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from requirements import requires
 
 from nbnumba.errors import FileError, InputError
+from nbnumba.experiment.command_line import with_whole_paths
 from nbnumba.parameters import table as options
-from nbnumba.parameters.parser import parse, parse_with_files, with_whole_paths
-from nbnumba.parameters.settings import CommandLine, Convention, Engine, Output, Pivot, Semantics, Settings, Shape
+from nbnumba.parameters.choices import Convention, Engine, Pivot, Semantics, Shape
+from nbnumba.parameters.command import CommandLine, Output
+from nbnumba.parameters.parser import parse, parse_with_files
+from nbnumba.parameters.settings import Settings
 
 RTD = 180.0 / math.pi
 # Last-bit differences between 180 * (1/pi) and 180/pi; every conversion but that is exact below.

@@ -8,8 +8,10 @@ import pytest
 
 from nbnumba.errors import InputError
 from nbnumba.parameters import table as options
+from nbnumba.parameters.choices import Engine
+from nbnumba.parameters.command import Output
 from nbnumba.parameters.parser import _SPECIAL
-from nbnumba.parameters.settings import Engine, Output, Settings
+from nbnumba.parameters.settings import Settings
 from nbnumba.parameters.types import Kind, Option, Unset
 
 # Every name that nanoBragg.c looks for anywhere in a word, and the option of ours that it belongs to.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nbnumba.parameters.settings import Settings, Shape
+from nbnumba.parameters.choices import Shape
+from nbnumba.parameters.settings import Settings
 from reference.defects import Defects
 from reference.randoms import Uniform, cap_rotation, missetting_angles, uniform_rotation
 from reference.vectors import Vector, cross, dot, length, matrix_times, scaled, turned, turned_xyz

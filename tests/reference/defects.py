@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nbnumba.parameters.settings import Semantics
+from nbnumba.parameters.choices import Semantics
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nbnumba.parameters.settings import Convention, Pivot, Settings
+from nbnumba.parameters.choices import Convention, Pivot
+from nbnumba.parameters.settings import Settings
 from reference.defects import Defects
 from reference.vectors import Vector, cross, dot, length, scaled, turned, turned_xyz, unit
 

@@ -15,8 +15,9 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
-from nbnumba.structure_factors.from_model import Reach, amplitudes_of, cell_of_model
-from nbnumba.structure_factors.load import ReflectionTable, load
+from nbnumba.structure_factors.from_model import amplitudes_of, cell_of_model
+from nbnumba.structure_factors.load import load
+from nbnumba.structure_factors.table import Reach, ReflectionTable
 
 GROUPS = {
     "P 1": (24.0, 27.0, 31.0, 82.0, 97.0, 104.0),

@@ -21,8 +21,8 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.settings import Settings
-from nbnumba.structure_factors.load import ReflectionTable
 from nbnumba.structure_factors.load import load as load_table
+from nbnumba.structure_factors.table import ReflectionTable
 
 LIST = "0 0 1 5\n1 0 2 7\n1 0 2 8\n"
 

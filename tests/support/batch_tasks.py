@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from nbnumba.batch.executors.open import open_engine, own_share, run_on_ranks
-from nbnumba.cli import exit_status
 from nbnumba.errors import FileError
+from nbnumba.util.exits import exit_status
 from nbnumba.util.signals import ending_signals_raise
 
 REFUSED = 13

@@ -9,8 +9,8 @@ import numpy as np
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import cross, unit
+from nbnumba.parameters.choices import PanelPlace
 from nbnumba.parameters.parser import parse
-from nbnumba.parameters.settings import PanelPlace
 
 _CRYSTAL = "-cell 62 73 84 81 93 107 -default_F 10 -N 5 -misset 11 22 33 -mosaic 0.2 -mosaic_domains 3 -dump none.bin "
 _SIZE = "-detpixels_f 12 -detpixels_s 9 -pixel 0.172 -distance 123.4567891 -lambda 0.9768132 "

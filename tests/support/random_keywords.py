@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbnumba.geometry.rotations import random_rotation
+from nbnumba.geometry.vectors import random_rotation
 
 FILES = {
     "A.mat": "0.01 0.002 0.0\n0.001 0.012 0.001\n0.0 0.0 0.02\n",

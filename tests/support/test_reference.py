@@ -17,8 +17,8 @@ from reference import reference_picture, samples_per_pixel
 from reference.defects import C_PROGRAM
 from requirements import requires
 
+from nbnumba.parameters.choices import Semantics
 from nbnumba.parameters.parser import parse
-from nbnumba.parameters.settings import Semantics
 
 pytestmark = pytest.mark.differential
 

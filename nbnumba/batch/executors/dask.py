@@ -20,7 +20,7 @@ from typing import Any
 
 from ...errors import EngineError, FileError, NbnumbaError
 from ...version import __version__
-from .open import GO_ON, Pool
+from .pool import GO_ON, Pool
 from .processes import deaf_to_ctrl_c
 from .resources import Introduction, Seat, Sharing, introduce, own_cores, perform
 

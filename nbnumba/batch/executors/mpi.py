@@ -13,13 +13,14 @@ from concurrent.futures import Future
 from typing import Any, NoReturn
 
 from ...errors import EngineError
+from ...util.exits import INTERRUPTED
 from ...util.signals import Ended
-from .open import Pool
+from .pool import Pool
 from .resources import Seat, Sharing, own_seat, perform
 
 INSTALL = 'pip install "nbnumba[mpi]"'
 START = "mpiexec -n 3 nbnumba batch ... --engine mpi"
-INTERRUPTED = 130
+
 LEAVE_SECONDS = 1.0
 
 
@@ -81,7 +82,7 @@ def _leave(status: int) -> NoReturn:
 
 def _report() -> int:
     """Print the exception that is being handled as the program would, and return its exit status."""
-    from ...cli import exit_status
+    from ...util.exits import exit_status
 
     try:
         status = exit_status(_raise_again)

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import EngineError
 from ...util.signals import Ended, hear_in_worker
-from .open import GO_ON, Pool
+from .pool import GO_ON, Pool
 from .resources import Sharing, perform
 
 PATIENCE_SECONDS = 10.0  # for a process that was asked to end

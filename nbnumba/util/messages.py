@@ -1,12 +1,25 @@
-"""What a command shows while it works: the report on standard output, progress on standard error."""
+"""What the program says besides its results: notices on standard error, report lines, progress."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
-from ..parameters.settings import Output
+Notify = Callable[[str], None]
+"""What receives the remarks of a computation, one line each."""
+
+
+def notice(line: str) -> None:
+    """Tell the user something on standard error."""
+    say(f"nbnumba: notice: {line}")
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, or lose it where nobody listens."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 class Reporter:
@@ -22,7 +35,7 @@ class Reporter:
 
 
 @contextlib.contextmanager
-def progress_bar(what: str, output: Output) -> Iterator[Callable[[float], None] | None]:
+def progress_bar(what: str, shown: bool = True) -> Iterator[Callable[[float], None] | None]:
     """Show a progress bar on standard error, on a terminal only.
 
     Yields
@@ -30,7 +43,7 @@ def progress_bar(what: str, output: Output) -> Iterator[Callable[[float], None] 
     callable or None
         Receives the fraction done; None where no bar is shown.
     """
-    if output.quiet or not output.progress or not sys.stderr.isatty():
+    if not shown or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -1,0 +1,76 @@
+"""The crystal that the settings describe."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..detector.placement import Axes
+from ..errors import InputError
+from ..geometry.vectors import length
+from ..parameters.choices import Shape
+from ..parameters.settings import Settings
+from ..parameters.steps import mosaic_domains
+from ..readout.poisson import seed_from_time
+from ..util.messages import Notify
+from . import lattice, mosaic
+from .model import Crystal
+from .orientation_files import reciprocal_from_file
+
+
+def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int], notify: Notify) -> Crystal:
+    """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
+    cell = None
+    if settings.cell_given:
+        cell = lattice.complete_cell(settings.cell_lengths_A, settings.cell_angles)
+    if settings.reciprocal_A is not None:
+        reciprocal = np.array(settings.reciprocal_A)
+    elif settings.matrix_file is not None:
+        reciprocal = reciprocal_from_file(settings, axes, turning, notify)
+    else:
+        assert cell is not None
+        reciprocal = lattice.reciprocal_from_cell(*cell)
+    misset, misset_seed = settings.misset, None
+    if settings.misset_random:
+        misset_seed = _misset_seed(settings, notify)
+        misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
+    if misset is not None:
+        reciprocal = lattice.misset(reciprocal, misset)
+    made = lattice.lattice_from_reciprocal(reciprocal, cell)
+    # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
+    lengths_m = [length(v * 1e-10) for v in made.real_A]
+    sizes = (settings.sample_x, settings.sample_y, settings.sample_z)
+    typed = (settings.Na, settings.Nb, settings.Nc)
+    cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
+    if math.prod(cells) > 10**15:
+        raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
+    if settings.fudge < 0.0 and settings.shape in (Shape.ROUND, Shape.GAUSS):
+        raise InputError(f"-fudge: {settings.fudge:g} makes a spot without bounds; it must be 0 or more")
+    spread, domains, _ = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)
+    return Crystal(
+        real_space=made.real_A * 1e-10,
+        reciprocal_A=made.reciprocal_A,
+        lengths_A=made.lengths_A,
+        angles=made.angles,
+        reciprocal_lengths_A=made.reciprocal_lengths_A,
+        reciprocal_angles=made.reciprocal_angles,
+        volume_A3=made.volume_A3,
+        cells=(cells[0], cells[1], cells[2]),
+        shape=settings.shape,
+        fudge=settings.fudge,
+        misset=misset,
+        misset_seed=misset_seed,
+        mosaic_spread=spread,
+        mosaic_seed=settings.mosaic_seed,
+        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.mosaic_seed, random_table),
+    )
+
+
+def _misset_seed(settings: Settings, notify: Notify) -> int:
+    """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
+    if settings.misset_seed is not None:
+        return settings.misset_seed
+    seed = seed_from_time()
+    notify(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
+    return seed

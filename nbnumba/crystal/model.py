@@ -1,0 +1,54 @@
+"""Unit cell, orientation, size and mosaicity of the crystal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.vectors import Array, length
+from ..parameters.choices import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """Unit cell, orientation at phi = 0, size and mosaicity.
+
+    Attributes
+    ----------
+    real_space : (3, 3) [m]
+        Rows a, b, c.
+    reciprocal_A : (3, 3) [1/Angstrom]
+        Rows a*, b*, c*.
+    lengths_A, angles, reciprocal_lengths_A, reciprocal_angles
+        Cell constants [Angstrom, rad, 1/Angstrom, rad].
+    volume_A3 : float
+        Cell volume.
+    cells : (Na, Nb, Nc)
+        Unit cells along each axis, whole numbers of at least 1.
+    misset : (3,) [rad] or None
+        Rotation about x, then y, then z that has been applied.
+    mosaic_rotations : (domains, 3, 3)
+        Rotation of each mosaic domain.
+    """
+
+    real_space: Array
+    reciprocal_A: Array
+    lengths_A: Array
+    angles: Array
+    reciprocal_lengths_A: Array
+    reciprocal_angles: Array
+    volume_A3: float
+    cells: tuple[int, int, int]
+    shape: Shape
+    fudge: float
+    misset: tuple[float, float, float] | None
+    misset_seed: int | None
+    mosaic_spread: float
+    mosaic_seed: int
+    mosaic_rotations: Array
+
+    @property
+    def size_m(self) -> Array:
+        """Edge lengths of the crystal, (3,) [m]."""
+        return np.array([length(v) * n for v, n in zip(self.real_space, self.cells, strict=True)])

@@ -1,0 +1,50 @@
+"""Which pixels are rendered: region of interest and mask."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..detector.model import Panel
+from ..errors import InputError
+from ..io import smv
+from ..parameters.settings import Settings
+
+
+def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """Return -roi as C reports it, and clipped to the detector.
+
+    Returns
+    -------
+    as_set, clipped : (fast first, fast last, slow first, slow last)
+        Bounds are inclusive.
+
+    Raises
+    ------
+    InputError
+        When the region holds no pixel.
+    """
+    defaults = (0, panel.n_fast, 0, panel.n_slow)
+    f0, f1, s0, s1 = (
+        default if bound is None or bound < 0 else bound for bound, default in zip(settings.roi, defaults, strict=True)
+    )
+    clipped = (f0, min(f1, panel.n_fast - 1), s0, min(s1, panel.n_slow - 1))
+    if clipped[0] > clipped[1] or clipped[2] > clipped[3]:
+        raise InputError(
+            f"-roi: {f0} {f1} {s0} {s1} holds no pixel; allowed are 0 to {panel.n_fast - 1} (fast) "
+            f"and 0 to {panel.n_slow - 1} (slow), the smaller bound first"
+        )
+    return (f0, f1, s0, s1), clipped
+
+
+def pixel_mask(settings: Settings, panel: Panel) -> NDArray[np.bool_] | None:
+    """Read -mask; pixels of value 0 are skipped."""
+    if settings.mask_file is None:
+        return None
+    data = smv.read(settings.mask_file, "-mask").data
+    if data.shape != (panel.n_slow, panel.n_fast):
+        raise InputError(
+            f"-mask {settings.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
+            f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
+        )
+    return np.asarray(data != 0)

@@ -1,0 +1,67 @@
+"""Values that a parameter takes out of a few, and what a user wants an image rendered by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Vector = tuple[float, float, float]
+
+
+class Semantics(StrEnum):
+    """Which picture to draw: the C program's own, or the same physics with its defects put right."""
+
+    C = "c"
+    EXACT = "exact"
+
+
+class Shape(StrEnum):
+    """Shape of the crystal, hence of its spots."""
+
+    SQUARE = "square"
+    ROUND = "round"
+    GAUSS = "gauss"
+    TOPHAT = "tophat"
+
+
+class Convention(StrEnum):
+    """Which program's beam centre and axes are meant."""
+
+    CUSTOM = "custom"
+    ADXV = "adxv"
+    MOSFLM = "mosflm"
+    XDS = "xds"
+    DIALS = "dials"
+    DENZO = "denzo"
+
+
+class Pivot(StrEnum):
+    """What stays in place when the detector turns."""
+
+    SAMPLE = "sample"
+    BEAM = "beam"
+
+
+@dataclass(frozen=True)
+class PanelPlace:
+    """A panel whose place is given rather than worked out; lengths in metres, vectors in the laboratory frame.
+
+    `origin` is the outer corner of the first pixel, `fast` and `slow` are unit vectors.
+    """
+
+    n_fast: int
+    n_slow: int
+    pixel_size: float
+    origin: Vector
+    fast: Vector
+    slow: Vector
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What does the arithmetic."""
+
+    backend: str = "auto"  # "auto", "cpu", "cuda"
+    threads: int | None = None  # None: every core this process may use
+    precision: str = "auto"  # of a GPU: "auto", "double", "mixed"
+    device: int | None = None  # GPU by its number; None: the first

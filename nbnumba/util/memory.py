@@ -1,0 +1,48 @@
+"""How much memory this process may still use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def gigabytes(size: int) -> str:
+    """Return a number of bytes in GB, for a message."""
+    return format(size / 1e9, ".3g")
+
+
+def _left_of_address_space() -> list[int]:
+    """Return what `ulimit -v` leaves to this process, nothing where there is no limit."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return []
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return [limit - pages * os.sysconf("SC_PAGE_SIZE")]
+    except (ImportError, AttributeError, OSError, ValueError):
+        return []
+
+
+def free_memory() -> int | None:
+    """Return how many bytes this process may still use; None where that cannot be found out."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(1024 * int(line.split()[1]))
+    except OSError:  # not Linux
+        try:
+            found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        except (ValueError, OSError, AttributeError):
+            return None
+    found += _left_of_address_space()
+    try:  # a container's own limit
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            found.append(int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(min(found), 0) if found else None
