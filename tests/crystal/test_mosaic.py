@@ -191,7 +191,8 @@ def test_angles_of_a_right_angle_about_y(rotx: float, roty: float) -> None:
 
 def test_drawing_rotations_loads_no_numba() -> None:
     code = (
-        "import sys; from nbnumba import mosaic, noise; from nbnumba.parameters.settings import Semantics;"
+        "import sys; from nbnumba.crystal import mosaic; import nbnumba.readout.poisson; "
+        "from nbnumba.parameters.choices import Semantics; "
         "mosaic.mosaic_rotations(0.1, 3, 1); mosaic.random_misset(1, Semantics.EXACT);"
         "sys.exit('numba' in sys.modules)"
     )

@@ -232,7 +232,7 @@ def test_a_picture_with_rings(here: Path) -> None:
 
 def test_a_path_of_plug_ins_for_other_programs_does_no_harm(here: Path) -> None:
     script = (
-        "import numpy as np; from nbnumba import cli; from nbnumba.io import nexus\n"
+        "import numpy as np; from nbnumba import cli; from nbnumba.io.nexus import read as nexus\n"
         f"assert cli.main([*{LINE!r}.split(), '-h5file', 'x.h5', '-nonoise']) == 0\n"
         "same = nexus.read_images('x.h5').reshape(-1) == np.fromfile('floatimage.bin', np.float32)\n"
         "assert cli.main(['compare', 'x.h5', 'floatimage.bin']) == 0\n"

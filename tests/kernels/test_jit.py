@@ -36,7 +36,7 @@ print(count)
 
 # A kernel of which little has to be compiled: the amplitude of a spot that is cut at a constant radius.
 PROBE = """
-from . import physics
+from .physics import sample as physics
 from .jit import kernel
 
 @kernel

@@ -20,8 +20,8 @@ print(status)
 # The signal comes while an object is freed, where Python drops exceptions.
 SCRIPT = """
 import os, signal, sys, time
-from nbnumba.cli import exit_status
-from nbnumba.signals import ending_signals_raise
+from nbnumba.util.exits import exit_status
+from nbnumba.util.signals import ending_signals_raise
 
 class Dropping:
     def __del__(self):
@@ -54,8 +54,8 @@ def test_other_exceptions_that_are_dropped_are_told_as_ever() -> None:
 
 WAITING = """
 import os, signal
-from nbnumba.cli import exit_status
-from nbnumba.signals import ending_signals_raise, signals_wait
+from nbnumba.util.exits import exit_status
+from nbnumba.util.signals import ending_signals_raise, signals_wait
 
 def work():
     with signals_wait():
