@@ -14,7 +14,7 @@ from typing import Any
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import InputError
 from .experiment.required import lacks_crystal
-from .structure_factors.load import lacks_structure_factors
+from .structure_factors.required import lacks_structure_factors
 from .util.exits import INTERRUPTED, exit_status
 from .util.messages import notice, say
 from .util.signals import ending_signals_raise

@@ -246,7 +246,7 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
         if option in _FORBIDDEN:
             raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
     from ..experiment.required import lacks_crystal
-    from ..structure_factors.load import lacks_structure_factors
+    from ..structure_factors.required import lacks_structure_factors
 
     lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
     if lacking:

@@ -17,6 +17,7 @@ from . import hkl_list as hkl
 from . import mtz_cif as reflection_file
 from .from_model import cell_of_model, factors_of_model
 from .mtz_cif_columns import Cell
+from .required import lacks_structure_factors
 from .table import IndexBox, Reach, ReflectionTable, inside
 
 
@@ -186,16 +187,3 @@ def _from_dump(
     notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells)
-
-
-def lacks_structure_factors(settings: Settings) -> str | None:
-    """Say that there are no structure factors, not even in a dump, or return None."""
-    given = settings.reflections, settings.hkl_file, settings.pdb_file
-    if any(source is not None for source in given) or settings.default_F != 0.0:
-        return None
-    message = "no structure factors: give -hkl FILE, -pdb FILE or -default_F F"
-    if settings.dump_file is None:
-        return message
-    if Path(settings.dump_file).exists():
-        return None
-    return f"{message} (there is no {settings.dump_file} to read either)"
