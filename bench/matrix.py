@@ -43,7 +43,7 @@ class Row:
         """Say which input is missing, or return None when all are there."""
         for name in self.input_files():
             if not (self.inputs / name).is_file():
-                return f"there is no {name} in the folder of its inputs; NBNUMBA_SUPERVISOR names that folder"
+                return f"there is no {name} in the folder of its inputs; NBNUMBA_LARGE_JOB names that folder"
         return None
 
     def copy_inputs(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ def load(path: Path = HERE / "matrix.toml") -> list[Row]:
 
 
 def _row(entry: dict[str, str]) -> Row:
-    folders = {"golden": ROOT / "golden" / "inputs", "supervisor": supervisor_folder()}
+    folders = {"golden": ROOT / "golden" / "inputs", "large job": large_job_folder()}
     return Row(
         name=entry["name"],
         crystal=entry["crystal"],
@@ -69,11 +69,11 @@ def _row(entry: dict[str, str]) -> Row:
     )
 
 
-def supervisor_folder() -> Path:
+def large_job_folder() -> Path:
     """Return the folder of the job that is not part of the repository, as the tests look for it."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
     try:
-        from large_job import supervisor_folder as folder  # type: ignore[import-not-found]
+        from large_job import large_job_folder as folder  # type: ignore[import-not-found]
     finally:
         sys.path.remove(str(ROOT / "tests" / "support"))
     found: Path = folder()

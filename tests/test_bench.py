@@ -50,7 +50,7 @@ def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> E
 
 def test_no_row_is_missing() -> None:
     assert [row.name for row in ROWS] == list(EXPECTED)
-    assert [row.name for row in matrix.load()] == [*EXPECTED, "supervisor"]
+    assert [row.name for row in matrix.load()] == [*EXPECTED, "large job"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -93,7 +93,7 @@ def test_the_latch_trips_in_one_row(name: str, trips: bool, tmp_path: Path) -> N
 
 
 def test_without_the_folder_of_the_last_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NBNUMBA_SUPERVISOR", str(tmp_path))
+    monkeypatch.setenv("NBNUMBA_LARGE_JOB", str(tmp_path))
     missing = matrix.load()[-1].missing()
     assert missing is not None
     assert "A.mat" in missing
@@ -218,7 +218,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.delenv("NANOBRAGG_BIN", raising=False)
     assert run.main(["--list"]) == 0
     names = capsys.readouterr().out.splitlines()
-    assert {"supervisor", "start-up", "scaling-memory"} < set(names)
+    assert {"large job", "start-up", "scaling-memory"} < set(names)
     file = tmp_path / "figures.json"
     assert run.main(["--quick", "--rounds", "1", "--only", "writing", "--output", str(file)]) == 0
     printed = capsys.readouterr().out

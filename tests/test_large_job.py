@@ -11,11 +11,11 @@ import golden_runs
 import numpy as np
 import pytest
 from agreement import TOLERANCES, judge
-from large_job import supervisor_folder
+from large_job import large_job_folder
 from numpy.typing import NDArray
 from requirements import requires
 
-pytestmark = [pytest.mark.golden, requires("supervisor data")]
+pytestmark = [pytest.mark.golden, requires("large job")]
 
 BLOCK = 64
 TRACED = (685, 1039)  # slow, fast; its value before it is stored as float32 is known to 15 digits
@@ -59,7 +59,7 @@ def job(request: pytest.FixtureRequest) -> Job:
 
 
 def _run(semantics: str, stored: str, folder: Path) -> Job:
-    source = supervisor_folder()
+    source = large_job_folder()
     for name in ("A.mat", "scaled.hkl"):
         shutil.copyfile(source / name, folder / name)
     words = [*(source / "args.txt").read_text().split(), "-semantics", semantics]
@@ -79,7 +79,7 @@ def test_brightest_pixels_and_crops(
         golden.append(pixels.ravel())
         ours.append(job.image[slow : slow + pixels.shape[0], fast : fast + pixels.shape[1]].ravel())
     verdict = judge(np.concatenate(golden), np.concatenate(ours))
-    name = f"supervisor {request.node.callspec.id}, stored pixels"
+    name = f"large job {request.node.callspec.id}, stored pixels"
     record_golden(name, verdict.worst_relative, verdict.equal_fraction, verdict.sum_ratio, verdict.passed)
     assert verdict.passed, verdict.reason
 
@@ -107,6 +107,6 @@ def test_traced_pixel_and_maximum(job_c: Job) -> None:
 
 
 def test_report(job_c: Job) -> None:
-    golden = (supervisor_folder() / "c_main_stdout.txt").read_text()
+    golden = (large_job_folder() / "c_main_stdout.txt").read_text()
     differences = golden_runs.report_differences(golden, job_c.report)
     assert not differences, "\n".join(differences)

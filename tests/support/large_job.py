@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def supervisor_folder() -> Path:
-    """Return the folder of the job: NBNUMBA_SUPERVISOR, else beside the checkout."""
-    explicit = os.environ.get("NBNUMBA_SUPERVISOR")
+def large_job_folder() -> Path:
+    """Return the folder of the job: NBNUMBA_LARGE_JOB, else beside the checkout."""
+    explicit = os.environ.get("NBNUMBA_LARGE_JOB")
     return Path(explicit) if explicit else ROOT.parent / "shared" / "reference" / "supervisor"

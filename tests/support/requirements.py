@@ -1,6 +1,6 @@
 """What a test may need and a machine may lack, and the only way to skip a test for it.
 
-A test states its need as `@requires("supervisor data")`; conftest.py skips it where the need is not
+A test states its need as `@requires("large job")`; conftest.py skips it where the need is not
 met. A skip that is issued in any other way, or for a requirement that is there after all, fails.
 """
 
@@ -18,16 +18,16 @@ from pathlib import Path
 
 import dxtbx_reader
 import pytest
-from large_job import supervisor_folder
+from large_job import large_job_folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def _supervisor_data() -> str | None:
-    folder = supervisor_folder()
+def _large_job() -> str | None:
+    folder = large_job_folder()
     for name in ("A.mat", "scaled.hkl", "args.txt", "c_main.npz", "c_main_stdout.txt", "exact.npz"):
         if not (folder / name).is_file():
-            return f"no {folder / name}; NBNUMBA_SUPERVISOR names its folder"
+            return f"no {folder / name}; NBNUMBA_LARGE_JOB names its folder"
     return None
 
 
@@ -120,7 +120,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "Dask": _dask,
     "MPI": _mpi,
     "small disk": _small_disk,
-    "supervisor data": _supervisor_data,
+    "large job": _large_job,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,
     "DIALS' reader": _dials_reader,

@@ -15,7 +15,7 @@ import golden_runs
 import goldens
 import numpy as np
 import pytest
-from large_job import supervisor_folder
+from large_job import large_job_folder
 from requirements import requires
 
 from nbnumba.experiment.model import ExperimentRecord
@@ -79,7 +79,7 @@ def golden_traces() -> list[object]:
         match = re.fullmatch(r"(.+)_s(\d+)_f(\d+)", path.stem)
         assert match is not None
         name = match[1] if match[1] in goldens.names() else None
-        marks = () if name else requires("supervisor data")
+        marks = () if name else requires("large job")
         parameters.append(pytest.param(path, name, int(match[2]), int(match[3]), id=path.stem, marks=marks))
     return parameters
 
@@ -92,8 +92,8 @@ def test_traces_of_c(path: Path, case: str | None, slow: int, fast: int, tmp_pat
         words = [*goldens.load(case).words, "-oversample", "1"]
     else:
         for name in ("A.mat", "scaled.hkl"):
-            (tmp_path / name).symlink_to(supervisor_folder() / name)
-        words = (supervisor_folder() / "args.txt").read_text().split()
+            (tmp_path / name).symlink_to(large_job_folder() / name)
+        words = (large_job_folder() / "args.txt").read_text().split()
     evaluated_apart = phi0_applies(experiment_of(words, tmp_path), slow, fast)
     if case is None:
         words += ["-roi", str(fast), str(fast), str(slow), str(slow)]
