@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
+from ..io.temporary import writing_for
 from ..util.messages import Notify
 from ..util.signals import signals_wait
 from . import labels, machine
@@ -159,6 +160,7 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     rows: list[Labels] = []
     images = task.spec.images_of(task.number)
     with (
+        writing_for(task.fingerprint, lambda path: is_whole(path, images, task.fingerprint) is None),
         NexusWriter(task.path, base.experiment, len(images), task.spec.dtype) as writer,
         closing(maker.shots(images)) as shots,
     ):
@@ -306,14 +308,6 @@ def _all_threads() -> int:
     from .. import kernels
 
     return kernels.available_threads()
-
-
-def remove_leftovers(folder: Path) -> int:
-    """Remove what processes that were killed have left half written; return how many files that were."""
-    found = [path for path in folder.glob(".nbnumba-*.part") if path.is_file()]
-    for path in found:
-        path.unlink(missing_ok=True)
-    return len(found)
 
 
 def is_whole(path: Path, images: range, fingerprint: str) -> str | None:

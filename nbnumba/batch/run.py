@@ -14,12 +14,13 @@ import numpy as np
 
 from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
+from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
 from ..util.messages import Notify, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
-from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, remove_leftovers, render_chunk, watch
+from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, render_chunk, watch
 from .estimate import amount, dry_run_lines, duration
 from .executors.open import check_engine, open_engine
 from .executors.pool import Pool
@@ -104,7 +105,8 @@ def run(request: Request, notify: Notify) -> int:
         _refuse_strangers(batch)
     with state.opened_log(folder, notify) as log:
         try:
-            _make(batch, log, notify)
+            with writing_for(batch.fingerprint):
+                _make(batch, log, notify)
             print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
         except NbnumbaError as error:
             log(f"error: {error}")
@@ -188,10 +190,9 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
         try:
             _render(batch, missing, log, tell)
         except BaseException:
-            if batch.request.engine == "local":  # whose processes have all ended; others may still be at work
-                remove_leftovers(batch.folder)
+            remove_leftovers(batch.folder, batch.fingerprint)
             raise
-        remove_leftovers(batch.folder)  # of workers that died, whose files others have made
+        remove_leftovers(batch.folder, batch.fingerprint)  # of workers that died, whose files others have made
         log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
     for path in lacking:
         finish.MAKERS[path.name](path, batch.paths())
@@ -219,9 +220,14 @@ def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
                 f"{'; '.join(differing)}"
             )
         log(f"resumed: {batch.request.spec_file}")
-    leftovers = remove_leftovers(batch.folder)
-    if leftovers:
-        tell(f"{batch.folder}: removed {leftovers} files that were left half written")
+    leftovers = remove_leftovers(batch.folder, batch.fingerprint)
+    if leftovers.removed:
+        tell(f"{batch.folder}: removed {leftovers.removed} files that were left half written")
+    if leftovers.elsewhere:
+        tell(
+            f"{batch.folder}: holds half-written files, .nbnumba-*.part, of {', '.join(leftovers.elsewhere)}; "
+            "remove them when no process there works on this batch any more"
+        )
 
 
 def _missing(batch: _Batch, tell: Notify) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,75 +13,111 @@ from typing import IO, Any, BinaryIO
 from numpy.typing import NDArray
 
 from ..errors import FileError, InputError
+from .temporary import current_batch, temporary_beside
 
 PathLike = str | os.PathLike[str]
 
+# The name is taken, or the file system has no hard links.
+_NO_LINKS = {errno.EEXIST, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 _WRITE_BLOCK = 1 << 24  # bytes per call, so that Ctrl-C is heard on a slow disk
 
 
 @contextlib.contextmanager
-def whole_file(path: PathLike) -> Iterator[BinaryIO]:
+def whole_file(path: PathLike, *, seekable: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name when the block ends without an exception.
 
     Parameters
     ----------
     path : str or path
         What to write. A symbolic link is followed to its target. A pipe or a device is written directly.
+    seekable : bool
+        The format jumps to and fro in its file and reads it: pipes and devices are refused.
 
     Yields
     ------
     binary file
-        A file beside `path` under a temporary name. On any exception it is removed and whatever stood
-        under `path` stays as it was. The block should do nothing but write: an OSError in it is taken
-        for a failure to write `path`.
+        A file beside `path` under a temporary name, for writing and reading. On any exception it is removed and
+        whatever stood under `path` stays as it was. The block should do nothing but write: an OSError in it is taken
+        for a failure to write `path`. The block may leave the file open only.
 
     Raises
     ------
     FileError
-        The folder or the file cannot be written, or the disk is full.
+        The folder or the file cannot be written, the disk is full, or somebody has removed the temporary file or put
+        another one in its place.
     InputError
         The name is empty or holds a null character.
+
+    Notes
+    -----
+    Files of a batch (`nbnumba.io.temporary.writing_for`) have their names on the disk too when the block ends, and do
+    not replace a file of the same batch that is whole: the new one is dropped.
     """
     name = _checked_name("", path)
     with _failures_named(name):
         if _is_written_directly(name):
+            if seekable:
+                raise OSError(None, "it is a pipe or a device; this format needs a file")
             with Path(name).open("wb") as file:
                 yield file
             return
-        with _renamed_at_the_end(_resolved(name)) as (temporary, target), _create(temporary, target) as file:
-            yield file
+        target = _resolved(name)
+        _refuse_unwritable(target)
+        temporary = temporary_beside(target)
+        try:
+            with _create(temporary, target) as file:
+                yield file
+                _finish(file, temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
 
-@contextlib.contextmanager
-def whole_path(path: PathLike) -> Iterator[Path]:
-    """Name a file to be written by a library; it takes its own name when the block ends without an exception.
+def _finish(file: BinaryIO, temporary: Path, target: Path) -> None:
+    """Put the file that was written, and no other, under its name."""
+    file.flush()
+    os.fsync(file.fileno())  # else a machine that dies can leave the name with a part of the content
+    _check_identity(file, temporary)
+    batch = current_batch()
+    if batch is None:
+        temporary.replace(target)
+        return
+    if not _linked(temporary, target) and not (target.exists() and batch.finished(target)):
+        temporary.replace(target)
+    temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
 
-    Parameters
-    ----------
-    path : str or path
-        What to write. A symbolic link is followed to its target.
 
-    Yields
-    ------
-    path
-        An empty file beside `path` under a temporary name, which the block may overwrite or replace. On any
-        exception it is removed and whatever stood under `path` stays as it was. An OSError in the block is
-        taken for a failure to write `path`.
+def _check_identity(file: BinaryIO, temporary: Path) -> None:
+    """Raise where the temporary name is gone or belongs to another file by now."""
+    try:
+        same = os.path.samestat(os.fstat(file.fileno()), temporary.lstat())
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise OSError(None, f"its temporary file {temporary.name} was removed or replaced before it was finished")
 
-    Raises
-    ------
-    FileError
-        The folder or the file cannot be written, the disk is full, or `path` is a pipe or a device.
-    InputError
-        The name is empty or holds a null character.
-    """
-    name = _checked_name("", path)
-    with _failures_named(name):
-        if _is_written_directly(name):
-            raise OSError(None, "it is a pipe or a device; this format needs a file")
-        with _renamed_at_the_end(_resolved(name)) as (temporary, target):
-            _create(temporary, target).close()
-            yield temporary
+
+def _linked(temporary: Path, target: Path) -> bool:
+    """Give a file a second name if that is free; return False where it is not, or the file system knows no links."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return False
+        raise
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -94,22 +129,6 @@ def _failures_named(name: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise FileError(f"{name}: cannot be written: {reason(error)}") from error
-
-
-@contextlib.contextmanager
-def _renamed_at_the_end(target: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield a name for a file beside the target, and the target; rename the file at the end, or remove it."""
-    _refuse_unwritable(target)
-    temporary = _temporary_beside(target)
-    try:
-        yield temporary, target
-        with temporary.open("ab") as file:
-            os.fsync(file.fileno())  # else a machine that dies can leave the name with a part of the content
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
@@ -149,7 +168,7 @@ def check_can_write(option: str, path: PathLike) -> None:
             return
         target = _resolved(name)
         _refuse_unwritable(target)
-        probe = _temporary_beside(target)
+        probe = temporary_beside(target)
         try:
             probe.touch(exist_ok=False)
         finally:
@@ -244,15 +263,10 @@ def _refuse_unwritable(target: Path) -> None:
         raise PermissionError(None, "permission denied")
 
 
-def _temporary_beside(target: Path) -> Path:
-    # Not derived from the target's name, which may already be as long as the file system allows.
-    return target.parent / f".nbnumba-{os.getpid()}-{secrets.token_hex(6)}.part"
-
-
 def _create(temporary: Path, target: Path) -> BinaryIO:
     """Open a new file with the mode of an existing target, else with the mode the umask leaves."""
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-    file = os.fdopen(descriptor, "wb")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    file = os.fdopen(descriptor, "w+b")
     with contextlib.suppress(OSError):  # no target yet, or a file system without modes
         os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
     return file

@@ -28,6 +28,7 @@ import nbnumba
 from nbnumba import cli
 from nbnumba.batch.contact_sheet import thumbnail, write_contact_sheet
 from nbnumba.experiment.resolve import resolve
+from nbnumba.io.temporary import temporary_beside, writing_for
 from nbnumba.parameters.parser import parse
 from nbnumba.readout.poisson import poisson_image_c, poisson_image_counter
 from nbnumba.render.renderer import simulate
@@ -342,13 +343,22 @@ def of_other_images(path: Path) -> None:
     shutil.copyfile(path.with_name("shots_0002.h5"), path)
 
 
+def left_behind(folder: Path) -> Path:
+    """Return a temporary file of the batch in a folder, of a process that has ended."""
+    with h5py.File(folder / "shots_0000.h5") as file, writing_for(file["/labels"].attrs["batch"]):
+        fields = temporary_beside(folder / "shots_0001.h5").name.split("-")
+    fields[2] = "1"  # this process started later
+    path = folder / "-".join(fields)
+    path.touch()
+    return path
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, cut, empty, no_images, no_labels, of_another_batch, of_other_images])
 def test_damaged_file_is_made_again(
     damage: Callable[[Path], None], out: Path, done: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(out / "shots_0001.h5")
-    leftover = out / ".nbnumba-123-abc.part"
-    leftover.touch()
+    leftover = left_behind(out)
     kept = (out / "shots_0000.h5").stat()
     assert batch(out.parent / "s.toml", "-o", out, "--resume") == 0
     assert np.array_equal(images(out / "shots.h5"), images(done / "shots.h5"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from nbnumba.errors import FileError, InputError
-from nbnumba.io.atomic import check_can_write, check_distinct, whole_file, whole_path, write_array
+from nbnumba.io.atomic import check_can_write, check_distinct, whole_file, write_array
+from nbnumba.io.temporary import writing_for
 
 
 def save(path: Path | str, data: bytes = b"new") -> None:
@@ -203,54 +205,66 @@ def test_an_output_with_the_name_of_an_input(tmp_path: Path, monkeypatch: pytest
             check_distinct([("-intfile", "a.bin"), ("-floatfile", name)], inputs)
 
 
-def test_a_path_for_a_library_takes_its_name_at_the_end(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("out")
-    with whole_path(tmp_path / "link") as temporary:
-        assert temporary.parent == tmp_path
-        assert not (tmp_path / "out").exists()
-        temporary.unlink()  # a library may make its file anew
-        temporary.write_bytes(b"abc")
-    assert (tmp_path / "out").read_bytes() == b"abc"
-    assert listing(tmp_path) == ["link", "out"]
+def test_a_file_can_be_read_and_written_again(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "out", seekable=True) as file:
+        file.write(b"abc")
+        file.seek(0)
+        assert file.read(1) == b"a"
+        file.seek(1)
+        file.write(b"x")
+    assert (tmp_path / "out").read_bytes() == b"axc"
+    with pytest.raises(FileError, match="it is a pipe or a device; this format needs a file"):
+        save_seekable("/dev/null")
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError, MemoryError])
-def test_a_failing_library_keeps_the_old_file_and_leaves_nothing_behind(
-    tmp_path: Path, failure: type[BaseException]
-) -> None:
+def save_seekable(path: Path | str) -> None:
+    with whole_file(path, seekable=True) as file:
+        file.write(b"new")
+
+
+@pytest.mark.parametrize("replacement", [None, b"another"])
+def test_a_file_whose_temporary_name_was_taken_away_is_not_finished(tmp_path: Path, replacement: bytes | None) -> None:
+    """What was under the name stays, and nothing empty takes its place."""
     path = tmp_path / "out"
     path.write_bytes(b"old")
 
-    def write_half() -> None:
-        with whole_path(path) as temporary:
-            temporary.write_bytes(b"half")
-            raise failure
+    def write() -> None:
+        with whole_file(path) as file:
+            file.write(b"new")
+            (temporary,) = tmp_path.glob(".nbnumba-*.part")
+            temporary.unlink()
+            if replacement is not None:
+                temporary.write_bytes(replacement)
 
-    with pytest.raises(failure):
-        write_half()
+    with pytest.raises(FileError, match=r"out: cannot be written: its temporary file .* was removed or replaced"):
+        write()
     assert path.read_bytes() == b"old"
+
+
+def whole(path: Path) -> bool:
+    return path.read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"whole", b"whole"), (b"damaged", b"new"), (None, b"new")])
+def test_a_whole_file_of_a_batch_is_not_replaced(tmp_path: Path, before: bytes | None, after: bytes) -> None:
+    path = tmp_path / "out"
+    if before is not None:
+        path.write_bytes(before)
+    with writing_for("f" * 64, whole):
+        save(path)
+    assert path.read_bytes() == after
     assert listing(tmp_path) == ["out"]
 
 
-def test_a_path_for_a_library_is_refused_as_a_file_is(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    refused = [
-        (tmp_path / "folder", "it is a folder"),
-        (tmp_path / "absent" / "out", "there is no folder .*absent"),
-        (tmp_path / ("x" * 256), "file name too long"),
-        ("/dev/null", "it is a pipe or a device; this format needs a file"),
-        ("/sys/out", "."),
-    ]
-    for path, message in refused:
-        with pytest.raises(FileError, match=rf"cannot be written: {message}"), whole_path(path):
-            pass
-    with pytest.raises(InputError, match="the file name is empty"), whole_path(""):
-        pass
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*names: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    def fail() -> None:
-        with whole_path(tmp_path / "out"):
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(FileError, match=r"out: cannot be written: no space left on device$"):
-        fail()
-    assert listing(tmp_path) == ["folder"]
+    monkeypatch.setattr(os, "link", refuse)
+    with writing_for("f" * 64, whole):
+        save(tmp_path / "fresh")
+        (tmp_path / "kept").write_bytes(b"whole")
+        save(tmp_path / "kept")
+    assert (tmp_path / "fresh").read_bytes() == b"new"
+    assert (tmp_path / "kept").read_bytes() == b"whole"
+    assert listing(tmp_path) == ["fresh", "kept"]

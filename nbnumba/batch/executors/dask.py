@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import EngineError, FileError, NbnumbaError
+from ...io.temporary import temporary_beside
 from ...version import __version__
 from .pool import GO_ON, Pool
 from .processes import deaf_to_ctrl_c
@@ -303,7 +304,7 @@ def _probe(folder: Path | None) -> Iterator[str | None]:
     if folder is None:
         yield None
         return
-    path = folder.resolve() / f".nbnumba-{secrets.token_hex(8)}.part"  # as files that resuming removes
+    path = temporary_beside(folder.resolve() / "probe")  # resuming removes it
     try:
         path.touch()
     except OSError as error:

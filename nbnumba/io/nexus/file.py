@@ -9,13 +9,12 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar, cast
 
 from ...errors import InputError, NbnumbaError
 from ...util.signals import Ended, signals_wait
-from ..atomic import PathLike, whole_path
+from ..atomic import PathLike, whole_file
 from ..opening import label, opened
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class Writing:
     Two plain queues and no pool of threads: an exception that a signal raises anywhere in here leaves no lock taken.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._sink = _Sink(path)
+    def __init__(self, file: BinaryIO) -> None:
+        self._sink = _Sink(file)
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._results: SimpleQueue[_Result] = SimpleQueue()
         self._count = 0
@@ -131,8 +130,8 @@ def written(path: PathLike) -> Iterator[Writing]:
     InputError
         The name is empty or holds a null character.
     """
-    with whole_path(path) as temporary:
-        writing = Writing(temporary)
+    with whole_file(path, seekable=True) as file:
+        writing = Writing(file)
         try:
             yield writing
         except BaseException:
@@ -145,8 +144,8 @@ def written(path: PathLike) -> Iterator[Writing]:
 class _Sink(io.FileIO):
     """A new file that keeps its failures to itself until it is asked."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "w+")
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file.fileno(), "r+", closefd=False)
         self._failure: OSError | None = None
 
     def check(self) -> None:
