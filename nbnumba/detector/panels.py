@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..errors import InputError
-from ..geometry.vectors import Array, cross, dot, length, vector
-from ..parameters.choices import PanelPlace
+from ..geometry.panel import PanelGeometry
+from ..geometry.vectors import Array, cross, dot, length
 from ..parameters.settings import Settings
 from .model import Panel
 
@@ -50,18 +50,23 @@ def _label(settings: Settings, number: int) -> str:
     return f"{file}panel {number}"
 
 
-def _panel(name: str, place: PanelPlace, beam: Array) -> Panel:
+def _panel(name: str, place: PanelGeometry, beam: Array) -> Panel:
     if place.n_fast < 1 or place.n_slow < 1:
         raise InputError(f"{name}: has {place.n_fast} x {place.n_slow} pixels; at least 1 x 1 is needed")
-    if not (math.isfinite(place.pixel_size) and place.pixel_size > 0.0):
-        raise InputError(f"{name}: a pixel measures {place.pixel_size * 1e3:g} mm; it must be greater than 0")
-    origin, fast, slow = vector(place.origin), vector(place.fast), vector(place.slow)
+    for size in place.pixel_sizes:
+        if not (math.isfinite(size) and size > 0.0):
+            raise InputError(f"{name}: a pixel measures {size * 1e3:g} mm; it must be greater than 0")
+    if not place.is_square:
+        sizes = " x ".join(f"{size * 1e3:g}" for size in place.pixel_sizes)
+        raise InputError(f"{name}: its pixels measure {sizes} mm; they must be square")
+    origin, fast, slow = place.origin, place.fast, place.slow
     if not math.isfinite(length(origin)):
-        raise InputError(f"{name}: its corner lies at {place.origin}; it must be somewhere")
+        raise InputError(f"{name}: its corner lies at {_numbers(origin)}; it must be somewhere")
     right_angle = abs(dot(fast, slow)) <= _ROUNDING
     if not (right_angle and all(abs(length(axis) - 1.0) <= _ROUNDING for axis in (fast, slow))):
         raise InputError(
-            f"{name}: fast {place.fast} and slow {place.slow} must be unit vectors at right angles to each other"
+            f"{name}: fast {_numbers(fast)} and slow {_numbers(slow)} must be unit vectors at right angles to each "
+            "other"
         )
     normal = cross(fast, slow)
     normal = normal / length(normal)
@@ -73,4 +78,18 @@ def _panel(name: str, place: PanelPlace, beam: Array) -> Panel:
     ratio = dot(beam, normal)
     if abs(ratio) < _FLATTEST:
         ratio = math.copysign(_FLATTEST, ratio)
-    return Panel(place.n_slow, place.n_fast, place.pixel_size, origin, fast, slow, normal, close / ratio, close)
+    return Panel(
+        place.n_fast,
+        place.n_slow,
+        place.pixel_sizes,
+        origin,
+        fast,
+        slow,
+        normal=normal,
+        distance=close / ratio,
+        close_distance=close,
+    )
+
+
+def _numbers(vector: Array) -> tuple[float, ...]:
+    return tuple(float(value) for value in vector)

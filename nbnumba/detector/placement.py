@@ -123,7 +123,7 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     _check_place(settings, close, distance, corner is not None)
     if corner is not None:
         _say_what_the_corner_overrules(settings, distance, close, notify)
-    panel = Panel(n_slow, n_fast, pixel, origin, fast, slow, normal, distance, close)
+    panel = Panel(n_fast, n_slow, (pixel, pixel), origin, fast, slow, normal, distance, close)
     return _detector(settings, axes, (panel,), center, pivot, (detsize_f, detsize_s))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.model import Beam
+from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array
 from .model import Detector, Panel
 
@@ -40,10 +41,10 @@ def finest_spacing(detector: Detector, beam: Beam) -> float:
     return finest
 
 
-def _directions(panel: Panel) -> Array:
+def _directions(panel: PanelGeometry) -> Array:
     """Unit vectors from the sample to points all over a flat panel, (n, 3)."""
-    fast = np.linspace(0.0, panel.n_fast * panel.pixel_size, _PROBES)
-    slow = np.linspace(0.0, panel.n_slow * panel.pixel_size, _PROBES)
+    fast = np.linspace(0.0, panel.n_fast * panel.pixel_sizes[0], _PROBES)
+    slow = np.linspace(0.0, panel.n_slow * panel.pixel_sizes[1], _PROBES)
     points = panel.origin + fast[:, None, None] * panel.fast + slow[None, :, None] * panel.slow
     points = points.reshape(-1, 3)
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
@@ -56,17 +57,13 @@ def _curved_angle(panel: Panel, beam: Array) -> float:
     has it, y and z of the flat detector.
     """
     spot = panel.distance * beam - panel.origin
-    edges = [(panel.n_fast, panel.fast), (panel.n_slow, panel.slow)]
+    lengths = panel.n_fast * panel.pixel_sizes[0], panel.n_slow * panel.pixel_sizes[1]
     ways = []
-    for pixels, axis in edges:
+    for edge, axis in zip(lengths, (panel.fast, panel.slow), strict=True):
         at = float(spot @ axis)
-        ways.append(max(abs(at), abs(pixels * panel.pixel_size - at)))
+        ways.append(max(abs(at), abs(edge - at)))
     corners = np.array(
-        [
-            panel.origin + f * panel.fast + s * panel.slow
-            for f in (0.0, panel.n_fast * panel.pixel_size)
-            for s in (0.0, panel.n_slow * panel.pixel_size)
-        ]
+        [panel.origin + f * panel.fast + s * panel.slow for f in (0.0, lengths[0]) for s in (0.0, lengths[1])]
     )
     y, z = np.abs(corners[:, 1:]).max(axis=0)
     a, b = max(ways[0], y, z), max(ways[1], y, z)
@@ -76,12 +73,13 @@ def _curved_angle(panel: Panel, beam: Array) -> float:
     return float(min(together / abs(panel.distance), math.pi))
 
 
-def spacing(panel: Panel, beam: Beam) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]:
+def spacing(panel: PanelGeometry, beam: Beam) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]:
     """Return the resolution [Angstrom] as a function of slow and fast on a panel, in pixels from its corner."""
 
     def at(slow: NDArray[Any], fast: NDArray[Any]) -> NDArray[np.float64]:
         slow, fast = np.broadcast_arrays(slow, fast)
-        place = panel.origin + panel.pixel_size * (fast[..., None] * panel.fast + slow[..., None] * panel.slow)
+        fast_m, slow_m = fast[..., None] * panel.pixel_sizes[0], slow[..., None] * panel.pixel_sizes[1]
+        place = panel.origin + fast_m * panel.fast + slow_m * panel.slow
         direction = place / np.linalg.norm(place, axis=-1, keepdims=True)
         with np.errstate(divide="ignore"):
             return np.asarray(beam.wavelength * 1e10 / np.linalg.norm(direction - beam.direction, axis=-1))

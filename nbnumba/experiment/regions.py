@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detector.model import Panel
 from ..errors import InputError
+from ..geometry.panel import PanelGeometry
 from ..io import smv
 from ..parameters.settings import Settings
 
 
-def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+def region_of_interest(
+    settings: Settings, panel: PanelGeometry
+) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
     """Return -roi as C reports it, and clipped to the detector.
 
     Returns
@@ -37,7 +39,7 @@ def region_of_interest(settings: Settings, panel: Panel) -> tuple[tuple[int, int
     return (f0, f1, s0, s1), clipped
 
 
-def pixel_mask(settings: Settings, panel: Panel) -> NDArray[np.bool_] | None:
+def pixel_mask(settings: Settings, panel: PanelGeometry) -> NDArray[np.bool_] | None:
     """Read -mask; pixels of value 0 are skipped."""
     if settings.mask_file is None:
         return None

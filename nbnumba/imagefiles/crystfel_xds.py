@@ -13,15 +13,15 @@ import numpy as np
 
 from ..beam.frames import to_mcstas
 from ..crystal.lattice import cell_of_vectors
-from ..detector.model import Panel
 from ..experiment.model import ExperimentRecord
+from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
 from ..io.atomic import PathLike, whole_file
 from ..readout.digitize import SATURATION, saturation_value
 from ..util.messages import Notify
 from .headers import is_skew
-from .nexus import camera_length, panel_rows
+from .nexus import camera_length, panel_rows, stacked_panel
 
 DATA = "/entry/data/data"
 MASK = "/entry/instrument/detector/detectorSpecific/pixel_mask"
@@ -137,10 +137,8 @@ def write_geom(
     frame = to_mcstas(experiment.beam)
     detector = experiment.detector
     panels = [
-        geom.GeomPanel(
-            f"p{number}", frame @ panel.origin, frame @ panel.fast, frame @ panel.slow, panel.pixel_size, *rows
-        )
-        for number, (panel, rows) in enumerate(zip(detector.panels, panel_rows(detector), strict=True))
+        stacked_panel(panel, first, frame)
+        for panel, (first, _, _) in zip(detector.panels, panel_rows(detector), strict=True)
     ]
     own = f"{experiment.beam.wavelength * 1e10:.15g}"
     text = geom.text(
@@ -244,8 +242,8 @@ def name_template(image_name: str) -> tuple[str, list[str]]:
     return stem.removesuffix("_master") + "_??????" + suffix, remarks
 
 
-def _middle(panel: Panel) -> Array:
-    return panel.origin + 0.5 * panel.pixel_size * (panel.n_fast * panel.fast + panel.n_slow * panel.slow)
+def _middle(panel: PanelGeometry) -> Array:
+    return panel.position(0.5 * panel.n_slow, 0.5 * panel.n_fast)
 
 
 def _name_of_ours(wanted: Path, other: Path, marker: str, notify: Notify) -> Path | None:

@@ -7,9 +7,10 @@ import re
 
 import numpy as np
 
-from ..detector.model import Detector, Panel
+from ..detector.model import Detector
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord, Goniometer
+from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
 
 _LINE = 160  # characters of a command on one line
@@ -70,12 +71,12 @@ def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Gon
     return lines
 
 
-def is_skew(panel: Panel) -> bool:
+def is_skew(panel: PanelGeometry) -> bool:
     """Whether fast and slow are not at right angles."""
     return abs(dot(panel.fast, panel.slow)) > _SQUARE
 
 
-def reading_frame(panel: Panel, beam_direction: Array) -> Array:
+def reading_frame(panel: PanelGeometry, beam_direction: Array) -> Array:
     """Return the axes of the frame in which DIALS puts an image with a plain header, (3, 3).
 
     x runs along fast, y against slow, z against the beam; the rows are these axes in our laboratory frame, so that

@@ -16,9 +16,10 @@ from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import bare_experiment, bare_truth, unknown_crystal
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
+from ..geometry.panel import PanelGeometry
 from ..io import cbf, floatfile, smv
 from ..io.opening import is_regular, opened
-from ..parameters.choices import Convention, PanelPlace, Vector
+from ..parameters.choices import Convention, Vector
 from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import Settings
@@ -242,7 +243,7 @@ def _known_picture(
     """Put an image together from its panels, its ground truth, and the file's pixel size and spindle axis."""
     pixel_size, spindle = of_file
     panels = tuple(
-        PanelPlace(part.shape[1], part.shape[0], pixel_size, _vector(origin), _vector(fast), _vector(slow))
+        PanelGeometry(part.shape[1], part.shape[0], (pixel_size, pixel_size), origin, fast, slow)
         for part, origin, fast, slow in zip(
             parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
         )
@@ -253,8 +254,8 @@ def _known_picture(
         beam_vector=(0.0, 0.0, 1.0),
         polar_vector=(1.0, 0.0, 0.0),
         spindle_axis=spindle,
-        fdet_vector=panels[0].fast,
-        sdet_vector=panels[0].slow,
+        fdet_vector=_vector(panels[0].fast),
+        sdet_vector=_vector(panels[0].slow),
         odet_vector=(0.0, 0.0, 0.0),
         panels=panels,
         pixel_size=pixel_size,

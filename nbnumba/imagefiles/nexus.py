@@ -17,6 +17,7 @@ from ..beam.frames import to_mcstas
 from ..detector.model import Detector
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
+from ..geometry.panel import PanelGeometry, StackedPanel
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
@@ -193,10 +194,8 @@ class NexusWriter:
         detector = experiment.detector
         frame = to_mcstas(experiment.beam)
         modules = [
-            nexus_writing.Module(
-                first, n_slow, n_fast, panel.pixel_size, frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
-            )
-            for panel, (first, n_slow, n_fast) in zip(detector.panels, panel_rows(detector), strict=True)
+            stacked_panel(panel, first, frame)
+            for panel, (first, _, _) in zip(detector.panels, panel_rows(detector), strict=True)
         ]
         mask = np.full(self._shape, nexus_writing.GAP, dtype=np.uint32)
         for module in modules:
@@ -213,7 +212,7 @@ class NexusWriter:
         return nexus_writing.Instrument(
             modules=modules,
             distance=camera_length(first.origin, first.fast, first.slow),
-            beam_center=None if met is None else (met[0] / first.pixel_size, met[1] / first.pixel_size),
+            beam_center=None if met is None else (met[0] / first.pixel_sizes[0], met[1] / first.pixel_sizes[1]),
             sensor_material=self._material,
             sensor_thickness=detector.layers * detector.layer_step,
             pixel_mask=mask,
@@ -221,6 +220,12 @@ class NexusWriter:
             saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
             frame_time=experiment.settings.exposure,
         )
+
+
+def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> StackedPanel:
+    """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file."""
+    axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
+    return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row)
 
 
 def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.panel import PanelGeometry
 from ..util.text import quote
 from .atomic import PathLike
 from .opening import label, read_text
@@ -35,28 +36,6 @@ _SMALLEST, _BIGGEST = 1e-50, 1e50  # sizes that mean something, as on the comman
 
 
 @dataclass(frozen=True, eq=False)
-class ExptPanel:
-    """A panel in the laboratory frame of the file.
-
-    Attributes
-    ----------
-    n_fast, n_slow : int [pixels]
-    pixel_mm : (fast, slow)
-    origin_mm : (3,)
-        Outer corner of the first pixel.
-    fast, slow : (3,)
-        Unit vectors.
-    """
-
-    n_fast: int
-    n_slow: int
-    pixel_mm: tuple[float, float]
-    origin_mm: Array
-    fast: Array
-    slow: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Expt:
     """The first experiment of a list; vectors in the laboratory frame of the file.
 
@@ -70,7 +49,7 @@ class Expt:
         Unit vector across the beam and across its electric field.
     polarization_fraction : float
         From 0 to 1; half for an unpolarised beam.
-    panels : tuple of ExptPanel
+    panels : tuple of PanelGeometry
     rotation_axis : (3,)
         Unit vector of the spindle as it is mounted, the setting rotation included.
     phi_deg, width_deg : float
@@ -85,7 +64,7 @@ class Expt:
     wavelength_A: float | None
     polarization_normal: Array
     polarization_fraction: float
-    panels: tuple[ExptPanel, ...]
+    panels: tuple[PanelGeometry, ...]
     rotation_axis: Array
     phi_deg: float
     width_deg: float
@@ -341,7 +320,7 @@ def _reciprocal(crystal: _Node) -> Array:
     return np.linalg.inv(real)
 
 
-def _panels(detector: _Node) -> tuple[ExptPanel, ...]:
+def _panels(detector: _Node) -> tuple[PanelGeometry, ...]:
     """Return the panels in their order, each carried from its group's frame to the laboratory's."""
     panels = detector.list("panels")
     if not panels:
@@ -387,7 +366,7 @@ def _frame_in(parent: _Frame, node: _Node) -> _Frame:
     return axes @ local, origin + axes @ node.numbers("origin", 3)
 
 
-def _panel(panel: _Node, parent: _Frame) -> ExptPanel:
+def _panel(panel: _Node, parent: _Frame) -> PanelGeometry:
     axes, origin = _frame_in(parent, panel)
     size = panel.numbers("image_size", 2)
     pixel = panel.numbers("pixel_size", 2)
@@ -395,13 +374,13 @@ def _panel(panel: _Node, parent: _Frame) -> ExptPanel:
         panel.fail("image_size", f"is {_shown(panel.get('image_size'))}; two whole numbers of at least 1 are needed")
     if not np.all(pixel >= _SMALLEST):
         panel.fail("pixel_size", f"is {_shown(panel.get('pixel_size'))}; two sizes greater than 0 are needed")
-    return ExptPanel(
+    return PanelGeometry(
         n_fast=int(size[0]),
         n_slow=int(size[1]),
-        pixel_mm=(float(pixel[0]), float(pixel[1])),
-        origin_mm=origin,
-        fast=axes[:, 0],
-        slow=axes[:, 1],
+        pixel_sizes=(float(pixel[0]) / 1000.0, float(pixel[1]) / 1000.0),
+        origin=origin / 1000.0 + 0.0,  # no minus zero, which commands would show
+        fast=axes[:, 0] + 0.0,
+        slow=axes[:, 1] + 0.0,
     )
 
 

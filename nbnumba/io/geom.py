@@ -6,44 +6,19 @@ The frame is CrystFEL's: z along the beam, y up, x to complete it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..geometry.panel import StackedPanel
 
 MARKER = "; CrystFEL geometry written by nbnumba"
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class GeomPanel:
-    """A panel: its place in the laboratory, and in the array of pixels.
-
-    Attributes
-    ----------
-    name : str
-    origin : (3,) [m]
-        Outer corner of the first pixel.
-    fast, slow : (3,)
-        Unit vectors.
-    pixel_size : float [m]
-    first_row, n_slow, n_fast : int
-        The panel's pixels are rows first_row to first_row + n_slow - 1, columns 0 to n_fast - 1.
-    """
-
-    name: str
-    origin: Array
-    fast: Array
-    slow: Array
-    pixel_size: float
-    first_row: int
-    n_slow: int
-    n_fast: int
-
-
 def text(
-    panels: Sequence[GeomPanel],
+    panels: Sequence[StackedPanel],
     *,
     wavelength: str,
     camera_length: float,
@@ -56,7 +31,8 @@ def text(
 
     Parameters
     ----------
-    panels : sequence of GeomPanel
+    panels : sequence of StackedPanel
+        In the frame of CrystFEL; they are called p0, p1 and so on.
     wavelength : str
         A number or a path in the data file, and its unit, e.g. "1.5 A".
     camera_length : float [m]
@@ -82,7 +58,7 @@ def text(
         lines += [f"mask = {mask}", "mask_good = 0x0000", "mask_bad = 0xffff"]
     if saturation is not None:
         lines.append(f"flag_morethan = {saturation - 1}")
-    for panel in panels:
+    for number, panel in enumerate(panels):
         x, y, z = (float(value) for value in panel.origin)
         entries = {
             "res": format(1.0 / panel.pixel_size, ".17g"),
@@ -96,7 +72,7 @@ def text(
             "fs": _direction(panel.fast),
             "ss": _direction(panel.slow),
         }
-        lines += ["", *(f"{panel.name}/{key} = {value}" for key, value in entries.items())]
+        lines += ["", *(f"p{number}/{key} = {value}" for key, value in entries.items())]
     return "\n".join([*lines, ""])
 
 

@@ -43,21 +43,6 @@ class Pivot(StrEnum):
 
 
 @dataclass(frozen=True)
-class PanelPlace:
-    """A panel whose place is given rather than worked out; lengths in metres, vectors in the laboratory frame.
-
-    `origin` is the outer corner of the first pixel, `fast` and `slow` are unit vectors.
-    """
-
-    n_fast: int
-    n_slow: int
-    pixel_size: float
-    origin: Vector
-    fast: Vector
-    slow: Vector
-
-
-@dataclass(frozen=True)
 class Engine:
     """What does the arithmetic."""
 

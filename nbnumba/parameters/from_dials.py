@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from .choices import Convention, PanelPlace, Vector
-from .types import ANGSTROM, DEGREE, MM
+from .choices import Convention, Vector
+from .types import ANGSTROM, DEGREE
 
 if TYPE_CHECKING:
     from ..geometry.vectors import Array
-    from ..io.expt import ExptPanel
-
-_SAME = 1e-9  # relative difference between pixel edges that are meant to be one
 
 
 def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
@@ -32,8 +28,7 @@ def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
 
     content = expt.read(path, "-expt")
     notices.extend(content.remarks)
-    panels = tuple(_place(path, number, panel) for number, panel in enumerate(content.panels))
-    first = panels[0]
+    first = content.panels[0]
     spindle, phi_deg, width_deg = content.rotation_axis, content.phi_deg, content.width_deg
     if width_deg < 0.0:
         spindle, phi_deg, width_deg = -spindle, -phi_deg, -width_deg
@@ -44,11 +39,11 @@ def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
         "polar_vector": _tuple(cross(vector(content.polarization_normal), vector(content.beam))),
         "polarization": 2.0 * content.polarization_fraction - 1.0,
         "spindle_axis": _tuple(spindle),
-        "fdet_vector": first.fast,
-        "sdet_vector": first.slow,
+        "fdet_vector": _tuple(first.fast),
+        "sdet_vector": _tuple(first.slow),
         "odet_vector": (0.0, 0.0, 0.0),  # made from the other two
-        "panels": panels,
-        "pixel_size": first.pixel_size,
+        "panels": content.panels,
+        "pixel_size": first.pixel_sizes[0],
         "pixels_fast": first.n_fast,
         "pixels_slow": first.n_slow,
         "phi": DEGREE.to_si(phi_deg),
@@ -60,22 +55,6 @@ def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
     if content.reciprocal_A is not None:
         fields["reciprocal_A"] = tuple(_tuple(row) for row in content.reciprocal_A)
     return fields
-
-
-def _place(path: str, number: int, panel: ExptPanel) -> PanelPlace:
-    fast_mm, slow_mm = panel.pixel_mm
-    if abs(fast_mm - slow_mm) > _SAME * fast_mm:
-        raise InputError(
-            f"-expt {path}: the pixels of panel {number} measure {fast_mm:g} x {slow_mm:g} mm; they must be square"
-        )
-    return PanelPlace(
-        n_fast=panel.n_fast,
-        n_slow=panel.n_slow,
-        pixel_size=MM.to_si(fast_mm),
-        origin=_tuple(panel.origin_mm / 1000.0),
-        fast=_tuple(panel.fast),
-        slow=_tuple(panel.slow),
-    )
 
 
 def _tuple(values: Array) -> Vector:

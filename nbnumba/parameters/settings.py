@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .choices import Convention, PanelPlace, Pivot, Semantics, Shape, Vector
+from .choices import Convention, Pivot, Semantics, Shape, Vector
 
 if TYPE_CHECKING:
+    from ..geometry.panel import PanelGeometry
     from ..structure_factors.table import ReflectionTable
 
 
@@ -116,7 +117,7 @@ class Settings:
     detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometre
     detector_thicksteps: int | None = None
     mask_file: str | None = None
-    panels: tuple[PanelPlace, ...] = ()  # placed by -expt; beat everything that places a detector
+    panels: tuple[PanelGeometry, ...] = ()  # placed by -expt; beat everything that places a detector
     beam_fast: float | None = None  # where the beam meets the panel, from its corner; beats what the convention says
     beam_slow: float | None = None
     expt_file: str | None = None  # what it holds is already in the other fields

@@ -12,15 +12,18 @@ from nbnumba.detector.model import Detector
 from nbnumba.detector.panels import placed_panels
 from nbnumba.detector.placement import resolve_axes, resolve_detector
 from nbnumba.errors import InputError
+from nbnumba.geometry.panel import PanelGeometry
 from nbnumba.geometry.vectors import vector
-from nbnumba.parameters.choices import Convention, PanelPlace
+from nbnumba.parameters.choices import Convention
 from nbnumba.parameters.settings import Settings
 
 BEAM = vector((1, 0, 0))
-PANEL = PanelPlace(40, 30, 1e-4, (0.1, 0.002, -0.003), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
+PANEL = PanelGeometry(
+    40, 30, (1e-4, 1e-4), vector((0.1, 0.002, -0.003)), vector((0.0, 0.0, 1.0)), vector((0.0, -1.0, 0.0))
+)
 
 
-def place(*panels: PanelPlace) -> Detector:
+def place(*panels: PanelGeometry) -> Detector:
     settings = Settings(panels=panels)
     return resolve_detector(settings, resolve_axes(settings), lambda line: None)
 
@@ -70,15 +73,19 @@ def test_panels_behind_the_sample_and_along_the_beam() -> None:
     [
         ({"n_fast": 0}, r"^panel 1: has 0 x 30 pixels; at least 1 x 1 is needed$"),
         ({"n_slow": -1}, r"^panel 1: has 40 x -1 pixels; at least"),
-        ({"pixel_size": 0.0}, r"^panel 1: a pixel measures 0 mm; it must be greater than 0$"),
-        ({"pixel_size": math.nan}, r"^panel 1: a pixel measures nan mm"),
+        ({"pixel_sizes": (0.0, 1e-4)}, r"^panel 1: a pixel measures 0 mm; it must be greater than 0$"),
+        ({"pixel_sizes": (1e-4, math.nan)}, r"^panel 1: a pixel measures nan mm"),
         ({"origin": (math.inf, 0.0, 0.0)}, r"^panel 1: its corner lies at \(inf, 0\.0, 0\.0\); it must be somewhere$"),
         ({"origin": (0.0, 1.0, 1.0)}, r"^panel 1: its plane passes through the sample; it must not$"),
         ({"fast": (0.0, 0.0, 0.0)}, r"^panel 1: fast \(0\.0, 0\.0, 0\.0\) and slow .* must be unit vectors at right"),
         ({"fast": (0.0, 0.0, 2.0)}, r"^panel 1: fast \(0\.0, 0\.0, 2\.0\) and slow"),
         ({"fast": (math.nan, 0.0, 1.0)}, r"^panel 1: fast \(nan, "),
         ({"slow": (0.0, -0.8, 0.6)}, r"^panel 1: fast .* and slow \(0\.0, -0\.8, 0\.6\) must be unit vectors at right"),
-        ({"pixel_size": 2e-4}, r"^panel 1: has pixels of 0\.2 mm, panel 0 of 0\.1 mm; all pixels must be of one size"),
+        ({"pixel_sizes": (2e-4, 1e-4)}, r"^panel 1: its pixels measure 0\.2 x 0\.1 mm; they must be square$"),
+        (
+            {"pixel_sizes": (2e-4, 2e-4)},
+            r"^panel 1: has pixels of 0\.2 mm, panel 0 of 0\.1 mm; all pixels must be of one size",
+        ),
     ],
 )
 def test_panels_that_cannot_be(changes: dict[str, object], message: str) -> None:
@@ -104,3 +111,18 @@ def test_panels_stand_in_the_frame_of_any_convention() -> None:
     detector = resolve_detector(settings, resolve_axes(settings), lambda line: None)
     assert detector.panels[0].distance == pytest.approx(0.1)
     assert (detector.center.Fbeam, detector.center.Sbeam) == pytest.approx((3e-3, 2e-3))
+
+
+def test_oblong_pixels() -> None:
+    oblong = dataclasses.replace(PANEL, pixel_sizes=(1e-4, 3e-4))
+    # Slow runs along -y, fast along z.
+    np.testing.assert_allclose(oblong.position(1.0, 10.0), [0.1, 0.002 - 3e-4, -0.003 + 1e-3], rtol=1e-15)
+    with pytest.raises(ValueError, match="oblong"):
+        assert oblong.pixel_size
+    assert PANEL.pixel_size == 1e-4
+
+
+def test_panels_compare_by_their_numbers() -> None:
+    assert dataclasses.replace(PANEL) == PANEL
+    assert hash(dataclasses.replace(PANEL)) == hash(PANEL)
+    assert dataclasses.replace(PANEL, origin=PANEL.origin * (1.0 + 1e-15)) != PANEL

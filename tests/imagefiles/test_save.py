@@ -17,9 +17,9 @@ import pytest
 
 import nbnumba
 from nbnumba import Experiment, FileError, Image, InputError, cli
+from nbnumba.geometry.panel import PanelGeometry
 from nbnumba.imagefiles import save as saving
 from nbnumba.io.nexus import read as nexus
-from nbnumba.parameters.choices import PanelPlace
 
 CRYSTAL = "-cell 40 50 60 -default_F 40 -N 3 -fluence 1e27 -oversample 1"
 LINE = f"{CRYSTAL} -detpixels_f 24 -detpixels_s 18 -pixel 1 -distance 50"
@@ -173,8 +173,8 @@ def test_the_file_has_the_mode_of_any_other(here: Path) -> None:
 def two_panels() -> Experiment:
     """Two panels of unequal size in front of a still crystal, the second one turned."""
     panels = (
-        PanelPlace(20, 12, 0.001, (0.05, 0.014, -0.01), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)),
-        PanelPlace(16, 14, 0.001, (0.05, 0.0, -0.008), (0.1, 0.0, 0.99498743710662), (0.0, -1.0, 0.0)),
+        PanelGeometry(20, 12, (0.001, 0.001), (0.05, 0.014, -0.01), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)),
+        PanelGeometry(16, 14, (0.001, 0.001), (0.05, 0.0, -0.008), (0.1, 0.0, 0.99498743710662), (0.0, -1.0, 0.0)),
     )
     import dataclasses
 

@@ -78,20 +78,20 @@ def test_panels_are_carried_from_their_groups_to_the_laboratory() -> None:
     first, second = read(content()).panels
     # Worked out by hand. The group in the laboratory: fast x, slow (0, -0.8, -0.6), normal (0, 0.6, -0.8), origin
     # (1, -2, -103).
-    np.testing.assert_allclose(first.origin_mm, [-9, -2, -103], atol=1e-12)
+    np.testing.assert_allclose(first.origin * 1e3, [-9, -2, -103], atol=1e-12)
     np.testing.assert_allclose(first.fast, [1, 0, 0], atol=1e-15)
     np.testing.assert_allclose(first.slow, [0, -0.8, -0.6], atol=1e-15)
-    np.testing.assert_allclose(second.origin_mm, [11, -2 - 4 + 0.6, -103 - 3 - 0.8], atol=1e-12)
+    np.testing.assert_allclose(second.origin * 1e3, [11, -2 - 4 + 0.6, -103 - 3 - 0.8], atol=1e-12)
     np.testing.assert_allclose(second.fast, [0, -0.8, -0.6], atol=1e-15)
     np.testing.assert_allclose(second.slow, [-1, 0, 0], atol=1e-15)
-    assert (first.n_fast, first.n_slow, first.pixel_mm) == (30, 20, (0.2, 0.2))
+    assert (first.n_fast, first.n_slow, first.pixel_sizes) == (30, 20, (0.2e-3, 0.2e-3))
 
 
 def test_panels_without_a_hierarchy_stand_in_the_laboratory() -> None:
     data = content()
     del data["detector"][0]["hierarchy"]
     first, second = read(data).panels
-    assert first.origin_mm.tolist() == [-10, 0, 0]
+    assert first.origin.tolist() == [-0.01, 0, 0]
     assert second.slow.tolist() == [-1, 0, 0]
 
 
@@ -502,7 +502,7 @@ def refused(line: str) -> str:
 def test_panels_that_cannot_be_drawn(file: str) -> None:
     line = f"-expt {file} -default_F 1"
     change(file, lambda d: PANEL(d).update(pixel_size=[0.2, 0.1]))
-    assert refused(line) == f"-expt {file}: the pixels of panel 1 measure 0.2 x 0.1 mm; they must be square"
+    assert refused(line) == f"-expt {file}: panel 1: its pixels measure 0.2 x 0.1 mm; they must be square"
     change(file, lambda d: PANEL(d).update(pixel_size=[0.1, 0.1]))
     assert refused(line) == (
         f"-expt {file}: panel 1: has pixels of 0.1 mm, panel 0 of 0.2 mm; all pixels must be of one size"

@@ -14,7 +14,8 @@ import pytest
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
-from nbnumba.parameters.choices import Convention, PanelPlace
+from nbnumba.geometry.panel import PanelGeometry
+from nbnumba.parameters.choices import Convention
 from nbnumba.parameters.detector import AXES, DETECTOR
 from nbnumba.parameters.parser import parse
 
@@ -80,7 +81,7 @@ def test_what_a_file_sets(file: str) -> None:
     assert settings.osc is not None
     assert math.degrees(settings.osc) == pytest.approx(0.5)
     assert settings.phisteps == 10
-    assert settings.panels == (PanelPlace(30, 20, 2e-4, (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),)
+    assert settings.panels == (PanelGeometry(30, 20, (2e-4, 2e-4), (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),)
     assert settings.reciprocal_A is not None
     np.testing.assert_allclose(settings.reciprocal_A, np.diag([1 / 50, 1 / 80, 1 / 100]), rtol=1e-15)
 

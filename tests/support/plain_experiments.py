@@ -8,8 +8,8 @@ import numpy as np
 
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
+from nbnumba.geometry.panel import PanelGeometry
 from nbnumba.geometry.vectors import cross, unit
-from nbnumba.parameters.choices import PanelPlace
 from nbnumba.parameters.parser import parse
 
 _CRYSTAL = "-cell 62 73 84 81 93 107 -default_F 10 -N 5 -misset 11 22 33 -mosaic 0.2 -mosaic_domains 3 -dump none.bin "
@@ -72,7 +72,7 @@ def two_panels() -> ExperimentRecord:
         fast = unit(np.array([1.0, 0.1, 0.3 * sign]))
         slow = unit(cross(unit(np.array([-0.2 * sign, 0.1, 1.0])), fast))
         origin = (0.011 * sign, -0.004, 0.12 + 0.01 * sign)
-        turned.append(PanelPlace(12, 9, 1.72e-4, origin, tuple(fast), tuple(slow)))
+        turned.append(PanelGeometry(12, 9, (1.72e-4, 1.72e-4), origin, fast, slow))
     panels = tuple(
         dataclasses.replace(
             record.detector.panels[0],

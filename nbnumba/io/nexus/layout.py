@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.panel import StackedPanel
 from .filters import image_compression
 
 if TYPE_CHECKING:
@@ -38,37 +39,13 @@ NO_SENSOR = 1e-9  # m
 
 
 @dataclass(frozen=True, eq=False)
-class Module:
-    """A flat rectangle of pixels, its place in space and in the data.
-
-    Attributes
-    ----------
-    first_row : int
-        Where it begins in the data, whose rows hold the modules one below the other.
-    n_slow, n_fast : int
-    pixel_size : float [m]
-    origin : (3,) [m]
-        Outer corner of the first pixel.
-    fast, slow : (3,)
-        Unit vectors; where they are longer or shorter, so are the steps from pixel to pixel.
-    """
-
-    first_row: int
-    n_slow: int
-    n_fast: int
-    pixel_size: float
-    origin: Array
-    fast: Array
-    slow: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Instrument:
     """The detector, and what is the same for all images.
 
     Attributes
     ----------
-    modules : sequence of Module
+    modules : sequence of StackedPanel
+        Where their fast or slow is longer or shorter than 1, so are the steps from pixel to pixel.
     distance : float [m]
         Of the first module along the beam.
     beam_center : (fast, slow) [pixels] or None
@@ -84,7 +61,7 @@ class Instrument:
     frame_time : float [s]
     """
 
-    modules: Sequence[Module]
+    modules: Sequence[StackedPanel]
     distance: float
     beam_center: tuple[float, float] | None
     sensor_material: str
@@ -249,9 +226,9 @@ def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> Non
         place = _translation(axes, f"translation{suffix}", module.origin - shift, base)
         _write_module(detector, f"module{suffix}", module, place)
     detector["depends_on"] = place if base == "." else base
-    pixel = instrument.modules[0].pixel_size
-    _quantity(detector, "x_pixel_size", pixel, "m")
-    _quantity(detector, "y_pixel_size", pixel, "m")
+    fast_size, slow_size = instrument.modules[0].pixel_sizes
+    _quantity(detector, "x_pixel_size", fast_size, "m")
+    _quantity(detector, "y_pixel_size", slow_size, "m")
     _quantity(detector, "distance", instrument.distance, "m")
     if instrument.beam_center is not None:
         for key, value in zip(("beam_center_x", "beam_center_y"), instrument.beam_center, strict=True):
@@ -340,14 +317,15 @@ def _write_rotation(file: h5py.File, rotation: Rotation | None) -> None:
     sample["depends_on"] = omega.name
 
 
-def _write_module(detector: h5py.Group, name: str, module: Module, place: str) -> None:
+def _write_module(detector: h5py.Group, name: str, module: StackedPanel, place: str) -> None:
     group = _group(detector, name, "NXdetector_module")
     group["data_origin"] = np.array([module.first_row, 0])
     group["data_size"] = np.array([module.n_slow, module.n_fast])
-    for key, vector in (("fast_pixel_direction", module.fast), ("slow_pixel_direction", module.slow)):
+    axes = zip(("fast_pixel_direction", "slow_pixel_direction"), (module.fast, module.slow), strict=True)
+    for (key, vector), pixel in zip(axes, module.pixel_sizes, strict=True):
         # Readers take the direction of the vector alone.
         length = float(np.linalg.norm(vector))
-        axis = _quantity(group, key, np.array([module.pixel_size * length * 1e3]), "mm")
+        axis = _quantity(group, key, np.array([pixel * length * 1e3]), "mm")
         axis.attrs.update(
             {
                 "transformation_type": "translation",

@@ -1,0 +1,93 @@
+"""A flat rectangle of pixels: where it is and how large, whatever file or option says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .vectors import Array
+
+_SAME = 1e-9  # relative difference between pixel edges that are meant to be one
+
+
+@dataclass(frozen=True, eq=False)
+class PanelGeometry:
+    """A flat rectangle of pixels in a laboratory frame.
+
+    Attributes
+    ----------
+    n_fast, n_slow : int
+    pixel_sizes : (fast, slow) [m]
+        Edges of a pixel.
+    origin : (3,) [m]
+        Outer corner of pixel (0, 0).
+    fast, slow : (3,)
+        Unit vectors along a row and along a column.
+    """
+
+    n_fast: int
+    n_slow: int
+    pixel_sizes: tuple[float, float]
+    origin: Array
+    fast: Array
+    slow: Array
+
+    def __post_init__(self) -> None:
+        for name in ("origin", "fast", "slow"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
+        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.n_fast, self.n_slow, self.pixel_sizes, *map(float, self.origin)))
+
+    @property
+    def is_square(self) -> bool:
+        """Whether a pixel is as wide as it is high."""
+        fast, slow = self.pixel_sizes
+        return abs(fast - slow) <= _SAME * abs(fast)
+
+    @property
+    def pixel_size(self) -> float:
+        """Edge of a square pixel [m].
+
+        Raises
+        ------
+        ValueError
+            The pixels are oblong.
+        """
+        if not self.is_square:
+            raise ValueError("the pixels are oblong: see pixel_sizes")
+        return self.pixel_sizes[0]
+
+    def position(self, slow: ArrayLike, fast: ArrayLike) -> Array:
+        """Return where points of the panel lie, (..., 3) [m].
+
+        Parameters
+        ----------
+        slow, fast : array_like [pixels]
+            From the outer corner of pixel (0, 0): its center is at (0.5, 0.5).
+        """
+        fast_step, slow_step = self.pixel_sizes[0] * self.fast, self.pixel_sizes[1] * self.slow
+        along_slow = np.multiply.outer(np.asarray(slow, dtype=np.float64), slow_step)
+        along_fast = np.multiply.outer(np.asarray(fast, dtype=np.float64), fast_step)
+        return np.asarray(self.origin + along_slow + along_fast)
+
+
+@dataclass(frozen=True, eq=False)
+class StackedPanel(PanelGeometry):
+    """A panel whose pixels are rows of a larger array, in which panels lie one below the other.
+
+    Attributes
+    ----------
+    first_row : int
+        Its pixels are rows first_row to first_row + n_slow - 1, columns 0 to n_fast - 1.
+    """
+
+    first_row: int = 0
