@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
@@ -274,7 +275,7 @@ class _Maker:
             raise _Stopped
 
     def _compiling(self) -> None:
-        self._notify("compiling for this machine, once; the next start takes a second")
+        self._notify(kernels.compiling_line())
 
 
 def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None) -> tuple[Pixels, int]:
@@ -305,7 +306,6 @@ def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number
 
 
 def _all_threads() -> int:
-    from .. import kernels
 
     return kernels.available_threads()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import kernels
 from ..experiment.model import ExperimentRecord
 from ..util.messages import Notify
 from ..util.signals import signals_wait
@@ -86,7 +87,7 @@ def _measure(
         detector=replace(experiment.detector, panels=(panel,)),
     )
     renderer = Renderer(spec.backend, threads, precision=spec.precision)
-    renderer.render(some, None, lambda: notify("compiling for this machine, once"), notify)
+    renderer.render(some, None, lambda: notify(kernels.compiling_line()), notify)
 
     def make() -> float:
         image = renderer.render(some)

@@ -38,7 +38,7 @@ def _compiler() -> list[tuple[str, str]]:
     from ..kernels import jit
 
     packages = ", ".join(f"{name} {_version(name)}" for name in ("llvmlite", "numpy"))
-    cache = "none: no folder can be written; everything is compiled again in each start"
+    cache = f"none: everything is compiled again in each start; {jit.CACHE_PROBLEM}"
     if jit.CACHE_FOLDER is not None:
         home = jit.CACHE_FOLDER.parent
         cache = f"{home} ({_megabytes(home):.1f} MB)"

@@ -61,7 +61,7 @@ def run(command: CommandLine, notify: Notify) -> None:
         image = simulate(
             experiment,
             progress=progress,
-            on_compiling=lambda: notify("compiling for this machine, once; the next start takes a second"),
+            on_compiling=lambda: notify(kernels.compiling_line()),
             notify=notify,
         )
     _note_engine(engine, image, notify)

@@ -149,6 +149,13 @@ def draw_noise(
     return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress, dtype)
 
 
+def compiling_line() -> str:
+    """Return what to tell the user when a kernel has to be compiled: it is kept, or why not."""
+    from . import jit
+
+    return jit.compiling_line()
+
+
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:
     """Fractional indices of one sample of a scene, counted in C's order."""
     from .cpu import driver as cpu_driver

@@ -24,6 +24,8 @@ from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
+from . import code_folder
+
 
 def _cache_home() -> Path:
     """Return the folder in which compiled code is kept, by platform and environment."""
@@ -51,21 +53,32 @@ def _source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def _use_cache_folder() -> Path | None:
-    """Point Numba at our cache folder; return None when no compiled code can be kept."""
+def _use_cache_folder() -> tuple[Path | None, str]:
+    """Point Numba at our cache folder; return it, or None and why no compiled code can be kept."""
     try:
-        folder = _cache_home() / _source_hash()
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            return None
-    except (OSError, RuntimeError):  # no home folder, read-only disk
-        return None
+        home = Path(os.path.realpath(_cache_home()))
+    except RuntimeError:
+        return None, "there is no home folder"
+    folder = home / _source_hash()
+    problem = code_folder.prepare(folder)
+    if problem is not None:
+        return None, f"{home}: {problem}"
     numba.config.CACHE_DIR = str(folder)
-    return folder
+    return folder, ""
 
 
-CACHE_FOLDER = _use_cache_folder()
+CACHE_FOLDER, CACHE_PROBLEM = _use_cache_folder()
 _CACHE = CACHE_FOLDER is not None and not numba.config.DISABLE_JIT
+
+
+def compiling_line() -> str:
+    """Return what to tell the user when a kernel has to be compiled."""
+    if CACHE_FOLDER is not None:
+        return "compiling for this machine, once; the next start takes a second"
+    return (
+        f"compiling, as every start must for some seconds: compiled code cannot be kept in {CACHE_PROBLEM}; "
+        "NBNUMBA_CACHE_DIR names another folder, which must be yours alone"
+    )
 
 
 _OPTIONS = {
@@ -147,6 +160,7 @@ def _kept(dispatcher):
     """Give a compiled function its place in the cache folder."""
     if _CACHE:
         dispatcher._cache = _Cache(dispatcher.py_func)
+        code_folder.keep_checked(dispatcher._cache)
     return dispatcher
 
 

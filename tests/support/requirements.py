@@ -111,6 +111,10 @@ def _small_disk() -> str | None:
     return None
 
 
+def _superuser() -> str | None:
+    return None if hasattr(os, "geteuid") and os.geteuid() == 0 else "only the superuser can give files to other users"
+
+
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
@@ -120,6 +124,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "Dask": _dask,
     "MPI": _mpi,
     "small disk": _small_disk,
+    "superuser": _superuser,
     "large job": _large_job,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,

@@ -10,6 +10,7 @@ import numpy as np
 from numba import cuda
 
 from .. import pixel
+from ..code_folder import keep_checked
 from ..jit import CACHE_FOLDER
 from ..random import counter as counter_random
 from ..scene import NEVER
@@ -39,6 +40,7 @@ def _kernel(function, tag, blocks=8):
 
     config.CACHE_DIR = str(CACHE_FOLDER)
     kernel._cache = TaggedCache(kernel.py_func)
+    keep_checked(kernel._cache)
     return kernel
 
 
