@@ -128,14 +128,9 @@ def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the argument types that sum and search have in common: of the scene, and of a launch."""
     import numba
 
-    from nbnumba.experiment.resolve import resolve
-    from nbnumba.experiment.scene import build_scene
-    from nbnumba.kernels.scene import pack
-    from nbnumba.parameters.parser import parse
+    from nbnumba.kernels.scene import RECORD
 
-    words = "-cell 50 60 70 90 90 90 -default_F 10 -lambda 1 -distance 100 -detpixels 8 -N 5 -nointerpolate"
-    scene = build_scene(resolve(parse(words.split()).settings, lambda notice: None))
-    record = numba.from_dtype(pack(scene).numbers.dtype)
+    record = numba.from_dtype(RECORD)
     real, whole = numba.float64, numba.int64
     return (record[::1], whole, numba.uint8[:, ::1], real[:, ::1], real[::1]), (whole,) * 4
 

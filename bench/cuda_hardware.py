@@ -88,7 +88,7 @@ def _scene(words: list[str], folder: Path, pixels: int | None) -> Any:
         return scene
     row, column = scene.slow_first + scene.region_shape[0] // 2, scene.fast_first + scene.region_shape[1] // 2
     side = max(1, int(pixels**0.5))
-    return scene._replace(
+    return scene.replace(
         slow_first=row,
         slow_last=min(row + side - 1, scene.slow_last),
         fast_first=column,
@@ -164,7 +164,7 @@ def check_launches(renderers: dict[str, Any], options: argparse.Namespace) -> It
                     same = np.array_equal(whole, other.render(scene).image)
                 yield _same(f"{more[0]}, {precision}, launches of {steps} steps", same)
             factors = (1.0, 2.0, 0.5, 4.0, 1.0)
-            others = [scene._replace(photons=scene.photons * f, water_end=scene.water_end * f) for f in factors]
+            others = [scene.replace(photons=scene.photons * f, water_end=scene.water_end * f) for f in factors]
             images = [rendered.image for rendered in renderer.render_many(others)]
             same = all(np.array_equal(image, whole * np.float32(f)) for image, f in zip(images, factors, strict=True))
             yield _same(f"{more[0]}, {precision}, five images, three in flight", same)

@@ -151,7 +151,7 @@ def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter
     from ..trace import json_file as trace_file
     from ..trace.walk import trace_pixel
 
-    scene = build_scene(image.experiment)._replace(latch=image.latch)
+    scene = build_scene(image.experiment).replace(latch=image.latch)
     trace = trace_pixel(image.experiment, scene, pixel, float(image.array[pixel]))
     print("\n".join(trace.lines()), flush=True)
     if path is not None:

@@ -30,6 +30,8 @@ class Crystal:
         Rotation about x, then y, then z that has been applied.
     mosaic_rotations : (domains, 3, 3)
         Rotation of each mosaic domain.
+    domain_weights : (domains,) or None
+        Share of each mosaic domain in the crystal's volume, up to a factor; None: all the same.
     """
 
     real_space: Array
@@ -47,6 +49,7 @@ class Crystal:
     mosaic_spread: float
     mosaic_seed: int
     mosaic_rotations: Array
+    domain_weights: Array | None = None
 
     @property
     def size_m(self) -> Array:

@@ -7,8 +7,10 @@ stands in a Scene: the kernels do not know which of them they draw.
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..background.water import water_photons_per_steradian
 from ..constants import GAUSS_WIDTH, R_E_SQUARED, TOPHAT_RADIUS_SQUARED
@@ -21,83 +23,155 @@ from .model import ExperimentRecord
 SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND, Shape.GAUSS: GAUSS, Shape.TOPHAT: TOPHAT}
 
 
+class _Shared(NamedTuple):
+    """What the panels of a detector have in common."""
+
+    table: Array  # (nh, nk, nl), padded
+    minima: tuple[int, int, int]
+    sources: Array
+    orientations: Array
+    weights: Array
+    mask: NDArray[np.uint8]
+    largest_F: float  # where the reach of spots needs it, else 0
+
+
+def build_scenes(experiment: ExperimentRecord) -> list[Scene]:
+    """Flatten an experiment for the kernels: one scene for each panel, with arrays that they share."""
+    shared = _shared(experiment)
+    return [_scene(experiment, panel, shared) for panel in experiment.detector.panels]
+
+
 def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
-    """Flatten an experiment for the kernels."""
-    panel = experiment.detector.panels[panel_index]
-    detector, sampling, beam = experiment.detector, experiment.sampling, experiment.beam
-    exact = experiment.semantics is Semantics.EXACT
+    """Flatten one panel of an experiment for the kernels."""
+    return _scene(experiment, experiment.detector.panels[panel_index], _shared(experiment))
+
+
+def _shared(experiment: ExperimentRecord) -> _Shared:
     table, minima = _padded_table(experiment)
-    orientations = _orientations(experiment)
-    sources = _sources(experiment)
-    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    weigh_layers = exact and detector.thickness != 0.0
-    water = water_photons_per_steradian(experiment.water_size, beam.fluence)
-    mask = sampling.mask
-    # A region of interest goes with a detector of one panel.
-    region = sampling.roi if len(detector.panels) == 1 else (0, panel.n_fast - 1, 0, panel.n_slow - 1)
-    bend_fast, bend_slow = _bend_signs(experiment, panel)
-    return Scene(
-        n_slow=panel.n_slow,
-        n_fast=panel.n_fast,
-        slow_first=region[2],
-        slow_last=region[3],
-        fast_first=region[0],
-        fast_last=region[1],
-        mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else mask.astype(np.uint8),
-        oversample=sampling.oversample,
-        pixel_size=panel.pixel_size,
-        origin=panel.origin,
-        fast=panel.fast,
-        slow=panel.slow,
-        normal=panel.normal,
-        beam=beam.direction,
-        distance=panel.distance,
-        close_distance=panel.close_distance,
-        beam_fast=detector.center.Fbeam,
-        beam_slow=detector.center.Sbeam,
-        bend_fast=bend_fast,
-        bend_slow=bend_slow,
-        surface=(CURVED if exact else CURVED_AS_C) if detector.curved else FLAT,
-        point_pixel=detector.point_pixel,
-        layers=detector.layers,
-        layer_step=detector.layer_step,
-        mu=detector.mu,
-        # C differs: with -oversample_thick it computes a capture, of 0, for a sensor that is not there.
-        sensor=detector.thickness != 0.0 or (sampling.oversample_thick and not exact),
-        sources=sources,
-        polar_axis=beam.polarization_axis,
-        kahn=beam.polarization,
-        # C differs: -oversample_polar undoes -nopolar.
-        polarized=not beam.nopolar or (sampling.oversample_polar and not exact),
-        orientations=orientations,
-        domains=len(experiment.crystal.mosaic_rotations),
-        Na=float(experiment.crystal.cells[0]),
-        Nb=float(experiment.crystal.cells[1]),
-        Nc=float(experiment.crystal.cells[2]),
-        shape=SHAPES[experiment.crystal.shape],
-        fudge=experiment.crystal.fudge,
-        triangle=_triangle(experiment.crystal.reciprocal_A),
-        reach=_reach(experiment, panel, table, len(sources) * len(orientations)),
+    mask = experiment.sampling.mask
+    everywhere = experiment.crystal.shape in (Shape.SQUARE, Shape.ROUND)
+    return _Shared(
         table=table,
-        h_min=minima[0],
-        k_min=minima[1],
-        l_min=minima[2],
-        interpolate=experiment.interpolate,
-        latching=not exact,
-        latch=NEVER,
-        dmin=max(0.0, sampling.dmin),
-        oversample_thick=sampling.oversample_thick,
-        oversample_polar=sampling.oversample_polar,
-        oversample_omega=sampling.oversample_omega,
-        compound=switches and not exact,
-        weigh_layers=weigh_layers,
-        plain=not (switches or weigh_layers or sampling.dmin > 0.0 or bool(np.any(sources[:, 4] != 1.0))),
-        photons=R_E_SQUARED * beam.fluence / experiment.steps,
-        # C differs: it puts the water into the sum, where fluence and steps scale it once more.
-        water_start=0.0 if exact else water,
-        water_end=water if exact else 0.0,
-        skip_empty=exact or experiment.water_size == 0.0,
+        minima=minima,
+        sources=_sources(experiment),
+        orientations=_orientations(experiment),
+        weights=_weights(experiment),
+        mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8),
+        largest_F=max(float(table.max()), -float(table.min()))
+        if experiment.crystal.shape not in (Shape.SQUARE, Shape.ROUND)
+        else 0.0,
     )
+
+
+def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene:
+    """Put the scene of one panel together."""
+    return Scene.of(
+        mask=shared.mask,
+        sources=shared.sources,
+        orientations=shared.orientations,
+        weights=shared.weights,
+        flat=shared.table.reshape(-1),
+        **_region(experiment, panel),
+        **_detector(experiment, panel),
+        **_crystal(experiment, panel, shared),
+        **_structure_factors(experiment, shared),
+        **_sum(experiment, shared),
+    )
+
+
+def _region(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
+    """Fields of the pixels that are rendered."""
+    sampling = experiment.sampling
+    # A region of interest goes with a detector of one panel.
+    whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)
+    region = sampling.roi if len(experiment.detector.panels) == 1 else whole
+    return {
+        "n_slow": panel.n_slow,
+        "n_fast": panel.n_fast,
+        "slow_first": region[2],
+        "slow_last": region[3],
+        "fast_first": region[0],
+        "fast_last": region[1],
+        "oversample": sampling.oversample,
+    }
+
+
+def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
+    """Fields of the detector and its sensor."""
+    detector, exact = experiment.detector, experiment.semantics is Semantics.EXACT
+    bend_fast, bend_slow = _bend_signs(experiment, panel)
+    return {
+        "pixel_size": panel.pixel_size,
+        "origin": panel.origin,
+        "fast": panel.fast,
+        "slow": panel.slow,
+        "normal": panel.normal,
+        "distance": panel.distance,
+        "close_distance": panel.close_distance,
+        "beam_fast": detector.center.Fbeam,
+        "beam_slow": detector.center.Sbeam,
+        "bend_fast": bend_fast,
+        "bend_slow": bend_slow,
+        "surface": (CURVED if exact else CURVED_AS_C) if detector.curved else FLAT,
+        "point_pixel": detector.point_pixel,
+        "layers": detector.layers,
+        "layer_step": detector.layer_step,
+        "mu": detector.mu,
+        # C differs: with -oversample_thick it computes a capture, of 0, for a sensor that is not there.
+        "sensor": detector.thickness != 0.0 or (experiment.sampling.oversample_thick and not exact),
+    }
+
+
+def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+    """Fields of the crystal."""
+    crystal = experiment.crystal
+    return {
+        "domains": len(crystal.mosaic_rotations),
+        "N": np.diag(np.asarray(crystal.cells, dtype=np.float64)),
+        "shape": SHAPES[crystal.shape],
+        "fudge": crystal.fudge,
+        "triangle": _triangle(crystal.reciprocal_A),
+        "reach": _reach(experiment, panel, shared),
+    }
+
+
+def _structure_factors(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
+    """Fields of the table of structure factors."""
+    return {
+        **dict(zip(("nh", "nk", "nl"), shared.table.shape, strict=True)),
+        **dict(zip(("h_min", "k_min", "l_min"), shared.minima, strict=True)),
+        "interpolate": experiment.interpolate,
+        "latching": experiment.semantics is not Semantics.EXACT,
+        "latch": NEVER,
+    }
+
+
+def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
+    """Fields of the beam, of the factors of each term, and of what scales the sum."""
+    sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
+    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    weigh_layers = exact and experiment.detector.thickness != 0.0
+    weighted = bool(np.any(shared.sources[:, 4] != 1.0) or np.any(shared.weights != 1.0))
+    water = water_photons_per_steradian(experiment.water_size, beam.fluence)
+    return {
+        "beam": beam.direction,
+        "polar_axis": beam.polarization_axis,
+        "kahn": beam.polarization,
+        # C differs: -oversample_polar undoes -nopolar.
+        "polarized": not beam.nopolar or (sampling.oversample_polar and not exact),
+        "dmin": max(0.0, sampling.dmin),
+        "oversample_thick": sampling.oversample_thick,
+        "oversample_polar": sampling.oversample_polar,
+        "oversample_omega": sampling.oversample_omega,
+        "compound": switches and not exact,
+        "weigh_layers": weigh_layers,
+        "plain": not (switches or weigh_layers or sampling.dmin > 0.0 or weighted),
+        "photons": R_E_SQUARED * beam.fluence / (experiment.steps * float(np.mean(shared.weights))),
+        # C differs: it puts the water into the sum, where fluence and steps scale it once more.
+        "water_start": 0.0 if exact else water,
+        "water_end": water if exact else 0.0,
+        "skip_empty": exact or experiment.water_size == 0.0,
+    }
 
 
 def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
@@ -128,6 +202,13 @@ def _orientations(experiment: ExperimentRecord) -> Array:
     return np.ascontiguousarray(everything.reshape(-1, 9))
 
 
+def _weights(experiment: ExperimentRecord) -> Array:
+    """Weight of every orientation, (n,)."""
+    crystal, gonio = experiment.crystal, experiment.goniometer
+    domains = np.ones(len(crystal.mosaic_rotations)) if crystal.domain_weights is None else crystal.domain_weights
+    return np.tile(domains, gonio.steps)
+
+
 def _sources(experiment: ExperimentRecord) -> Array:
     """Incident direction, 1/wavelength and weight of every source, (n, 5).
 
@@ -144,7 +225,7 @@ def _triangle(reciprocal_A: Array) -> Array:
     return np.asarray(upper[np.triu_indices(3)])
 
 
-def _reach(experiment: ExperimentRecord, panel: Panel, table: Array, orientations: int) -> float:
+def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> float:
     """Squared radius beyond which a Gaussian or top-hat spot leaves no trace in a float32 image.
 
     All samples of a pixel together must stay below 1e-47 photons; the smallest float32 is 1.4e-45.
@@ -156,15 +237,17 @@ def _reach(experiment: ExperimentRecord, panel: Panel, table: Array, orientation
         return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
     nearest = min(abs(panel.close_distance), abs(panel.distance))
     pixel = 1.0 if experiment.detector.point_pixel else panel.pixel_size  # solid angle <= (pixel/nearest)^2
-    largest_F = max(float(table.max()), -float(table.min()))
     fluence = experiment.beam.fluence
-    if not (fluence > 0.0 and largest_F > 0.0):
+    if not (fluence > 0.0 and shared.largest_F > 0.0):
         return 0.0
     if nearest == 0.0:
         return math.inf
     # Of logarithms, since products of what the options allow overflow.
-    amplitude = [pixel, largest_F, *crystal.cells, sampling.oversample]
-    terms = [R_E_SQUARED, fluence, orientations, len(experiment.beam.source.weights), experiment.detector.layers]
+    amplitude = [pixel, shared.largest_F, *crystal.cells, sampling.oversample]
+    largest_weight = float(shared.weights.max() / np.mean(shared.weights))
+    orientations = len(shared.sources) * len(shared.orientations)
+    sources, layers = len(experiment.beam.source.weights), experiment.detector.layers
+    terms = [R_E_SQUARED, fluence, orientations, largest_weight, sources, layers]
     brightest = 2.0 * (sum(map(math.log, amplitude)) - math.log(nearest)) + sum(map(math.log, terms))
     exponent = max(0.0, (brightest - math.log(1e-47)) / 2.0)
     return exponent * GAUSS_WIDTH / crystal.fudge

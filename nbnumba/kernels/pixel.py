@@ -34,6 +34,7 @@ class Variant(NamedTuple):
     look_up: int
     compound: bool = False  # factors multiply the running sum
     single: bool = False  # mixed precision
+    weighted: bool = False  # orientations have weights other than 1
 
 
 @inner
@@ -113,7 +114,7 @@ def make_lattice_factor(variant):
 
     @inner
     def crystal_cells(q):
-        return q.Na, q.Nb, q.Nc
+        return p.cells_along_axes(q)
 
     @inner
     def square(crystal, dh, dk, dl):
@@ -124,7 +125,8 @@ def make_lattice_factor(variant):
 
     @inner
     def crystal_ellipsoid(q):
-        return q.Na, q.Nb, q.Nc, q.fudge, real(q.Na * q.Nb * q.Nc * ROUND_AMPLITUDE)
+        Na, Nb, Nc = p.cells_along_axes(q)
+        return Na, Nb, Nc, q.fudge, real(p.cells_in_crystal(q) * ROUND_AMPLITUDE)
 
     @inner
     def ellipsoid(crystal, dh, dk, dl):
@@ -139,7 +141,7 @@ def make_lattice_factor(variant):
     @inner
     def crystal_triangle(q):
         t = q.triangle
-        return t[0], t[1], t[2], t[3], t[4], t[5], q.Na * q.Nb * q.Nc, q.fudge, q.reach
+        return t[0], t[1], t[2], t[3], t[4], t[5], p.cells_in_crystal(q), q.fudge, q.reach
 
     @inner
     def spot(crystal, dh, dk, dl):
@@ -163,12 +165,12 @@ def make_lattice_factor(variant):
 def make_sum_orientations(variant):
     """Compile the sum over phi steps and mosaic domains."""
     crystal_of, lattice_factor = make_lattice_factor(variant)
-    single, compound, cubic = variant.single, variant.compound, variant.look_up == CUBIC
+    single, compound, cubic, weighted = variant.single, variant.compound, variant.look_up == CUBIC, variant.weighted
     real = np.float32 if single else np.float64
     nothing = real(0.0)
 
     @inner
-    def run(q, orientations, flat, begin, end, qx, qy, qz, ordinal, total, carry, factor):
+    def run(q, orientations, weights, flat, begin, end, qx, qy, qz, ordinal, total, carry, factor):
         """Add terms to a sum and what its rounding has left over (Kahan's sum, in mixed precision alone).
 
         A compound sum is multiplied by the factor after each term, as C does.
@@ -191,21 +193,22 @@ def make_sum_orientations(variant):
                 )
             else:
                 factor_of_cell = flat[place_in_table(h_whole, k_whole, l_whole, h_first, k_first, l_first, nh, nk, nl)]
+            weight = real(weights[at // _9]) if weighted else real(1.0)
             at += _9
             if compound:
                 lattice = lattice_factor(crystal, h - h0, k - k0, l - l0)
                 if lattice != nothing or not skip_empty:
                     amplitude = factor_of_cell * lattice
-                    total = (total + amplitude * amplitude) * factor
+                    total = (total + p.weighted_square(amplitude, weight)) * factor
             elif factor_of_cell != nothing:
                 amplitude = factor_of_cell * lattice_factor(crystal, h - h0, k - k0, l - l0)
                 if single:
-                    term = amplitude * amplitude - carry
+                    term = p.weighted_square(amplitude, weight) - carry
                     longer = total + term
                     carry = (longer - total) - term
                     total = longer
                 else:
-                    total += amplitude * amplitude
+                    total += p.weighted_square(amplitude, weight)
         return total, carry
 
     return run
@@ -218,7 +221,7 @@ def make_sum(variant):
     real = np.float32 if variant.single else np.float64
 
     @inner
-    def run(q, sources, orientations, flat, slow, fast, first, last, state, i):
+    def run(q, sources, orientations, weights, flat, slow, fast, first, last, state, i):
         """Add the samples first to last - 1 of a pixel; `state[:, i]` keeps what an unfinished one needs.
 
         Returns the pixel [photons] and its sum of solid angles [sr], meant when `last` is the number of samples.
@@ -274,11 +277,11 @@ def make_sum(variant):
                 here = ordinal + (place * per_place + source * n)
                 if passes and compound:
                     total, _ = sum_orientations(
-                        q, orientations, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
+                        q, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
                     )
                 elif passes:
                     part, carry = sum_orientations(
-                        q, orientations, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
+                        q, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
                     )
                     if o_end == n:
                         total += weight * factor * (np.float64(part) - np.float64(carry))

@@ -1,11 +1,11 @@
-"""The Scene: what a kernel reads, as numbers and arrays, and as the one record that compiled code takes.
+"""The Scene: what a kernel reads, as one record of numbers and a few arrays.
 
 Sixty loose arguments would be handed down every call, and compiling that costs more than compiling the physics.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,120 +16,140 @@ SQUARE, ROUND, GAUSS, TOPHAT = range(4)
 FLAT, CURVED_AS_C, CURVED = 0, 1, 2  # kinds of detector surface
 NEVER = 2**63 - 1  # a latch that no sample reaches
 
+_WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
+
+# The numbers of a scene; SI units. One dtype for all scenes: compiled code is made for it once.
+RECORD = np.dtype(
+    [
+        # region and sub-pixels
+        ("n_slow", _WHOLE),
+        ("n_fast", _WHOLE),
+        ("slow_first", _WHOLE),
+        ("slow_last", _WHOLE),
+        ("fast_first", _WHOLE),
+        ("fast_last", _WHOLE),
+        ("oversample", _WHOLE),
+        ("pixel_size", _REAL),
+        # detector
+        ("origin", _REAL, 3),
+        ("fast", _REAL, 3),
+        ("slow", _REAL, 3),
+        ("normal", _REAL, 3),
+        ("beam", _REAL, 3),
+        ("distance", _REAL),
+        ("close_distance", _REAL),
+        ("beam_fast", _REAL),  # beam center from the origin along fast and slow
+        ("beam_slow", _REAL),
+        ("bend_fast", _REAL),  # sign of the turn about slow that moves along fast
+        ("bend_slow", _REAL),
+        ("surface", _WHOLE),
+        ("point_pixel", _FLAG),
+        # sensor
+        ("layers", _WHOLE),
+        ("layer_step", _REAL),
+        ("mu", _REAL),
+        ("sensor", _FLAG),
+        # beam
+        ("polar_axis", _REAL, 3),
+        ("kahn", _REAL),
+        ("polarized", _FLAG),  # False: the polarization factor is 1
+        # crystal
+        ("domains", _WHOLE),  # mosaic domains of a phi step
+        ("N", _REAL, (3, 3)),  # symmetric; unit cells along a, b, c on the diagonal
+        ("shape", _WHOLE),
+        ("fudge", _REAL),
+        ("triangle", _REAL, 6),  # a* = (0, -, -), b* = (1, 3, -), c* = (2, 4, 5) laid with a* on x, b* in the xy plane
+        ("reach", _REAL),  # spots whose squared radius is larger cannot be seen, see physics.spot_radius_squared
+        # structure factors, padded by one cell of default_F on every side
+        ("nh", _WHOLE),  # cells of the padded table along h
+        ("nk", _WHOLE),
+        ("nl", _WHOLE),
+        ("h_min", _WHOLE),
+        ("k_min", _WHOLE),
+        ("l_min", _WHOLE),
+        ("interpolate", _FLAG),
+        ("latching", _FLAG),  # the first sample out of range switches interpolation off for the rest, as in C
+        ("latch", _WHOLE),  # ordinal of that sample; NEVER until it has been looked for
+        # sampling
+        ("dmin", _REAL),
+        ("oversample_thick", _FLAG),
+        ("oversample_polar", _FLAG),
+        ("oversample_omega", _FLAG),
+        ("compound", _FLAG),  # factors multiply the running sum
+        ("weigh_layers", _FLAG),  # each layer's terms are multiplied by its own capture
+        ("plain", _FLAG),  # every term is added as it is
+        # scaling and background
+        ("photons", _REAL),  # r_e^2 fluence / steps
+        ("water_start", _REAL),  # in the sum from the beginning
+        ("water_end", _REAL),  # added per steradian at the end
+        ("skip_empty", _FLAG),  # samples of zero lattice factor are left out
+    ],
+    align=True,
+)
+
 
 class Scene(NamedTuple):
-    """One panel, ready to be rendered; SI units.
+    """One panel, ready to be rendered.
 
-    A sample's ordinal is pixel * samples_per_pixel + its number within the pixel, in C's order.
-    """
-
-    # region and sub-pixels
-    n_slow: int
-    n_fast: int
-    slow_first: int
-    slow_last: int
-    fast_first: int
-    fast_last: int
-    mask: NDArray[np.uint8]  # (n_slow, n_fast), or (0, 0) when every pixel is rendered
-    oversample: int
-    pixel_size: float
-    # detector
-    origin: Array
-    fast: Array
-    slow: Array
-    normal: Array
-    beam: Array
-    distance: float
-    close_distance: float
-    beam_fast: float  # beam centre from the origin along fast and slow
-    beam_slow: float
-    bend_fast: float  # sign of the turn about slow that moves along fast
-    bend_slow: float
-    surface: int
-    point_pixel: bool
-    # sensor
-    layers: int
-    layer_step: float
-    mu: float
-    sensor: bool
-    # sources: incident direction (3), 1/wavelength, weight
-    sources: Array
-    polar_axis: Array
-    kahn: float
-    polarized: bool  # False: the polarisation factor is 1
-    # crystal: a, b, c of each phi step and mosaic domain, (orientations, 9) [m]
-    orientations: Array
-    domains: int
-    Na: float
-    Nb: float
-    Nc: float
-    shape: int
-    fudge: float
-    triangle: Array  # (6,) a* = (0, -, -), b* = (1, 3, -), c* = (2, 4, 5) laid with a* on x, b* in the xy plane
-    reach: float  # spots whose squared radius is larger cannot be seen, see physics.spot_radius_squared
-    # structure factors, padded by one cell of default_F on every side
-    table: Array  # (nh + 2, nk + 2, nl + 2)
-    h_min: int
-    k_min: int
-    l_min: int
-    interpolate: bool
-    latching: bool  # the first sample out of range switches interpolation off for the rest, as in C
-    latch: int  # ordinal of that sample; NEVER until it has been looked for
-    # sampling
-    dmin: float
-    oversample_thick: bool
-    oversample_polar: bool
-    oversample_omega: bool
-    compound: bool  # factors multiply the running sum
-    weigh_layers: bool  # each layer's terms are multiplied by its own capture
-    plain: bool  # every term is added as it is
-    # scaling and background
-    photons: float  # r_e^2 fluence / steps
-    water_start: float  # in the sum from the beginning
-    water_end: float  # added per steradian at the end
-    skip_empty: bool  # samples of zero lattice factor are left out
-
-    @property
-    def samples_per_pixel(self) -> int:
-        """Samples that one pixel sums over."""
-        return self.layers * self.oversample**2 * len(self.sources) * len(self.orientations)
-
-    @property
-    def region_shape(self) -> tuple[int, int]:
-        """Rows and columns that are rendered."""
-        return self.slow_last - self.slow_first + 1, self.fast_last - self.fast_first + 1
-
-
-_LARGE = ("mask", "sources", "orientations", "table")
-
-
-class PackedScene(NamedTuple):
-    """A Scene in arrays; `numbers[0]` has the names and types of the Scene's other fields, and the table's shape.
+    The panels of a detector share all arrays but the record. In Python the record's fields are attributes of the
+    scene: ``scene.oversample``. A sample's ordinal is pixel * samples_per_pixel + its number within the pixel, in C's
+    order.
 
     A compiled function should take out what it needs once: Numba counts references, and two threads that count
     the same ones get in each other's way.
     """
 
-    numbers: NDArray[np.void]  # (1,)
-    mask: NDArray[np.uint8]
-    sources: NDArray[np.float64]
-    orientations: NDArray[np.float64]
-    flat: NDArray[np.float64]  # the table in one dimension
+    numbers: NDArray[np.void]  # (1,) of RECORD
+    mask: NDArray[np.uint8]  # (n_slow, n_fast), or (0, 0) when every pixel is rendered
+    sources: Array  # (sources, 5) incident direction (3), 1/wavelength, weight
+    orientations: Array  # (orientations, 9) a, b, c of each phi step and, innermost, mosaic domain [m]
+    weights: Array  # (orientations,)
+    flat: Array  # (nh nk nl,) the padded table of structure factors, l innermost
 
+    @classmethod
+    def of(
+        cls, mask: NDArray[np.uint8], sources: Array, orientations: Array, weights: Array, flat: Array, **numbers: Any
+    ) -> Scene:
+        """Make a scene of its arrays and of all fields of the record.
 
-def _field(name: str, value: object) -> tuple[object, ...]:
-    """Type of one field of the record."""
-    if isinstance(value, np.ndarray):
-        return name, np.float64, value.shape
-    return name, {bool: np.bool_, int: np.int64, float: np.float64}[type(value)]
+        Raises
+        ------
+        TypeError
+            For a field that is missing or unknown.
+        """
+        wrong = set(RECORD.names or ()) ^ set(numbers)
+        if wrong:
+            raise TypeError(f"fields of a scene that are missing or unknown: {', '.join(sorted(wrong))}")
+        return cls(np.zeros(1, RECORD), mask, sources, orientations, weights, flat).replace(**numbers)
 
+    def replace(self, **changes: Any) -> Scene:
+        """Return a scene with some fields of the record, or arrays, changed."""
+        arrays = {name: changes.pop(name) for name in self._fields if name in changes}
+        numbers = arrays.setdefault("numbers", self.numbers).copy()
+        for name, value in changes.items():
+            numbers[name][0] = value
+        return self._replace(**(arrays | {"numbers": numbers}))
 
-def pack(scene: Scene) -> PackedScene:
-    """Put the numbers and small vectors of a scene into a record."""
-    fields = {name: value for name, value in scene._asdict().items() if name not in _LARGE}
-    fields.update(zip(("nh", "nk", "nl"), scene.table.shape, strict=True))
-    record = np.dtype([_field(name, value) for name, value in fields.items()], align=True)
-    numbers = np.zeros(1, dtype=record)
-    for name, value in fields.items():
-        numbers[name][0] = value
-    return PackedScene(numbers, scene.mask, scene.sources, scene.orientations, scene.table.reshape(-1))
+    def __getattr__(self, name: str) -> Any:
+        """Return a field of the record."""
+        if name not in RECORD.fields:  # type: ignore[operator]
+            raise AttributeError(f"a scene has no {name!r}")
+        value = self.numbers[name][0]
+        return value if isinstance(value, np.ndarray) else value.item()
+
+    @property
+    def table(self) -> Array:
+        """The padded table of structure factors, (nh, nk, nl); no copy."""
+        return self.flat.reshape(self.nh, self.nk, self.nl)
+
+    @property
+    def samples_per_pixel(self) -> int:
+        """Samples that one pixel sums over."""
+        oversample: int = self.oversample
+        layers: int = self.layers
+        return layers * oversample**2 * len(self.sources) * len(self.orientations)
+
+    @property
+    def region_shape(self) -> tuple[int, int]:
+        """Rows and columns that are rendered."""
+        return self.slow_last - self.slow_first + 1, self.fast_last - self.fast_first + 1

@@ -1,7 +1,6 @@
 """Single samples for the trace: compiled functions that return what the kernels keep to themselves.
 
 The physics is that of `physics`; here stand only the order in which it is called and the names of the results.
-A scene is packed as for the kernels.
 """
 
 import math
@@ -129,7 +128,7 @@ def factor_along(h0, dh, cells):
 @inner
 def lattice_factor(q, h0, k0, l0, dh, dk, dl):
     """Lattice factors of the three axes and the whole, with their signs, from the numbers of a scene."""
-    Na, Nb, Nc = q.Na, q.Nb, q.Nc
+    Na, Nb, Nc = p.cells_along_axes(q)
     if q.shape == SQUARE:
         Fa, Fb, Fc = factor_along(h0, dh, Na), factor_along(k0, dk, Nb), factor_along(l0, dl, Nc)
         return Fa, Fb, Fc, math.copysign(p.lattice_factor_square(dh, dk, dl, Na, Nb, Nc), Fa * Fb * Fc)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..experiment.model import ExperimentRecord
-from ..experiment.scene import build_scene
+from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
 from ..util.messages import Notify
@@ -127,7 +127,7 @@ class Renderer:
         _check_kind(experiment)
         start = time.perf_counter()
         count = len(experiment.detector.panels)
-        scenes = [build_scene(experiment, number) for number in range(count)]
+        scenes = build_scenes(experiment)
         rendered = [
             kernels.render(
                 scene,

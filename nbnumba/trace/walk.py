@@ -209,9 +209,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
 def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
     """Yield every ray of a pixel, in the order of the sum."""
     from ..kernels import trace_sample
-    from ..kernels.scene import pack
 
-    packed = pack(scene)
     count = len(scene.orientations)
     samples = trace_sample.new_samples(count)
     ordinal = (slow * scene.n_fast + fast) * scene.samples_per_pixel
@@ -221,19 +219,19 @@ def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
         capture = 0.0 if scene.sensor else 1.0
         for sub in range(scene.oversample**2):
             sub_slow, sub_fast = divmod(sub, scene.oversample)
-            place = trace_sample.place(packed, slow, fast, layer, sub_slow, sub_fast)
+            place = trace_sample.place(scene, slow, fast, layer, sub_slow, sub_fast)
             # One value serves the whole pixel, or layer, unless its switch is on.
             if layer == sub == 0 or scene.oversample_omega:
                 solid_angle = place.solid_angle
             if capture == 0.0 or scene.oversample_thick:
                 capture = place.capture
             for source in range(len(scene.sources)):
-                ray = trace_sample.ray(packed, source, place.dx, place.dy, place.dz)
+                ray = trace_sample.ray(scene, source, place.dx, place.dy, place.dz)
                 if ray.passes and scene.polarized and (polarization == 0.0 or scene.oversample_polar):
                     polarization = ray.polarization
-                trace_sample.fill(packed, samples, ray.qx, ray.qy, ray.qz, ray.passes, ordinal)
+                trace_sample.fill(scene, samples, ray.qx, ray.qy, ray.qz, ray.passes, ordinal)
                 gain, factor = _gain_and_factor(scene, source, ray.passes, capture, polarization, solid_angle)
-                total = trace_sample.add_terms(packed, total, samples.term, samples.counted, gain, factor)
+                total = trace_sample.add_terms(scene, total, samples.term, samples.counted, gain, factor)
                 ordinal += count
                 yield Step(
                     layer, sub_slow, sub_fast, source, place, ray, samples, total, capture, polarization, solid_angle

@@ -46,10 +46,10 @@ def some_pixels(scene: Scene) -> Scene:
     if rows * columns * scene.samples_per_pixel <= MOST_STEPS:
         return scene
     if gpu_images.may_latch(scene):
-        scene = scene._replace(latch=kernels.render(scene, "cpu").latch, latching=False)
+        scene = scene.replace(latch=kernels.render(scene, "cpu").latch, latching=False)
     fast = middle(scene.fast_first, scene.fast_last, MOST_STEPS // scene.samples_per_pixel)
     slow = middle(scene.slow_first, scene.slow_last, MOST_STEPS // (scene.samples_per_pixel * (fast[1] - fast[0] + 1)))
-    return scene._replace(fast_first=fast[0], fast_last=fast[1], slow_first=slow[0], slow_last=slow[1])
+    return scene.replace(fast_first=fast[0], fast_last=fast[1], slow_first=slow[0], slow_last=slow[1])
 
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["double", "mixed"])
@@ -124,7 +124,7 @@ def test_float32_would_overflow() -> None:
     scene = build_scene(resolve(parse(words.split()).settings, lambda notice: None))
     single = cuda_plan.choose_variant(scene, mixed=True)
     assert single == pixel.Variant(pixel.SQUARE, pixel.NEAREST, compound=False, single=True)
-    large = scene._replace(Na=1e9)
+    large = scene.replace(N=np.diag([1e9, 1e3, 1e3]))
     assert cuda_plan.choose_variant(large, mixed=True) == pixel.Variant(pixel.SQUARE, pixel.NEAREST)
 
 

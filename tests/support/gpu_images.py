@@ -23,7 +23,7 @@ def _compiled_sum(variant: pixel.Variant):
     run = pixel.make_sum(variant)
 
     @numba.njit(**_OPTIONS)
-    def rows(numbers, mask, sources, orientations, flat, first, last, portion, image):
+    def rows(numbers, mask, sources, orientations, weights, flat, first, last, portion, image):
         q = numbers[0]
         samples = q.layers * q.oversample * q.oversample * sources.shape[0] * (orientations.shape[0] // 9)
         state = np.full((pixel.STATE, 1), np.nan)
@@ -34,7 +34,7 @@ def _compiled_sum(variant: pixel.Variant):
                 value = 0.0
                 for start in range(0, samples, portion):
                     stop = min(start + portion, samples)
-                    value, _ = run(q, sources, orientations, flat, slow, fast, start, stop, state, 0)
+                    value, _ = run(q, sources, orientations, weights, flat, slow, fast, start, stop, state, 0)
                 image[slow, fast] = value
 
     return rows
@@ -69,22 +69,21 @@ def find_latch(scene: Scene) -> int:
     """Return the ordinal of the sample that switches interpolation off."""
     if not may_latch(scene):
         return scene.latch
-    packed = cuda_plan.pack_for(scene, 0)
-    return _compiled_search(scene.shape)(packed.numbers, packed.mask, packed.sources, packed.orientations.reshape(-1))
+    return _compiled_search(scene.shape)(scene.numbers, scene.mask, scene.sources, scene.orientations.reshape(-1))
 
 
 def render(scene: Scene, mixed: bool, portion: int | None = None) -> NDArray[np.float32]:
     """Render a scene as a GPU does; `portion` samples of a pixel at a time."""
-    scene = scene._replace(latch=find_latch(scene))
+    scene = scene.replace(latch=find_latch(scene))
     variant = cuda_plan.choose_variant(scene, mixed)
-    flat, power = cuda_plan.table_of(scene.table, variant)
-    packed = cuda_plan.pack_for(scene, power)
+    flat, power = cuda_plan.table_of(scene.flat, variant)
+    scaled = cuda_plan.scaled_by(scene, power)
     image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
     rows = _compiled_sum(variant)
     portion = portion or scene.samples_per_pixel
 
     def draw(part: NDArray[np.int64]) -> None:
-        arrays = (packed.numbers, packed.mask, packed.sources, packed.orientations.reshape(-1), flat)
+        arrays = (scaled.numbers, scaled.mask, scaled.sources, scaled.orientations.reshape(-1), scaled.weights, flat)
         if part.size:
             rows(*arrays, int(part[0]), int(part[-1]) + 1, portion, image)
 

@@ -95,9 +95,9 @@ def _table_is_kept(renderer: DeviceRenderer, scene: Scene) -> bool:
     """Tell whether a second image of the same reflections uses those on the device, and another table does not."""
     renderer.render(scene)
     first = _devices(renderer)
-    renderer.render(scene._replace(orientations=scene.orientations.copy(), Na=3.0))
+    renderer.render(scene.replace(orientations=scene.orientations.copy(), N=np.diag([3.0, 7.0, 7.0])))
     second = _devices(renderer)
-    renderer.render(scene._replace(table=scene.table * 2.0))
+    renderer.render(scene.replace(flat=scene.flat * 2.0))
     third = _devices(renderer)
     kept = all(a is b for a, b in zip(first, second, strict=True))
     return kept and any(a is not b for a, b in zip(second, third, strict=True))

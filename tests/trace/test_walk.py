@@ -130,7 +130,7 @@ def one_rounding_apart(value: float, stored: np.float32) -> bool:
 def check_pixels(experiment: ExperimentRecord, count: int) -> None:
     """Compare the brightest pixel and some others with what is stored."""
     image = simulate(experiment)
-    scene = build_scene(experiment)._replace(latch=image.latch)
+    scene = build_scene(experiment).replace(latch=image.latch)
     fast_first, fast_last, slow_first, slow_last = experiment.sampling.roi
     allowed = np.zeros(image.array.shape, bool)
     allowed[slow_first : slow_last + 1, fast_first : fast_last + 1] = True

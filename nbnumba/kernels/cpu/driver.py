@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..scene import FLAT, NEVER, PackedScene, Scene, pack
+from ..scene import FLAT, NEVER, Scene
 from . import kernel as cpu
 from .strip import LANES, SCRATCH, WIDTH
 
@@ -33,7 +33,7 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
     from .. import Rendered
 
     latch = _find_latch(scene, threads, on_compiling)
-    work = _Work(scene._replace(latch=latch), cpu.renderer(scene), on_compiling)
+    work = _Work(scene.replace(latch=latch), cpu.renderer(scene), on_compiling)
     work.run(threads, progress)
     solid_angle, evaluated = np.sum(work.tallies, axis=0)
     return Rendered(work.image, float(solid_angle), latch, "cpu", threads, round(float(evaluated)))
@@ -70,7 +70,7 @@ class _Work:
         self.strips = rows * self.per_row
         self.first_chunk = max(1, FIRST_CHUNK_STEPS // (steps * self.width))
         self.few_steps = steps * self.width * self.strips <= FIRST_CHUNK_STEPS  # not worth a thread
-        self.scene: PackedScene = pack(scene)
+        self.scene = scene
         searching = function is cpu.search
         self.function = function
         self.image = np.zeros((0, 0) if searching else (scene.n_slow, scene.n_fast), dtype=np.float32)
@@ -174,7 +174,7 @@ def _may_trip(scene: Scene) -> bool:
     longest *= 1.0 + 1e-9
     cell = np.linalg.norm(scene.orientations.reshape(-1, 3, 3), axis=2).max(axis=0)
     for reach, h_min, size in zip(
-        cell * longest, (scene.h_min, scene.k_min, scene.l_min), scene.table.shape, strict=True
+        cell * longest, (scene.h_min, scene.k_min, scene.l_min), (scene.nh, scene.nk, scene.nl), strict=True
     ):
         h_max = h_min + size - 3
         if reach > h_max - 2 or -reach < h_min + 2:
@@ -189,4 +189,4 @@ def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:
     sample, source = divmod(sample, len(scene.sources))
     layer, sub = divmod(sample, scene.oversample**2)
     slow, fast = divmod(pixel, scene.n_fast)
-    return cpu.sample_hkl(pack(scene), slow, fast, layer, sub, source, orientation)
+    return cpu.sample_hkl(scene, slow, fast, layer, sub, source, orientation)

@@ -10,6 +10,7 @@ function of its own, so that a first run waits for no other.
 import numpy as np
 
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
+from ..physics import sample as p
 from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as leaves
 from .strip import (
@@ -52,10 +53,11 @@ from .strip import (
 
 
 @inner
-def sum_bulk(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of square or round crystals, whose amplitudes are nowhere negligible."""
     plain = q.plain
-    Na, Nb, Nc, fudge = q.Na, q.Nb, q.Nc, q.fudge
+    Na, Nb, Nc = p.cells_along_axes(q)
+    fudge = q.fudge
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
         leaves.offset_strip(q, orientations, s, index, n, o)
@@ -68,17 +70,19 @@ def sum_bulk(q, orientations, flat, s, index, n, first_pixel, first_sample, samp
             fill(s, AMPLITUDE, n, 1.0)
         else:
             leaves.square_strip(s, n, Na, Nb, Nc)
-        leaves.sum_terms(s, n, plain)
+        leaves.sum_terms(s, n, plain, weights[o])
 
 
 @inner
-def sum_spots(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+def sum_spots(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of Gaussian and top-hat spots, for the pixels that they reach."""
     cubic = q.interpolate
     for o in range(orientations.shape[0]):
         lanes = leaves.spots_in_reach(q, orientations, s, index, n, o)
         if lanes > 0:
-            leaves.sum_spots(q, orientations, flat, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic)
+            leaves.sum_spots(
+                q, orientations, weights, flat, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic
+            )
 
 
 @inner_inlined
@@ -91,9 +95,10 @@ def allowed_lanes(latch, first_pixel, sample, samples):
 
 
 @inner
-def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
     """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
-    single = q.shape == SQUARE and q.Na == 1.0 and q.Nb == 1.0 and q.Nc == 1.0
+    Na, Nb, Nc = p.cells_along_axes(q)
+    single = q.shape == SQUARE and Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
         s[EVALUATED] += n
         allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
@@ -109,13 +114,13 @@ def sum_any(q, orientations, flat, s, index, n, first_pixel, first_sample, sampl
         else:
             leaves.amplitude_strip(q, s, n)
         if q.compound:
-            leaves.compound_terms(s, n, q.skip_empty)
+            leaves.compound_terms(s, n, q.skip_empty, weights[o])
         else:
-            leaves.sum_terms(s, n, q.plain)
+            leaves.sum_terms(s, n, q.plain, weights[o])
 
 
 @inner
-def search_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+def search_orientations(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
     """Note the first sample of each pixel that trips the interpolation latch."""
     for o in range(orientations.shape[0]):
         if q.shape == SQUARE:
@@ -129,14 +134,16 @@ def search_orientations(q, orientations, flat, s, index, n, first_pixel, first_s
 
 
 @generic
-def sum_source(sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, first_sample, samples):
+def sum_source(
+    sum_orientations, q, weight, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples
+):
     """Add the terms of one source, weighed by what belongs to all of them."""
     if not q.plain:
         if not any_positive(s, GAIN, n):  # dmin leaves out the whole strip
             return
         weigh_strip(q, s, n, weight)
         fill(s, PART, n, 0.0)
-    sum_orientations(q, orientations, flat, s, index, n, first_pixel, first_sample, samples)
+    sum_orientations(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples)
     if not q.plain and not q.compound:
         for w in range(n):
             s[SUM + w] += s[GAIN + w] * s[PART + w]
@@ -170,7 +177,7 @@ def prepare(q, s, n):
 
 
 @generic
-def sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast):
+def sum_strip(sum_orientations, search, q, sources, orientations, weights, flat, s, index, n, slow, fast):
     """Run the sum of one strip, or search it for the latch."""
     n_orientations, n_sources = orientations.shape[0], sources.shape[0]
     oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
@@ -201,13 +208,24 @@ def sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index
             for source in range(n_sources):
                 scatter_strip(q, sources, s, n, source)
                 if search:
-                    sum_orientations(q, orientations, flat, s, index, n, first_pixel, sample, samples)
+                    sum_orientations(q, orientations, weights, flat, s, index, n, first_pixel, sample, samples)
                 else:
                     if q.polarized:
                         unpolarized = polarize(q, sources, s, n, source, first and source == 0, unpolarized)
                     weight = sources[source, 4]
                     sum_source(
-                        sum_orientations, q, weight, orientations, flat, s, index, n, first_pixel, sample, samples
+                        sum_orientations,
+                        q,
+                        weight,
+                        orientations,
+                        weights,
+                        flat,
+                        s,
+                        index,
+                        n,
+                        first_pixel,
+                        sample,
+                        samples,
                     )
                 sample += n_orientations
         if water and not thick:
@@ -263,7 +281,8 @@ def work_on_strips(
     """
     q = scene.numbers[0]
     mask, sources, orientations = borrowed(scene.mask), borrowed(scene.sources), borrowed(scene.orientations)
-    flat, s, index = borrowed(scene.flat), borrowed(scratch), borrowed(numbers)
+    weights, flat = borrowed(scene.weights), borrowed(scene.flat)
+    s, index = borrowed(scratch), borrowed(numbers)
     n_sources = sources.shape[0]
     per_pixel = q.layers * q.oversample * q.oversample * n_sources * orientations.shape[0]
     for strip in range(first, last):
@@ -276,7 +295,7 @@ def work_on_strips(
         s[EVALUATED] = 0.0
         if search:
             fill(s, FIRST, n, np.inf)
-        sum_strip(sum_orientations, search, q, sources, orientations, flat, s, index, n, slow, fast)
+        sum_strip(sum_orientations, search, q, sources, orientations, weights, flat, s, index, n, slow, fast)
         if search:
             found = first_trip(q, per_pixel, s, pixels, slow, fast)
             if found != NEVER:

@@ -113,7 +113,7 @@ def round_strip(s, n, Na, Nb, Nc, fudge):
 def amplitude_strip(q, s, n):
     """Lattice factors of any shape from the offsets."""
     shape, fudge = q.shape, q.fudge
-    Na, Nb, Nc = q.Na, q.Nb, q.Nc
+    Na, Nb, Nc = p.cells_along_axes(q)
     if shape == SQUARE:
         square_strip(s, n, Na, Nb, Nc)
         return
@@ -134,8 +134,8 @@ def amplitude_strip(q, s, n):
 
 
 @inner_inlined
-def sum_terms(s, n, plain):
-    """Add the squares of F_cell F_latt to the pixel's sum, or to the source's part of it."""
+def sum_terms(s, n, plain, weight):
+    """Add the squares of F_cell F_latt to the pixel's sum, or weighted to the source's part of it."""
     if plain:
         for w in range(n):
             amplitude = s[FCELL + w] * s[AMPLITUDE + w]
@@ -143,16 +143,16 @@ def sum_terms(s, n, plain):
     else:
         for w in range(n):
             amplitude = s[FCELL + w] * s[AMPLITUDE + w]
-            s[PART + w] += amplitude * amplitude
+            s[PART + w] += p.weighted_square(amplitude, weight)
 
 
 @inner
-def compound_terms(s, n, skip_empty):
+def compound_terms(s, n, skip_empty, weight):
     """Add a term to the running sum and multiply the whole by the factors, as C does."""
     for w in range(n):
         amplitude = s[FCELL + w] * s[AMPLITUDE + w]
         left_out = s[GAIN + w] == 0.0 or (s[AMPLITUDE + w] == 0.0 and skip_empty)
-        together = (s[SUM + w] + amplitude * amplitude) * s[FACTOR + w]
+        together = (s[SUM + w] + p.weighted_square(amplitude, weight)) * s[FACTOR + w]
         s[SUM + w] = s[SUM + w] if left_out else together
 
 
@@ -163,7 +163,7 @@ def spots_in_reach(q, a, s, index, n, o):
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     t = q.triangle
     xa, xb, xc, yb, yc, zc = t[0], t[1], t[2], t[3], t[4], t[5]
-    cells, reach = q.Na * q.Nb * q.Nc, q.reach
+    cells, reach = p.cells_in_crystal(q), q.reach
     found = 0
     for w in range(n):
         x = s[QX + w]
@@ -196,10 +196,10 @@ def spots_in_reach(q, a, s, index, n, o):
 
 
 @inner
-def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubic):
+def sum_spots(q, a, weights, flat, s, index, lanes, o, first_pixel, sample, samples, cubic):
     """Add the terms of the collected pixels."""
     s[EVALUATED] += lanes
-    cells, fudge, gauss, plain = q.Na * q.Nb * q.Nc, q.fudge, q.shape == GAUSS, q.plain
+    cells, fudge, gauss, plain, weight = p.cells_in_crystal(q), q.fudge, q.shape == GAUSS, q.plain, weights[o]
     for i in range(lanes):
         w = index[i]
         x = s[QX + w]
@@ -218,7 +218,7 @@ def sum_spots(q, a, flat, s, index, lanes, o, first_pixel, sample, samples, cubi
         if plain:
             s[SUM + w] += f * f
         else:
-            s[PART + w] += f * f
+            s[PART + w] += p.weighted_square(f, weight)
 
 
 @inner

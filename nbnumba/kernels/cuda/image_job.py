@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import DeviceError
 from ..cpu.driver import _may_trip as may_trip
 from ..pixel import STATE
-from ..scene import NEVER, PackedScene, Scene
+from ..scene import NEVER, Scene
 from . import plan as cuda_plan
 from .plan import Launch
 
@@ -39,6 +39,11 @@ class Resident(NamedTuple):
     device: Any
     ready: Any  # event after its upload
     power: int  # of two, by which it was divided
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Tell whether two arrays are one, or views of one."""
+    return a.__array_interface__ == b.__array_interface__
 
 
 class Slot:
@@ -68,7 +73,7 @@ class Slot:
 
     def keep(self, name: str, array: NDArray[Any]) -> Any:
         """Have an array on the device, and copy it unless it is the one that was copied last."""
-        if self._kept.get(name) is not array:
+        if name not in self._kept or not _same(self._kept[name], array):
             self._kept.pop(name, None)
             self.upload(name, array)
             self._kept[name] = array
@@ -88,22 +93,22 @@ class Picture:
     def __init__(
         self, renderer: DeviceRenderer, slot: Slot, scene: Scene, on_compiling: Callable[[], None] | None
     ) -> None:
-        if scene.table.size >= _MOST_REFLECTIONS:
+        if scene.flat.size >= _MOST_REFLECTIONS:
             raise DeviceError(
-                f"-backend cuda: a table of {scene.table.size} reflections; fewer than {_MOST_REFLECTIONS} are allowed"
+                f"-backend cuda: a table of {scene.flat.size} reflections; fewer than {_MOST_REFLECTIONS} are allowed"
             )
         self.slot = slot
         self._renderer = renderer
         self._on_compiling = on_compiling
         self._rows, self._columns = scene.region_shape
         self._samples = scene.samples_per_pixel
-        self._scene = scene._replace(latch=self._find_latch(scene))
+        self._scene = scene.replace(latch=self._find_latch(scene))
         self._variant = cuda_plan.choose_variant(scene, renderer.precision == "mixed")
         self._kernel = renderer.twin.sum_kernel(self._variant)
         self._image = slot.device("image", scene.region_shape, np.float32)
         self._omega = slot.device("omega", (self._rows * self._columns,), np.float64)
         table = self._table()
-        self._arguments = (*self._upload(cuda_plan.pack_for(self._scene, table.power)), table.device)
+        self._arguments = (*self._upload(cuda_plan.scaled_by(self._scene, table.power)), table.device)
         self._launches = self._plan(self._variant)
         self._events: collections.deque[tuple[Any, int]] = collections.deque()
         self._started = self._mark()
@@ -192,23 +197,24 @@ class Picture:
             timer.cancel()
             self._on_compiling = None
 
-    def _upload(self, packed: PackedScene) -> tuple[Any, ...]:
+    def _upload(self, scene: Scene) -> tuple[Any, ...]:
         """Have everything but the reflections on the device, in the order of a kernel's arguments."""
-        masked = packed.mask.size > 0
+        masked = scene.mask.size > 0
         return (
-            self.slot.upload("numbers", packed.numbers),
+            self.slot.upload("numbers", scene.numbers),
             int(masked),
-            self.slot.keep("mask", packed.mask if masked else _NO_MASK),
-            self.slot.keep("sources", packed.sources),
-            self.slot.keep("orientations", packed.orientations).reshape(packed.orientations.size),
+            self.slot.keep("mask", scene.mask if masked else _NO_MASK),
+            self.slot.keep("sources", scene.sources),
+            self.slot.keep("orientations", scene.orientations).reshape(scene.orientations.size),
+            self.slot.keep("weights", scene.weights),
         )
 
     def _table(self) -> Resident:
         """Have the reflections on the device, as the variant reads them, and this stream wait until they are there."""
-        table, variant = self._scene.table, self._variant
+        table, variant = self._scene.flat, self._variant
         name = f"look-up {variant.look_up}" if variant.single else "as they are"
         kept = self._renderer.resident
-        if name not in kept or kept[name].host is not table:
+        if name not in kept or not _same(kept[name].host, table):
             formed, power = cuda_plan.table_of(table, variant)
             kept.pop(name, None)  # first, as both may not fit
             device = self._renderer.twin.cuda.to_device(formed, stream=self.slot.stream)
@@ -221,7 +227,7 @@ class Picture:
         if not scene.interpolate or not scene.latching or not may_trip(scene):
             return NEVER
         kernel = self._renderer.twin.search_kernel(scene.shape)
-        arguments = self._upload(cuda_plan.pack_for(scene, 0))
+        arguments = self._upload(scene)
         for launch in self._plan(("search", scene.shape)):
             count = launch.rows * self._columns
             found = self.slot.device("found", (count,), np.int64)

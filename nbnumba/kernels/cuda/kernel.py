@@ -50,7 +50,7 @@ def sum_kernel(variant):
     run = pixel.make_sum(variant)
 
     def sum_pixels(
-        numbers, masked, mask, sources, orientations, flat, first_row, rows, first, last, state, image, omega
+        numbers, masked, mask, sources, orientations, weights, flat, first_row, rows, first, last, state, image, omega
     ):
         """Add the samples first to last - 1 of the pixels in `rows` rows, counted from the region's first.
 
@@ -66,7 +66,7 @@ def sum_kernel(variant):
         slow, fast = q.slow_first + row, q.fast_first + column
         value = omega_sum = 0.0
         if not masked or mask[slow, fast] != 0:
-            value, omega_sum = run(q, sources, orientations, flat, slow, fast, first, last, state, i)
+            value, omega_sum = run(q, sources, orientations, weights, flat, slow, fast, first, last, state, i)
         image[row, column] = np.float32(value)
         omega[row * columns + column] = omega_sum
 
@@ -79,7 +79,7 @@ def search_kernel(shape):
     """Return the kernel that looks for the sample that trips the interpolation latch."""
     run = pixel.make_search(shape)
 
-    def search_pixels(numbers, masked, mask, sources, orientations, first_row, rows, first, last, found):
+    def search_pixels(numbers, masked, mask, sources, orientations, weights, first_row, rows, first, last, found):
         """Keep the number of the first of the samples first to last - 1 that trips, of each pixel in `rows` rows."""
         i = cuda.grid(1)
         q = numbers[0]

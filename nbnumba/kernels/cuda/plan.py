@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pixel import CUBIC, NEAREST, Variant
-from ..scene import PackedScene, Scene, pack
+from ..scene import Scene
 
 _MOST_CELLS = 1e15  # of a crystal in mixed precision: the square of its amplitude, and sums of it, must stay finite
 _ROUNDING_UP = 1.5  # a launch may be that much longer than wanted rather than be cut in two
@@ -31,27 +31,27 @@ def choose_variant(scene: Scene, mixed: bool) -> Variant:
     Some pictures are computed in double precision always: those whose factors compound, where a sample that vanishes is
     not the same as one that is nearly nothing, and those of a crystal so large that float32 would overflow.
     """
-    single = mixed and not scene.compound and scene.Na * scene.Nb * scene.Nc < _MOST_CELLS
-    return Variant(scene.shape, CUBIC if scene.interpolate else NEAREST, scene.compound, single)
+    single = mixed and not scene.compound and float(np.prod(np.diag(scene.N))) < _MOST_CELLS
+    weighted = bool(np.any(scene.weights != 1.0))
+    return Variant(scene.shape, CUBIC if scene.interpolate else NEAREST, scene.compound, single, weighted)
 
 
-def table_of(table: NDArray[np.float64], variant: Variant) -> tuple[NDArray[np.floating], int]:
-    """Return the structure factors as a variant reads them, flat, and the power of two by which they were divided.
+def table_of(flat: NDArray[np.float64], variant: Variant) -> tuple[NDArray[np.floating], int]:
+    """Return the structure factors as a variant reads them, and the power of two by which they were divided.
 
     Mixed precision takes them below 1, and the nearest ones as float32. Interpolation cancels among neighbours and
     takes float64.
     """
-    flat = table.reshape(-1)
     if not variant.single:
         return flat, 0
     power = math.frexp(float(np.max(np.abs(flat))))[1]
     return np.ldexp(flat, -power).astype(np.float32 if variant.look_up == NEAREST else np.float64), power
 
 
-def pack_for(scene: Scene, power: int) -> PackedScene:
-    """Pack a scene for a table that was divided by a power of two: the sum of squares has its square as scale."""
+def scaled_by(scene: Scene, power: int) -> Scene:
+    """Return a scene for a table that was divided by a power of two: the sum of squares has its square as scale."""
     scale = math.ldexp(1.0, 2 * power)
-    return pack(scene._replace(photons=scene.photons * scale, water_start=scene.water_start / scale))
+    return scene.replace(photons=scene.photons * scale, water_start=scene.water_start / scale)
 
 
 def plan(rows: int, columns: int, samples: int, fill: int, steps: Callable[[], int]) -> Iterator[Launch]:

@@ -18,6 +18,24 @@ _SMALLEST_OFFSET = 1e-12
 
 
 @physics
+def cells_along_axes(scene):
+    """Unit cells along a, b and c, from the numbers of a scene."""
+    return scene.N[0, 0], scene.N[1, 1], scene.N[2, 2]
+
+
+@physics
+def cells_in_crystal(scene):
+    """Unit cells of the whole crystal, from the numbers of a scene."""
+    return scene.N[0, 0] * scene.N[1, 1] * scene.N[2, 2]
+
+
+@physics
+def weighted_square(amplitude, weight):
+    """Square of an amplitude times a weight; for a weight of 1 it rounds as the square alone."""
+    return amplitude * (amplitude * weight)
+
+
+@physics
 def off_peak(dh):
     """|dh|, but not less than 1e-12: there sin(pi N dh)/sin(pi dh) is N already, as at 0 (nanoBragg.c:3269)."""
     return magnitude_above(dh, _SMALLEST_OFFSET)

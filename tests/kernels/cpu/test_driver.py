@@ -26,7 +26,7 @@ def first_trip(scene: Scene) -> int:
 def moved_out(scene: Scene, distance: float) -> Scene:
     """Return the scene with its panel along the beam at another distance [m]."""
     shift = distance - scene.distance
-    return scene._replace(
+    return scene.replace(
         origin=scene.origin + shift * scene.beam, distance=distance, close_distance=scene.close_distance + shift
     )
 
@@ -70,7 +70,7 @@ def with_one_axis(scene: Scene, axis: int) -> Scene:
     cell = np.zeros((3, 3))
     length = np.linalg.norm(scene.orientations[0].reshape(3, 3)[axis])
     cell[axis] = length * vector / np.linalg.norm(vector)
-    return scene._replace(orientations=cell.reshape(1, 9))
+    return scene.replace(orientations=cell.reshape(1, 9), weights=np.ones(1))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
