@@ -57,9 +57,7 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
         orientations=_orientations(experiment),
         weights=_weights(experiment),
         mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8),
-        largest_F=max(float(table.max()), -float(table.min()))
-        if experiment.crystal.shape not in (Shape.SQUARE, Shape.ROUND)
-        else 0.0,
+        largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
     )
 
 
