@@ -14,7 +14,6 @@ _SAMPLE = 1 << 20  # pixels from which the background is estimated
 _NOISE_FACTOR = 5.0
 _MAD_TO_SIGMA = 1.4826
 _CANDIDATES_PER_PEAK = 20
-_BLOCK = 1 << 22  # distances worked out at a time
 
 
 @dataclass(frozen=True)
@@ -111,22 +110,17 @@ def find_peaks(image: Array, most: int) -> Array:
 
 def _local_maxima(image: Array, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return slow and fast of the maxima whose window lies inside the image; a plateau counts once."""
-    margin = _HALF_WINDOW
-    n_slow, n_fast = image.shape
-    inner = image[margin : n_slow - margin, margin : n_fast - margin]
-    is_peak = inner > threshold
-    for d_slow in (-1, 0, 1):
-        for d_fast in (-1, 0, 1):
-            other = image[
-                margin + d_slow : n_slow - margin + d_slow,
-                margin + d_fast : n_fast - margin + d_fast,
-            ]
-            if (d_slow, d_fast) < (0, 0):
-                is_peak &= inner > other
-            elif (d_slow, d_fast) > (0, 0):
-                is_peak &= inner >= other
-    slow, fast = np.nonzero(is_peak)
-    return slow + margin, fast + margin
+    from scipy.ndimage import maximum_filter
+
+    inner = (slice(_HALF_WINDOW, -_HALF_WINDOW),) * 2
+    highest = maximum_filter(image, size=3, mode="nearest")
+    slow, fast = np.nonzero((image[inner] > threshold) & (image[inner] == highest[inner]))
+    slow, fast = slow + _HALF_WINDOW, fast + _HALF_WINDOW
+    # Of neighbors of one height the first in the order of the pixels is the peak.
+    first = np.ones(slow.size, bool)
+    for d_slow, d_fast in ((-1, -1), (-1, 0), (-1, 1), (0, -1)):
+        first &= image[slow + d_slow, fast + d_fast] < image[slow, fast]
+    return slow[first], fast[first]
 
 
 def _apart(
@@ -167,24 +161,13 @@ def _centroids(image: Array, slow: NDArray[np.int64], fast: NDArray[np.int64]) -
 
 def _mutually_nearest(a: Array, b: Array, radius: float) -> NDArray[np.int64]:
     """Return for each place of `a` its partner in `b`, -1 for none."""
+    from scipy.spatial import cKDTree
+
     partner = np.full(len(a), -1)
     if len(a) == 0 or len(b) == 0:
         return partner
-    to_b, distance = _nearest(a, b)
-    to_a, _ = _nearest(b, a)
+    distance, to_b = cKDTree(b).query(a)
+    _, to_a = cKDTree(a).query(b)
     mutual = (to_a[to_b] == np.arange(len(a))) & (distance <= radius)
     partner[mutual] = to_b[mutual]
     return partner
-
-
-def _nearest(places: Array, others: Array) -> tuple[NDArray[np.int64], Array]:
-    """Return for each place the nearest of the others, and its distance."""
-    rows = max(1, _BLOCK // len(others))
-    nearest, distance = [], []
-    for start in range(0, len(places), rows):
-        block = places[start : start + rows, None, :] - others[None, :, :]
-        squares = block[..., 0] ** 2 + block[..., 1] ** 2
-        best = squares.argmin(axis=1)
-        nearest.append(best)
-        distance.append(np.sqrt(squares[np.arange(len(best)), best]))
-    return np.concatenate(nearest), np.concatenate(distance)

@@ -97,7 +97,8 @@ def random_rotation(generator: np.random.Generator) -> Array:
     Notes
     -----
     Four normal deviates, made a unit vector, are uniform on the sphere of the unit quaternions (M. E. Muller,
-    Commun. ACM 2, 19 (1959)).
+    Commun. ACM 2, 19 (1959)). The scalar part comes first: `scipy.spatial.transform.Rotation.random` takes it last and
+    would give every seed another orientation.
     """
     import numpy as np
 
