@@ -167,10 +167,7 @@ class NexusWriter:
         self._shots[index] = _Shot.of(experiment, truth)
 
     def add(self, function: Callable[[h5py.File], None]) -> None:
-        """Call a function with the open file, for what a caller has to add to it.
-
-        The function is called in the thread that alone may touch the file: see `nbnumba.io.nexus.file.Writing`.
-        """
+        """Call a function with the open file, for what a caller has to add to it; signals wait meanwhile."""
         self._writing.run(function)
 
     def _stacked(self, pixels: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-_ENDING = ("SIGTERM", "SIGHUP")  # SIGHUP is unknown to Windows
+# Not all are known to Windows.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_MAY_RAISE = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+]
 _MOMENT = 0.05  # s; the place where exceptions are dropped has been left by then
 
 
@@ -34,22 +40,16 @@ class Ended(BaseException):
         return 128 + self.number
 
 
-class _Ear:
-    """What hears the signals of this process while `ending_signals_raise` lasts."""
+class _Listener:
+    """Hears the signals of this process while `ending_signals_raise` lasts."""
 
     def __init__(self) -> None:
         self.ended = False  # a second signal would cut the cleaning up short; Ctrl-C may
-        self.waiting = 0  # blocks of `signals_wait` that are open
-        self.late: int | None = None  # the signal that came meanwhile
         self.hook_before: Callable[[sys.UnraisableHookArgs], Any] = sys.unraisablehook
 
     def hear(self, number: int, frame: FrameType | None = None) -> None:
-        """Raise what a signal stands for, now or when it no longer has to wait."""
-        if self.waiting:
-            self.late = number
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt
-        elif not self.ended:
+        """Raise what a signal stands for."""
+        if not self.ended:
             self.ended = True
             raise Ended(number)
 
@@ -71,12 +71,12 @@ class _Ear:
         self.hook_before = sys.unraisablehook
         sys.unraisablehook = self.hear_again
 
-    def turn_away(self) -> None:
+    def stop(self) -> None:
         """Undo `listen`."""
         sys.unraisablehook = self.hook_before
 
 
-_ear = _Ear()
+_listener = _Listener()
 
 
 def hear_in_worker(number: int, when_idle: Callable[[], None]) -> None:
@@ -92,51 +92,78 @@ def hear_in_worker(number: int, when_idle: Callable[[], None]) -> None:
 
     def hear(number: int, frame: FrameType | None) -> None:
         when_idle()
-        _ear.hear(number)
+        _listener.hear(number)
 
-    _ear.listen()
+    _listener.listen()
     signal.signal(number, hear)
+
+
+class _Waiting:
+    """The handlers of signals, kept from running."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self.late: list[int] = []
+        self.over = False
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Remember a signal; where an interruption left this handler in its place, do what the other would."""
+        if self.over:
+            self.handlers[number](number, frame)
+        else:
+            self.late.append(number)
+
+    def begin(self) -> None:
+        """Take the place of every handler that may raise."""
+        for number in _MAY_RAISE:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                self.handlers[number] = handler
+                signal.signal(number, self.hear)
+
+    def end(self) -> None:
+        """Give the handlers their places back, and let them run for the signals that came."""
+        self.over = True
+        for number, handler in self.handlers.items():
+            if signal.getsignal(number) == self.hear:
+                signal.signal(number, handler)
+        for number in self.late:
+            self.handlers[number](number, None)
 
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Keep the signals of `ending_signals_raise` waiting until the block ends, in the main thread.
+    """Keep the handlers of signals from running until the block ends; only the main thread runs any.
 
-    For calls of libraries that an exception out of nowhere leaves with a lock taken.
+    For calls of HDF5, which an exception out of nowhere leaves with a lock taken, or makes crash some time later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _ear.waiting += 1
+    waiting = _Waiting()
     try:
+        waiting.begin()
         yield
     finally:
-        _ear.waiting -= 1
-        if not _ear.waiting and _ear.late is not None:
-            number, _ear.late = _ear.late, None
-            _ear.hear(number)
+        waiting.end()
 
 
 @contextlib.contextmanager
 def ending_signals_raise() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise `Ended` within the block; elsewhere than in the main thread nothing changes.
 
-    A signal that is ignored, as SIGHUP under nohup, stays ignored. Ctrl-C raises KeyboardInterrupt as ever, but can be
-    kept waiting.
+    A signal that is ignored, as SIGHUP under nohup, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual: dict[int, Any] = {getattr(signal, name): signal.SIG_DFL for name in _ENDING if hasattr(signal, name)}
-    usual[signal.SIGINT] = signal.default_int_handler
-    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
-
-    _ear.listen()
+    before = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    _listener.listen()
     for number in before:
-        signal.signal(number, _ear.hear)
+        signal.signal(number, _listener.hear)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _ear.turn_away()
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+        _listener.stop()

@@ -73,3 +73,26 @@ def test_signals_can_be_kept_waiting(number: int, status: int) -> None:
     script = WAITING.format(number=int(number))
     ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=60)
     assert ran.stdout == f"inner outer {status}\n", ran.stderr
+
+
+OF_OTHERS = """
+import os, signal
+from nbnumba.util.signals import signals_wait
+
+def of_a_program(number, frame):
+    raise TimeoutError(number)
+
+for number, handler in ((signal.SIGALRM, of_a_program), (signal.SIGINT, signal.default_int_handler)):
+    signal.signal(number, handler)
+    try:
+        with signals_wait():
+            os.kill(os.getpid(), number)
+            print("inside", end=" ")
+    except (TimeoutError, KeyboardInterrupt) as error:
+        print(type(error).__name__, signal.getsignal(number) is handler)
+"""
+
+
+def test_handlers_of_other_programs_wait_too() -> None:
+    ran = subprocess.run([sys.executable, "-c", OF_OTHERS], capture_output=True, text=True, timeout=60)
+    assert ran.stdout == "inside TimeoutError True\ninside KeyboardInterrupt True\n", ran.stderr

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import errno
 import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar
 
 from ...errors import InputError, NbnumbaError
-from ...util.signals import Ended, signals_wait
+from ...util.signals import signals_wait
 from ..atomic import PathLike, whole_file
 from ..opening import label, opened
 
@@ -24,71 +22,36 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_Call = tuple[int, Callable[[], object]]
-_Result = tuple[int, object, BaseException | None]
-
 _ERRNO = re.compile(r"errno = (\d+)")
 
 
 class Writing:
-    """A new HDF5 file that is being written, in a thread of its own; one thread at a time may use it.
+    """A new HDF5 file that is being written; one thread at a time may use it.
 
-    Failures and interruptions must not reach the library while it writes: it crashes some time later when they do.
-    So Ctrl-C, which only the main thread hears, finds it in another, and a full disk is kept from it.
-
-    Two plain queues and no pool of threads: an exception that a signal raises anywhere in here leaves no lock taken.
+    Neither failures nor interruptions may reach the library while it writes: it crashes some time later when they do.
+    So signals wait while it works, and a full disk is kept from it.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._sink = _Sink(file)
-        self._calls: SimpleQueue[_Call] = SimpleQueue()
-        self._results: SimpleQueue[_Result] = SimpleQueue()
-        self._count = 0
         self._file: h5py.File | None = None
-        _thread.start_new_thread(self._work, ())
-
-    def _work(self) -> None:
-        """Do what is asked for, in the thread of the file, until it is closed."""
-        while True:
-            number, call = self._calls.get()
-            value = failure = None
-            try:
-                value = call()
-            except BaseException as error:
-                failure = error
-            self._results.put((number, value, failure))
-            if call == self._close:
-                return
-
-    def _ask(self, call: Callable[[], object]) -> int:
-        self._count += 1
-        self._calls.put((self._count, call))
-        return self._count
-
-    def _answer(self, number: int) -> object:
-        """Wait for the result of a call; results that nobody waited for, being interrupted, are passed over."""
-        while True:
-            answered, value, failure = self._results.get()
-            if answered == number:
-                if failure is not None:
-                    raise failure
-                return value
 
     def run(self, function: Callable[Concatenate[h5py.File, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call a function with the file and wait for it.
+        """Call a function with the file, which should do nothing but write.
 
         Raises
         ------
         OSError
             Something could not be written, now or earlier.
         """
-        try:
-            result = self._answer(self._ask(lambda: function(self._opened(), *args, **kwargs)))
-        except Exception:
-            self._sink.check()  # what the library makes of a full disk has many names
-            raise
-        self._sink.check()
-        return cast(_T, result)
+        with signals_wait():
+            try:
+                result = function(self._opened(), *args, **kwargs)
+            except Exception:
+                self._sink.check()  # what the library makes of a full disk has many names
+                raise
+            self._sink.check()
+        return result
 
     def _opened(self) -> h5py.File:
         if self._file is None:
@@ -96,11 +59,6 @@ class Writing:
 
             self._file = h5py.File(self._sink, "w")
         return self._file
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._sink.close()
 
     def close(self) -> None:
         """Close the file.
@@ -110,13 +68,11 @@ class Writing:
         OSError
             Something could not be written.
         """
-        number = self._ask(self._close)
-        try:
-            self._answer(number)
-        except (KeyboardInterrupt, Ended):
-            self._answer(number)  # what is removed next must not be written any more
-            raise
-        self._sink.check()
+        with signals_wait():
+            if self._file is not None:
+                self._file.close()
+            self._sink.close()
+            self._sink.check()
 
 
 @contextlib.contextmanager
