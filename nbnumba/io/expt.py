@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from ..errors import InputError
 from ..geometry.panel import PanelGeometry
 from ..util.text import quote
 from .atomic import PathLike
+from .expt_schema import Beam, Crystal, Detector, Goniometer, Group, Panel, Root, Scan
 from .opening import label, read_text
+from .validated import Vector, converted, failure, shown
 
 Array = NDArray[np.float64]
 
@@ -27,12 +29,24 @@ _KIND = "ExperimentList"
 # What dxtbx takes where a file says nothing.
 _POLARIZATION_NORMAL = (0.0, 1.0, 0.0)
 _POLARIZATION_FRACTION = 0.999
-_NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_SCAN_POINTS = ("A_at_scan_points", "s0_at_scan_points", "setting_rotation_at_scan_points")
 
 _ROUNDING = 1e-6  # by which axes may miss a right angle, and rotations being one
 _DEEPEST = 100  # groups within groups
-_SMALLEST, _BIGGEST = 1e-50, 1e50  # sizes that mean something, as on the command line
+_SMALLEST = 1e-50  # sizes that mean something, as on the command line
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in a file a model stands, for messages."""
+
+    where: str
+    name: str
+
+    def fail(self, key: str, found: str) -> NoReturn:
+        raise failure(self.where, f"{self.name}.{key}", found)
+
+    def inside(self, key: str) -> _Place:
+        return _Place(self.where, f"{self.name}.{key}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,180 +114,133 @@ def parse(text: str, path: PathLike, option: str = "-expt") -> Expt:
     """
     where = label(option, path)
     try:
-        content = json.loads(text)
+        content = json.loads(text)  # dxtbx writes Infinity, which msgspec's own reader refuses
     except json.JSONDecodeError as error:
         raise InputError(f"{label(option, path, error.lineno)}: not JSON, so no .expt: {error.msg}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{where}: not an .expt: numbers too long or lists too deep") from None
     if not isinstance(content, dict) or content.get("__id__") != _KIND:
         raise InputError(f'{where}: not an .expt: it does not say "__id__": "{_KIND}"')
-    root = _Node(content, "", where)
-    experiments = root.list("experiment")
-    if not experiments:
+    root = converted(content, Root, where)
+    if not root.experiment:
         raise InputError(f"{where}: holds no experiment")
-    first = experiments[0]
-    models = {name: _model(root, first, name) for name in ("beam", "detector", "goniometer", "scan", "crystal")}
-    beam, detector = models["beam"], models["detector"]
+    beam, beam_place = _model(root, "beam", Beam, where)
+    detector, detector_place = _model(root, "detector", Detector, where)
+    goniometer, goniometer_place = _model(root, "goniometer", Goniometer, where)
+    scan, scan_place = _model(root, "scan", Scan, where)
+    crystal, crystal_place = _model(root, "crystal", Crystal, where)
     if beam is None or detector is None:
         raise InputError(f"{where}: the experiment has no {'beam' if beam is None else 'detector'}")
-    direction, wavelength, normal, fraction = _beam(beam)
-    axis, fixed, setting = _goniometer(models["goniometer"])
-    phi, width = _scan(models["scan"])
-    crystal = models["crystal"]
-    reciprocal = None if crystal is None else (setting @ fixed @ _reciprocal(crystal)).T
+    direction, wavelength, normal, fraction = _beam(beam, beam_place)
+    axis, fixed, setting = _mounting(goniometer, goniometer_place)
+    phi, width = _angles(scan, scan_place)
+    reciprocal = None if crystal is None else (setting @ fixed @ _reciprocal(crystal, crystal_place)).T
     return Expt(
         beam=direction,
         wavelength_A=wavelength,
         polarization_normal=normal,
         polarization_fraction=fraction,
-        panels=_panels(detector),
+        panels=_panels(detector, detector_place),
         rotation_axis=setting @ axis,
         phi_deg=phi,
         width_deg=width,
         reciprocal_A=reciprocal,
-        remarks=tuple(_remarks(where, len(experiments), models)),
+        remarks=tuple(_remarks(where, len(root.experiment), (beam, detector, goniometer, crystal))),
     )
 
 
-class _Node:
-    """A JSON object with the place where it stands, for messages."""
-
-    def __init__(self, content: dict[str, Any], place: str, where: str) -> None:
-        self.content, self.place, self.where = content, place, where
-
-    def __contains__(self, key: str) -> bool:
-        return self.content.get(key) is not None
-
-    def fail(self, key: str, found: str) -> NoReturn:
-        raise InputError(f"{self.where}: {'.'.join(filter(None, (self.place, key)))}: {found}")
-
-    def get(self, key: str) -> Any:
-        if key not in self:
-            self.fail(key, "is missing")
-        return self.content[key]
-
-    def list(self, key: str) -> list[_Node]:
-        """Return a list of objects."""
-        items = self.get(key)
-        if not isinstance(items, list):
-            self.fail(key, f"a list is needed, not {_shown(items)}")
-        prefix = f"{self.place}.{key}" if self.place else key
-        for i, item in enumerate(items):
-            if not isinstance(item, dict):
-                self.fail(f"{key}[{i}]", f"an object is needed, not {_shown(item)}")
-        return [_Node(item, f"{prefix}[{i}]", self.where) for i, item in enumerate(items)]
-
-    def number(self, key: str, default: float | None = None) -> float:
-        if key not in self and default is not None:
-            return default
-        value = self.get(key)
-        number = _finite(value)
-        if number is None:
-            self.fail(key, f"a finite number is needed, not {_shown(value)}")
-        return number
-
-    def numbers(self, key: str, count: int, default: tuple[float, ...] | None = None) -> Array:
-        if key not in self and default is not None:
-            return np.array(default)
-        values = self.get(key)
-        numbers = [_finite(value) for value in values] if isinstance(values, list) else []
-        if len(numbers) != count or None in numbers:
-            self.fail(key, f"{count} finite numbers are needed, not {_shown(values)}")
-        return np.array(numbers, dtype=np.float64)
-
-    def unit_vector(self, key: str, default: tuple[float, ...] | None = None) -> Array:
-        vector = self.numbers(key, 3, default)
-        size = math.hypot(*vector)
-        if size < _SMALLEST:
-            self.fail(key, f"a direction is needed, not {_shown(vector.tolist())}")
-        return np.asarray(vector / size)
-
-    def rotation(self, key: str) -> Array:
-        matrix = self.numbers(key, 9, _NO_ROTATION).reshape(3, 3)
-        if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROUNDING or np.linalg.det(matrix) < 0.0:
-            self.fail(key, f"a rotation matrix is needed, not {_shown(matrix.ravel().tolist())}")
-        return matrix
-
-    def index(self, key: str, count: int) -> int:
-        """Return a number that counts from 0 to below `count`."""
-        value = self.get(key)
-        if isinstance(value, str):
-            self.fail(key, f"it stands in another file, {quote(value)}; only files that hold all models are read")
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-            self.fail(key, f"is {_shown(value)}; there are {count} to choose from, counted from 0")
-        return value
+_M = TypeVar("_M")
 
 
-def _finite(value: Any) -> float | None:
-    """Return a JSON number, None for what is none or too large; NaN and Infinity, which Python reads, are none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if abs(number) <= _BIGGEST else None
+def _model(root: Root, name: str, kind: type[_M], where: str) -> tuple[_M | None, _Place]:
+    """Return the model that the first experiment names, None where it names none, and its place in the file."""
+    number, models = getattr(root.experiment[0], name), getattr(root, name)
+    here = _Place(where, "experiment[0]")
+    if number is None:
+        return None, here
+    if models is None:
+        raise failure(where, name, "is missing")
+    if isinstance(number, str):
+        here.fail(name, f"it stands in another file, {quote(number)}; only files that hold all models are read")
+    _check_index(number, len(models), here, name)
+    place = _Place(where, f"{name}[{number}]")
+    return converted(models[number], kind, where, place.name), place
 
 
-def _shown(value: Any) -> str:
-    """Return a value of a file for a message, not too long."""
-    if isinstance(value, dict):
-        return "an object"
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+def _check_index(number: int, count: int, place: _Place, key: str) -> None:
+    if not 0 <= number < count:
+        place.fail(key, f"is {number}; there are {count} to choose from, counted from 0")
 
 
-def _model(root: _Node, experiment: _Node, name: str) -> _Node | None:
-    """Return the model that an experiment names, None where it names none."""
-    if name not in experiment:
-        return None
-    models = root.list(name)
-    return models[experiment.index(name, len(models))]
+def _unit_vector(values: Sequence[float], place: _Place, key: str) -> Array:
+    size = math.hypot(*values)
+    if size < _SMALLEST:
+        place.fail(key, f"a direction is needed, not {shown(list(values))}")
+    return np.asarray(np.array(values) / size)
 
 
-def _beam(beam: _Node) -> tuple[Array, float | None, Array, float]:
-    """Return direction, wavelength [Angstrom], normal of the polarisation and its fraction."""
+def _rotation(values: Sequence[float] | None, place: _Place, key: str) -> Array:
+    if values is None:
+        return np.eye(3)
+    matrix = np.reshape(np.array(values, dtype=np.float64), (3, 3))
+    if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROUNDING or np.linalg.det(matrix) < 0.0:
+        place.fail(key, f"a rotation matrix is needed, not {shown(list(values))}")
+    return matrix
+
+
+def _beam(beam: Beam, place: _Place) -> tuple[Array, float | None, Array, float]:
+    """Return direction, wavelength [Angstrom], normal of the polarization and its fraction."""
     # dxtbx: the direction points from the sample to the source.
-    direction = -beam.unit_vector("direction")
+    direction = -_unit_vector(beam.direction, place, "direction")
     wavelength = None
-    if beam.content.get("__id__") != "polychromatic":
-        wavelength = beam.number("wavelength")
+    if beam.kind != "polychromatic":
+        if beam.wavelength is None:
+            place.fail("wavelength", "is missing")
+        wavelength = beam.wavelength
         if wavelength < _SMALLEST:
-            beam.fail("wavelength", f"is {wavelength:g} Angstrom; it must be greater than 0")
-    normal = beam.unit_vector("polarization_normal", _POLARIZATION_NORMAL)
+            place.fail("wavelength", f"is {wavelength:g} Angstrom; it must be greater than 0")
+    normal = _unit_vector(beam.polarization_normal or _POLARIZATION_NORMAL, place, "polarization_normal")
     if math.hypot(*np.cross(normal, direction)) < _ROUNDING:
-        beam.fail("polarization_normal", "lies along the beam")
-    fraction = beam.number("polarization_fraction", _POLARIZATION_FRACTION)
+        place.fail("polarization_normal", "lies along the beam")
+    fraction = _POLARIZATION_FRACTION if beam.polarization_fraction is None else beam.polarization_fraction
     if not 0.0 <= fraction <= 1.0:
-        beam.fail("polarization_fraction", f"is {fraction:g}; allowed is 0 to 1")
+        place.fail("polarization_fraction", f"is {fraction:g}; allowed is 0 to 1")
     return direction, wavelength, normal, fraction
 
 
-def _goniometer(goniometer: _Node | None) -> tuple[Array, Array, Array]:
+def _mounting(goniometer: Goniometer | None, place: _Place) -> tuple[Array, Array, Array]:
     """Return axis, fixed and setting rotation: a crystal at an angle phi is S R(axis, phi) F A."""
     if goniometer is None:
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
-    if "axes" in goniometer:
-        return _several_axes(goniometer)
-    axis = goniometer.unit_vector("rotation_axis")
-    return axis, goniometer.rotation("fixed_rotation"), goniometer.rotation("setting_rotation")
+    if goniometer.axes is not None:
+        return _several_axes(goniometer, goniometer.axes, place)
+    if goniometer.rotation_axis is None:
+        place.fail("rotation_axis", "is missing")
+    return (
+        _unit_vector(goniometer.rotation_axis, place, "rotation_axis"),
+        _rotation(goniometer.fixed_rotation, place, "fixed_rotation"),
+        _rotation(goniometer.setting_rotation, place, "setting_rotation"),
+    )
 
 
-def _several_axes(goniometer: _Node) -> tuple[Array, Array, Array]:
+def _several_axes(goniometer: Goniometer, axes: Sequence[Vector], place: _Place) -> tuple[Array, Array, Array]:
     """Return the same of a goniometer of several axes, the first of which is next to the crystal."""
-    rows = goniometer.get("axes")
-    count = len(rows) if isinstance(rows, list) else 0
-    axes = _Node({str(i): row for i, row in enumerate(rows)} if count else {}, "goniometer axis", goniometer.where)
-    angles = goniometer.numbers("angles", count)
-    scanned = goniometer.index("scan_axis", count)
+    count, angles, scanned = len(axes), goniometer.angles, goniometer.scan_axis
+    if angles is None or len(angles) != count:
+        found = "is missing" if angles is None else f"{count} finite numbers are needed, not {shown(angles)}"
+        place.fail("angles", found)
+    if scanned is None:
+        place.fail("scan_axis", "is missing")
+    _check_index(scanned, count, place, "scan_axis")
+    directions = [_unit_vector(axis, place, f"axes[{number}]") for number, axis in enumerate(axes)]
     fixed, setting = np.eye(3), np.eye(3)
-    for i in range(count):
-        turn = _turn(axes.unit_vector(str(i)), math.radians(angles[i]))
-        if i < scanned:
+    for number, (axis, angle) in enumerate(zip(directions, angles, strict=True)):
+        turn = _turn(axis, math.radians(angle))
+        if number < scanned:
             fixed = turn @ fixed
-        elif i > scanned:
+        elif number > scanned:
             setting = turn @ setting
-    return axes.unit_vector(str(scanned)), fixed, setting
+    return directions[scanned], fixed, setting
 
 
 def _turn(axis: Array, angle: float) -> Array:
@@ -283,59 +250,47 @@ def _turn(axis: Array, angle: float) -> Array:
     return np.asarray(np.eye(3) + math.sin(angle) * across + (1.0 - math.cos(angle)) * (across @ across))
 
 
-def _scan(scan: _Node | None) -> tuple[float, float]:
+def _angles(scan: Scan | None, place: _Place) -> tuple[float, float]:
     """Return start and width of the first image [deg]."""
-    if scan is None:
+    if scan is None or (scan.properties is None and scan.oscillation is None):
         return 0.0, 0.0
-    if "properties" in scan:
-        properties = scan.get("properties")
-        if not isinstance(properties, dict):
-            scan.fail("properties", f"an object is needed, not {_shown(properties)}")
-        return _angles_of_images(_Node(properties, f"{scan.place}.properties", scan.where))
-    if "oscillation" not in scan:
+    if scan.properties is None:
+        return scan.oscillation or (0.0, 0.0)
+    starts, widths = scan.properties.oscillation, scan.properties.oscillation_width
+    if not starts:
         return 0.0, 0.0
-    start, width = scan.numbers("oscillation", 2)
-    return float(start), float(width)
-
-
-def _angles_of_images(properties: _Node) -> tuple[float, float]:
-    """Return the same from the start of every image."""
-    starts = properties.content.get("oscillation")
-    if not isinstance(starts, list) or not starts:
-        return 0.0, 0.0
-    start = properties.numbers("oscillation", len(starts))
     if len(starts) > 1:
-        return float(start[0]), float(start[1] - start[0])
-    widths = properties.content.get("oscillation_width")
-    width = properties.numbers("oscillation_width", 1)[0] if isinstance(widths, list) and widths else 0.0
-    return float(start[0]), float(width)
+        return starts[0], starts[1] - starts[0]
+    if widths and len(widths) > 1:
+        place.inside("properties").fail("oscillation_width", f"1 finite number is needed, not {shown(widths)}")
+    return starts[0], widths[0] if widths else 0.0
 
 
-def _reciprocal(crystal: _Node) -> Array:
+def _reciprocal(crystal: Crystal, place: _Place) -> Array:
     """Return the matrix A of columns a*, b*, c* [1/Angstrom]."""
-    real = np.array([crystal.numbers(f"real_space_{axis}", 3) for axis in "abc"])
+    real = np.array([crystal.real_space_a, crystal.real_space_b, crystal.real_space_c])
     lengths = np.linalg.norm(real, axis=1)
     if not np.all(lengths > _SMALLEST) or abs(np.linalg.det(real / lengths[:, None])) < _ROUNDING:
-        crystal.fail("real_space_a, _b, _c", "the three vectors lie in one plane or are zero")
+        place.fail("real_space_a, _b, _c", "the three vectors lie in one plane or are zero")
     return np.linalg.inv(real)
 
 
-def _panels(detector: _Node) -> tuple[PanelGeometry, ...]:
+def _panels(detector: Detector, place: _Place) -> tuple[PanelGeometry, ...]:
     """Return the panels in their order, each carried from its group's frame to the laboratory's."""
-    panels = detector.list("panels")
+    panels = detector.panels
     if not panels:
-        detector.fail("panels", "the detector has no panel")
+        place.fail("panels", "the detector has no panel")
     frames = [_LABORATORY] * len(panels)
-    if "hierarchy" in detector:
-        hierarchy = detector.get("hierarchy")
-        if not isinstance(hierarchy, dict):
-            detector.fail("hierarchy", f"an object is needed, not {_shown(hierarchy)}")
-        found = dict(_leaves(_Node(hierarchy, f"{detector.place}.hierarchy", detector.where), _LABORATORY, len(panels)))
-        for i in range(len(panels)):
-            if i not in found:
-                detector.fail("hierarchy", f"panel {i} is in no group")
-        frames = [found[i] for i in range(len(panels))]
-    return tuple(_panel(panel, frame) for panel, frame in zip(panels, frames, strict=True))
+    if detector.hierarchy is not None:
+        found = dict(_leaves(detector.hierarchy, place.inside("hierarchy"), _LABORATORY, len(panels)))
+        for number in range(len(panels)):
+            if number not in found:
+                place.fail("hierarchy", f"panel {number} is in no group")
+        frames = [found[number] for number in range(len(panels))]
+    return tuple(
+        _panel(panel, place.inside(f"panels[{number}]"), frame)
+        for number, (panel, frame) in enumerate(zip(panels, frames, strict=True))
+    )
 
 
 _Frame = tuple[Array, Array]
@@ -344,53 +299,80 @@ _Frame = tuple[Array, Array]
 _LABORATORY: _Frame = (np.eye(3), np.zeros(3))
 
 
-def _leaves(group: _Node, parent: _Frame, count: int, depth: int = 0) -> Iterator[tuple[int, _Frame]]:
+def _leaves(group: Group, place: _Place, parent: _Frame, count: int, depth: int = 0) -> Iterator[tuple[int, _Frame]]:
     """Yield the number of every panel in a group with the frame that its vectors are relative to."""
     if depth > _DEEPEST:
-        group.fail("children", f"groups within groups, more than {_DEEPEST} deep")
-    frame = _frame_in(parent, group) if "origin" in group else parent
-    for child in group.list("children"):
-        if "panel" in child:
-            yield child.index("panel", count), frame
+        place.fail("children", f"groups within groups, more than {_DEEPEST} deep")
+    frame = _frame_of_group(parent, group, place)
+    if group.children is None:
+        place.fail("children", "is missing")
+    for number, child in enumerate(group.children):
+        here = place.inside(f"children[{number}]")
+        if child.panel is None:
+            yield from _leaves(child, here, frame, count, depth + 1)
         else:
-            yield from _leaves(child, frame, count, depth + 1)
+            _check_index(child.panel, count, here, "panel")
+            yield child.panel, frame
 
 
-def _frame_in(parent: _Frame, node: _Node) -> _Frame:
-    """Return the frame of a group or panel, in the laboratory."""
-    fast, slow = node.unit_vector("fast_axis"), node.unit_vector("slow_axis")
+def _frame_of_group(parent: _Frame, group: Group, place: _Place) -> _Frame:
+    """Return the frame of a group, that of the group around it where it has none."""
+    if group.origin is None:
+        return parent
+    for key, axis in (("fast_axis", group.fast_axis), ("slow_axis", group.slow_axis)):
+        if axis is None:
+            place.fail(key, "is missing")
+    assert group.fast_axis is not None
+    assert group.slow_axis is not None
+    return _frame_in(parent, (group.fast_axis, group.slow_axis, group.origin), place)
+
+
+def _frame_in(parent: _Frame, vectors: tuple[Vector, Vector, Vector], place: _Place) -> _Frame:
+    """Return the frame of fast axis, slow axis and origin in the laboratory."""
+    fast, slow = _unit_vector(vectors[0], place, "fast_axis"), _unit_vector(vectors[1], place, "slow_axis")
     if abs(float(fast @ slow)) > _ROUNDING:
-        node.fail("slow_axis", "is not at right angles to fast_axis")
+        place.fail("slow_axis", "is not at right angles to fast_axis")
     axes, origin = parent
     local = np.column_stack([fast, slow, np.cross(fast, slow)])
-    return axes @ local, origin + axes @ node.numbers("origin", 3)
+    return axes @ local, origin + axes @ np.array(vectors[2])
 
 
-def _panel(panel: _Node, parent: _Frame) -> PanelGeometry:
-    axes, origin = _frame_in(parent, panel)
-    size = panel.numbers("image_size", 2)
-    pixel = panel.numbers("pixel_size", 2)
-    if not (np.all(size >= 1.0) and np.all(size == np.floor(size)) and np.all(size <= 1e9)):
-        panel.fail("image_size", f"is {_shown(panel.get('image_size'))}; two whole numbers of at least 1 are needed")
-    if not np.all(pixel >= _SMALLEST):
-        panel.fail("pixel_size", f"is {_shown(panel.get('pixel_size'))}; two sizes greater than 0 are needed")
+def _panel(panel: Panel, place: _Place, parent: _Frame) -> PanelGeometry:
+    axes, origin = _frame_in(parent, (panel.fast_axis, panel.slow_axis, panel.origin), place)
+    n_fast, n_slow = panel.image_size
+    if not all(1.0 <= size <= 1e9 and size == math.floor(size) for size in panel.image_size):
+        place.fail("image_size", f"is [{n_fast:g}, {n_slow:g}]; two whole numbers of at least 1 are needed")
+    fast_mm, slow_mm = panel.pixel_size
+    if not min(fast_mm, slow_mm) >= _SMALLEST:
+        place.fail("pixel_size", f"is [{fast_mm:g}, {slow_mm:g}]; two sizes greater than 0 are needed")
     return PanelGeometry(
-        n_fast=int(size[0]),
-        n_slow=int(size[1]),
-        pixel_sizes=(float(pixel[0]) / 1000.0, float(pixel[1]) / 1000.0),
+        n_fast=int(n_fast),
+        n_slow=int(n_slow),
+        pixel_sizes=(fast_mm / 1000.0, slow_mm / 1000.0),
         origin=origin / 1000.0 + 0.0,  # no minus zero, which commands would show
         fast=axes[:, 0] + 0.0,
         slow=axes[:, 1] + 0.0,
     )
 
 
-def _remarks(where: str, experiments: int, models: dict[str, _Node | None]) -> Iterator[str]:
-    """Say what of the file does not count, though it changes a picture."""
+def _remarks(
+    where: str, experiments: int, models: tuple[Beam, Detector, Goniometer | None, Crystal | None]
+) -> Iterator[str]:
+    """Say what of the file does not count, though it changes an image."""
+    beam, detector, goniometer, crystal = models
     if experiments > 1:
         yield f"{where}: holds {experiments} experiments; the first one counts"
-    if any(key in model for model in models.values() if model is not None for key in _SCAN_POINTS):
+    scanned = [beam.s0_at_scan_points]
+    scanned += [] if goniometer is None else [goniometer.setting_rotation_at_scan_points]
+    scanned += [] if crystal is None else [crystal.A_at_scan_points]
+    if any(points is not None for points in scanned):
         yield f"{where}: models that vary along the scan are not used; their means are"
-    beam = models["beam"]
-    probe = beam.content.get("probe", "x-ray") if beam is not None else "x-ray"
-    if probe != "x-ray":
-        yield f"{where}: the beam is of {quote(str(probe))}; what is drawn is the scattering of X-rays"
+    if beam.probe not in (None, "x-ray"):
+        yield f"{where}: the beam is of {quote(str(beam.probe))}; what is drawn is the scattering of X-rays"
+    panel = detector.panels[0]
+    strategy = panel.px_mm_strategy
+    if strategy is not None and strategy.type == "ParallaxCorrectedPxMmStrategy" and panel.thickness and panel.mu:
+        yield (
+            f"{where}: its sensor is not drawn, so that spots stand where there is no parallax; "
+            f"-detector_thick {panel.thickness * 1e3:g} -detector_abs {1e3 / panel.mu:g} draws it"
+        )

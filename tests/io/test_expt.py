@@ -154,6 +154,18 @@ def test_remarks() -> None:
     )
 
 
+def test_a_sensor_that_is_not_drawn_is_told() -> None:
+    data = content()
+    panel = data["detector"][0]["panels"][0]
+    panel["px_mm_strategy"]["type"] = "ParallaxCorrectedPxMmStrategy"
+    assert read(data).remarks[-1] == (
+        "-expt a.expt: its sensor is not drawn, so that spots stand where there is no parallax; "
+        "-detector_thick 320 -detector_abs 256.41 draws it"
+    )
+    panel["mu"] = 0.0
+    assert not any("sensor" in line for line in read(data).remarks)
+
+
 def test_values_that_a_file_may_leave_out() -> None:
     data = content()
     data["beam"] = [{"direction": [0, 0, 1], "wavelength": 1}]
@@ -176,7 +188,10 @@ WRONG: list[tuple[Change, str]] = [
     (lambda d: d["experiment"][0].update(detector=None), "the experiment has no detector$"),
     (lambda d: d["experiment"][0].update(beam=1), r"experiment\[0\]\.beam: is 1; there are 1 to choose from"),
     (lambda d: d["experiment"][0].update(beam=-1), r"experiment\[0\]\.beam: is -1; there are 1"),
-    (lambda d: d["experiment"][0].update(beam=True), r"experiment\[0\]\.beam: is true; there are 1"),
+    (
+        lambda d: d["experiment"][0].update(beam=True),
+        r"the number of a model, counted from 0, is needed, not true$",
+    ),
     (lambda d: d["experiment"][0].update(beam="b.json"), r"beam: it stands in another file, 'b\.json'; only"),
     (lambda d: d.update(beam=[]), r"experiment\[0\]\.beam: is 0; there are 0 to choose from, counted from 0$"),
     (lambda d: d.update(detector={"panels": 1}), r"detector: a list is needed, not an object$"),
@@ -212,7 +227,7 @@ WRONG: list[tuple[Change, str]] = [
     (lambda d: d.update(goniometer=[{"axes": [], "angles": [], "scan_axis": 0}]), "scan_axis: is 0; there are 0"),
     (
         lambda d: d.update(goniometer=[{"axes": [[1, 0, 0]], "angles": [1, 2], "scan_axis": 0}]),
-        r"goniometer\[0\]\.angles: 1 finite numbers are needed, not \[1, 2\]",
+        r"goniometer\[0\]\.angles: 1 finite numbers are needed, not \[1\.0, 2\.0\]",
     ),
     (lambda d: d["scan"][0].update(oscillation=[0, "x"]), r"scan\[0\]\.oscillation: 2 finite numbers are needed, not"),
     (lambda d: d["crystal"][0].update(real_space_b=[9, 0, 0]), "the three vectors lie in one plane or are zero$"),
