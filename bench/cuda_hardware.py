@@ -83,7 +83,7 @@ def _scene(words: list[str], folder: Path, pixels: int | None) -> Any:
     from nbnumba.parameters.parser import parse
 
     with contextlib.chdir(folder):
-        scene = build_scene(resolve(parse([*words, "-nodump"]).settings, lambda notice: None))
+        scene = build_scene(resolve(parse([*words, "-nodump"]).settings))
     if pixels is None or scene.region_shape[0] * scene.region_shape[1] <= pixels:
         return scene
     row, column = scene.slow_first + scene.region_shape[0] // 2, scene.fast_first + scene.region_shape[1] // 2

@@ -30,8 +30,8 @@ def render(words: list[str], threads: int, repeats: int, at_least: float = 0.3) 
     from nbnumba.render.renderer import simulate
 
     words = [*words, "-nodump"]
-    experiment = resolve(parse(words).settings, lambda line: None)
-    empty = resolve(parse([*words, *EMPTY]).settings, lambda line: None)
+    experiment = resolve(parse(words).settings)
+    empty = resolve(parse([*words, *EMPTY]).settings)
     scene = build_scene(experiment)
     rows, columns = scene.region_shape
     image = simulate(experiment, "cpu", threads)
@@ -60,7 +60,7 @@ def judge(words: list[str], reference: str, ours: str) -> dict[str, Any]:
     from nbnumba.experiment.resolve import resolve
     from nbnumba.parameters.parser import parse
 
-    experiment = resolve(parse([*words, "-nodump"]).settings, lambda line: None)
+    experiment = resolve(parse([*words, "-nodump"]).settings)
     panel = experiment.detector.panels[0]
     shape = panel.n_slow, panel.n_fast
     left_out = np.zeros(shape, dtype=bool)
@@ -141,10 +141,10 @@ def small_images(words: list[str], threads: int, seconds: float) -> dict[str, An
     from nbnumba.render.renderer import simulate
 
     words = [*words, "-nodump"]
-    experiment = resolve(parse(words).settings, lambda line: None)
+    experiment = resolve(parse(words).settings)
 
     def from_words() -> None:
-        simulate(resolve(parse(words).settings, lambda line: None), "cpu", threads)
+        simulate(resolve(parse(words).settings), "cpu", threads)
 
     simulate(experiment, "cpu", threads)
     return {

@@ -24,7 +24,7 @@ from .parameters.choices import Engine, Semantics
 from .parameters.command import CommandLine
 from .parameters.parser import parse
 from .structure_factors.table import ReflectionTable
-from .util.messages import Notify
+from .util.messages import Notify, heard_by, logger
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
@@ -73,12 +73,13 @@ class Experiment(ExperimentRecord):
         self,
         *,
         semantics: str = "exact",
-        notify: Notify = lambda line: None,
+        notify: Notify | None = None,
         **keywords: Unpack[Keywords],
     ) -> None:
-        self._make(semantics, notify, keywords, None)
+        with heard_by(notify):
+            self._make(semantics, keywords, None)
 
-    def _make(self, semantics: str, notify: Notify, keywords: Keywords, reflections: ReflectionTable | None) -> None:
+    def _make(self, semantics: str, keywords: Keywords, reflections: ReflectionTable | None) -> None:
         """Work out the experiment; of reflections that are in memory no file is read."""
         if semantics not in list(Semantics):
             raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
@@ -95,7 +96,7 @@ class Experiment(ExperimentRecord):
                 write_dump=False,
                 reflections=reflections,
             )
-            record = resolve(settings, notify)
+            record = resolve(settings)
         except (InputError, FileError) as error:
             raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
@@ -119,7 +120,7 @@ class Experiment(ExperimentRecord):
         cls,
         command: str | Sequence[str],
         folder: str | os.PathLike[str] | None = None,
-        notify: Notify = lambda line: None,
+        notify: Notify | None = None,
     ) -> Experiment:
         """Make the experiment of a nanoBragg command line; its semantics are "c" unless it says -semantics exact.
 
@@ -145,20 +146,21 @@ class Experiment(ExperimentRecord):
         >>> nbnumba.Experiment.from_command(line).beam.wavelength
         1e-10
         """
-        return cls._from_parsed(parse(_words(command), folder), folder, notify)
+        with heard_by(notify):
+            return cls._from_parsed(parse(_words(command), folder), folder)
 
     @classmethod
-    def _from_parsed(cls, command: CommandLine, folder: str | os.PathLike[str] | None, notify: Notify) -> Experiment:
+    def _from_parsed(cls, command: CommandLine, folder: str | os.PathLike[str] | None) -> Experiment:
         for line in command.notices:
-            notify(line)
-        record = resolve(dataclasses.replace(command.settings, write_dump=False), notify)
+            logger.warning(line)
+        record = resolve(dataclasses.replace(command.settings, write_dump=False))
         words = with_whole_paths(with_choices(command, record), folder)
         experiment = cls.__new__(cls)
         experiment._take(record, command.engine, words, None)
         return experiment
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], notify: Notify = lambda line: None) -> Experiment:
+    def from_file(cls, path: str | os.PathLike[str], notify: Notify | None = None) -> Experiment:
         """Make the experiment that a file describes; its relative file names start in its folder.
 
         Parameters
@@ -186,7 +188,8 @@ class Experiment(ExperimentRecord):
             command = parse(_words(read_command(name)), folder)
             # Where a dump was read the command names it.
             settings = dataclasses.replace(command.settings, dump_file=_dump_to_read(command))
-            return cls._from_parsed(dataclasses.replace(command, settings=settings), folder, notify)
+            with heard_by(notify):
+                return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
         text = read_text(name, "")
         try:
             if name.lower().endswith(".toml"):
@@ -196,7 +199,9 @@ class Experiment(ExperimentRecord):
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
 
-    def replace(self, *, semantics: str | None = None, **keywords: Unpack[Keywords]) -> Experiment:
+    def replace(
+        self, *, semantics: str | None = None, notify: Notify | None = None, **keywords: Unpack[Keywords]
+    ) -> Experiment:
         """Return the same experiment but for some keywords; reflections are read again only where they change.
 
         A random orientation stays unless `misset_deg` is given again. None takes a keyword away.
@@ -225,12 +230,12 @@ class Experiment(ExperimentRecord):
         by_picture = own.get("pdb") is not None and self.settings.hkl_dmin == 0.0
         again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))
-        changed._make(
-            semantics,
-            lambda line: None,
-            cast(Keywords, {**merged, "misset_seed": seed}),
-            None if again else self.reflections,
-        )
+        with heard_by(notify):
+            changed._make(
+                semantics,
+                cast(Keywords, {**merged, "misset_seed": seed}),
+                None if again else self.reflections,
+            )
         # What the user said, not what the time chose.
         object.__setattr__(
             changed, "_keywords", {**(changed._keywords or {}), "misset_seed": merged.get("misset_seed")}

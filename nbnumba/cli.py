@@ -16,7 +16,7 @@ from .errors import InputError
 from .experiment.required import lacks_crystal
 from .structure_factors.required import lacks_structure_factors
 from .util.exits import INTERRUPTED, exit_status
-from .util.messages import notice, say
+from .util.messages import heard_by, logger, notice, say
 from .util.signals import ending_signals_raise
 from .version import __version__
 
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         # File names may hold bytes that are no text; they leave as they came.
         sys.stdout.reconfigure(errors="surrogateescape")
     # Called with words by another program, we leave that program's signals alone.
-    with ending_signals_raise() if argv is None else nullcontext():
+    with heard_by(notice), ending_signals_raise() if argv is None else nullcontext():
         return exit_status(lambda: _run(words))
 
 
@@ -61,14 +61,14 @@ def _simulate(words: list[str]) -> int:
 
     command = parse(words)
     for line in command.notices:
-        notice(line)
+        logger.warning(line)
     lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
     if lacking:
         say(USAGE)
         raise InputError(lacking)
     from .commandline.simulate import run
 
-    run(command, notice)
+    run(command)
     return 0
 
 

@@ -45,7 +45,7 @@ EXPECTED = {
 def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> ExperimentRecord:
     row.copy_inputs(folder)
     with contextlib.chdir(folder):
-        return resolve(parse([*(words or row.words), "-nodump"]).settings, lambda line: None)
+        return resolve(parse([*(words or row.words), "-nodump"]).settings)
 
 
 def test_no_row_is_missing() -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
 from ..io.temporary import writing_for
-from ..util.messages import Notify
+from ..util.messages import Notify, heard_only_by, logger, muted
 from ..util.signals import signals_wait
 from . import labels, machine
 from .executors.resources import own_share
@@ -139,15 +140,17 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
     start = time.perf_counter()
     notices: list[str] = []
 
-    def notify(line: str) -> None:
+    def hear(line: str) -> None:
         if line not in notices:
             notices.append(line)
             if watch.notify is not None:
                 watch.notify(line)
 
     # Its notices have been told by the process that deals out the files.
-    base = base_of(task.spec, task.fingerprint, lambda line: None)
-    rows = _write(task, base, _Maker(task, base, notify))
+    with muted():
+        base = base_of(task.spec, task.fingerprint)
+    with heard_only_by(hear):
+        rows = _write(task, base, _Maker(task, base))
     first = rows[0]
     ran = {name: str(first[name]) for name in ("backend", "precision", "instruction_set", *machine.versions())}
     seconds = time.perf_counter() - start
@@ -177,11 +180,10 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
 class _Maker:
     """Makes the images of one file, several at once."""
 
-    def __init__(self, task: ChunkTask, base: Base, notify: Notify) -> None:
+    def __init__(self, task: ChunkTask, base: Base) -> None:
         share = own_share()
         self._task = task
         self._base = base
-        self._notify = notify
         self._device = share.device
         self._threads = share.threads or _all_threads()
         self._stop = threading.Event()
@@ -200,7 +202,7 @@ class _Maker:
         with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
             try:
                 for image in images:
-                    waiting.append(pool.submit(self._shot, renderer, image))
+                    waiting.append(pool.submit(copy_context().run, self._shot, renderer, image))
                     if len(waiting) > width:
                         yield waiting.popleft().result()
                 while waiting:
@@ -221,7 +223,7 @@ class _Maker:
             detector=replace(experiment.detector, panels=(panel,)),
             sampling=replace(experiment.sampling, roi=(0, 0, 0, 0), roi_as_set=(0, 0, 0, 0), mask=None),
         )
-        rendered = renderer.render(pixel, None, self._compiling, self._notify)
+        rendered = renderer.render(pixel, None, _compiling)
         to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
 
     def _backend(self) -> str:
@@ -248,12 +250,12 @@ class _Maker:
         drawn = draw(spec, base, image)
         experiment = image_experiment(base, drawn)
         try:
-            rendered = renderer.render(experiment, self._check, self._compiling, self._notify)
+            rendered = renderer.render(experiment, self._check, _compiling)
         except NbnumbaError as error:
             raise type(error)(f"image {image}: {error}") from error
         self._check(1.0)
         if rendered.latch_hkl is not None:
-            self._notify(LATCH)
+            logger.warning(LATCH)
         expected = float(rendered.array.sum(dtype=np.float64))
         pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
         truth = ground_truth(
@@ -274,8 +276,9 @@ class _Maker:
         if self._stop.is_set():
             raise _Stopped
 
-    def _compiling(self) -> None:
-        self._notify(kernels.compiling_line())
+
+def _compiling() -> None:
+    logger.warning(kernels.compiling_line())
 
 
 def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None) -> tuple[Pixels, int]:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ..util.messages import notice
-
 
 def batch(
     spec: Annotated[
@@ -73,4 +71,4 @@ def batch(
     from .run import Request, run
 
     request = Request(spec, output, resume, dry_run, engine, scheduler, workers, threads)
-    return run_on_ranks(engine, lambda: run(request, notice))
+    return run_on_ranks(engine, lambda: run(request))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..experiment.model import ExperimentRecord
-from ..util.messages import Notify
+from ..util.messages import logger, muted
 from ..util.signals import signals_wait
 from .chunk import to_pixels
 from .reference import Base
@@ -24,7 +24,7 @@ SHOWN = 5  # images
 _SAMPLES = 100_000_000  # that are rendered to measure the time: about a second of one core
 
 
-def dry_run_lines(spec: Spec, base: Base, threads: int | None, notify: Notify) -> Iterator[str]:
+def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     """Yield what a batch would do, line by line."""
     yield f"{spec.count} images in {spec.chunks} files of {spec.images_per_file}, {spec.dtype}, {_noise(spec)}"
     draws = [draw(spec, base, image) for image in range(min(SHOWN, spec.count))]
@@ -33,7 +33,7 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None, notify: Notify) -
     widths = [max(len(row[i]) for row in (_head(draws[0]), *rows)) for i in range(len(rows[0]))]
     for row in (_head(draws[0]), *rows):
         yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-    seconds, ratio = _measure(spec, base, draws[0], experiments[0], threads, notify)
+    seconds, ratio = _measure(spec, base, draws[0], experiments[0], threads)
     panels = base.experiment.detector.panels
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
     yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
@@ -70,7 +70,7 @@ def _row(drawn: Draw, experiment: ExperimentRecord) -> list[str]:
 
 
 def _measure(
-    spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, threads: int | None, notify: Notify
+    spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, threads: int | None
 ) -> tuple[float, float]:
     """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
     from ..render.renderer import Renderer
@@ -87,10 +87,11 @@ def _measure(
         detector=replace(experiment.detector, panels=(panel,)),
     )
     renderer = Renderer(spec.backend, threads, precision=spec.precision)
-    renderer.render(some, None, lambda: notify(kernels.compiling_line()), notify)
+    renderer.render(some, None, lambda: logger.warning(kernels.compiling_line()))
 
     def make() -> float:
-        image = renderer.render(some)
+        with muted():
+            image = renderer.render(some)
         pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number)
         return compressed_share(pixels[first : first + part])
 

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import FileError, InputError
 from ..io.atomic import reason, whole_file
 from ..parameters.settings import Settings
-from ..util.messages import Notify
+from ..util.messages import logger
 from ..version import __version__
 from .spec import Spec
 
@@ -110,7 +110,7 @@ def write_state(folder: Path, found: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def opened_log(folder: Path, notify: Notify) -> Iterator[Callable[[str], None]]:
+def opened_log(folder: Path) -> Iterator[Callable[[str], None]]:
     """Open the log of a folder, to which lines are added; one process at a time may have it open.
 
     Yields
@@ -136,14 +136,14 @@ def opened_log(folder: Path, notify: Notify) -> Iterator[Callable[[str], None]]:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(line.split())}\n")
 
     try:
-        _lock(file.fileno(), folder, notify)
+        _lock(file.fileno(), folder)
         yield add
     finally:
         with contextlib.suppress(OSError):
             file.close()
 
 
-def _lock(descriptor: int, folder: Path, notify: Notify) -> None:
+def _lock(descriptor: int, folder: Path) -> None:
     """Lock the log; the lock goes with the process, however that ends."""
     try:
         import fcntl
@@ -155,7 +155,7 @@ def _lock(descriptor: int, folder: Path, notify: Notify) -> None:
     except OSError as error:
         if error.errno in _BUSY:
             raise InputError(f"{folder}: another nbnumba batch is at work in this folder; wait for its end") from None
-        notify(f"{folder}: cannot be locked ({reason(error)}); see to it that no other batch works in it")
+        logger.warning(f"{folder}: cannot be locked ({reason(error)}); see to it that no other batch works in it")
 
 
 def _digest(path: str) -> str:

@@ -11,7 +11,6 @@ from ..experiment.resolve import resolve
 from ..parameters.command import CommandLine
 from ..parameters.settings import Settings
 from ..parameters.tokens import Use, split
-from ..util.messages import Notify
 from .spec import Spec, parse_command
 
 
@@ -36,7 +35,7 @@ class Base:
     uses: tuple[Use, ...]
 
 
-def make_base(spec: Spec, notify: Notify) -> Base:
+def make_base(spec: Spec) -> Base:
     """Read the files of a batch and work out what they say.
 
     Raises
@@ -48,7 +47,7 @@ def make_base(spec: Spec, notify: Notify) -> Base:
     settings = command.settings
     if settings.misset_random and settings.misset_seed is None:  # then every image draws its own
         settings = replace(settings, misset_random=False, misset=None)
-    experiment = resolve(settings, notify)
+    experiment = resolve(settings)
     uses, _ = split(with_whole_paths(command, spec.folder))
     return Base(command, experiment, replace(experiment.settings, reflections=experiment.reflections), tuple(uses))
 
@@ -57,11 +56,11 @@ _lock = threading.Lock()
 _last: tuple[str, Base] | None = None
 
 
-def base_of(spec: Spec, key: str, notify: Notify) -> Base:
+def base_of(spec: Spec, key: str) -> Base:
     """Return the base of a batch, made by the first call in this process; `key` stands for the SPEC and its files."""
     global _last
     with _lock:
         if _last is None or _last[0] != key:
             _last = None  # the reflections of two batches need not stay in memory together
-            _last = (key, make_base(spec, notify))
+            _last = (key, make_base(spec))
         return _last[1]

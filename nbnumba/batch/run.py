@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
 from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
-from ..util.messages import Notify, progress_bar
+from ..util.messages import Notify, heard_by, logger, muted, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
@@ -72,7 +73,7 @@ class _Batch:
         return [self.path(number) for number in range(self.spec.chunks)]
 
 
-def run(request: Request, notify: Notify) -> int:
+def run(request: Request) -> int:
     """Make a batch, or say what it would be; return the exit status.
 
     Raises
@@ -93,20 +94,20 @@ def run(request: Request, notify: Notify) -> int:
     with placed(request.spec_file, ("command",)):
         identity = state.identity(spec, command.settings)
         fingerprint = state.fingerprint(identity)
-        base = base_of(spec, fingerprint, notify)
-    _check(spec, command, base, request, notify)
+        base = base_of(spec, fingerprint)
+    _check(spec, command, base, request)
     if request.dry_run or not output:
-        for line in dry_run_lines(spec, base, request.threads, notify):
+        for line in dry_run_lines(spec, base, request.threads):
             print(line)
         return 0
     folder = _make_folder(output)
     batch = _Batch(request, spec, identity, fingerprint, folder)
     if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
         _refuse_strangers(batch)
-    with state.opened_log(folder, notify) as log:
+    with state.opened_log(folder) as log:
         try:
-            with writing_for(batch.fingerprint):
-                _make(batch, log, notify)
+            with writing_for(batch.fingerprint), heard_by(lambda line: log(f"notice: {line}")):
+                _make(batch, log)
             print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
         except NbnumbaError as error:
             log(f"error: {error}")
@@ -123,13 +124,12 @@ def _how_it_ended(end: BaseException) -> str:
     return f"ended by {end}" if isinstance(end, Ended) else f"failed: {type(end).__name__}: {end}"
 
 
-def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notify: Notify) -> None:
+def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> None:
     """Find mistakes that only the drawn experiments show, in the first and the last."""
     from .. import kernels
 
     for line in command.notices:
-        notice = f"command: {line}"
-        notify(notice)
+        logger.warning(f"command: {line}")
     if request.engine == "local":
         kernels.check_engine(spec.backend, request.threads)
     for image in {0, spec.count - 1}:
@@ -140,12 +140,12 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request, notif
             image_experiment(base, draw(spec, base, image))
     moving = [key for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm") if key in spec.keys]
     if moving:
-        notify(
+        logger.warning(
             f"{' and '.join(moving)}: a file has one detector for other programs, here that of the command; "
             "/entry/ground_truth and labels.csv tell where each image's stood"
         )
     if not spec.random_orientation and not spec.keys and not spec.noise:
-        notify("nothing varies and there is no noise: all images will be the same")
+        logger.warning("nothing varies and there is no noise: all images will be the same")
 
 
 def _make_folder(output: str) -> Path:
@@ -168,27 +168,22 @@ def _refuse_strangers(batch: _Batch) -> None:
             raise InputError(f"{folder}: holds a {path.name} but no batch; give a new folder")
 
 
-def _make(batch: _Batch, log: Log, notify: Notify) -> None:
+def _make(batch: _Batch, log: Log) -> None:
     """Make what is missing of a batch."""
-
-    def tell(line: str) -> None:
-        notify(line)
-        log(f"notice: {line}")
-
-    _begin(batch, log, tell)
-    missing = _missing(batch, tell)
+    _begin(batch, log)
+    missing = _missing(batch)
     finals = [batch.folder / name for name in finish.NAMES]
     lacking = [path for path in finals if missing or not finish.is_whole(path, batch.spec.count)]
     if not lacking:
-        tell(f"{batch.folder}: the batch is complete already")
+        logger.warning(f"{batch.folder}: the batch is complete already")
         return
     if missing:
         for path in finals:  # of an earlier run
             path.unlink(missing_ok=True)
-        _note_space(batch, missing, tell)
+        _note_space(batch, missing)
         start = time.perf_counter()
         try:
-            _render(batch, missing, log, tell)
+            _render(batch, missing, log)
         except BaseException:
             remove_leftovers(batch.folder, batch.fingerprint)
             raise
@@ -199,11 +194,13 @@ def _make(batch: _Batch, log: Log, notify: Notify) -> None:
         log(f"wrote {path.name}")
     mixed = finish.differing_machines(batch.paths())
     if mixed:
-        tell(f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them")
+        logger.warning(
+            f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them"
+        )
     log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
 
 
-def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
+def _begin(batch: _Batch, log: Log) -> None:
     """Find out whether the folder's batch is this one, and take up work on it."""
     before = state.read_state(batch.folder)
     if before is None:
@@ -222,15 +219,15 @@ def _begin(batch: _Batch, log: Log, tell: Notify) -> None:
         log(f"resumed: {batch.request.spec_file}")
     leftovers = remove_leftovers(batch.folder, batch.fingerprint)
     if leftovers.removed:
-        tell(f"{batch.folder}: removed {leftovers.removed} files that were left half written")
+        logger.warning(f"{batch.folder}: removed {leftovers.removed} files that were left half written")
     if leftovers.elsewhere:
-        tell(
+        logger.warning(
             f"{batch.folder}: holds half-written files, .nbnumba-*.part, of {', '.join(leftovers.elsewhere)}; "
             "remove them when no process there works on this batch any more"
         )
 
 
-def _missing(batch: _Batch, tell: Notify) -> list[int]:
+def _missing(batch: _Batch) -> list[int]:
     """Return the numbers of the files that have to be made."""
     whole = set()
     for number in _there(batch):
@@ -238,7 +235,7 @@ def _missing(batch: _Batch, tell: Notify) -> list[int]:
         if wrong is None:
             whole.add(number)
         else:
-            tell(f"{batch.path(number)}: {wrong}; it is made again")
+            logger.warning(f"{batch.path(number)}: {wrong}; it is made again")
     return [number for number in range(batch.spec.chunks) if number not in whole]
 
 
@@ -257,24 +254,25 @@ def _images(batch: _Batch, numbers: list[int]) -> int:
     return sum(len(batch.spec.images_of(number)) for number in numbers)
 
 
-def _note_space(batch: _Batch, missing: list[int], tell: Notify) -> None:
+def _note_space(batch: _Batch, missing: list[int]) -> None:
     """Say when the disk may turn out too small; compression often makes it large enough."""
     pixels = sum(panel.n_slow * panel.n_fast for panel in _base(batch).experiment.detector.panels)
     needed = _images(batch, missing) * pixels * np.dtype(batch.spec.dtype).itemsize
     with suppress(OSError):
         free = shutil.disk_usage(batch.folder).free
         if needed > free:
-            tell(
+            logger.warning(
                 f"{batch.folder}: the images take {amount(needed)} before compression, {amount(free)} are free; "
                 "after a full disk, make room and give --resume"
             )
 
 
 def _base(batch: _Batch) -> Base:
-    return base_of(batch.spec, batch.fingerprint, lambda line: None)
+    with muted():
+        return base_of(batch.spec, batch.fingerprint)
 
 
-def _render(batch: _Batch, missing: list[int], log: Log, tell: Notify) -> None:
+def _render(batch: _Batch, missing: list[int], log: Log) -> None:
     """Make files of images, and log each."""
     request = batch.request
     total = _images(batch, missing)
@@ -299,11 +297,12 @@ def _render(batch: _Batch, missing: list[int], log: Log, tell: Notify) -> None:
                 progress((finished + under_way) / total)
 
         told: set[str] = set()
+        context = copy_context()  # where the user and the log hear; files are made where only their result does
 
         def tell_once(line: str) -> None:
             if line not in told:
                 told.add(line)
-                tell(line)
+                context.copy().run(logger.warning, line)  # several threads cannot enter one context
 
         watch.on_image, watch.notify = one_more, tell_once
         try:

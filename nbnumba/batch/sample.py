@@ -15,6 +15,7 @@ from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
 from ..geometry.vectors import Array, random_rotation
 from ..parameters.parser import parse
+from ..util.messages import muted
 from .distributions import KEYS, Number
 from .reference import Base
 from .spec import Spec
@@ -186,7 +187,8 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
     changes = changed_words(base, draw)
     settings = replace(base.settings, **changed_fields(changes))
     try:
-        return resolve(settings, lambda line: None)
+        with muted():
+            return resolve(settings)
     except NbnumbaError as error:
         raise type(error)(f"image {draw.image}: {error}") from None
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
 from ..parameters.table import GROUPS
-from ..util.messages import notice
+from ..util.messages import logger
 from .help import COMMANDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -73,7 +73,7 @@ def noise(
     """
     command, files = parse_with_files(words)
     for line in command.notices:
-        notice(line)
+        logger.warning(line)
     if len(files) != 1:
         raise InputError(f"noise: needs one float image, got {len(files)}: {' '.join(files) or 'none'}")
     draw_noise(command, files[0])
@@ -112,12 +112,12 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     kernels.check_engine(engine.backend, engine.threads, engine.device)
     idle = [key for key in command.used if key in _IDLE]
     if idle:
-        notice(f"noise: without effect here: {', '.join(idle)}")
+        logger.warning(f"noise: without effect here: {', '.join(idle)}")
     if output.noise_file is None:
         raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
     check_files(settings, [("-noisefile", output.noise_file)], [("noise", float_file)])
     axes = resolve_axes(settings)
-    detector = resolve_detector(settings, axes, notice)
+    detector = resolve_detector(settings, axes)
     region = region_of_interest(settings, detector.panels[0])[1]
     fields = smv_fields(
         detector, settings, phi_steps(settings.osc, settings.phistep, settings.phisteps).extent, output.adc
@@ -125,9 +125,9 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
     not_finite = floatfile.not_finite(image)
     if not_finite is not None:
-        notice(f"{float_file}: {not_finite}")
-    style = header_style(settings.semantics, output, detector, axes.beam, notice)
-    seed = choose_noise_seed(output, notice)
+        logger.warning(f"{float_file}: {not_finite}")
+    style = header_style(settings.semantics, output, detector, axes.beam)
+    seed = choose_noise_seed(output)
     Reporter(output.quiet)([f"noise seed = {seed}"])
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
@@ -159,7 +159,7 @@ def convert(
     """
     from .convert import convert as run
 
-    run(words, notice)
+    run(words)
 
 
 @app.command("info", help=_help("info"))
@@ -232,4 +232,4 @@ def random_orientation(
     else:
         print(orientation.text(), end="")
     if drawn:
-        notice(f"seed {number}, from the time; -seed {number} gives the same orientation again")
+        logger.warning(f"seed {number}, from the time; -seed {number} gives the same orientation again")

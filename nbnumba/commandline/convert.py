@@ -18,7 +18,7 @@ from ..parameters.command import Output
 from ..parameters.parser import parse_with_files
 from ..parameters.tokens import split
 from ..readout.digitize import to_dtype
-from ..util.messages import Notify
+from ..util.messages import logger
 from ..util.text import quote
 
 # What each ending may hold, the default first; None: as the input.
@@ -37,15 +37,13 @@ _OUTPUTS = set(
 _SAME = 1e-9  # m, by which the geometry of images in one file may differ
 
 
-def convert(words: Sequence[str], notify: Notify) -> None:
+def convert(words: Sequence[str]) -> None:
     """Read images and write them as a file of another format.
 
     Parameters
     ----------
     words : sequence of str
         Files, `-o OUT`, and options: `-dtype`, `-image` and those of a rendering.
-    notify : callable
-        Receives one-line remarks for the user.
 
     Raises
     ------
@@ -57,7 +55,7 @@ def convert(words: Sequence[str], notify: Notify) -> None:
     own, rest = _own_words(words)
     command, files = parse_with_files(rest)
     for line in command.notices:
-        notify(line)
+        logger.warning(line)
     if not files:
         raise InputError("convert: needs an image to read")
     options = [word for use in split(rest)[0] for word in (use.option.key, *use.values)]
@@ -69,19 +67,19 @@ def convert(words: Sequence[str], notify: Notify) -> None:
         raise InputError(f"-o {target}: the ending {quote(ending)} names no format; allowed: {', '.join(_DTYPES)}")
     idle = [key for key in command.used if key in _OUTPUTS]
     if idle:
-        notify(f"convert: without effect here: {', '.join(idle)}")
+        logger.warning(f"convert: without effect here: {', '.join(idle)}")
     check_distinct([("-o", target)], [("convert", path) for path in files])
     check_can_write("-o", target)
     chosen = _chosen_image(own.get("-image"), files)
     dtype = _dtype(own.get("-dtype"), ending, target, files)
     number = 1 if chosen is not None else sum(map(count, files))
-    images = _chosen(files, options, chosen, notify)
+    images = _chosen(files, options, chosen)
     if ending in (".cbf", ".img", ".bin", ".png"):
         if number != 1:
             raise InputError(f"-o {target}: holds one image, and there are {number}; an .h5 file holds them all")
-        _WRITERS[ending](target, next(images), command.output, notify)
+        _WRITERS[ending](target, next(images), command.output)
     else:
-        _write_h5(target, images, number, dtype, notify)
+        _write_h5(target, images, number, dtype)
 
 
 def _own_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -120,14 +118,14 @@ def _dtype(text: str | None, ending: str, target: str, files: Sequence[str]) -> 
     return "int32" if all(kind_of(path) in ("smv", "cbf") for path in files) else "float32"
 
 
-def _chosen(files: Sequence[str], options: Sequence[str], chosen: int | None, notify: Notify) -> Iterator[Picture]:
+def _chosen(files: Sequence[str], options: Sequence[str], chosen: int | None) -> Iterator[Picture]:
     for path in files:
-        for index, picture in enumerate(pictures(path, options, notify)):
+        for index, picture in enumerate(pictures(path, options)):
             if chosen is None or index == chosen:
                 yield picture
 
 
-def _write_h5(target: str, images: Iterator[Picture], number: int, dtype: str, notify: Notify) -> None:
+def _write_h5(target: str, images: Iterator[Picture], number: int, dtype: str) -> None:
     from ..imagefiles.crystfel_xds import write_geometry_files
     from ..imagefiles.nexus import NexusWriter
 
@@ -136,12 +134,12 @@ def _write_h5(target: str, images: Iterator[Picture], number: int, dtype: str, n
         picture, index = first, 0
         while True:
             _check_alike(picture, first, target)
-            file.write(index, _pixels(picture, dtype, target, notify), picture.experiment, picture.truth)
+            file.write(index, _pixels(picture, dtype, target), picture.experiment, picture.truth)
             following = next(images, None)
             if following is None:
                 break
             picture, index = following, index + 1
-    write_geometry_files(target, first.experiment, notify, images=number, dtype=dtype)
+    write_geometry_files(target, first.experiment, images=number, dtype=dtype)
 
 
 def _check_alike(picture: Picture, first: Picture, target: str) -> None:
@@ -167,22 +165,22 @@ def _check_alike(picture: Picture, first: Picture, target: str) -> None:
         )
 
 
-def _pixels(picture: Picture, dtype: str, target: str, notify: Notify) -> NDArray[np.generic]:
+def _pixels(picture: Picture, dtype: str, target: str) -> NDArray[np.generic]:
     pixels, clipped = to_dtype(picture.pixels, dtype)
     if clipped:
-        notify(f"{target}: {clipped} pixels of {picture.name} beyond what {dtype} holds were clipped")
+        logger.warning(f"{target}: {clipped} pixels of {picture.name} beyond what {dtype} holds were clipped")
     return pixels
 
 
-def _write_cbf(target: str, picture: Picture, output: Output, notify: Notify) -> None:
+def _write_cbf(target: str, picture: Picture, output: Output) -> None:
     from ..imagefiles.cbf import write_cbf
 
     _one_panel(target, picture)
-    counts = np.asarray(_pixels(picture, "int32", target, notify), dtype=np.int32)
-    write_cbf(target, counts, picture.experiment, picture.truth, notify=notify)
+    counts = np.asarray(_pixels(picture, "int32", target), dtype=np.int32)
+    write_cbf(target, counts, picture.experiment, picture.truth)
 
 
-def _write_smv(target: str, picture: Picture, output: Output, notify: Notify) -> None:
+def _write_smv(target: str, picture: Picture, output: Output) -> None:
     from ..imagefiles.headers import truth_lines
     from ..imagefiles.smv import header_style, smv_fields
     from ..io import smv
@@ -192,23 +190,23 @@ def _write_smv(target: str, picture: Picture, output: Output, notify: Notify) ->
     # Of another SMV image the offset was given or found when it was read.
     adc = output.adc if picture.pedestal is None else picture.pedestal
     scale = 1.0 if output.scale is None else output.scale
-    style = header_style(Semantics.EXACT, output, experiment.detector, experiment.beam.direction, notify)
+    style = header_style(Semantics.EXACT, output, experiment.detector, experiment.beam.direction)
     fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, adc)
     photons = np.asarray(picture.pixels, dtype=np.float32)
     beyond = int(np.count_nonzero(~((photons * scale + adc >= -0.5) & (photons * scale + adc < 65535.5))))
     if beyond:
-        notify(f"{target}: {beyond} pixels of {picture.name} beyond what uint16 holds were clipped")
+        logger.warning(f"{target}: {beyond} pixels of {picture.name} beyond what uint16 holds were clipped")
     counts = smv.int_values(photons, scale, adc)
     smv.write(target, counts, smv.header(fields, style, truth_lines(experiment, picture.truth)))
 
 
-def _write_float(target: str, picture: Picture, output: Output, notify: Notify) -> None:
+def _write_float(target: str, picture: Picture, output: Output) -> None:
     from ..io import floatfile
 
     floatfile.write(target, picture.pixels)
 
 
-def _write_png(target: str, picture: Picture, output: Output, notify: Notify) -> None:
+def _write_png(target: str, picture: Picture, output: Output) -> None:
     from ..io import png as preview
 
     preview.write_png(target, np.asarray(picture.pixels, dtype=np.float32).reshape(-1, picture.pixels.shape[-1]))
@@ -220,7 +218,7 @@ def _one_panel(target: str, picture: Picture) -> None:
         raise InputError(f"-o {target}: holds one panel, the detector has {panels}; write an .h5 file")
 
 
-_WRITERS: dict[str, Callable[[str, Picture, Output, Notify], None]] = {
+_WRITERS: dict[str, Callable[[str, Picture, Output], None]] = {
     ".cbf": _write_cbf,
     ".img": _write_smv,
     ".bin": _write_float,

@@ -21,21 +21,19 @@ from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..render.image import Image
 from ..render.renderer import simulate
-from ..util.messages import Notify, Reporter, progress_bar
+from ..util.messages import Reporter, logger, progress_bar
 from . import report
 
 # Options that go with a detector of one panel.
 _ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
 
 
-def run(command: CommandLine, notify: Notify) -> None:
+def run(command: CommandLine) -> None:
     """Render a command line, write its files and print C's report.
 
     Parameters
     ----------
     command : CommandLine
-    notify : callable
-        Receives one-line remarks for standard error.
 
     Raises
     ------
@@ -44,40 +42,38 @@ def run(command: CommandLine, notify: Notify) -> None:
     """
     output, engine = command.output, command.engine
     kernels.check_engine(engine.backend, engine.threads, engine.device)
-    _check_outputs(command, notify)
+    _check_outputs(command)
     experiment = resolve(
         command.settings,
-        notify,
         lambda experiment: _check_experiment(experiment, command),
         cache_folder=_folder_of_results(output),
     )
     experiment = replace(experiment, command=_words_to_keep(command, experiment), engine=engine)
-    output = _for_panels(output, experiment, notify)
-    style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction, notify)
-    seed = None if output.noise_file is None else choose_noise_seed(output, notify)
+    output = _for_panels(output, experiment)
+    style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
+    seed = None if output.noise_file is None else choose_noise_seed(output)
     say = Reporter(output.quiet)
     say(report.setup_lines(experiment, seed))
     with progress_bar("rendering", output.shows_progress) as progress:
         image = simulate(
             experiment,
             progress=progress,
-            on_compiling=lambda: notify(kernels.compiling_line()),
-            notify=notify,
+            on_compiling=lambda: logger.warning(kernels.compiling_line()),
         )
-    _note_engine(engine, image, notify)
+    _note_engine(engine, image)
     if image.latch_hkl is not None:
-        notify(
+        logger.warning(
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
             "of the image; -semantics exact draws it right"
         )
     not_finite = floatfile.not_finite(image.array)
     if not_finite is not None:
-        notify(f"the image: {not_finite}")
+        logger.warning(f"the image: {not_finite}")
     say(report.image_lines(image))
     if output.trace_pixel is not None:
         _trace(image, output.trace_pixel, output.trace_file, say)
     device = (engine.device or 0) if image.backend == "cuda" else None
-    _Writer(image, output, style, say, notify, device).write_all(seed)
+    _Writer(image, output, style, say, device).write_all(seed)
 
 
 def _folder_of_results(output: Output) -> Path | None:
@@ -96,16 +92,16 @@ def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[
     return with_whole_paths(command)
 
 
-def _note_engine(engine: Engine, image: Image, notify: Notify) -> None:
+def _note_engine(engine: Engine, image: Image) -> None:
     """Name the options that only a GPU heeds, where the processor has rendered."""
     if image.backend == "cpu":
         if engine.precision == "mixed":
-            notify("-precision mixed has no effect: the processor renders in double precision")
+            logger.warning("-precision mixed has no effect: the processor renders in double precision")
         if engine.device is not None and engine.backend == "cpu":
-            notify(f"-device {engine.device} has no effect: the processor renders")
+            logger.warning(f"-device {engine.device} has no effect: the processor renders")
 
 
-def _check_outputs(command: CommandLine, notify: Notify) -> None:
+def _check_outputs(command: CommandLine) -> None:
     """Find out before the render that every file can be written."""
     output = command.output
     if output.trace_file is not None and output.trace_pixel is None:
@@ -116,9 +112,9 @@ def _check_outputs(command: CommandLine, notify: Notify) -> None:
     if writes_dump and settings.dump_file is not None and "-dump" in command.used:
         check_can_write("-dump", settings.dump_file)
     if output.rings and output.png_file is None:
-        notify("-rings has no effect without a -pngfile")
+        logger.warning("-rings has no effect without a -pngfile")
     elif output.rings and command.settings.curved_detector:
-        notify("-rings: no rings are drawn on the picture of a curved detector")
+        logger.warning("-rings: no rings are drawn on the picture of a curved detector")
 
 
 def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> None:
@@ -136,13 +132,13 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
         check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
 
 
-def _for_panels(output: Output, experiment: ExperimentRecord, notify: Notify) -> Output:
+def _for_panels(output: Output, experiment: ExperimentRecord) -> Output:
     """Leave out the files that hold one panel only, where there are more."""
     if len(experiment.detector.panels) == 1:
         return output
-    notify("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
+    logger.warning("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
     if output.rings and output.png_file is not None:
-        notify("-rings: no rings are drawn on the picture of several panels")
+        logger.warning("-rings: no rings are drawn on the picture of several panels")
     return replace(output, int_file=None, noise_file=None, pgm_file=None)
 
 
@@ -167,7 +163,6 @@ class _Writer:
     output: Output
     style: str
     say: Reporter
-    notify: Notify
     device: int | None  # GPU to draw counted noise on
 
     def write_all(self, seed: int | None) -> None:
@@ -196,10 +191,10 @@ class _Writer:
             write_noise(output.noise_file, array, seed, roi, self._header(seed), output, table, self.device)
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
-            saving.write_h5(self.image, output.h5_file, notify=self.notify)
+            saving.write_h5(self.image, output.h5_file)
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
-            saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng, notify=self.notify)
+            saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng)
 
     def _header(self, seed: int | None) -> bytes:
         """Return the header of an SMV image; `seed` is that of its noise."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import FileError, InputError
-from ..util.messages import notice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +166,7 @@ def _read(
     if (n_slow is None) != (n_fast is None):
         raise InputError("compare: -detpixels_f and -detpixels_s belong together; give both, or -detpixels")
     shape = None if n_slow is None or n_fast is None else (n_slow, n_fast)
-    return read_two(Source(paths[0], numbers[0]), Source(paths[1], numbers[1]), shape, notice)
+    return read_two(Source(paths[0], numbers[0]), Source(paths[1], numbers[1]), shape)
 
 
 def _compare(

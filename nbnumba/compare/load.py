@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..io import floatfile, smv
 from ..io.opening import opened
-from ..util.messages import Notify
+from ..util.messages import logger
 from ..util.signals import signals_wait
 from ..util.text import quote
 from .pair import LoadedImage
@@ -58,9 +58,7 @@ class Source:
     image: int | None = None
 
 
-def read_two(
-    first: Source, second: Source, shape: tuple[int, int] | None, notify: Notify
-) -> tuple[LoadedImage, LoadedImage]:
+def read_two(first: Source, second: Source, shape: tuple[int, int] | None) -> tuple[LoadedImage, LoadedImage]:
     """Read two images; a raw one may take its shape from the other.
 
     Parameters
@@ -68,8 +66,6 @@ def read_two(
     first, second : Source
     shape : (n_slow, n_fast) or None
         Of raw images.
-    notify : callable
-        Receives one-line remarks.
 
     Raises
     ------
@@ -79,13 +75,13 @@ def read_two(
         A file holds no image that is known.
     """
     if not _states_its_shape(first.path) and _states_its_shape(second.path):
-        b = read_image(second, shape, notify)
-        return read_image(first, shape or b.shape, notify), b
-    a = read_image(first, shape, notify)
-    return a, read_image(second, shape or a.shape, notify)
+        b = read_image(second, shape)
+        return read_image(first, shape or b.shape), b
+    a = read_image(first, shape)
+    return a, read_image(second, shape or a.shape)
 
 
-def read_image(source: Source, shape: tuple[int, int] | None, notify: Notify) -> LoadedImage:
+def read_image(source: Source, shape: tuple[int, int] | None) -> LoadedImage:
     """Read an image.
 
     Parameters
@@ -93,8 +89,6 @@ def read_image(source: Source, shape: tuple[int, int] | None, notify: Notify) ->
     source : Source
     shape : (n_slow, n_fast) or None
         For a raw float image, which does not hold it.
-    notify : callable
-        Receives one-line remarks.
 
     Raises
     ------
@@ -107,24 +101,24 @@ def read_image(source: Source, shape: tuple[int, int] | None, notify: Notify) ->
     if not size:
         raise InputError(f"{source.path}: is empty")
     if start.startswith(_HDF5):
-        return _read_hdf5(source, notify)
+        return _read_hdf5(source)
     if start.startswith(_NUMPY):
         return _read_numpy(source)
     if start.startswith(_SMV):
-        return _read_smv(source, notify)
+        return _read_smv(source)
     if start.startswith(_PICTURES):
         return _read_by_pillow(source)
     if start.startswith(_OTHERS):
-        return _read_by_fabio(source, notify)
-    return _read_raw_or_other(source, size, shape, notify)
+        return _read_by_fabio(source)
+    return _read_raw_or_other(source, size, shape)
 
 
-def _read_smv(source: Source, notify: Notify) -> LoadedImage:
+def _read_smv(source: Source) -> LoadedImage:
     try:
         image = smv.read(source.path)
     except InputError:
         with contextlib.suppress(InputError):
-            return _read_by_fabio(source, notify)  # it knows wider pixels
+            return _read_by_fabio(source)  # it knows wider pixels
         raise
     return _single(source, LoadedImage(source.path, "SMV", image.data.astype(np.float64)))
 
@@ -146,14 +140,14 @@ def _single(source: Source, image: LoadedImage) -> LoadedImage:
     return image
 
 
-def _read_raw_or_other(source: Source, size: int, shape: tuple[int, int] | None, notify: Notify) -> LoadedImage:
+def _read_raw_or_other(source: Source, size: int, shape: tuple[int, int] | None) -> LoadedImage:
     """Read a file that begins like none of the known formats."""
     path = source.path
     if shape is not None and size == 4 * shape[0] * shape[1]:
         return _read_raw(source, shape)
     if Path(path).suffix.lower() not in (".bin", ".raw", ".f32"):
         with contextlib.suppress(InputError):
-            return _read_by_fabio(source, notify)
+            return _read_by_fabio(source)
     if shape is not None:
         return _read_raw(source, shape)  # says what is wrong
     side = math.isqrt(size // 4)
@@ -161,7 +155,9 @@ def _read_raw_or_other(source: Source, size: int, shape: tuple[int, int] | None,
         raise InputError(
             f"{path}: no known format; for raw float32 ({size} bytes) give -detpixels_f and -detpixels_s, its size"
         )
-    notify(f"{path}: read as raw float32 of {side} x {side} pixels; -detpixels_f and -detpixels_s state another shape")
+    logger.warning(
+        f"{path}: read as raw float32 of {side} x {side} pixels; -detpixels_f and -detpixels_s state another shape"
+    )
     return _read_raw(source, (side, side))
 
 
@@ -176,30 +172,30 @@ def _read_numpy(source: Source) -> LoadedImage:
             values = np.load(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{source.path}: not readable as a NumPy array: {_first_line(error)}") from None
-    return _pick(source, "NumPy", values, lambda line: None)
+    return _pick(source, "NumPy", values)
 
 
-def _pick(source: Source, kind: str, values: Any, notify: Notify) -> LoadedImage:
+def _pick(source: Source, kind: str, values: Any) -> LoadedImage:
     """Take the image asked for from an array of 2, 3 (image, slow, fast) or 4 (image, panel, slow, fast) axes."""
     if values.ndim not in (2, 3, 4) or values.dtype.kind not in "biuf" or 0 in values.shape:
         raise InputError(f"{source.path}: holds an array of shape {values.shape} and type {values.dtype}, not an image")
-    image = _chosen(source, 1 if values.ndim == 2 else values.shape[0], notify)
+    image = _chosen(source, 1 if values.ndim == 2 else values.shape[0])
     chosen = np.asarray(values if values.ndim == 2 else values[image], dtype=np.float64)
     return LoadedImage(source.path, kind, chosen.reshape(-1, chosen.shape[-1]))  # panels under one another
 
 
-def _chosen(source: Source, count: int, notify: Notify) -> int:
+def _chosen(source: Source, count: int) -> int:
     """Return the index, from 0, of the image asked for."""
     number = source.image
     if number is None and count > 1:
-        notify(f"{source.path}: holds {count} images; the first is compared (-image N chooses)")
+        logger.warning(f"{source.path}: holds {count} images; the first is compared (-image N chooses)")
     number = number or 1
     if not 1 <= number <= count:
         raise InputError(f"{source.path}: image {number} was asked for; allowed are 1 to {count}")
     return number - 1
 
 
-def _read_hdf5(source: Source, notify: Notify) -> LoadedImage:
+def _read_hdf5(source: Source) -> LoadedImage:
     import h5py
 
     from ..io.nexus.filters import register_filters
@@ -211,7 +207,7 @@ def _read_hdf5(source: Source, notify: Notify) -> LoadedImage:
             sets = _image_sets(file)
             if not sets:
                 raise InputError(f"{source.path}: no image in this HDF5 file (a numeric dataset of 2 to 4 axes)")
-            image = _pick_from_sets(source, sets, notify)
+            image = _pick_from_sets(source, sets)
             mask = _pixel_mask(file, image.values.shape)
             return LoadedImage(image.name, image.kind, image.values, mask)
     except (OSError, KeyError, RuntimeError) as error:
@@ -219,13 +215,13 @@ def _read_hdf5(source: Source, notify: Notify) -> LoadedImage:
         raise InputError(f"{source.path}: not readable as HDF5: {_first_line(error)}") from None
 
 
-def _pick_from_sets(source: Source, sets: list[Any], notify: Notify) -> LoadedImage:
+def _pick_from_sets(source: Source, sets: list[Any]) -> LoadedImage:
     """Take the image asked for from datasets that follow one another."""
     counts = [1 if dataset.ndim == 2 else dataset.shape[0] for dataset in sets]
-    index = _chosen(source, sum(counts), notify)
+    index = _chosen(source, sum(counts))
     for dataset, count in zip(sets, counts, strict=True):
         if index < count:
-            image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", dataset, notify)
+            image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", dataset)
             return LoadedImage(
                 source.path if sum(counts) == 1 else f"{source.path}, image {source.image or 1}",
                 image.kind,
@@ -312,13 +308,13 @@ def _read_by_pillow(source: Source) -> LoadedImage:
     return _single(source, LoadedImage(source.path, kind, values))
 
 
-def _read_by_fabio(source: Source, notify: Notify) -> LoadedImage:
+def _read_by_fabio(source: Source) -> LoadedImage:
     try:
         with _quiet():
             import fabio
 
             with fabio.open(source.path) as file:
-                index = _chosen(source, int(file.nframes), notify)
+                index = _chosen(source, int(file.nframes))
                 data = file.data if index == 0 else file.get_frame(index).data
                 kind = type(file).__name__.removesuffix("Image").removesuffix("image") or "image"
                 values = np.array(data, dtype=np.float64)

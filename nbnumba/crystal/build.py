@@ -13,13 +13,13 @@ from ..parameters.choices import Shape
 from ..parameters.settings import Settings
 from ..parameters.steps import mosaic_domains
 from ..readout.poisson import seed_from_time
-from ..util.messages import Notify
+from ..util.messages import logger
 from . import lattice, mosaic
 from .model import Crystal
 from .orientation_files import reciprocal_from_file
 
 
-def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int], notify: Notify) -> Crystal:
+def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int]) -> Crystal:
     """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
     cell = None
     if settings.cell_given:
@@ -27,13 +27,13 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
     if settings.reciprocal_A is not None:
         reciprocal = np.array(settings.reciprocal_A)
     elif settings.matrix_file is not None:
-        reciprocal = reciprocal_from_file(settings, axes, turning, notify)
+        reciprocal = reciprocal_from_file(settings, axes, turning)
     else:
         assert cell is not None
         reciprocal = lattice.reciprocal_from_cell(*cell)
     misset, misset_seed = settings.misset, None
     if settings.misset_random:
-        misset_seed = _misset_seed(settings, notify)
+        misset_seed = _misset_seed(settings)
         misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
     if misset is not None:
         reciprocal = lattice.misset(reciprocal, misset)
@@ -67,10 +67,10 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
     )
 
 
-def _misset_seed(settings: Settings, notify: Notify) -> int:
+def _misset_seed(settings: Settings) -> int:
     """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
     if settings.misset_seed is not None:
         return settings.misset_seed
     seed = seed_from_time()
-    notify(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
+    logger.warning(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
     return seed

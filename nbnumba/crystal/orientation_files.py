@@ -12,13 +12,13 @@ from ..geometry.vectors import Array, cross, dot, length, vector
 from ..io import matrix
 from ..io.opening import label, read_text
 from ..parameters.settings import Settings
-from ..util.messages import Notify
+from ..util.messages import logger
 
 _SMALLEST_ACROSS = 1e-6  # of a direction's length, across the beam
 _SAME_AXIS = math.cos(math.radians(1.0))  # refined axes miss their ideal by less
 
 
-def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool, notify: Notify) -> Array:
+def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array:
     """Read the reciprocal vectors of `settings.matrix_file`.
 
     Parameters
@@ -27,7 +27,6 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool, notify: 
         Of the command's convention, before the detector turns.
     turning : bool
         Whether the crystal is drawn at spindle angles other than 0.
-    notify : callable
 
     Returns
     -------
@@ -57,7 +56,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool, notify: 
     if expt.is_expt(text):
         content = expt.parse(text, path, "-mat")
         for line in content.remarks:
-            notify(line)
+            logger.warning(line)
         if content.reciprocal_A is None:
             raise InputError(f"{label('-mat', path)}: holds no crystal")
         if settings.expt_file is not None:
@@ -78,7 +77,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool, notify: 
         return np.asarray(columns.T * (1e-10 / settings.wavelength))  # the file holds lambda a*, ...
     if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
         theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
-        notify(f"-mat {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}")
+        logger.warning(f"-mat {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}")
     return np.asarray(reciprocal @ turn.T)
 
 

@@ -13,7 +13,7 @@ from ..parameters.choices import Convention, Pivot, Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import sensor_layers
 from ..util.memory import free_memory, gigabytes
-from ..util.messages import Notify
+from ..util.messages import logger
 from .model import BeamCenter, Center, Detector, Panel
 from .panels import placed_panels
 
@@ -87,15 +87,13 @@ def resolve_axes(settings: Settings) -> Axes:
     return Axes(beam, fast, slow, normal, twotheta, polar, unit(spindle), generated)
 
 
-def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector:
+def resolve_detector(settings: Settings, axes: Axes) -> Detector:
     """Work out the detector's place and sensor from the settings (nanoBragg.c:1118-1290, 1697-1775).
 
     Parameters
     ----------
     settings : Settings
     axes : Axes
-    notify : callable
-        Receives one-line remarks for the user.
 
     Raises
     ------
@@ -107,7 +105,7 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     n_fast, n_slow, detsize_f, detsize_s = _size(settings)
     pixel = settings.pixel_size
     center, pivot = _beam_center(settings, pixel, detsize_f, detsize_s)
-    corner = _explicit_corner(settings, notify)
+    corner = _explicit_corner(settings)
     if corner is not None:
         pivot = Pivot.SAMPLE
     fast, slow, normal = (_turned(v, settings, axes) for v in (axes.fast, axes.slow, axes.normal))
@@ -122,7 +120,7 @@ def resolve_detector(settings: Settings, axes: Axes, notify: Notify) -> Detector
     origin = origin + _shift_in_plane(settings, origin, fast, slow, distance * axes.beam)
     _check_place(settings, close, distance, corner is not None)
     if corner is not None:
-        _say_what_the_corner_overrules(settings, distance, close, notify)
+        _say_what_the_corner_overrules(settings, distance, close)
     panel = Panel(n_fast, n_slow, (pixel, pixel), origin, fast, slow, normal, distance, close)
     return _detector(settings, axes, (panel,), center, pivot, (detsize_f, detsize_s))
 
@@ -279,26 +277,26 @@ def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: 
     return Center(xbeam, ybeam, fbeam, sbeam, xclose, yclose, fclose, sclose), pivot
 
 
-def _explicit_corner(settings: Settings, notify: Notify) -> Array | None:
+def _explicit_corner(settings: Settings) -> Array | None:
     """Corner of the first pixel before rotations, where -pix0_vector is honoured [m]."""
     # C differs: it reads the vector and overwrites it for either pivot.
     if settings.pix0_vector is None or settings.semantics is Semantics.C:
         return None
     if settings.beam_center_given:
-        notify("-pix0_vector is not used: the beam centre given by other options wins")
+        logger.warning("-pix0_vector is not used: the beam centre given by other options wins")
         return None
     return vector(settings.pix0_vector)
 
 
-def _say_what_the_corner_overrules(settings: Settings, distance: float, close: float, notify: Notify) -> None:
+def _say_what_the_corner_overrules(settings: Settings, distance: float, close: float) -> None:
     """Tell the user of distances that contradict a -pix0_vector."""
     if settings.distance_given and abs(settings.distance - distance) > 1e-6 * abs(distance):
         typed = settings.distance * 1e3
-        notify(f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {typed:g} is not used")
+        logger.warning(f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {typed:g} is not used")
     # -close_distance, or what the header of an -img or a -mask says.
     typed_close = settings.close_distance
     if typed_close is not None and abs(typed_close - close) > 1e-6 * abs(close):
-        notify(
+        logger.warning(
             f"-pix0_vector puts the closest point of the detector's plane at {close * 1e3:g} mm: "
             f"a close distance of {typed_close * 1e3:g} is not used"
         )

@@ -10,15 +10,15 @@ from ..constants import R_E_SQUARED
 from ..detector.placement import resolve_axes, resolve_detector
 from ..errors import InputError
 from ..parameters.choices import Semantics
-from ..util.messages import Notify
+from ..util.messages import logger, muted
 from .model import ExperimentRecord
 
 
-def notify_defects(experiment: ExperimentRecord, notify: Notify) -> None:
+def log_defects(experiment: ExperimentRecord) -> None:
     """Say which known defects of the C program change this picture under -semantics c."""
     if experiment.semantics is Semantics.C:
         for row, what in defects_met(experiment):
-            notify(f"{row}: {what}; -semantics exact draws it right")
+            logger.warning(f"{row}: {what}; -semantics exact draws it right")
 
 
 def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
@@ -96,9 +96,8 @@ def _stands_elsewhere(experiment: ExperimentRecord) -> bool:
         return False
     other = Semantics.EXACT if settings.semantics is Semantics.C else Semantics.C
     try:
-        there = resolve_detector(
-            dataclasses.replace(settings, semantics=other), resolve_axes(settings), lambda line: None
-        ).panels[0]
+        with muted():
+            there = resolve_detector(dataclasses.replace(settings, semantics=other), resolve_axes(settings)).panels[0]
     except InputError:
         return True
     here = experiment.detector.panels[0]

@@ -15,7 +15,6 @@ from ..geometry.vectors import Array
 from ..kernels.random import park_miller
 from ..parameters.settings import Settings
 from ..parameters.steps import phi_steps
-from ..util.messages import Notify
 from ..version import __version__
 from .ground_truth import GroundTruth, ground_truth
 from .model import ExperimentRecord, Goniometer, Sampling
@@ -23,15 +22,13 @@ from .required import has_crystal
 from .resolve import resolve
 
 
-def bare_experiment(settings: Settings, notify: Notify) -> ExperimentRecord:
+def bare_experiment(settings: Settings) -> ExperimentRecord:
     """Work out beam, detector and goniometer, and the crystal where the settings know one.
 
     Parameters
     ----------
     settings : Settings
         Structure factors and sampling do not count.
-    notify : callable
-        Receives one-line remarks for the user.
 
     Returns
     -------
@@ -58,9 +55,9 @@ def bare_experiment(settings: Settings, notify: Notify) -> ExperimentRecord:
         mask_file=None,
     )
     if has_crystal(settings):
-        return resolve(settings, notify)
+        return resolve(settings)
     axes = resolve_axes(settings)
-    detector = resolve_detector(settings, axes, notify)
+    detector = resolve_detector(settings, axes)
     phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
     panel = detector.panels[0]
     whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)

@@ -31,8 +31,8 @@ from ..structure_factors import load as structure_factors
 from ..structure_factors.mtz_cif_columns import Cell
 from ..structure_factors.table import Reach
 from ..util.memory import free_memory, gigabytes
-from ..util.messages import Notify
-from .defects import notify_defects
+from ..util.messages import logger
+from .defects import log_defects
 from .model import ExperimentRecord, Goniometer, Sampling
 from .regions import pixel_mask, region_of_interest
 from .required import has_crystal, lacks_crystal
@@ -43,7 +43,6 @@ ORIENTATION_BYTES = 72  # nine float64
 
 def resolve(
     settings: Settings,
-    notify: Notify,
     check: Callable[[ExperimentRecord], None] = lambda experiment: None,
     *,
     cache_folder: Path | None = None,
@@ -53,8 +52,6 @@ def resolve(
     Parameters
     ----------
     settings : Settings
-    notify : callable
-        Receives one-line remarks for the user.
     check : callable, optional
         Receives the experiment while it lacks its reflections, and raises an error where a command cannot use it:
         their dump is written only by a command that will go on.
@@ -74,15 +71,15 @@ def resolve(
     check_files(settings)
     structure_factors.check_options(settings)
     if not has_crystal(settings):
-        settings = _with_cell_of_file(settings, notify)
+        settings = _with_cell_of_file(settings)
     clipping: list[str] = []
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
-    detector = resolve_detector(settings, axes, notify)
+    detector = resolve_detector(settings, axes)
     phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
     _check_orientations(settings, phi.count)
     random_table = park_miller.new_table()
-    crystal = build_crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table, notify)
+    crystal = build_crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table)
     source = make_source(settings, axes.beam, axes.polar)
     beam = Beam(
         direction=axes.beam,
@@ -118,18 +115,16 @@ def resolve(
     check(experiment)
     reflection_lines: list[str] = []
     reach = Reach(finest_spacing(detector, beam), 3 if interpolate else 1) if settings.pdb_file is not None else None
-    reflections = structure_factors.load(
-        settings, notify, reflection_lines.append, reach=reach, cache_folder=cache_folder
-    )
+    reflections = structure_factors.load(settings, reflection_lines.append, reach=reach, cache_folder=cache_folder)
     if reflections is not None and reflections.cell is not None:
-        _compare_cells(crystal, reflections.cell, notify)
+        _compare_cells(crystal, reflections.cell)
     experiment = dataclasses.replace(
         experiment,
         reflections=reflections,
         interpolate=interpolate and reflections is not None,
         reflection_lines=tuple(reflection_lines),
     )
-    notify_defects(experiment, notify)
+    log_defects(experiment)
     return experiment
 
 
@@ -152,11 +147,11 @@ def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tupl
     return settings, fluence
 
 
-def _with_cell_of_file(settings: Settings, notify: Notify) -> Settings:
+def _with_cell_of_file(settings: Settings) -> Settings:
     """Let the cell that the file of structure factors states serve as -cell."""
     file, cell = structure_factors.cell_of_file(settings)
     numbers = " ".join(f"{value:.6g}" for value in cell)
-    notify(f"no crystal is given: -cell {numbers} is taken from {file}, in the orientation of -cell")
+    logger.warning(f"no crystal is given: -cell {numbers} is taken from {file}, in the orientation of -cell")
     a, b, c, alpha, beta, gamma = cell
     return dataclasses.replace(
         settings,
@@ -166,13 +161,13 @@ def _with_cell_of_file(settings: Settings, notify: Notify) -> Settings:
     )
 
 
-def _compare_cells(crystal: Crystal, cell: Cell, notify: Notify) -> None:
+def _compare_cells(crystal: Crystal, cell: Cell) -> None:
     """Say when the crystal is not the one that the structure factors belong to."""
     ours = (*crystal.lengths_A, *np.degrees(crystal.angles))
     longer = np.abs(np.array(ours[:3]) / cell[:3] - 1.0).max() > 0.01
     if longer or np.abs(np.array(ours[3:]) - cell[3:]).max() > 1.0:
         crystals, files = (" ".join(f"{value:.6g}" for value in six) for six in (ours, cell))
-        notify(f"the crystal has the cell {crystals}, the file of its structure factors {files}")
+        logger.warning(f"the crystal has the cell {crystals}, the file of its structure factors {files}")
 
 
 def _check_orientations(settings: Settings, steps: int) -> None:

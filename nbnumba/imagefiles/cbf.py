@@ -14,7 +14,7 @@ from ..experiment.model import ExperimentRecord
 from ..io import cbf
 from ..io.atomic import PathLike
 from ..readout.digitize import SATURATION
-from ..util.messages import Notify
+from ..util.messages import logger
 from .headers import truth_lines, untold
 
 
@@ -45,7 +45,6 @@ def write_cbf(
     truth: GroundTruth,
     *,
     saturation: int | None = None,
-    notify: Notify = lambda line: None,
 ) -> None:
     """Write an image with its geometry and what else is known of it.
 
@@ -62,8 +61,6 @@ def write_cbf(
     saturation : int, optional
         The largest count that a pixel may hold, for the reader's trusted range; by default that of
         `nbnumba.readout.digitize`.
-    notify : callable
-        Receives one line on each thing that readers will get wrong.
 
     Raises
     ------
@@ -79,6 +76,6 @@ def write_cbf(
     if counts.dtype != np.int32 or counts.shape != shape:
         raise InputError(f"{path}: needs int32 pixels of shape {shape}, not {counts.dtype} of {counts.shape}")
     for line in untold(experiment.detector, experiment.beam.direction, "CBF", experiment.goniometer):
-        notify(line)
+        logger.warning(line)
     fields = cbf_fields(experiment, SATURATION["int32"] if saturation is None else saturation)
     cbf.write(path, counts, cbf.header_lines(fields, truth_lines(experiment, truth)), Path(path).stem)

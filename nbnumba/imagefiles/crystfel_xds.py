@@ -19,7 +19,7 @@ from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
 from ..io.atomic import PathLike, whole_file
 from ..readout.digitize import SATURATION, saturation_value
-from ..util.messages import Notify
+from ..util.messages import logger
 from .headers import is_skew
 from .nexus import camera_length, panel_rows, stacked_panel
 
@@ -33,7 +33,6 @@ _DETECTORS = {".cbf": "PILATUS", ".img": "ADSC"}  # others: a detector that writ
 def write_geometry_files(
     path: PathLike,
     experiment: ExperimentRecord,
-    notify: Notify,
     *,
     images: int = 1,
     dtype: str = "float32",
@@ -50,8 +49,6 @@ def write_geometry_files(
         The HDF5 file; it is not touched.
     experiment : ExperimentRecord
         Of its first image.
-    notify : callable
-        Receives one-line remarks for the user.
     images : int
         How many there are.
     dtype, saturation
@@ -71,33 +68,29 @@ def write_geometry_files(
     top = saturation_value(dtype, saturation)
     detector = experiment.detector
     if detector.curved:
-        notify(
+        logger.warning(
             f"{target.name}: geometry files cannot tell that a detector is curved: readers will take it for a flat one"
         )
     if any(map(is_skew, detector.panels)):
-        notify(
+        logger.warning(
             f"{target.name}: fast and slow of its detector are not at right angles, as DIALS and XDS want them: they "
             "may refuse it, or take it for another"
         )
     if any(dot(_middle(panel), experiment.beam.direction) < 0.0 for panel in detector.panels):
-        notify(
+        logger.warning(
             f"{target.name}: its detector stands between source and sample: DIALS puts an upright one behind the sample"
         )
     written = []
-    geom_path = _name_of_ours(
-        target.with_suffix(".geom"), target.with_name(f"{target.stem}_nbnumba.geom"), geom.MARKER, notify
-    )
+    geom_path = _name_of_ours(target.with_suffix(".geom"), target.with_name(f"{target.stem}_nbnumba.geom"), geom.MARKER)
     if geom_path is not None:
         write_geom(geom_path, experiment, target.name, saturation=top)
         written.append(geom_path)
     if len(detector.panels) > 1:
-        notify(
+        logger.warning(
             f"no XDS.INP for {target.name}: it would have to hold one panel, the detector has {len(detector.panels)}"
         )
         return written
-    xds_path = _name_of_ours(
-        target.with_name("XDS.INP"), target.with_name(f"{target.stem}_XDS.INP"), xds_inp.MARKER, notify
-    )
+    xds_path = _name_of_ours(target.with_name("XDS.INP"), target.with_name(f"{target.stem}_XDS.INP"), xds_inp.MARKER)
     if xds_path is not None:
         write_xds_inp(xds_path, experiment, target.name, images=images, dtype=dtype, saturation=saturation)
         written.append(xds_path)
@@ -246,14 +239,14 @@ def _middle(panel: PanelGeometry) -> Array:
     return panel.position(0.5 * panel.n_slow, 0.5 * panel.n_fast)
 
 
-def _name_of_ours(wanted: Path, other: Path, marker: str, notify: Notify) -> Path | None:
+def _name_of_ours(wanted: Path, other: Path, marker: str) -> Path | None:
     """Return the first of two names that is free or holds a file of ours; None where neither is."""
     if _is_free(wanted, marker):
         return wanted
     if _is_free(other, marker):
-        notify(f"{wanted} is not nbnumba's and stays as it is; the geometry goes to {other.name}")
+        logger.warning(f"{wanted} is not nbnumba's and stays as it is; the geometry goes to {other.name}")
         return other
-    notify(f"{wanted} and {other.name} are not nbnumba's and stay as they are")
+    logger.warning(f"{wanted} and {other.name} are not nbnumba's and stay as they are")
     return None
 
 

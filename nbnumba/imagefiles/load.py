@@ -23,7 +23,7 @@ from ..parameters.choices import Convention, Vector
 from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import Settings
-from ..util.messages import Notify
+from ..util.messages import logger
 
 _SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
 # What a header should say, and the options that say it instead.
@@ -74,7 +74,7 @@ def count(path: str) -> int:
     return nexus.image_count(path) if kind_of(path) == "h5" else 1
 
 
-def pictures(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]:
+def pictures(path: str, words: Sequence[str]) -> Iterator[Picture]:
     """Read the images of a file.
 
     Parameters
@@ -82,38 +82,36 @@ def pictures(path: str, words: Sequence[str], notify: Notify) -> Iterator[Pictur
     path : str
     words : sequence of str
         Options of the command line, which override what headers say.
-    notify : callable
-        Receives one-line remarks for the user.
 
     Raises
     ------
     InputError, FileError
         The file or an option is not what it should be, or the size of the image is not the detector's.
     """
-    readers: dict[str, Callable[[str, Sequence[str], Notify], Iterator[Picture]]] = {
+    readers: dict[str, Callable[[str, Sequence[str]], Iterator[Picture]]] = {
         "float": _of_float,
         "smv": _of_smv,
         "cbf": _of_cbf,
         "h5": _of_h5,
     }
-    return readers[kind_of(path)](path, words, notify)
+    return readers[kind_of(path)](path, words)
 
 
-def _of_float(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]:
+def _of_float(path: str, words: Sequence[str]) -> Iterator[Picture]:
     command, _ = parse_with_files(words)
-    experiment = bare_experiment(command.settings, notify)
+    experiment = bare_experiment(command.settings)
     panels = experiment.detector.panels
     shape = (len(panels) * panels[0].n_slow, panels[0].n_fast)
     pixels = floatfile.read(path, shape)
     not_finite = floatfile.not_finite(pixels)
     if not_finite is not None:
-        notify(f"{path}: {not_finite}")
+        logger.warning(f"{path}: {not_finite}")
     if len(panels) > 1:
         pixels = pixels.reshape(len(panels), panels[0].n_slow, panels[0].n_fast)
     yield _picture(path, pixels, None, experiment)
 
 
-def _of_smv(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]:
+def _of_smv(path: str, words: Sequence[str]) -> Iterator[Picture]:
     typed, _ = parse_with_files(words)
     image = smv.read(path)
     said: list[str] = []
@@ -121,11 +119,11 @@ def _of_smv(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture
         said += ["-img", path]
         if not _gives_beam_center(typed):
             said += _beam_center_words(image)
-        _note_unsaid(path, image, typed, notify)
-        _note_tilt(path, image, typed, notify)
+        _note_unsaid(path, image, typed)
+        _note_tilt(path, image, typed)
     command, _ = parse_with_files([*said, *words])
-    pedestal = _pedestal(path, image, command, notify)
-    experiment = bare_experiment(command.settings, notify)
+    pedestal = _pedestal(path, image, command)
+    experiment = bare_experiment(command.settings)
     yield _picture(path, image.data.astype(np.float32) - np.float32(pedestal), pedestal, experiment)
 
 
@@ -148,17 +146,19 @@ def _gives_beam_center(command: CommandLine) -> bool:
     )
 
 
-def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine, notify: Notify) -> None:
+def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
     """Name what neither the header nor the options tell, so that a default takes its place."""
     given = {key for key, options in _SAY.items() if options & set(typed.used)}
     if _gives_beam_center(typed) or not math.isnan(header.value_of("DENZO_X_BEAM")):
         given.add("BEAM_CENTER_X")
     unsaid = [key for key in _SAY if key not in given and math.isnan(header.value_of(key))]
     if unsaid and "-expt" not in typed.used:
-        notify(f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken")
+        logger.warning(
+            f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken"
+        )
 
 
-def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine, notify: Notify) -> None:
+def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
     """Say that a header hints at a tilt, unless the user gives one."""
     tilts = {"-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz", "-fdet_vector", "-sdet_vector", "-expt"}
     if tilts & set(typed.used):
@@ -167,21 +167,25 @@ def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine, notify: Not
     twotheta = header.value_of("TWOTHETA")
     # Six digits are written.
     if (twotheta != 0.0 and not math.isnan(twotheta)) or abs(close - along) > 1e-5 * abs(along):
-        notify(f"{path}: its detector was tilted, which the header cannot tell exactly; give the options that tilt it")
+        logger.warning(
+            f"{path}: its detector was tilted, which the header cannot tell exactly; give the options that tilt it"
+        )
 
 
-def _pedestal(path: str, header: smv.SmvHeader, command: CommandLine, notify: Notify) -> float:
+def _pedestal(path: str, header: smv.SmvHeader, command: CommandLine) -> float:
     if "-adc" in command.used:
         return command.output.adc
     for key in ("IMAGE_PEDESTAL", "ADC_OFFSET"):
         value = header.value_of(key)
         if not math.isnan(value):
             return value
-    notify(f"{path}: its header states no offset; {_PEDESTAL:g} is subtracted, as nanoBragg adds it (-adc N: another)")
+    logger.warning(
+        f"{path}: its header states no offset; {_PEDESTAL:g} is subtracted, as nanoBragg adds it (-adc N: another)"
+    )
     return _PEDESTAL
 
 
-def _of_cbf(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]:
+def _of_cbf(path: str, words: Sequence[str]) -> Iterator[Picture]:
     typed, _ = parse_with_files(words)
     pixels, fields = cbf.read_with_header(path)
     n_slow, n_fast = pixels.shape
@@ -204,10 +208,10 @@ def _of_cbf(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture
         said["-beam_center_slow"] = fields.beam_slow * fields.pixel_size * 1e3
     front = [text for key, value in said.items() for text in (key, repr(value))]
     command, _ = parse_with_files([*front, *words])
-    yield _picture(path, pixels, None, bare_experiment(command.settings, notify))
+    yield _picture(path, pixels, None, bare_experiment(command.settings))
 
 
-def _of_h5(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]:
+def _of_h5(path: str, words: Sequence[str]) -> Iterator[Picture]:
     from ..io.nexus import read as nexus
     from ..io.nexus.file import read
 
@@ -224,7 +228,7 @@ def _of_h5(path: str, words: Sequence[str], notify: Notify) -> Iterator[Picture]
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-            picture = _known_picture(path, parts, known, (pixel_size, spindle), command.settings, notify)
+            picture = _known_picture(path, parts, known, (pixel_size, spindle), command.settings)
         except NbnumbaError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
@@ -238,7 +242,6 @@ def _known_picture(
     known: dict[str, Any],
     of_file: tuple[float, Vector],
     settings: Settings,
-    notify: Notify,
 ) -> Picture:
     """Put an image together from its panels, its ground truth, and the file's pixel size and spindle axis."""
     pixel_size, spindle = of_file
@@ -271,7 +274,7 @@ def _known_picture(
     polarization = known.get("polarization", math.nan)
     if not math.isnan(polarization):
         settings = dataclasses.replace(settings, polarization=float(polarization))
-    experiment = bare_experiment(settings, notify)
+    experiment = bare_experiment(settings)
     truth = _truth_in_file_frame(known)
     if np.all(np.isfinite(truth.A_matrix)):
         real_space = np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64)

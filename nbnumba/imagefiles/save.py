@@ -19,7 +19,7 @@ from ..parameters.types import C_INT
 from ..readout.digitize import to_dtype
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
-from ..util.messages import Notify
+from ..util.messages import Notify, heard_by, logger
 
 if TYPE_CHECKING:
     from ..experiment.ground_truth import GroundTruth
@@ -38,7 +38,7 @@ def save(
     adc: float = 0.0,
     scale: float = 1.0,
     rings: bool = False,
-    notify: Notify = lambda line: None,
+    notify: Notify | None = None,
 ) -> None:
     """Write an image in the format that the name's ending tells.
 
@@ -77,16 +77,15 @@ def save(
     writers: dict[str, Callable[[], None]] = {
         ".bin": lambda: _save_float(image, name),
         ".png": lambda: write_picture(image, name, rings),
-        ".img": lambda: _save_smv(image, name, noise_seed, noise_rng, adc, scale, notify),
-        ".cbf": lambda: write_cbf(image, name, noise_seed, noise_rng, notify=notify),
-        **dict.fromkeys(
-            HDF5_ENDINGS, lambda: write_h5(image, name, dtype or "float32", noise_seed, noise_rng, notify=notify)
-        ),
+        ".img": lambda: _save_smv(image, name, noise_seed, noise_rng, adc, scale),
+        ".cbf": lambda: write_cbf(image, name, noise_seed, noise_rng),
+        **dict.fromkeys(HDF5_ENDINGS, lambda: write_h5(image, name, dtype or "float32", noise_seed, noise_rng)),
     }
     if ending not in writers:
         raise InputError(f"{name}: the ending {ending!r} names no format; allowed: {', '.join(writers)}")
     _refuse_idle_options(name, ending, dtype, noise_seed, (adc, scale), rings)
-    writers[ending]()
+    with heard_by(notify):
+        writers[ending]()
 
 
 def _dtype(name: str, dtype: DTypeLike) -> str:
@@ -125,8 +124,6 @@ def write_h5(
     dtype: str = "float32",
     noise_seed: int | None = None,
     noise_rng: str = "counter",
-    *,
-    notify: Notify,
 ) -> None:
     """Write one image as NXmx, and the geometry for CrystFEL and XDS beside it; see `save`."""
     from .crystfel_xds import write_geometry_files
@@ -134,10 +131,10 @@ def write_h5(
 
     photons = image.array if noise_seed is None else image.with_noise(noise_seed, noise_rng)
     pixels, clipped = to_dtype(photons, dtype)
-    _note_clipped(path, clipped, notify)
+    _note_clipped(path, clipped)
     with NexusWriter(path, image.experiment, 1, dtype) as file:
         file.write(0, pixels, image.experiment, _truth(image, noise_seed, noise_rng))
-    write_geometry_files(path, image.experiment, notify, dtype=dtype)
+    write_geometry_files(path, image.experiment, dtype=dtype)
 
 
 def write_cbf(
@@ -145,8 +142,6 @@ def write_cbf(
     path: str,
     noise_seed: int | None = None,
     noise_rng: str = "counter",
-    *,
-    notify: Notify,
 ) -> None:
     """Write an image as mini-CBF; see `save`."""
     from . import cbf as cbf_output
@@ -154,8 +149,8 @@ def write_cbf(
     refuse_panels(path, image.experiment, "a mini-CBF")
     counts = image.array if noise_seed is None else image.with_noise(noise_seed, noise_rng)
     pixels, clipped = to_dtype(counts, "int32")
-    _note_clipped(path, clipped, notify)
-    cbf_output.write_cbf(path, pixels, image.experiment, _truth(image, noise_seed, noise_rng), notify=notify)
+    _note_clipped(path, clipped)
+    cbf_output.write_cbf(path, pixels, image.experiment, _truth(image, noise_seed, noise_rng))
 
 
 def write_picture(image: Image, path: str, rings: bool = False) -> None:
@@ -182,9 +177,7 @@ def _save_float(image: Image, path: str) -> None:
     floatfile.write(path, image.array)
 
 
-def _save_smv(
-    image: Image, path: str, noise_seed: int | None, noise_rng: str, adc: float, scale: float, notify: Notify
-) -> None:
+def _save_smv(image: Image, path: str, noise_seed: int | None, noise_rng: str, adc: float, scale: float) -> None:
     from ..io import smv
     from ..parameters.command import Output
     from .headers import truth_lines
@@ -196,7 +189,7 @@ def _save_smv(
         pixels = smv.int_values(image.array, scale, adc)
     else:
         pixels = smv.int_values(image.with_noise(noise_seed, noise_rng).astype(np.float32), 1.0, adc)
-    style = header_style(experiment.semantics, Output(), experiment.detector, experiment.beam.direction, notify)
+    style = header_style(experiment.semantics, Output(), experiment.detector, experiment.beam.direction)
     fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, adc)
     truth = truth_lines(experiment, _truth(image, noise_seed, noise_rng))
     smv.write(path, pixels, smv.header(fields, style, truth))
@@ -206,6 +199,6 @@ def _truth(image: Image, noise_seed: int | None, noise_rng: str) -> GroundTruth:
     return image.ground_truth(noise_seed, None if noise_seed is None else noise_rng)
 
 
-def _note_clipped(path: str, clipped: int, notify: Notify) -> None:
+def _note_clipped(path: str, clipped: int) -> None:
     if clipped:
-        notify(f"{path}: {clipped} pixels beyond what its numbers hold were clipped")
+        logger.warning(f"{path}: {clipped} pixels beyond what its numbers hold were clipped")

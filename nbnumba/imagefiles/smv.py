@@ -14,13 +14,11 @@ from ..parameters.choices import Semantics
 from ..parameters.command import Output
 from ..parameters.settings import Settings
 from ..readout.poisson import poisson_image_c, poisson_image_counter, seed_from_time
-from ..util.messages import Notify, Reporter, progress_bar
+from ..util.messages import Reporter, logger, progress_bar
 from .headers import untold
 
 
-def header_style(
-    semantics: Semantics, output: Output, detector: Detector, beam_direction: Array, notify: Notify
-) -> str:
+def header_style(semantics: Semantics, output: Output, detector: Detector, beam_direction: Array) -> str:
     """Choose the dialect of the headers and warn where the format cannot tell the truth.
 
     Parameters
@@ -30,7 +28,6 @@ def header_style(
         An explicit -smv_header wins.
     detector : Detector
     beam_direction : (3,)
-    notify : callable
 
     Returns
     -------
@@ -40,7 +37,7 @@ def header_style(
     style = output.smv_header or ("c" if semantics is Semantics.C else "dials")
     if style != "c":
         for line in untold(detector, beam_direction, "SMV"):
-            notify(line)
+            logger.warning(line)
     return style
 
 
@@ -80,12 +77,12 @@ def smv_fields(detector: Detector, settings: Settings, osc: float, adc: float) -
     )
 
 
-def choose_noise_seed(output: Output, notify: Notify) -> int:
+def choose_noise_seed(output: Output) -> int:
     """Return the seed of the noise; one that is drawn from the time goes out as a notice, under -quiet too."""
     if output.seed is not None:
         return output.seed
     seed = seed_from_time()
-    notify(f"noise seed {seed}, from the time; -seed {seed} draws the same noise again")
+    logger.warning(f"noise seed {seed}, from the time; -seed {seed} draws the same noise again")
     return seed
 
 

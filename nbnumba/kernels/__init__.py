@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
+from ..util.messages import logger
 from .scene import Scene
 
 if TYPE_CHECKING:
     from .cuda.renderer import DeviceRenderer
 
 Progress = Callable[[float], None]
-Notify = Callable[[str], None]
 
 
 class Rendered(NamedTuple):
@@ -67,7 +67,6 @@ def render(
     *,
     precision: str = "auto",
     device: int | None = None,
-    notify: Notify | None = None,
 ) -> Rendered:
     """Render a scene.
 
@@ -86,8 +85,6 @@ def render(
         Of a GPU; "auto" chooses by its float64 rate.
     device : int or None
         Number of the GPU among the visible ones; the first by default.
-    notify : callable, optional
-        Receives a line where a GPU is there and is not used.
 
     Raises
     ------
@@ -101,8 +98,7 @@ def render(
         try:
             return renderer(device, precision).render(scene, progress, on_compiling)
         except DeviceError as error:
-            if notify is not None:
-                notify(f"rendered by the processor, as the GPU cannot be used: {error}")
+            logger.warning(f"rendered by the processor, as the GPU cannot be used: {error}")
     from .cpu import driver as cpu_driver
 
     return cpu_driver.render(scene, threads or available_threads(), progress, on_compiling)

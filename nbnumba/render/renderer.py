@@ -13,7 +13,7 @@ from ..experiment.model import ExperimentRecord
 from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
-from ..util.messages import Notify
+from ..util.messages import Notify, heard_by
 from .image import Image
 
 if TYPE_CHECKING:
@@ -122,6 +122,15 @@ class Renderer:
         notify: Notify | None = None,
     ) -> Image:
         """Render an experiment; see `simulate` for what the callables receive."""
+        with heard_by(notify):
+            return self._render(experiment, progress, on_compiling)
+
+    def _render(
+        self,
+        experiment: ExperimentRecord,
+        progress: Callable[[float], None] | None,
+        on_compiling: Callable[[], None] | None,
+    ) -> Image:
         from .. import kernels
 
         _check_kind(experiment)
@@ -137,7 +146,6 @@ class Renderer:
                 on_compiling,
                 precision=self.precision,
                 device=self.device,
-                notify=notify,
             )
             for number, scene in enumerate(scenes)
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..io.gzip_files import understood, unpacked
 from ..io.opening import label
 from ..parameters.settings import Settings
 from ..util.memory import free_memory, gigabytes
+from ..util.messages import logger
 from ..util.text import quote
 from . import fdump
 from .mtz_cif_columns import Cell
@@ -37,11 +37,9 @@ _SPECIAL = 0.5  # Angstrom between symmetry mates of one atom that stands on a s
 _FULL = 1.05  # occupancy of all mates together, rounding to two decimals included
 _MARGIN = 0.98  # of the finest spacing that the picture needs
 
-Notify = Callable[[str], None]
-
 
 def factors_of_model(
-    settings: Settings, reach: Reach | None, cache_folder: Path | None, notify: Notify
+    settings: Settings, reach: Reach | None, cache_folder: Path | None
 ) -> tuple[NDArray[np.float64], IndexBox, Cell]:
     """Compute the structure factors of -pdb, or take them from an earlier run.
 
@@ -56,8 +54,6 @@ def factors_of_model(
         Decides the resolution without -hkl_dmin.
     cache_folder : path or None
         Where the table is kept for the next run.
-    notify : callable
-        Called with one-line remarks.
 
     Returns
     -------
@@ -90,17 +86,17 @@ def factors_of_model(
     kept = None
     if cache_folder is not None and settings.write_dump:
         kept = cache_folder / f"Fpdb_{_fingerprint(data, d_min, settings.default_F)}.bin"
-        found = _kept_table(kept, settings.default_F, notify)
+        found = _kept_table(kept, settings.default_F)
         if found is not None:
-            notify(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
+            logger.warning(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
             return *found, cell
-    table, box = _compute(structure, d_min, settings.default_F, place, notify)
+    table, box = _compute(structure, d_min, settings.default_F, place)
     if kept is not None:
         try:
             fdump.write(kept, inside(table), box)
-            notify(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
+            logger.warning(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
         except (FileError, InputError) as error:
-            notify(f"{place}: structure factors are not kept for the next run: {error}")
+            logger.warning(f"{place}: structure factors are not kept for the next run: {error}")
     return table, box, cell
 
 
@@ -156,47 +152,45 @@ def _fingerprint(data: bytes, d_min: float, default_F: float) -> str:
     return digest.hexdigest()[:16]
 
 
-def _kept_table(path: Path, default_F: float, notify: Notify) -> tuple[NDArray[np.float64], IndexBox] | None:
+def _kept_table(path: Path, default_F: float) -> tuple[NDArray[np.float64], IndexBox] | None:
     """Read the table of an earlier run; None where there is none that is whole."""
     try:
         if not path.is_file():
             return None
         return fdump.read(path, default_F=default_F)
     except (OSError, FileError, InputError) as error:
-        notify(f"structure factors are computed anew: {error}")
+        logger.warning(f"structure factors are computed anew: {error}")
         return None
 
 
-def _compute(
-    structure: Any, d_min: float, default_F: float, place: str, notify: Notify
-) -> tuple[NDArray[np.float64], IndexBox]:
+def _compute(structure: Any, d_min: float, default_F: float, place: str) -> tuple[NDArray[np.float64], IndexBox]:
     import gemmi
 
     points = _check_size(structure, d_min, place)
     if len(structure) > 1:
-        notify(f"{place}: the first of {len(structure)} models is taken")
+        logger.warning(f"{place}: the first of {len(structure)} models is taken")
     if any(not operation.given for operation in structure.ncs):
         structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
     unknown = sum(1 for where in structure[0].all() if where.atom.element.atomic_number == 0)
     if unknown:
-        notify(f"{place}: {unknown} atoms of an unknown element scatter like oxygen")
+        logger.warning(f"{place}: {unknown} atoms of an unknown element scatter like oxygen")
     group = structure.find_spacegroup()
     if group is None:
-        notify(f"{place}: states no space group; it is taken for P1")
+        logger.warning(f"{place}: states no space group; it is taken for P1")
         group = gemmi.SpaceGroup("P 1")
         structure.spacegroup_hm = "P 1"
         structure.setup_cell_images()
     cut = _cut_occupancies(structure)
     if cut:
-        notify(
+        logger.warning(
             f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of "
             "their symmetry mates; they are cut to 1"
         )
     if not structure.cell.is_compatible_with_spacegroup(group):
         numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
-        notify(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
+        logger.warning(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
     wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
-    notify(
+    logger.warning(
         f"{place}: structure factors are computed to {d_min:g} Angstrom in {group.xhm()}, with bulk solvent of "
         f"{K_SOLVENT:g} electrons/A^3 and B {B_SOLVENT:g} A^2{wait}"
     )
@@ -206,7 +200,7 @@ def _compute(
     if not np.isfinite(amplitudes).all():
         raise InputError(f"{place}: structure factors come out that are not finite")
     if not amplitudes.any():
-        notify(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
+        logger.warning(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
     expansion = expand(hkl, amplitudes, group.operations(), True, default_F, place)
     return expansion.table, expansion.box
 

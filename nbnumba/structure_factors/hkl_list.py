@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.atomic import PathLike
 from ..io.opening import is_regular, label, opened
+from ..util.messages import logger
 from ..util.text import NUMBER, quote
 from .table import LARGEST_F, IndexBox, inside
 
@@ -28,7 +29,6 @@ _NUMBER = re.compile(NUMBER.encode())
 def read(
     path: PathLike,
     default_F: float = 0.0,
-    notify: Callable[[str], None] = lambda line: None,
     report: Callable[[str], None] = lambda line: None,
     option: str = "-hkl",
 ) -> tuple[NDArray[np.float64], IndexBox, int]:
@@ -43,8 +43,6 @@ def read(
         The list. A pipe is held in memory, any other file is read twice.
     default_F : float
         Structure factor of the reflections inside the box that the list lacks, and of the border [electrons].
-    notify : callable
-        Called with one-line remarks.
     report : callable
         Called with C's lines of progress.
     option : str
@@ -81,7 +79,7 @@ def read(
         if survey.count == 0:
             raise InputError(f"{label(option, path)}: holds no reflection; a line is h k l F")
         if survey.extra:
-            notify(
+            logger.warning(
                 f"{label(option, path)}: columns after the fourth are ignored "
                 f"({survey.extra} lines, the first is line {survey.first_extra})"
             )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import FileError, InputError
 from ..io.atomic import reason
 from ..parameters.settings import Settings
+from ..util.messages import logger
 from . import fdump
 from . import hkl_list as hkl
 from . import mtz_cif as reflection_file
@@ -23,7 +24,6 @@ from .table import IndexBox, Reach, ReflectionTable, inside
 
 def load(
     settings: Settings,
-    notify: Callable[[str], None] = lambda line: None,
     report: Callable[[str], None] = lambda line: None,
     *,
     reach: Reach | None = None,
@@ -38,8 +38,6 @@ def load(
     ----------
     settings : Settings
         hkl_file, hkl_column, hkl_dmin, pdb_file, dump_file, write_dump and default_F count.
-    notify : callable
-        Called with one-line remarks for standard error.
     report : callable
         Called with C's lines of the report.
     reach : Reach, optional
@@ -67,14 +65,14 @@ def load(
         return settings.reflections
     check_options(settings)
     if settings.hkl_file is not None:
-        return _from_file(settings, settings.hkl_file, notify, report)
+        return _from_file(settings, settings.hkl_file, report)
     if settings.pdb_file is not None:
-        table, box, cell = factors_of_model(settings, reach, cache_folder, notify)
+        table, box, cell = factors_of_model(settings, reach, cache_folder)
         return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, cell)
     if settings.dump_file is not None:
         modified = _modification_time(settings.dump_file)
         if modified is not None:
-            return _from_dump(settings.dump_file, settings.default_F, modified, notify, report)
+            return _from_dump(settings.dump_file, settings.default_F, modified, report)
     lacking = lacks_structure_factors(settings)
     if lacking is not None:
         raise InputError(lacking)
@@ -142,21 +140,19 @@ def cell_of_file(settings: Settings) -> tuple[str, Cell]:
     return f"-hkl {settings.hkl_file}", cell
 
 
-def _from_file(
-    settings: Settings, hkl_file: str, notify: Callable[[str], None], report: Callable[[str], None]
-) -> ReflectionTable:
+def _from_file(settings: Settings, hkl_file: str, report: Callable[[str], None]) -> ReflectionTable:
     """Read -hkl, whatever kind of file it is, and dump it for the next run."""
     kind = reflection_file.kind(hkl_file)
     cell: Cell | None = None
     if kind is None:
-        table, box, count = hkl.read(hkl_file, settings.default_F, notify, report)
+        table, box, count = hkl.read(hkl_file, settings.default_F, report)
     else:
         report(f"reading {hkl_file}")
         table, box, count, cell = reflection_file.read(
-            hkl_file, kind, settings.hkl_column, settings.hkl_dmin, settings.default_F, notify
+            hkl_file, kind, settings.hkl_column, settings.hkl_dmin, settings.default_F
         )
     if settings.write_dump and settings.dump_file is not None:
-        _dump(settings.dump_file, table, box, notify, report)
+        _dump(settings.dump_file, table, box, report)
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count, cell)
 
 
@@ -164,7 +160,6 @@ def _dump(
     dump_file: str,
     table: NDArray[np.float64],
     box: IndexBox,
-    notify: Callable[[str], None],
     report: Callable[[str], None],
 ) -> None:
     try:
@@ -172,18 +167,17 @@ def _dump(
         report(f"writing dump file for next time: {dump_file}")
     except (FileError, InputError) as error:
         stays = "; an older one stays as it is" if Path(dump_file).exists() else ""
-        notify(f"no dump of the structure factors: {error}{stays}")
+        logger.warning(f"no dump of the structure factors: {error}{stays}")
 
 
 def _from_dump(
     dump_file: str,
     default_F: float,
     modified: float,
-    notify: Callable[[str], None],
     report: Callable[[str], None],
 ) -> ReflectionTable:
     table, box = fdump.read(dump_file, "-dump", default_F=default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
-    notify(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
+    logger.warning(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells)

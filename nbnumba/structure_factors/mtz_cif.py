@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..io.atomic import PathLike
 from ..io.gzip_files import GZIP, understood
 from ..io.opening import label, opened
+from ..util.messages import logger
 from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
 from .symmetry import Expansion, expand
 from .table import LARGEST_F, IndexBox
@@ -81,7 +82,6 @@ def read(
     column: str | None = None,
     dmin: float = 0.0,
     default_F: float = 0.0,
-    notify: Callable[[str], None] = lambda line: None,
     option: str = "-hkl",
 ) -> tuple[NDArray[np.float64], IndexBox, int, Cell | None]:
     """Read an MTZ or CIF file into a table for P1.
@@ -104,8 +104,6 @@ def read(
     default_F : float
         Structure factor of the reflections that the file lacks, and of the border [electrons]. Systematic absences
         inside the box are 0 unless the file says otherwise.
-    notify : callable
-        Called with one-line remarks.
     option : str
         The option that named the file, for messages.
 
@@ -144,7 +142,7 @@ def read(
         )
     expansion = expand(hkl, F, chosen.operations, friedel, default_F, place)
     for line in _remarks(chosen, expansion, hkl, spacing, place):
-        notify(line)
+        logger.warning(line)
     return expansion.table, expansion.box, expansion.count, chosen.cell
 
 

@@ -1,14 +1,72 @@
-"""What the program says besides its results: notices on standard error, report lines, progress."""
+"""What the program says besides its results: notices, report lines, progress."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
+from typing import NamedTuple
 
 Notify = Callable[[str], None]
-"""What receives the remarks of a computation, one line each."""
+"""What receives the notices of a computation, one line each."""
+
+logger = logging.getLogger("nbnumba")
+"""Receives every notice, at level WARNING. It has no handler that prints, as is usual for a library."""
+
+
+class _Audience(NamedTuple):
+    """Who hears what is logged in a context, and whether the handlers of `logging` hear it too."""
+
+    listeners: tuple[Notify, ...] = ()
+    handlers: bool = True
+
+
+# One for each thread and task: what one simulation has to say does not reach the listener of another.
+_audience: ContextVar[_Audience] = ContextVar("nbnumba_audience", default=_Audience())  # noqa: B039
+
+
+def _deliver(record: logging.LogRecord) -> bool:
+    """Hand a record to the listeners of its context; return whether handlers are to receive it."""
+    audience = _audience.get()
+    for listener in audience.listeners:
+        listener(record.getMessage())
+    return audience.handlers
+
+
+# A filter runs in the thread that logs, without a lock, and what a listener raises ends the computation.
+logger.addFilter(_deliver)
+logger.addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def _with_audience(audience: _Audience) -> Iterator[None]:
+    token = _audience.set(audience)
+    try:
+        yield
+    finally:
+        _audience.reset(token)
+
+
+def heard_by(notify: Notify | None) -> contextlib.AbstractContextManager[None]:
+    """Let a callable receive the notices of this context too, for the time of the block; None changes nothing.
+
+    Threads that are started in the block hear it where they run in a copy of the context.
+    """
+    listeners, handlers = _audience.get()
+    return _with_audience(_Audience(listeners if notify is None else (*listeners, notify), handlers))
+
+
+def heard_only_by(notify: Notify) -> contextlib.AbstractContextManager[None]:
+    """Let a callable receive the notices of this context, and nobody else, for the time of the block."""
+    return _with_audience(_Audience((notify,), handlers=False))
+
+
+def muted() -> contextlib.AbstractContextManager[None]:
+    """Drop the notices of this context, for the time of the block."""
+    return _with_audience(_Audience(handlers=False))
 
 
 def notice(line: str) -> None:

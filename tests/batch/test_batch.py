@@ -151,7 +151,7 @@ def test_labels_agree_with_files(done: Path) -> None:
 
 def test_images_are_those_of_their_command_lines(done: Path) -> None:
     for index, line in enumerate(commands(done / "shots_0001.h5")[:2]):
-        image = simulate(resolve(parse(line.split()).settings, lambda notice: None), "cpu")
+        image = simulate(resolve(parse(line.split()).settings), "cpu")
         noisy = poisson_image_counter(image.array, 7, 0.0, image_number=EACH + index)
         assert np.array_equal(images(done / "shots_0001.h5")[index], noisy.counts)
 
@@ -179,7 +179,7 @@ def test_without_noise_photons_are_those_that_were_rendered(tmp_path: Path) -> N
     assert batch(spec(tmp_path, noise=False, dtype="float32", count=2), "-o", tmp_path / "out") == 0
     path = tmp_path / "out/shots_0000.h5"
     for pixels, line in zip(images(path), commands(path), strict=True):
-        assert np.array_equal(pixels, simulate(resolve(parse(line.split()).settings, lambda notice: None), "cpu").array)
+        assert np.array_equal(pixels, simulate(resolve(parse(line.split()).settings), "cpu").array)
     assert "noise_seed" not in rows(tmp_path / "out")[0]
 
 
@@ -577,7 +577,7 @@ def test_several_panels(tmp_path: Path) -> None:
     found = images(tmp_path / "out/shots.h5")
     assert found.shape == (3, 40, 30)
     for index, line in enumerate(commands(tmp_path / "out/shots.h5")):
-        image = simulate(resolve(parse(line.split()).settings, lambda notice: None), "cpu")
+        image = simulate(resolve(parse(line.split()).settings), "cpu")
         assert image.array.shape == (2, 20, 30)
         noisy = poisson_image_counter(image.array.reshape(40, 30), 7, 0.0, image_number=index)
         assert np.array_equal(found[index], noisy.counts)

@@ -40,7 +40,7 @@ def made(folder: Path, vary: str, command: str = COMMAND, **top: object) -> tupl
     path = folder / "s.toml"
     path.write_text(f"{text}[vary]\n{vary}\n")
     spec, _ = read_spec(str(path))
-    return spec, make_base(spec, lambda line: None)
+    return spec, make_base(spec)
 
 
 def same(one: Draw, other: Draw) -> bool:
@@ -151,7 +151,7 @@ def test_the_words_of_an_image_draw_it(command: str, keys: str, tmp_path: Path) 
     spec, base = made(tmp_path, KEYS[keys], COMMANDS[command])
     drawn = draw(spec, base, 3)
     words = image_words(base, drawn)
-    equal(resolve(parse(words).settings, lambda line: None), image_experiment(base, drawn))
+    equal(resolve(parse(words).settings), image_experiment(base, drawn))
 
 
 def test_values_arrive_in_the_experiment(tmp_path: Path) -> None:

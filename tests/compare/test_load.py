@@ -15,13 +15,15 @@ from nbnumba.compare.load import Source, read_image, read_two
 from nbnumba.compare.pair import LoadedImage
 from nbnumba.errors import FileError, InputError
 from nbnumba.io import pgm, smv
+from nbnumba.util.messages import heard_by
 
 COUNTS = np.random.default_rng(6).integers(0, 60000, (12, 20)).astype(np.uint16)
 
 
 def read(path: Path, image: int | None = None, shape: tuple[int, int] | None = None) -> tuple[LoadedImage, list[str]]:
     notices: list[str] = []
-    return read_image(Source(str(path), image), shape, notices.append), notices
+    with heard_by(notices.append):
+        return read_image(Source(str(path), image), shape), notices
 
 
 def fails(path: Path, image: int | None = None, shape: tuple[int, int] | None = None) -> str:
@@ -119,7 +121,8 @@ def test_raw_image_takes_the_shape_of_the_other(tmp_path: Path) -> None:
     COUNTS.astype(np.float32).tofile(raw)
     write_smv(other)
     for first, second in ((raw, other), (other, raw)):
-        a, b = read_two(Source(str(first)), Source(str(second)), None, pytest.fail)
+        with heard_by(pytest.fail):
+            a, b = read_two(Source(str(first)), Source(str(second)), None)
         assert (a.name, b.name) == (str(first), str(second))
         np.testing.assert_array_equal(a.values, b.values)
 

@@ -99,7 +99,7 @@ def test_render_recovers_the_cell(wavelength: str, tmp_path: Path, capsys: pytes
     assert told.out == f"{path}: orientation of seed 11; render it with -mat {path} -lambda {wavelength}\n"
     assert told.err == ""
     words = ["-mat", str(path), "-lambda", wavelength, "-default_F", "1", "-N", "1", "-detpixels", "8"]
-    crystal = resolve(parse(words).settings, lambda line: None).crystal
+    crystal = resolve(parse(words).settings).crystal
     # Half of the eighth digit, of numbers that are wavelength / length: 5e-9 * 73 / 1 of a length, twice.
     np.testing.assert_allclose(crystal.lengths_A, CELL[:3], rtol=1e-6)
     np.testing.assert_allclose(np.degrees(crystal.angles), CELL[3:], rtol=0, atol=1e-4)

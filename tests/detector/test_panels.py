@@ -25,13 +25,13 @@ PANEL = PanelGeometry(
 
 def place(*panels: PanelGeometry) -> Detector:
     settings = Settings(panels=panels)
-    return resolve_detector(settings, resolve_axes(settings), lambda line: None)
+    return resolve_detector(settings, resolve_axes(settings))
 
 
 def test_one_panel_equals_the_same_detector_of_options() -> None:
     given = place(PANEL)
     settings = Settings(pixels_fast=40, pixels_slow=30, distance=0.1, Xbeam=2e-3 - 5e-5, Ybeam=3e-3 - 5e-5)
-    typed = resolve_detector(settings, resolve_axes(settings), lambda line: None)
+    typed = resolve_detector(settings, resolve_axes(settings))
     for field in dataclasses.fields(typed.panels[0]):
         np.testing.assert_allclose(
             getattr(given.panels[0], field.name), getattr(typed.panels[0], field.name), atol=1e-15, err_msg=field.name
@@ -102,13 +102,13 @@ def test_pixels_of_all_panels_count() -> None:
 def test_a_curved_detector_is_one_panel() -> None:
     settings = Settings(panels=(PANEL, PANEL), curved_detector=True)
     with pytest.raises(InputError, match=r"^-curved_det: contradicts panels: 2 panels cannot be one curved detector$"):
-        resolve_detector(settings, resolve_axes(settings), lambda line: None)
+        resolve_detector(settings, resolve_axes(settings))
 
 
 def test_panels_stand_in_the_frame_of_any_convention() -> None:
     settings = Settings(panels=(dataclasses.replace(PANEL, origin=(-3e-3, 2e-3, 0.1), fast=(1.0, 0.0, 0.0)),))
     settings = dataclasses.replace(settings, convention=Convention.XDS)
-    detector = resolve_detector(settings, resolve_axes(settings), lambda line: None)
+    detector = resolve_detector(settings, resolve_axes(settings))
     assert detector.panels[0].distance == pytest.approx(0.1)
     assert (detector.center.Fbeam, detector.center.Sbeam) == pytest.approx((3e-3, 2e-3))
 

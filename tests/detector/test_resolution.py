@@ -16,7 +16,7 @@ JOB = "-cell 40 50 60 -default_F 1 -detpixels_f 30 -detpixels_s 24 -pixel 2"
 
 
 def experiment(words: str) -> ExperimentRecord:
-    return resolve(parse(f"{JOB} {words}".split()).settings, lambda line: None)
+    return resolve(parse(f"{JOB} {words}".split()).settings)
 
 
 def spacings(record: ExperimentRecord, places: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ SWEEP = "-cell 40 -default_F 5 -N 1 -detpixels 8 -oversample 2 -osc 1 -phisteps 
 
 
 def experiment(words: str) -> ExperimentRecord:
-    return resolve(parse(f"{SWEEP} {words}".split()).settings, lambda line: None)
+    return resolve(parse(f"{SWEEP} {words}".split()).settings)
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     rows: list[str] = []
     pictures = []
     for semantics in ("c", "exact"):
-        experiment = resolve(parse(f"{JOB} {words} -semantics {semantics}".split()).settings, lambda line: None)
+        experiment = resolve(parse(f"{JOB} {words} -semantics {semantics}".split()).settings)
         if semantics == "c":
             rows = [row for row, _ in defects_met(experiment)]
         pictures.append(simulate(experiment).array)
@@ -110,16 +110,16 @@ def test_a_row_that_changes_nothing_is_not_named(words: str) -> None:
 def test_more_steps_than_can_be_drawn(words: str, message: str) -> None:
     settings = parse(f"{JOB} -hkl none.hkl {words}".split()).settings
     with pytest.raises(InputError, match=message):  # before it is seen that the reflections are missing
-        resolve(settings, lambda line: None)
+        resolve(settings)
 
 
 def test_an_explicit_oversampling_may_be_too_small() -> None:
     settings = parse(f"{JOB} -distance 1e-45".split()).settings
-    assert resolve(settings, lambda line: None).sampling.recommended_oversample == 2**31 - 1
+    assert resolve(settings).sampling.recommended_oversample == 2**31 - 1
 
 
 def test_a_source_that_its_missing_coordinates_put_at_the_sample() -> None:
     Path("short.txt").write_text("-10 0 0\n0 0\n")
     settings = parse(f"{JOB} -sourcefile short.txt".split()).settings
     with pytest.raises(InputError, match=r"^-sourcefile short\.txt: source 2 stands at 0 0 0, the sample"):
-        resolve(settings, lambda line: None)
+        resolve(settings)

@@ -15,6 +15,7 @@ from nbnumba.errors import FileError
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.geometry.vectors import cross, unit
 from nbnumba.imagefiles.crystfel_xds import name_template, write_geom, write_geometry_files, write_xds_inp
+from nbnumba.util.messages import heard_by
 
 WITHIN = 1e-9  # m
 # As in C the length of the axis of 2theta counts: it stretches the detector.
@@ -114,7 +115,8 @@ def test_every_pixel_is_where_it_should_be(tmp_path: Path, words: str) -> None:
 def test_two_tilted_panels_below_one_another(tmp_path: Path) -> None:
     record = two_panels()
     heard: list[str] = []
-    (written,) = write_geometry_files(tmp_path / "shots.h5", record, heard.append)
+    with heard_by(heard.append):
+        (written,) = write_geometry_files(tmp_path / "shots.h5", record)
     assert written == tmp_path / "shots.geom"
     (line,) = heard
     assert line == "no XDS.INP for shots.h5: it would have to hold one panel, the detector has 2"
@@ -135,7 +137,7 @@ def test_two_tilted_panels_below_one_another(tmp_path: Path) -> None:
 
 def test_what_a_geom_says(tmp_path: Path) -> None:
     record = experiment("")
-    write_geometry_files(tmp_path / "shots.h5", record, print, dtype="uint16")
+    write_geometry_files(tmp_path / "shots.h5", record, dtype="uint16")
     common, panels = parse_geom(tmp_path / "shots.geom")
     assert common["data"] == "/entry/data/data"
     assert common["wavelength"] == "/entry/instrument/beam/incident_wavelength A"
@@ -219,28 +221,32 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "XDS.INP").write_text("JOB= ALL\n")
     (tmp_path / "shots.geom").write_text("; refined\n")
     heard: list[str] = []
-    written = write_geometry_files(tmp_path / "shots.h5", record, heard.append)
+    with heard_by(heard.append):
+        written = write_geometry_files(tmp_path / "shots.h5", record)
     assert [path.name for path in written] == ["shots_nbnumba.geom", "shots_XDS.INP"]
     assert (tmp_path / "XDS.INP").read_text() == "JOB= ALL\n"
     assert (tmp_path / "shots.geom").read_text() == "; refined\n"
     assert len(heard) == 2
     assert heard[1] == f"{tmp_path}/XDS.INP is not nbnumba's and stays as it is; the geometry goes to shots_XDS.INP"
     # Ours are replaced, again and again.
-    assert write_geometry_files(tmp_path / "shots.h5", record, heard.append) == written
+    with heard_by(heard.append):
+        assert write_geometry_files(tmp_path / "shots.h5", record) == written
     (tmp_path / "shots_XDS.INP").write_text("")
-    assert [path.name for path in write_geometry_files(tmp_path / "shots.h5", record, heard.append)] == [
-        "shots_nbnumba.geom"
-    ]
+    with heard_by(heard.append):
+        assert [path.name for path in write_geometry_files(tmp_path / "shots.h5", record)] == ["shots_nbnumba.geom"]
     assert heard[-1].endswith("are not nbnumba's and stay as they are")
     (tmp_path / "other").mkdir()
-    first = write_geometry_files(tmp_path / "other" / "a.h5", record, heard.append)
-    assert first == write_geometry_files(tmp_path / "other" / "a.h5", record, heard.append)
+    with heard_by(heard.append):
+        first = write_geometry_files(tmp_path / "other" / "a.h5", record)
+    with heard_by(heard.append):
+        assert first == write_geometry_files(tmp_path / "other" / "a.h5", record)
     assert [path.name for path in first] == ["a.geom", "XDS.INP"]
 
 
 def test_a_curved_detector_is_pointed_out(tmp_path: Path) -> None:
     heard: list[str] = []
-    write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"), heard.append)
+    with heard_by(heard.append):
+        write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"))
     (line,) = heard
     assert line.startswith("a.h5: geometry files cannot tell that a detector is curved")
 
@@ -266,11 +272,12 @@ def test_a_detector_beside_the_beam_has_a_camera_length_of_its_own(tmp_path: Pat
 )
 def test_detectors_that_readers_do_not_expect_are_pointed_out(tmp_path: Path, words: str, message: str) -> None:
     heard: list[str] = []
-    write_geometry_files(tmp_path / "a.h5", experiment(words), heard.append)
+    with heard_by(heard.append):
+        write_geometry_files(tmp_path / "a.h5", experiment(words))
     (line,) = heard
     assert line.startswith(f"a.h5: {message}")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="there is no folder"):
-        write_geometry_files(tmp_path / "none" / "a.h5", experiment(""), print)
+        write_geometry_files(tmp_path / "none" / "a.h5", experiment(""))

@@ -182,7 +182,7 @@ def two_panels() -> Experiment:
     from nbnumba.parameters.parser import parse
 
     settings = dataclasses.replace(parse(f"{CRYSTAL} -semantics exact".split()).settings, panels=panels)
-    return resolve(settings, lambda line: None)
+    return resolve(settings)
 
 
 def test_several_panels(here: Path) -> None:

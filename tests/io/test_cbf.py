@@ -23,6 +23,7 @@ from nbnumba.geometry.vectors import cross, dot
 from nbnumba.imagefiles import headers as plain_headers
 from nbnumba.imagefiles.cbf import write_cbf
 from nbnumba.io import cbf
+from nbnumba.util.messages import heard_by
 
 NASTY = [
     "-mat",
@@ -230,7 +231,8 @@ def test_notices() -> None:
 def test_notices_go_out(tmp_path: Path) -> None:
     record = experiment("-adxv -twotheta 3")
     heard: list[str] = []
-    write_cbf(tmp_path / "a.cbf", some_counts(record), record, ground_truth(record), notify=heard.append)
+    with heard_by(heard.append):
+        write_cbf(tmp_path / "a.cbf", some_counts(record), record, ground_truth(record))
     assert heard == plain_headers.untold(record.detector, record.beam.direction, "CBF")
     assert len(heard) == 2
 

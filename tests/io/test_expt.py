@@ -23,6 +23,7 @@ from nbnumba.geometry.vectors import rotate_about
 from nbnumba.io import expt
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
+from nbnumba.util.messages import heard_by
 
 IDENTITY = [1, 0, 0, 0, 1, 0, 0, 0, 1]
 QUARTER_X = [1, 0, 0, 0, 0, -1, 0, 1, 0]  # turns y to z
@@ -286,7 +287,8 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
     command = parse(line.split())
     notices = list(command.notices)
-    record = resolve(command.settings, notices.append)
+    with heard_by(notices.append):
+        record = resolve(command.settings)
     return record, simulate(record, "cpu").array, notices
 
 
@@ -357,7 +359,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
 @pytest.mark.parametrize("name", CASES)
 def test_panels_stand_where_dxtbx_has_them(name: str, written: dict[str, dict[str, Any]]) -> None:
     case = written[name]
-    record = resolve(parse(["-expt", case["file"], "-default_F", "1"]).settings, lambda line: None)
+    record = resolve(parse(["-expt", case["file"], "-default_F", "1"]).settings)
     assert len(record.detector.panels) == len(case["panels"])
     for panel, (origin_mm, fast, slow) in zip(record.detector.panels, case["panels"], strict=True):
         # Far less than the 1e-9 m that matter; the file holds all digits of a double.
@@ -374,7 +376,7 @@ def test_panels_stand_where_dxtbx_has_them(name: str, written: dict[str, dict[st
 @pytest.mark.parametrize("name", CASES)
 def test_crystal_at_the_start_of_the_scan(name: str, written: dict[str, dict[str, Any]]) -> None:
     case = written[name]
-    record = resolve(parse(["-expt", case["file"], "-default_F", "1"]).settings, lambda line: None)
+    record = resolve(parse(["-expt", case["file"], "-default_F", "1"]).settings)
     gonio = record.goniometer
     start = np.array([rotate_about(v, gonio.spindle, gonio.phi) for v in record.crystal.reciprocal_A]).T
     # Rounding of a few matrix products.

@@ -19,6 +19,7 @@ from nbnumba.geometry.vectors import rotate_about, vector
 from nbnumba.io import matrix, xparm
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
+from nbnumba.util.messages import heard_by
 
 # An experiment in a frame whose beam runs along no axis: (1, 2, 2)/3; the detector's axes span the plane across it.
 BEAM = np.array([1.0, 2.0, 2.0]) / 3
@@ -171,7 +172,8 @@ def test_what_is_wrong_in_a_file(line: int, text: str | None, message: str) -> N
 
 def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
     notices: list[str] = []
-    record = resolve(parse(line.split()).settings, notices.append)
+    with heard_by(notices.append):
+        record = resolve(parse(line.split()).settings)
     return record, simulate(record, "cpu").array, notices
 
 
@@ -245,7 +247,7 @@ def test_the_wavelength_does_not_scale_the_crystal(tmp_path: Path) -> None:
     path = tmp_path / "XPARM.XDS"
     path.write_text(new_layout())
     lengths = [
-        resolve(parse(f"-mat {path} -default_F 1 -lambda {w} -detpixels 8".split()).settings, print).crystal.lengths_A
+        resolve(parse(f"-mat {path} -default_F 1 -lambda {w} -detpixels 8".split()).settings).crystal.lengths_A
         for w in (1, 2)
     ]
     np.testing.assert_array_equal(*lengths)
@@ -270,6 +272,6 @@ def test_notice_of_a_spindle_that_lies_elsewhere(tmp_path: Path) -> None:
 def test_matrices_of_mosflm_are_read_as_before(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     path.write_text("0.01 0 0\n0 0.02 0\n0 0 0.03\n")
-    record = resolve(parse(f"-mat {path} -lambda 2 -default_F 1 -xds".split()).settings, print)
+    record = resolve(parse(f"-mat {path} -lambda 2 -default_F 1 -xds".split()).settings)
     np.testing.assert_array_equal(matrix.read(path).T * (1e-10 / 2e-10), np.diag([0.005, 0.01, 0.015]))
     np.testing.assert_allclose(record.crystal.reciprocal_A, np.diag([0.005, 0.01, 0.015]), rtol=1e-15)

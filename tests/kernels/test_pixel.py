@@ -30,7 +30,7 @@ GATES = {False: "cuda", True: "cuda-mixed"}
 
 def scene_of(words: list[str], folder: Path) -> Scene:
     with contextlib.chdir(folder):
-        return build_scene(resolve(parse([*words, "-nodump"]).settings, lambda notice: None))
+        return build_scene(resolve(parse([*words, "-nodump"]).settings))
 
 
 def middle(first: int, last: int, most: int) -> tuple[int, int]:
@@ -121,7 +121,7 @@ def test_portions_change_no_bit(mixed: bool, tmp_path: Path) -> None:
 def test_float32_would_overflow() -> None:
     """A crystal of 1e15 cells and more is computed in double precision."""
     words = "-cell 50 50 50 90 90 90 -default_F 10 -lambda 1 -distance 100 -detpixels 2 -nointerpolate -N 1000"
-    scene = build_scene(resolve(parse(words.split()).settings, lambda notice: None))
+    scene = build_scene(resolve(parse(words.split()).settings))
     single = cuda_plan.choose_variant(scene, mixed=True)
     assert single == pixel.Variant(pixel.SQUARE, pixel.NEAREST, compound=False, single=True)
     large = scene.replace(N=np.diag([1e9, 1e3, 1e3]))

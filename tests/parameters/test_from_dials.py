@@ -129,7 +129,7 @@ def test_a_typed_matrix_replaces_the_crystal(file: str) -> None:
 )
 def test_rotation_of_the_first_image(words: str, steps: int, step_deg: float, osc_deg: float, file: str) -> None:
     settings = parse(["-expt", file, "-default_F", "1", *words.split()]).settings
-    gonio = resolve(settings, lambda line: None).goniometer
+    gonio = resolve(settings).goniometer
     assert gonio.steps == steps
     assert np.degrees([gonio.step, gonio.osc, gonio.phi]) == pytest.approx([step_deg, osc_deg, 30])
 
@@ -138,7 +138,7 @@ def test_a_still(content: dict[str, Any], tmp_path: Path) -> None:
     content["experiment"][0].update(scan=None, goniometer=None)
     settings = parse(["-expt", write(tmp_path, content), "-default_F", "1"]).settings
     assert (settings.phi, settings.osc, settings.phisteps) == (0, None, None)
-    assert resolve(settings, lambda line: None).goniometer.steps == 1
+    assert resolve(settings).goniometer.steps == 1
 
 
 def test_a_scan_that_turns_backwards(content: dict[str, Any], tmp_path: Path) -> None:
@@ -196,18 +196,18 @@ def test_a_mask_is_one_of_the_panel(file: str, tmp_path: Path) -> None:
     pixels[3, 5] = 0
     mask.write_bytes((header % (30, 20)).encode().ljust(512) + pixels.tobytes())
     line = f"-expt {file} -mask {mask} -default_F 1"
-    record = resolve(parse(line.split()).settings, lambda line: None)
+    record = resolve(parse(line.split()).settings)
     assert record.sampling.mask is not None
     assert np.argwhere(~record.sampling.mask).tolist() == [[3, 5]]
     assert record.detector.panels[0].distance == pytest.approx(0.1)  # the header's distance does not count
     mask.write_bytes((header % (20, 30)).encode().ljust(512) + pixels.tobytes())
     with pytest.raises(InputError, match=r"^-mask .*: the mask has 20 x 30 pixels, the detector 30 x 20 "):
-        resolve(parse(line.split()).settings, lambda line: None)
+        resolve(parse(line.split()).settings)
 
 
 def test_a_curved_detector_of_one_panel(file: str) -> None:
     settings = parse(f"-expt {file} -default_F 1 -curved_det".split()).settings
-    assert resolve(settings, lambda line: None).detector.curved
+    assert resolve(settings).detector.curved
 
 
 def test_a_mistake_beside_it_loads_nothing_heavy(file: str) -> None:

@@ -711,7 +711,7 @@ def test_settings_lead_to_the_report_of_nanobragg(line: str, tmp_path: Path) -> 
         [os.environ["NANOBRAGG_BIN"], *words], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     theirs = [text.rstrip() for text in done.stdout.split("\nsolid angle")[0].splitlines() if text.strip()]
-    ours = [text.rstrip() for text in setup_lines(resolve(parse(words).settings, lambda notice: None), None)]
+    ours = [text.rstrip() for text in setup_lines(resolve(parse(words).settings), None)]
     assert [text for text in ours if text] == theirs
 
 

@@ -34,7 +34,7 @@ def test_statistics_of_a_masked_region(tmp_path: Path) -> None:
     copy_inputs(tmp_path)
     words = [*load("mask").words, "-roi", "20", "99", "30", "110", "-nodump"]
     with contextlib.chdir(tmp_path):
-        experiment = resolve(parse(words).settings, lambda line: None)
+        experiment = resolve(parse(words).settings)
     image = simulate(experiment)
     region = image.array[30:111, 20:100].astype(np.float64)
     rendered = int(np.count_nonzero(experiment.sampling.mask[30:111, 20:100]))

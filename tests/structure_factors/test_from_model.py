@@ -18,6 +18,7 @@ from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.from_model import amplitudes_of, cell_of_model
 from nbnumba.structure_factors.load import load
 from nbnumba.structure_factors.table import Reach, ReflectionTable
+from nbnumba.util.messages import heard_by
 
 GROUPS = {
     "P 1": (24.0, 27.0, 31.0, 82.0, 97.0, 104.0),
@@ -54,7 +55,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def table_of(notices: list[str] | None = None, cache: Path | None = None, **fields: object) -> ReflectionTable:
     fields = {"pdb_file": "m.pdb", "hkl_dmin": 2e-10, **fields}
-    table = load(Settings(**fields), (notices if notices is not None else []).append, cache_folder=cache)  # type: ignore[arg-type]
+    with heard_by(None if notices is None else notices.append):
+        table = load(Settings(**fields), cache_folder=cache)  # type: ignore[arg-type]
     assert table is not None
     return table
 
@@ -279,13 +281,12 @@ def test_the_resolution_covers_every_pixel(words: str, folder: Path) -> None:
 
     settings = parse(f"{JOB} {words} -oversample 2 -cell 24 27 31".split()).settings
     lines: list[str] = []
-    found = resolve(settings, lines.append)
+    with heard_by(lines.append):
+        found = resolve(settings)
     computed = float(next(line for line in lines if "computed to" in line).split("computed to ")[1].split()[0])
     assert computed < finest_spacing(found.detector, found.beam) * 1e10
     # A finer table gives the same picture, to the bit.
-    finer = resolve(
-        parse(f"{JOB} {words} -oversample 2 -cell 24 27 31 -hkl_dmin {0.7 * computed}".split()).settings, str
-    )
+    finer = resolve(parse(f"{JOB} {words} -oversample 2 -cell 24 27 31 -hkl_dmin {0.7 * computed}".split()).settings)
     assert found.reflections is not None
     assert finer.reflections is not None
     assert finer.reflections.h_max > found.reflections.h_max
@@ -336,9 +337,10 @@ def test_mistakes_on_the_command_line(
 
 def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
     notices: list[str] = []
-    load(Settings(pdb_file="m.pdb"), notices.append, reach=Reach(3e-10, 1))
-    load(Settings(pdb_file="m.pdb"), notices.append, reach=Reach(3e-10, 3))
-    load(Settings(pdb_file="m.pdb", dmin=5e-10), notices.append, reach=Reach(3e-10, 1))
+    with heard_by(notices.append):
+        load(Settings(pdb_file="m.pdb"), reach=Reach(3e-10, 1))
+        load(Settings(pdb_file="m.pdb"), reach=Reach(3e-10, 3))
+        load(Settings(pdb_file="m.pdb", dmin=5e-10), reach=Reach(3e-10, 1))
     found = [float(line.split("computed to ")[1].split()[0]) for line in notices]
     reciprocal = 1.0 / np.array(GROUPS["P 21 21 21"][:3])
     margin = np.linalg.norm(reciprocal)
@@ -351,7 +353,8 @@ def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
 def test_every_neighbour_that_is_looked_up_is_computed(indices: int, folder: Path) -> None:
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     notices: list[str] = []
-    load(Settings(pdb_file="m.pdb"), notices.append, reach=Reach(4e-10, indices))
+    with heard_by(notices.append):
+        load(Settings(pdb_file="m.pdb"), reach=Reach(4e-10, indices))
     computed = float(notices[0].split("computed to ")[1].split()[0])
     cell = gemmi.UnitCell(*GROUPS["P 1"])
     rays = np.random.default_rng(1).normal(size=(500, 3))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from nbnumba.errors import FileError, InputError
 from nbnumba.structure_factors import hkl_list as hkl
 from nbnumba.structure_factors.table import IndexBox, inside
+from nbnumba.util.messages import heard_by
 
 BLOCK = 1 << 20  # bytes that the reader takes at a time
 
@@ -82,7 +83,8 @@ def test_a_border_of_the_default_surrounds_the_reflections(tmp_path: Path) -> No
 )
 def test_layouts_that_mean_the_same(tmp_path: Path, text: str) -> None:
     notices: list[str] = []
-    values, box, count = read(tmp_path, text, notify=notices.append)
+    with heard_by(notices.append):
+        values, box, count = read(tmp_path, text)
     assert box == IndexBox(-1, 1, 0, 2, 0, 3)
     assert count == 2
     assert values[2, 2, 3] == 4.5
@@ -93,7 +95,8 @@ def test_layouts_that_mean_the_same(tmp_path: Path, text: str) -> None:
 
 def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
     notices: list[str] = []
-    values, _, _ = read(tmp_path, "0 0 1 5\n\n0 0 2 6 0.1\n0 0 3 7 0.2 free\n", notify=notices.append)
+    with heard_by(notices.append):
+        values, _, _ = read(tmp_path, "0 0 1 5\n\n0 0 2 6 0.1\n0 0 3 7 0.2 free\n")
     assert values.ravel().tolist() == [5.0, 6.0, 7.0]
     path = tmp_path / "a.hkl"
     assert notices == [f"-hkl {path}: columns after the fourth are ignored (2 lines, the first is line 3)"]
@@ -188,7 +191,8 @@ def test_lines_across_blocks(tmp_path: Path, end: str) -> None:
 def test_the_first_line_with_further_columns_may_lie_in_a_later_block(tmp_path: Path) -> None:
     notices: list[str] = []
     text = "7 8 9 1.5\n" * 200_000 + "7 8 9 1.5 x\n" * 3
-    read(tmp_path, text, notify=notices.append)
+    with heard_by(notices.append):
+        read(tmp_path, text)
     assert "(3 lines, the first is line 200001)" in notices[0]
 
 

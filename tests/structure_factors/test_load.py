@@ -23,6 +23,7 @@ from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.load import load as load_table
 from nbnumba.structure_factors.table import ReflectionTable
+from nbnumba.util.messages import heard_by
 
 LIST = "0 0 1 5\n1 0 2 7\n1 0 2 8\n"
 
@@ -42,7 +43,8 @@ class Listener:
         self.lines: list[str] = []
 
     def load(self, settings: Settings) -> ReflectionTable | None:
-        return load_table(settings, self.notices.append, self.lines.append)
+        with heard_by(self.notices.append):
+            return load_table(settings, self.lines.append)
 
 
 def test_a_list_becomes_a_table(folder: Path) -> None:
@@ -83,9 +85,7 @@ def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
 
 
 def test_a_scene_holds_the_table_itself(folder: Path) -> None:
-    experiment = resolve(
-        Settings(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)), lambda line: None
-    )
+    experiment = resolve(Settings(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)))
     assert experiment.reflections is not None
     assert np.shares_memory(build_scene(experiment).table, experiment.reflections.table)
 

@@ -14,6 +14,7 @@ from reflection_files import CELLS, Expanded, Rows, cif_text, expanded, filled, 
 from nbnumba.errors import FileError, InputError
 from nbnumba.structure_factors import mtz_cif as reflection_file
 from nbnumba.structure_factors.mtz_cif import CIF, MTZ
+from nbnumba.util.messages import heard_by
 
 NAN = float("nan")
 
@@ -25,9 +26,10 @@ class Reading:
         self.notices: list[str] = []
         kind = reflection_file.kind(path)
         assert kind is not None
-        self.table, self.box, self.count, self.cell = reflection_file.read(
-            path, kind, column, dmin * 1e-10, default_F, self.notices.append
-        )
+        with heard_by(self.notices.append):
+            self.table, self.box, self.count, self.cell = reflection_file.read(
+                path, kind, column, dmin * 1e-10, default_F
+            )
         self.values = self.table[1:-1, 1:-1, 1:-1]
 
     @property

@@ -97,7 +97,7 @@ def pixels_left_out(golden: Golden, folder: Path) -> NDArray[np.bool_] | None:
     (DIFFERENCES.md, row phi0). The folder holds the inputs.
     """
     with contextlib.chdir(folder):
-        experiment = resolve(parse(list(golden.words)).settings, lambda notice: None)
+        experiment = resolve(parse(list(golden.words)).settings)
     angles = experiment.goniometer.angles
     if len(angles) < 2 or not np.any(angles == 0.0):
         return None

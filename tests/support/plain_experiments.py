@@ -38,7 +38,7 @@ TILTS = {
 def experiment(words: str) -> ExperimentRecord:
     """Return a small experiment with a crystal, of semantics exact unless the words say otherwise."""
     line = f"-semantics exact {_CRYSTAL} {_SIZE} {words}"
-    return resolve(parse(line.split()).settings, lambda notice: None)
+    return resolve(parse(line.split()).settings)
 
 
 def some_counts(record: ExperimentRecord, seed: int = 1) -> np.ndarray:

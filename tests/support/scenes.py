@@ -17,4 +17,4 @@ def scene_of(line: str, folder: Path) -> Scene:
     """Return the scene of a command line, worked out in a folder that receives copies of the golden inputs."""
     goldens.copy_inputs(folder)
     with contextlib.chdir(folder):
-        return build_scene(resolve(parse([*line.split(), "-nodump"]).settings, lambda notice: None))
+        return build_scene(resolve(parse([*line.split(), "-nodump"]).settings))

@@ -60,7 +60,7 @@ MEANS = np.geomspace(1e-3, 1e8, 240).astype(np.float32).reshape(16, 15)
 
 def scene_of(command: str) -> Scene:
     """Build the scene of a command line."""
-    return build_scene(resolve(parse(command.split()).settings, lambda notice: None))
+    return build_scene(resolve(parse(command.split()).settings))
 
 
 def main(precision: str, out: str) -> None:

@@ -21,7 +21,7 @@ ROTATION = ("-phi", "0", "-osc", "1", "-phisteps", "4")
 def _experiment(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> ExperimentRecord:
     goldens.copy_inputs(folder)
     monkeypatch.chdir(folder)
-    return resolve(parse(words).settings, lambda notice: None)
+    return resolve(parse(words).settings)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def entries(lines: list[str], kind: str) -> list[dict[str, float]]:
 
 def experiment_of(words: list[str], folder: Path) -> ExperimentRecord:
     with contextlib.chdir(folder):
-        return resolve(parse([*words, "-nodump"]).settings, lambda notice: None)
+        return resolve(parse([*words, "-nodump"]).settings)
 
 
 # C's own traces

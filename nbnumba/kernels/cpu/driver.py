@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,7 +88,7 @@ class _Work:
         """Load or compile the function in the thread that asked, where Ctrl-C is heard."""
         if self.function in _loaded:
             return
-        timer = threading.Timer(PATIENCE_SECONDS, on_compiling or (lambda: None))
+        timer = threading.Timer(PATIENCE_SECONDS, copy_context().run, (on_compiling or (lambda: None),))
         timer.daemon = True
         timer.start()
         try:

@@ -11,6 +11,7 @@ import collections
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -188,7 +189,7 @@ class Picture:
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
         """Say that a kernel is being compiled when it takes too long to be loading."""
-        timer = threading.Timer(PATIENCE_SECONDS, self._on_compiling or (lambda: None))
+        timer = threading.Timer(PATIENCE_SECONDS, copy_context().run, (self._on_compiling or (lambda: None),))
         timer.daemon = True
         timer.start()
         try:
