@@ -43,7 +43,8 @@ class Experiment(ExperimentRecord):
     semantics : {"exact", "c"}
         The physics, or the picture of the C program with its defects.
     notify : callable, optional
-        Receives one-line remarks, as the program prints them on standard error.
+        Receives one-line notices, as the program prints them on standard error. The logger ``nbnumba``
+        receives them as well.
     **keywords
         See `nbnumba.keywords.Keywords`: names carry their unit, and what is left out has the default of the command
         line. A crystal and structure factors are needed.
@@ -132,7 +133,7 @@ class Experiment(ExperimentRecord):
         folder : path, optional
             Where relative file names start; the working folder by default.
         notify : callable, optional
-            Receives one-line remarks.
+            Receives one-line notices.
 
         Raises
         ------
@@ -169,7 +170,7 @@ class Experiment(ExperimentRecord):
             A command line as text (line breaks and lines that begin with # do not count); a ``.toml`` with keywords
             of `Experiment`; or an NXmx file that nbnumba has written, for its first image.
         notify : callable, optional
-            Receives one-line remarks.
+            Receives one-line notices.
 
         Raises
         ------
@@ -205,6 +206,15 @@ class Experiment(ExperimentRecord):
         """Return the same experiment but for some keywords; reflections are read again only where they change.
 
         A random orientation stays unless `misset_deg` is given again. None takes a keyword away.
+
+        Parameters
+        ----------
+        semantics : {"exact", "c"}, optional
+            Those of this experiment by default.
+        notify : callable, optional
+            Receives one-line notices.
+        **keywords
+            As of `Experiment`.
 
         Raises
         ------

@@ -635,9 +635,12 @@ def test_a_file_makes_its_first_experiment_again(tmp_path: Path) -> None:
     assert np.array_equal(images(tmp_path / "out/shots_0001.h5")[0], noisy.counts)
 
 
-def test_interpolation_latch_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two processes"])
+def test_interpolation_latch_is_told_once(
+    more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.hkl").write_text("".join(f"{h} {k} {l} 5\n" for h in range(5) for k in range(5) for l in range(5)))
     command = f"{COMMAND} -hkl a.hkl".replace("-nointerpolate", "-interpolate")
-    assert batch(spec(tmp_path, command=command, semantics="c"), "-o", tmp_path / "out") == 0
+    assert batch(spec(tmp_path, command=command, semantics="c"), "-o", tmp_path / "out", *more) == 0
     assert capsys.readouterr().err.count("interpolation latch: as C, samples beyond the table's range") == 1
-    assert "notice: interpolation latch" in (tmp_path / "out/batch.log").read_text()
+    assert (tmp_path / "out/batch.log").read_text().count("notice: interpolation latch") == 1

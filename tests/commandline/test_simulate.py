@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from requirements import ROOT
 
 from nbnumba import cli
 from nbnumba.io import smv
@@ -87,3 +91,11 @@ def test_pixels_that_are_not_finite_are_counted(capsys: pytest.CaptureFixture[st
     odd = np.count_nonzero(~np.isfinite(image))
     assert odd > 0
     assert told == [f"the image: {odd} of 256 pixels are not finite numbers (infinite or NaN)"]
+
+
+@pytest.mark.slow
+def test_compiling_is_announced_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "NBNUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "nbnumba", *RENDER, "-nonoise", "-quiet", "-backend", "cpu"]
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stderr == "nbnumba: notice: compiling for this machine, once; the next start takes a second\n"

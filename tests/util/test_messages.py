@@ -1,0 +1,109 @@
+"""Who hears the notices of a computation: listeners of its own context, and the handlers of `logging`."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
+
+import pytest
+
+from nbnumba import Experiment, simulate
+from nbnumba.util.messages import heard_by, heard_only_by, logger, muted
+
+COMMAND = "-cell 40 -default_F 1 -detpixels 4 -oversample 1 -N 2"
+NOTICE = "'7' is ignored: -curved_det takes no value"
+FROM_PYTHON = f"import nbnumba; nbnumba.Experiment.from_command('{COMMAND} -semantics exact -curved_det 7')"
+
+
+def test_threads_do_not_hear_one_another() -> None:
+    threads = 4
+    together = threading.Barrier(threads, timeout=60)
+
+    def said(number: int) -> list[str]:
+        heard: list[str] = []
+
+        def notify(line: str) -> None:
+            together.wait()  # a listener under a lock would never get past it
+            heard.append(line)
+
+        Experiment.from_command(f"{COMMAND} -semantics exact -curved_det {number}", notify=notify)
+        return heard
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(said, range(threads)))
+    assert found == [[f"'{number}' is ignored: -curved_det takes no value"] for number in range(threads)]
+
+
+def test_every_door_from_python_has_its_listener(tmp_path: Path) -> None:
+    heard: list[str] = []
+    (tmp_path / "a.txt").write_text(f"{COMMAND} -semantics exact -curved_det 7\n")
+    Experiment.from_file(tmp_path / "a.txt", notify=heard.append)
+    assert heard == [NOTICE]
+    heard.clear()
+    exact = Experiment(cell=(40,), default_F=1, detpixels=4, N=2, curved=True, notify=heard.append)
+    assert heard == []
+    again = exact.replace(semantics="c", notify=heard.append)
+    assert heard == [
+        "curved detector: as C, -curved_det mirrors the picture across a diagonal; -semantics exact draws it right"
+    ]
+    again.replace(N=3)  # says the same, to nobody
+    assert len(heard) == 1
+
+
+@pytest.mark.requires("no GPU")
+def test_a_render_tells_that_there_is_no_gpu() -> None:
+    heard: list[str] = []
+    simulate(Experiment.from_command(COMMAND), "auto", device=0, notify=heard.append)
+    (line,) = heard
+    assert line.startswith("rendered by the processor, as the GPU cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "printed"), [("", ""), ("import logging; logging.basicConfig(); ", f"WARNING:nbnumba:{NOTICE}\n")]
+)
+def test_the_library_is_silent_until_logging_is_set_up(setting: str, printed: str) -> None:
+    ran = subprocess.run([sys.executable, "-c", setting + FROM_PYTHON], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("", printed)
+
+
+def test_listeners_within_one_another(caplog: pytest.LogCaptureFixture) -> None:
+    outer: list[str] = []
+    inner: list[str] = []
+    with heard_by(outer.append):
+        with heard_by(inner.append), heard_by(None):
+            logger.warning("100 % of both")
+        with heard_only_by(inner.append):
+            logger.warning("inner alone")
+        with muted():
+            logger.warning("nobody")
+        logger.warning("outer")
+    logger.warning("handlers alone")
+    assert outer == ["100 % of both", "outer"]
+    assert inner == ["100 % of both", "inner alone"]
+    assert caplog.messages == ["100 % of both", "outer", "handlers alone"]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_threads_hear_in_a_copy_of_the_context() -> None:
+    heard: list[str] = []
+    with heard_by(heard.append):
+        for action in (logger.warning, copy_context().run):
+            words = ("alone",) if action == logger.warning else (logger.warning, "copied")
+            thread = threading.Thread(target=action, args=words)
+            thread.start()
+            thread.join()
+    assert heard == ["copied"]
+
+
+def test_a_listener_that_raises_ends_the_call() -> None:
+    with pytest.raises(pytest.fail.Exception, match="takes no value"):
+        Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=pytest.fail)
+    heard: list[str] = []
+    with heard_by(heard.append):
+        logger.warning("afterwards")
+    assert heard == ["afterwards"]
