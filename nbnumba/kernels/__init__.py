@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
+from ..util.messages import logger
 from .scene import Scene
 
 if TYPE_CHECKING:
     from .cuda.renderer import DeviceRenderer
 
 Progress = Callable[[float], None]
-
-# Not taken from `util.messages`: what kernels import makes compiled code stale when it changes.
-logger = logging.getLogger("nbnumba")
 
 
 class Rendered(NamedTuple):

@@ -8,13 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Notify = Callable[[str], None]
 """What receives the notices of a computation, one line each."""
-
-logger = logging.getLogger("nbnumba")
-"""Receives every notice, at level WARNING. It has no handler that prints, as is usual for a library."""
 
 
 class _Audience(NamedTuple):
@@ -28,17 +25,25 @@ class _Audience(NamedTuple):
 _audience: ContextVar[_Audience] = ContextVar("nbnumba_audience", default=_Audience())  # noqa: B039
 
 
-def _deliver(record: logging.LogRecord) -> bool:
-    """Hand a record to the listeners of its context; return whether handlers are to receive it."""
-    audience = _audience.get()
-    for listener in audience.listeners:
-        listener(record.getMessage())
-    return audience.handlers
+class _Notices(logging.LoggerAdapter[logging.Logger]):
+    """Logs notices, and hands each to the listeners of its context, whatever `logging` is set to.
+
+    A listener runs in the thread that logs, without a lock, and what it raises ends the computation.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        audience = _audience.get()
+        for listener in audience.listeners:
+            listener(str(msg) % args if args else str(msg))
+        if audience.handlers:
+            # The record is to name the caller's place, not this one.
+            super().log(level, msg, *args, **{"stacklevel": 2, **kwargs})
 
 
-# A filter runs in the thread that logs, without a lock, and what a listener raises ends the computation.
-logger.addFilter(_deliver)
-logger.addHandler(logging.NullHandler())
+logger = _Notices(logging.getLogger("nbnumba"))
+"""Receives every notice, at level WARNING. Nothing is printed until the user sets up `logging`."""
+
+logger.logger.addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager

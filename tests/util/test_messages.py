@@ -107,3 +107,17 @@ def test_a_listener_that_raises_ends_the_call() -> None:
     with heard_by(heard.append):
         logger.warning("afterwards")
     assert heard == ["afterwards"]
+
+
+def test_a_listener_hears_what_logging_is_set_to_drop(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+    caplog.set_level(logging.CRITICAL, "nbnumba")
+    Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=heard.append)
+    assert heard == [NOTICE]
+    assert caplog.messages == []
+
+
+def test_a_record_names_the_place_that_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logger.warning("here")
+    (record,) = caplog.records
+    assert (record.name, record.pathname) == ("nbnumba", __file__)
