@@ -20,6 +20,12 @@ NOTICE = "'7' is ignored: -curved_det takes no value"
 FROM_PYTHON = f"import nbnumba; nbnumba.Experiment.from_command('{COMMAND} -semantics exact -curved_det 7')"
 
 
+@pytest.fixture(autouse=True)
+def _logger_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what import-linter does to loggers that were there before it, in the test of the layers."""
+    monkeypatch.setattr(logging.getLogger("nbnumba"), "disabled", False)
+
+
 def test_threads_do_not_hear_one_another() -> None:
     threads = 4
     together = threading.Barrier(threads, timeout=60)
