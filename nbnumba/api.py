@@ -20,7 +20,7 @@ from .experiment.model import ExperimentRecord
 from .experiment.resolve import resolve
 from .keyword_values import number_as_word
 from .keywords import Keywords
-from .parameters.choices import Engine, Semantics
+from .parameters.choices import ComputeOptions, Semantics
 from .parameters.command import CommandLine
 from .parameters.parser import parse
 from .structure_factors.table import ReflectionTable
@@ -90,26 +90,25 @@ class Experiment(ExperimentRecord):
             words = ("-semantics", semantics, *kw.words_of(own))
             command = parse(words)
             if listed and reflections is None:
-                reflections = _table(cast(NDArray[np.float64], own["hkl"]), command.settings.default_F)
-            settings = dataclasses.replace(
-                command.settings,
+                reflections = _table(cast(NDArray[np.float64], own["hkl"]), command.settings.factors.default_F)
+            settings = command.settings.changed(
                 dump_file=_dump_to_read(command),
                 write_dump=False,
-                reflections=reflections,
             )
-            record = resolve(settings)
+            record = resolve(settings, reflections=reflections)
         except (InputError, FileError) as error:
             raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
-        self._take(record, command.engine, () if listed else with_whole_paths(with_choices(command, record)), dict(own))
+        words = () if listed else with_whole_paths(with_choices(command, record))
+        self._take(record, command.compute, words, dict(own))
 
     def _take(
-        self, record: ExperimentRecord, engine: Engine, words: tuple[str, ...], keywords: dict[str, Any] | None
+        self, record: ExperimentRecord, compute: ComputeOptions, words: tuple[str, ...], keywords: dict[str, Any] | None
     ) -> None:
         for field in dataclasses.fields(ExperimentRecord):
             object.__setattr__(self, field.name, getattr(record, field.name))
         object.__setattr__(self, "command", words)
-        object.__setattr__(self, "engine", engine)
+        object.__setattr__(self, "compute", compute)
         object.__setattr__(self, "_keywords", keywords)
 
     def __repr__(self) -> str:
@@ -154,10 +153,10 @@ class Experiment(ExperimentRecord):
     def _from_parsed(cls, command: CommandLine, folder: str | os.PathLike[str] | None) -> Experiment:
         for line in command.notices:
             logger.warning(line)
-        record = resolve(dataclasses.replace(command.settings, write_dump=False))
+        record = resolve(command.settings.changed(write_dump=False))
         words = with_whole_paths(with_choices(command, record), folder)
         experiment = cls.__new__(cls)
-        experiment._take(record, command.engine, words, None)
+        experiment._take(record, command.compute, words, None)
         return experiment
 
     @classmethod
@@ -188,7 +187,7 @@ class Experiment(ExperimentRecord):
 
             command = parse(_words(read_command(name)), folder)
             # Where a dump was read the command names it.
-            settings = dataclasses.replace(command.settings, dump_file=_dump_to_read(command))
+            settings = command.settings.changed(dump_file=_dump_to_read(command))
             with heard_by(notify):
                 return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
         text = read_text(name, "")
@@ -237,7 +236,7 @@ class Experiment(ExperimentRecord):
         if seed is None and "misset_deg" not in keywords:
             seed = self.crystal.misset_seed
         # Without a resolution the picture decides how many reflections of a model are computed.
-        by_picture = own.get("pdb") is not None and self.settings.hkl_dmin == 0.0
+        by_picture = own.get("pdb") is not None and self.settings.factors.hkl_dmin == 0.0
         again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))
         with heard_by(notify):
@@ -259,8 +258,8 @@ def _dump_to_read(command: CommandLine) -> str | None:
         return None
     from .io.opening import opened
 
-    with opened(str(command.settings.dump_file), "-dump"):
-        return command.settings.dump_file
+    with opened(str(command.settings.factors.dump_file), "-dump"):
+        return command.settings.factors.dump_file
 
 
 def _table(rows: NDArray[np.float64], default_F: float) -> ReflectionTable:

@@ -75,11 +75,11 @@ def test_a_row_is_what_its_name_says(row: matrix.Row, tmp_path: Path) -> None:
 def test_a_row_says_its_sampling_and_draws_neither_noise_nor_preview(row: matrix.Row) -> None:
     command = parse(row.words)
     assert command.notices == ()
-    assert command.settings.oversample is not None
+    assert command.settings.sampling.oversample is not None
     assert command.output.noise_file is None
     assert command.output.pgm_file is None
     shape = "square" if row.crystal == "one cell" else row.crystal
-    assert command.settings.shape == shape
+    assert command.settings.crystal.shape == shape
 
 
 @pytest.mark.parametrize(("name", "trips"), [("N = 1, tricubic", False), ("N = 1, tricubic until the latch", True)])

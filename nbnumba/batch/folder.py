@@ -48,7 +48,7 @@ def identity(spec: Spec, settings: Settings) -> dict[str, Any]:
     said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}
-    named = {str(path) for name in _FILES if (path := getattr(settings, name)) is not None}
+    named = {str(path) for name, path in settings.items() if name in _FILES and path is not None}
     if spec.csv_file is not None:
         named.add(str(Path(spec.folder) / spec.csv_file))
     files = {_relative(path, spec.folder): _digest(path) for path in sorted(named)}

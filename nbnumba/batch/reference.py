@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
@@ -24,7 +24,7 @@ class Base:
     experiment : ExperimentRecord
         Of the command as it stands; its cell, orientation and structure factors are the starting point of each image.
     settings : Settings
-        Of the command, with the structure factors in memory.
+        Of the command, with what its files say of the crystal.
     uses : tuple of Use
         The options of the command, files by their whole paths.
     """
@@ -45,11 +45,11 @@ def make_base(spec: Spec) -> Base:
     """
     command = parse_command(spec)
     settings = command.settings
-    if settings.misset_random and settings.misset_seed is None:  # then every image draws its own
-        settings = replace(settings, misset_random=False, misset=None)
+    if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
+        settings = settings.changed(misset_random=False, misset=None)
     experiment = resolve(settings)
     uses, _ = split(with_whole_paths(command, spec.folder))
-    return Base(command, experiment, replace(experiment.settings, reflections=experiment.reflections), tuple(uses))
+    return Base(command, experiment, experiment.settings, tuple(uses))
 
 
 _lock = threading.Lock()

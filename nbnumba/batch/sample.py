@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -114,7 +114,7 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         stretch = _stretch(float(values["cell_jitter_percent"]), numbers("cell"), image)
     rotation = random_rotation(numbers("orientation")) if spec.random_orientation else None
     settings = base.command.settings
-    mosaic = "mosaic_spread_deg" in spec.keys or (settings.mosaic_spread or 0.0) > 0.0
+    mosaic = "mosaic_spread_deg" in spec.keys or (settings.crystal.mosaic_spread or 0.0) > 0.0
     own_domains = mosaic and "-mosaic_seed" not in base.command.used
     noise_seed = noise_number = None
     if spec.noise and spec.noise_rng == "counter":
@@ -185,10 +185,10 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
         When the values together make no experiment, such as a beam centre that the panel's rotation keeps it from.
     """
     changes = changed_words(base, draw)
-    settings = replace(base.settings, **changed_fields(changes))
+    settings = base.settings.changed(**changed_fields(changes))
     try:
         with muted():
-            return resolve(settings)
+            return resolve(settings, reflections=base.experiment.reflections)
     except NbnumbaError as error:
         raise type(error)(f"image {draw.image}: {error}") from None
 
@@ -212,8 +212,8 @@ def changed_words(base: Base, draw: Draw) -> list[tuple[str, ...]]:
 
 def changed_fields(changes: list[tuple[str, ...]]) -> dict[str, Any]:
     """Return the fields of Settings that options set, converted as the command line converts them."""
-    settings = parse([word for change in changes for word in change]).settings
-    fields: dict[str, Any] = {field: getattr(settings, field) for option, *_ in changes for field in _FIELDS[option]}
+    values = dict(parse([word for change in changes for word in change]).settings.items())
+    fields: dict[str, Any] = {field: values[field] for option, *_ in changes for field in _FIELDS[option]}
     if "reciprocal_A" in fields:
         fields |= {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
     return fields
@@ -227,7 +227,7 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
     # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
     vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystal.real_space.T * 1e10), dtype=np.float64)
     settings = base.settings
-    scaled_by_wavelength = settings.matrix_file is not None and "energy_ev" in draw.values
+    scaled_by_wavelength = settings.crystal.matrix_file is not None and "energy_ev" in draw.values
     if draw.rotation is None and draw.stretch is None and not scaled_by_wavelength:
         return None
     if draw.stretch is not None:

@@ -174,7 +174,7 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
         columns, rows = table.read(Path(folder) / csv_file, label, values["count"])
         _refuse_doubles(found, csv_file, columns, vary)
     settings = command.settings
-    if settings.misset_random and settings.misset_seed is None:
+    if settings.crystal.misset_random and settings.crystal.misset_seed is None:
         random_orientation = True  # its seed would come from the time
     spec = Spec(
         folder=folder,
@@ -209,10 +209,10 @@ def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
 
     command = parse(words, folder)
     # A dump that an earlier run left behind is read only where the command names it, and none is written.
-    dump_file = command.settings.dump_file if "-dump" in command.used else None
-    settings = replace(command.settings, semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
-    if settings.hkl_file is not None:
-        settings = replace(settings, dump_file=None)
+    dump_file = command.settings.factors.dump_file if "-dump" in command.used else None
+    settings = command.settings.changed(semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
+    if settings.factors.hkl_file is not None:
+        settings = settings.changed(dump_file=None)
     return replace(command, settings=settings)
 
 
@@ -296,15 +296,15 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
     place = ("vary", "csv")
     reaching = ("energy_ev", "distance_mm", "beam_center_fast_mm", "beam_center_slow_mm", "cell_jitter_percent")
     changing = [key for key in spec.keys if key in reaching]
-    if settings.pdb_file is not None and settings.hkl_dmin == 0.0 and changing:
+    if settings.factors.pdb_file is not None and settings.factors.hkl_dmin == 0.0 and changing:
         raise found.error(
             ("command",),
             f"-pdb needs -hkl_dmin where {changing[0]} varies, as images then reach to different resolutions",
         )
-    if "energy_ev" in spec.keys and settings.source_file is not None:
+    if "energy_ev" in spec.keys and settings.beam.source_file is not None:
         from ..io import source_file
 
-        if not math.isnan(source_file.read(settings.source_file)[:, 4].sum()):
+        if not math.isnan(source_file.read(settings.beam.source_file)[:, 4].sum()):
             here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
             raise found.error(
                 here, "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength"
@@ -313,9 +313,9 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
         if key not in spec.keys:
             continue
         here = ("vary", key) if key in spec.vary else place
-        if settings.panels:
+        if settings.detector.panels:
             raise found.error(here, f"{key} cannot vary where -expt places the detector")
-        if key == "distance_mm" and settings.close_distance is not None:
+        if key == "distance_mm" and settings.detector.close_distance is not None:
             raise found.error(here, "distance_mm cannot vary: -close_distance in the command decides")
-        if key == "distance_mm" and settings.pix0_vector is not None:
+        if key == "distance_mm" and settings.detector.pix0_vector is not None:
             raise found.error(here, "distance_mm cannot vary: -pix0_vector in the command decides")

@@ -28,10 +28,14 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
     InputError
         For a malformed source file, weights that are negative or all zero where they are used, or too many sources.
     """
-    hdiv = spread_steps(settings.hdivrange, settings.hdivstep, settings.hdivsteps, "-hdivrange, -hdivstep")
-    vdiv = spread_steps(settings.vdivrange, settings.vdivstep, settings.vdivsteps, "-vdivrange, -vdivstep")
-    dispersion = spread_steps(settings.dispersion, None, settings.dispsteps)
-    if settings.source_file is not None:
+    hdiv = spread_steps(
+        settings.beam.hdivrange, settings.beam.hdivstep, settings.beam.hdivsteps, "-hdivrange, -hdivstep"
+    )
+    vdiv = spread_steps(
+        settings.beam.vdivrange, settings.beam.vdivstep, settings.beam.vdivsteps, "-vdivrange, -vdivstep"
+    )
+    dispersion = spread_steps(settings.beam.dispersion, None, settings.beam.dispsteps)
+    if settings.beam.source_file is not None:
         positions, weights, wavelengths = _from_file(settings, beam)
         divergences: list[tuple[float, float]] = []
         spectrum: list[float] = []
@@ -42,13 +46,14 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
                 f"-hdivsteps, -vdivsteps, -dispsteps: {hdiv.count} x {vdiv.count} x {dispersion.count} steps make "
                 f"{count} sources; at most {MAX_STEPS}"
             )
-        divergences = divergence_grid(hdiv, vdiv, settings.round_divergence)
+        divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence)
         spectrum = [
-            settings.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0) for i in range(dispersion.count)
+            settings.beam.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0)
+            for i in range(dispersion.count)
         ]
         if min(spectrum) <= 0.0:
             raise InputError(
-                f"-dispersion: {settings.dispersion * 100:g} percent reaches wavelengths of zero and below; "
+                f"-dispersion: {settings.beam.dispersion * 100:g} percent reaches wavelengths of zero and below; "
                 "it must stay under 200 percent"
             )
         positions = generated_positions(divergences, beam, polar).repeat(len(spectrum), axis=0)
@@ -77,22 +82,22 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
 
 def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
     """Read -sourcefile and fill in its missing columns (nanoBragg.c:2320-2345)."""
-    assert settings.source_file is not None
-    table = source_file.read(settings.source_file)
+    assert settings.beam.source_file is not None
+    table = source_file.read(settings.beam.source_file)
     missing_position = np.isnan(table[:, :3])
     positions = np.where(missing_position, -SOURCE_DISTANCE * beam, table[:, :3])
     at_sample = np.flatnonzero(~positions.any(axis=1))
     if at_sample.size:
         raise InputError(
-            f"-sourcefile {settings.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the sample, after its "
-            "missing coordinates are filled in; give X Y Z"
+            f"-sourcefile {settings.beam.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the sample, after "
+            "its missing coordinates are filled in; give X Y Z"
         )
     weights = np.where(np.isnan(table[:, 3]), 1.0, table[:, 3])
-    wavelengths = np.where(np.isnan(table[:, 4]), settings.wavelength, table[:, 4])
+    wavelengths = np.where(np.isnan(table[:, 4]), settings.beam.wavelength, table[:, 4])
     # C differs: it reads the weights and never uses them, so any value passes.
     if settings.semantics is Semantics.EXACT and (np.any(weights < 0.0) or not np.any(weights > 0.0)):
         raise InputError(
-            f"-sourcefile {settings.source_file}: weights must not be negative, and at least one must be positive"
+            f"-sourcefile {settings.beam.source_file}: weights must not be negative, and at least one must be positive"
         )
     return positions, weights, wavelengths
 

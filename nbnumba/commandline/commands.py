@@ -108,8 +108,8 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     from ..util.messages import Reporter
 
     settings, output = command.settings, command.output
-    engine = command.engine
-    kernels.check_engine(engine.backend, engine.threads, engine.device)
+    compute = command.compute
+    kernels.check_engine(compute.backend, compute.threads, compute.device)
     idle = [key for key in command.used if key in _IDLE]
     if idle:
         logger.warning(f"noise: without effect here: {', '.join(idle)}")
@@ -120,7 +120,10 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     detector = resolve_detector(settings, axes)
     region = region_of_interest(settings, detector.panels[0])[1]
     fields = smv_fields(
-        detector, settings, phi_steps(settings.osc, settings.phistep, settings.phisteps).extent, output.adc
+        detector,
+        settings,
+        phi_steps(settings.goniometer.osc, settings.goniometer.phistep, settings.goniometer.phisteps).extent,
+        output.adc,
     )
     image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
     not_finite = floatfile.not_finite(image)

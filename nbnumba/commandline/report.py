@@ -52,16 +52,16 @@ def setup_lines(experiment: ExperimentRecord, noise_seed: int | None) -> Iterato
 def _opening(experiment: ExperimentRecord) -> Iterator[str]:
     """Geometry, up to the choice of interpolation."""
     settings, detector = experiment.settings, experiment.detector
-    for name in (settings.mask_file, settings.header_file):
+    for name in (settings.detector.mask_file, settings.detector.header_file):
         if name is not None:
             yield f"reading {name}"
     yield from experiment.clipping_warnings
     if detector.odet_generated:
         yield "WARNING: auto-generating odet_vector"
     yield "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
-    if settings.detector_mu < 0.0 < detector.thickness:
+    if settings.detector.detector_mu < 0.0 < detector.thickness:
         yield f"WARNING: setting detector attenuation depth to {detector.mu:g} m"
-    warning = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)[2]
+    warning = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[2]
     if warning is not None:
         yield warning
     yield f"{detector.convention} convention selected."
@@ -83,8 +83,8 @@ def _matrix(rows: Array) -> Iterator[str]:
 def _crystal(experiment: ExperimentRecord) -> Iterator[str]:
     """Cell, orientation and size."""
     crystal = experiment.crystal
-    if experiment.settings.matrix_file is not None:
-        yield f"reading {experiment.settings.matrix_file}"
+    if experiment.settings.crystal.matrix_file is not None:
+        yield f"reading {experiment.settings.crystal.matrix_file}"
     if crystal.misset_seed is not None and crystal.misset is not None:
         angles = " ".join(f"{v * DEGREES_PER_RADIAN:f}" for v in crystal.misset)
         yield f"random orientation misset angles: {angles} deg"
@@ -155,7 +155,7 @@ def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
     yield f"  hdivrange={source.hdivrange:g} hdivstep={source.hdivstep:g}  radians"
     yield f"  vdivrange={source.vdivrange:g} vdivstep={source.vdivstep:g}  radians"
     # As C: with -sourcefile its counter of directions is never set.
-    yield f"  {len(source.divergences) if settings.source_file is None else -1} divergence steps"
+    yield f"  {len(source.divergences) if settings.beam.source_file is None else -1} divergence steps"
     yield f"  {len(source.weights)} sources"
     domains, spread = len(crystal.mosaic_rotations), crystal.mosaic_spread * DEGREES_PER_RADIAN
     yield f"  {domains} mosaic domains over mosaic spread of {spread:g} degrees"
@@ -168,8 +168,8 @@ def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
     }
     marks = "".join(f" +{name}" for name, on in switches.items() if on)
     yield f"  {sampling.oversample}x{sampling.oversample} pixel oversample steps{marks}"
-    if settings.mask_file is not None:
-        yield f"  skipping zero-flagged pixels in {settings.mask_file}"
+    if settings.detector.mask_file is not None:
+        yield f"  skipping zero-flagged pixels in {settings.detector.mask_file}"
 
 
 def _detector(experiment: ExperimentRecord) -> Iterator[str]:

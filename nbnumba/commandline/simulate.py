@@ -16,7 +16,7 @@ from ..imagefiles.headers import truth_lines
 from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
 from ..io import floatfile, pgm, smv
 from ..io.atomic import check_can_write
-from ..parameters.choices import Engine
+from ..parameters.choices import ComputeOptions
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..render.image import Image
@@ -40,15 +40,15 @@ def run(command: CommandLine) -> None:
     InputError, FileError, DeviceError
         As `nbnumba.experiment.resolve.resolve` and `nbnumba.render.renderer.simulate`; a full disk is a FileError.
     """
-    output, engine = command.output, command.engine
-    kernels.check_engine(engine.backend, engine.threads, engine.device)
+    output, compute = command.output, command.compute
+    kernels.check_engine(compute.backend, compute.threads, compute.device)
     _check_outputs(command)
     experiment = resolve(
         command.settings,
         lambda experiment: _check_experiment(experiment, command),
         cache_folder=_folder_of_results(output),
     )
-    experiment = replace(experiment, command=_words_to_keep(command, experiment), engine=engine)
+    experiment = replace(experiment, command=_words_to_keep(command, experiment), compute=compute)
     output = _for_panels(output, experiment)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
     seed = None if output.noise_file is None else choose_noise_seed(output)
@@ -60,7 +60,7 @@ def run(command: CommandLine) -> None:
             progress=progress,
             on_compiling=lambda: logger.warning(kernels.compiling_line()),
         )
-    _note_engine(engine, image)
+    _note_compute_options(compute, image)
     if image.latch_hkl is not None:
         logger.warning(
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
@@ -72,7 +72,7 @@ def run(command: CommandLine) -> None:
     say(report.image_lines(image))
     if output.trace_pixel is not None:
         _trace(image, output.trace_pixel, output.trace_file, say)
-    device = (engine.device or 0) if image.backend == "cuda" else None
+    device = (compute.device or 0) if image.backend == "cuda" else None
     _Writer(image, output, style, say, device).write_all(seed)
 
 
@@ -92,13 +92,13 @@ def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[
     return with_whole_paths(command)
 
 
-def _note_engine(engine: Engine, image: Image) -> None:
+def _note_compute_options(compute: ComputeOptions, image: Image) -> None:
     """Name the options that only a GPU heeds, where the processor has rendered."""
     if image.backend == "cpu":
-        if engine.precision == "mixed":
+        if compute.precision == "mixed":
             logger.warning("-precision mixed has no effect: the processor renders in double precision")
-        if engine.device is not None and engine.backend == "cpu":
-            logger.warning(f"-device {engine.device} has no effect: the processor renders")
+        if compute.device is not None and compute.backend == "cpu":
+            logger.warning(f"-device {compute.device} has no effect: the processor renders")
 
 
 def _check_outputs(command: CommandLine) -> None:
@@ -108,12 +108,12 @@ def _check_outputs(command: CommandLine) -> None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     check_files(command.settings, image_outputs(output))
     settings = command.settings
-    writes_dump = settings.hkl_file is not None and settings.write_dump
-    if writes_dump and settings.dump_file is not None and "-dump" in command.used:
-        check_can_write("-dump", settings.dump_file)
+    writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
+    if writes_dump and settings.factors.dump_file is not None and "-dump" in command.used:
+        check_can_write("-dump", settings.factors.dump_file)
     if output.rings and output.png_file is None:
         logger.warning("-rings has no effect without a -pngfile")
-    elif output.rings and command.settings.curved_detector:
+    elif output.rings and command.settings.detector.curved_detector:
         logger.warning("-rings: no rings are drawn on the picture of a curved detector")
 
 

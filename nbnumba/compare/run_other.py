@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,14 @@ import nbnumba
 from ..errors import FileError, InputError
 from ..io import floatfile, smv
 from ..parameters.parser import parse
-from ..parameters.settings import Settings
+from ..parameters.settings import PART_OF
 from ..parameters.tokens import split
 from ..parameters.types import Kind, Option
 from .pair import LoadedImage
 
 _LAST_LINES = 10  # of a program that failed
 _TAIL = 1 << 14  # bytes
-_INPUT_FIELDS = frozenset(field.name for field in fields(Settings))
+_INPUT_FIELDS = frozenset(PART_OF)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     """
     uses, loose = split(words)
     settings = parse(words).settings
-    writes_dump = settings.hkl_file is not None
+    writes_dump = settings.factors.hkl_file is not None
     prepared = [item.word for item in loose if item.after is None]
     outputs: dict[str, str] = {}
     for use in uses:
@@ -149,7 +149,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
                 values = [str(Path(value).absolute()) for value in values]
         prepared += [use.word, *values]
         prepared += [item.word for item in loose if item.after is use]
-    dump = Path(settings.dump_file or "Fdump.bin")
+    dump = Path(settings.factors.dump_file or "Fdump.bin")
     if not writes_dump and "-dump" not in {use.option.key for use in uses} and dump.exists():
         prepared += ["-dump", str(dump.absolute())]
     return prepared

@@ -22,17 +22,17 @@ from .orientation_files import reciprocal_from_file
 def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int]) -> Crystal:
     """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
     cell = None
-    if settings.cell_given:
-        cell = lattice.complete_cell(settings.cell_lengths_A, settings.cell_angles)
-    if settings.reciprocal_A is not None:
-        reciprocal = np.array(settings.reciprocal_A)
-    elif settings.matrix_file is not None:
+    if settings.crystal.cell_given:
+        cell = lattice.complete_cell(settings.crystal.cell_lengths_A, settings.crystal.cell_angles)
+    if settings.crystal.reciprocal_A is not None:
+        reciprocal = np.array(settings.crystal.reciprocal_A)
+    elif settings.crystal.matrix_file is not None:
         reciprocal = reciprocal_from_file(settings, axes, turning)
     else:
         assert cell is not None
         reciprocal = lattice.reciprocal_from_cell(*cell)
-    misset, misset_seed = settings.misset, None
-    if settings.misset_random:
+    misset, misset_seed = settings.crystal.misset, None
+    if settings.crystal.misset_random:
         misset_seed = _misset_seed(settings)
         misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
     if misset is not None:
@@ -40,14 +40,14 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
     made = lattice.lattice_from_reciprocal(reciprocal, cell)
     # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
     lengths_m = [length(v * 1e-10) for v in made.real_A]
-    sizes = (settings.sample_x, settings.sample_y, settings.sample_z)
-    typed = (settings.Na, settings.Nb, settings.Nc)
+    sizes = (settings.crystal.sample_x, settings.crystal.sample_y, settings.crystal.sample_z)
+    typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
     if math.prod(cells) > 10**15:
         raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
-    if settings.fudge < 0.0 and settings.shape in (Shape.ROUND, Shape.GAUSS):
-        raise InputError(f"-fudge: {settings.fudge:g} makes a spot without bounds; it must be 0 or more")
-    spread, domains, _ = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)
+    if settings.crystal.fudge < 0.0 and settings.crystal.shape in (Shape.ROUND, Shape.GAUSS):
+        raise InputError(f"-fudge: {settings.crystal.fudge:g} makes a spot without bounds; it must be 0 or more")
+    spread, domains, _ = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)
     return Crystal(
         real_space=made.real_A * 1e-10,
         reciprocal_A=made.reciprocal_A,
@@ -57,20 +57,20 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
         reciprocal_angles=made.reciprocal_angles,
         volume_A3=made.volume_A3,
         cells=(cells[0], cells[1], cells[2]),
-        shape=settings.shape,
-        fudge=settings.fudge,
+        shape=settings.crystal.shape,
+        fudge=settings.crystal.fudge,
         misset=misset,
         misset_seed=misset_seed,
         mosaic_spread=spread,
-        mosaic_seed=settings.mosaic_seed,
-        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.mosaic_seed, random_table),
+        mosaic_seed=settings.crystal.mosaic_seed,
+        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.crystal.mosaic_seed, random_table),
     )
 
 
 def _misset_seed(settings: Settings) -> int:
     """Return the seed of the random orientation; one that is drawn from the time goes out as a notice."""
-    if settings.misset_seed is not None:
-        return settings.misset_seed
+    if settings.crystal.misset_seed is not None:
+        return settings.crystal.misset_seed
     seed = seed_from_time()
     logger.warning(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
     return seed

@@ -19,7 +19,7 @@ _SAME_AXIS = math.cos(math.radians(1.0))  # refined axes miss their ideal by les
 
 
 def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array:
-    """Read the reciprocal vectors of `settings.matrix_file`.
+    """Read the reciprocal vectors of `settings.crystal.matrix_file`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     and nothing is turned. Where fast x slow points against the beam (-adxv) C's picture is the mirror image of what the
     file's detector saw, and no rotation changes that.
     """
-    path = str(settings.matrix_file)
+    path = str(settings.crystal.matrix_file)
     text = read_text(path, "-mat")
     from ..io import expt, xparm
 
@@ -59,7 +59,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
             logger.warning(line)
         if content.reciprocal_A is None:
             raise InputError(f"{label('-mat', path)}: holds no crystal")
-        if settings.expt_file is not None:
+        if settings.detector.expt_file is not None:
             return content.reciprocal_A
         turn = _frame(axes.beam, axes.fast, "-fdet_vector").T @ _frame(
             content.beam, vector((1, 0, 0)), f"{label('-mat', path)}: x"
@@ -74,7 +74,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
         spindle, reciprocal = written.spindle, written.reciprocal_A
     else:
         columns = matrix.parse(text, path, "-mat")
-        return np.asarray(columns.T * (1e-10 / settings.wavelength))  # the file holds lambda a*, ...
+        return np.asarray(columns.T * (1e-10 / settings.beam.wavelength))  # the file holds lambda a*, ...
     if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
         theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
         logger.warning(f"-mat {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}")

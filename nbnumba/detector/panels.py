@@ -34,7 +34,9 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
         For a panel without pixels, with axes that are no axes or with a plane through the sample, and for pixels
         that differ in size.
     """
-    panels = tuple(_panel(_label(settings, number), place, beam) for number, place in enumerate(settings.panels))
+    panels = tuple(
+        _panel(_label(settings, number), place, beam) for number, place in enumerate(settings.detector.panels)
+    )
     first = panels[0]
     for number, panel in enumerate(panels):
         if abs(panel.pixel_size - first.pixel_size) > _SAME * first.pixel_size:
@@ -46,7 +48,7 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
 
 
 def _label(settings: Settings, number: int) -> str:
-    file = f"-expt {settings.expt_file}: " if settings.expt_file is not None else ""
+    file = f"-expt {settings.detector.expt_file}: " if settings.detector.expt_file is not None else ""
     return f"{file}panel {number}"
 
 

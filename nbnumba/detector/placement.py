@@ -56,20 +56,20 @@ def resolve_axes(settings: Settings) -> Axes:
     InputError
         For a vector of zero length, or fast and slow that are parallel.
     """
-    named = _CONVENTIONS.get(settings.convention)
+    named = _CONVENTIONS.get(settings.detector.convention)
     given = {
-        "-beam_vector": settings.beam_vector,
-        "-fdet_vector": settings.fdet_vector,
-        "-sdet_vector": settings.sdet_vector,
-        "-odet_vector": settings.odet_vector,
-        "-twotheta_axis": settings.twotheta_axis,
-        "-polar_vector": settings.polar_vector,
-        "-spindle_axis": settings.spindle_axis,
+        "-beam_vector": settings.beam.beam_vector,
+        "-fdet_vector": settings.detector.fdet_vector,
+        "-sdet_vector": settings.detector.sdet_vector,
+        "-odet_vector": settings.detector.odet_vector,
+        "-twotheta_axis": settings.detector.twotheta_axis,
+        "-polar_vector": settings.beam.polar_vector,
+        "-spindle_axis": settings.goniometer.spindle_axis,
     }
     vectors = [vector(v) for v in (named if named is not None else given.values())]
     for name, v in zip(given, vectors, strict=True):
         # A zero normal is replaced below, and a zero 2theta axis matters only when it is turned about.
-        unused = name == "-odet_vector" or (name == "-twotheta_axis" and settings.twotheta == 0.0)
+        unused = name == "-odet_vector" or (name == "-twotheta_axis" and settings.detector.twotheta == 0.0)
         if length(v) == 0.0 and not unused:
             raise InputError(f"{name}: 0 0 0 has no direction; the vector must not be zero")
     beam, fast, slow, normal, twotheta, polar, spindle = vectors
@@ -100,10 +100,10 @@ def resolve_detector(settings: Settings, axes: Axes) -> Detector:
     InputError
         For a detector without pixels or with too many, or one whose plane holds the sample or the beam.
     """
-    if settings.panels:
+    if settings.detector.panels:
         return _placed_detector(settings, axes)
     n_fast, n_slow, detsize_f, detsize_s = _size(settings)
-    pixel = settings.pixel_size
+    pixel = settings.detector.pixel_size
     center, pivot = _beam_center(settings, pixel, detsize_f, detsize_s)
     corner = _explicit_corner(settings)
     if corner is not None:
@@ -134,21 +134,21 @@ def _detector(
     detsize: tuple[float, float],
 ) -> Detector:
     """Put panels, sensor and centre together."""
-    layers = sensor_layers(settings.detector_thick, settings.detector_thicksteps)
-    mu = settings.detector_mu
+    layers = sensor_layers(settings.detector.detector_thick, settings.detector.detector_thicksteps)
+    mu = settings.detector.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
         mu = 1.0 / layers.extent
     return Detector(
         panels=panels,
         center=_final_center(center, panels[0], axes.beam),
-        convention=settings.convention,
+        convention=settings.detector.convention,
         pivot=pivot,
         detsize_f=detsize[0],
         detsize_s=detsize[1],
-        twotheta=settings.twotheta,
+        twotheta=settings.detector.twotheta,
         odet_generated=axes.normal_generated,
-        curved=settings.curved_detector,
-        point_pixel=settings.point_pixel,
+        curved=settings.detector.curved_detector,
+        point_pixel=settings.detector.point_pixel,
         thickness=layers.extent,
         layers=layers.count,
         layer_step=layers.step,
@@ -159,8 +159,8 @@ def _detector(
 def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     """Take panels from where the settings put them; beam centre and size are those of the first."""
     panels = placed_panels(settings, axes.beam)
-    source = "-expt" if settings.expt_file is not None else "panels"
-    if settings.curved_detector and len(panels) > 1:
+    source = "-expt" if settings.detector.expt_file is not None else "panels"
+    if settings.detector.curved_detector and len(panels) > 1:
         raise InputError(f"-curved_det: contradicts {source}: {len(panels)} panels cannot be one curved detector")
     first = panels[0]
     # In memory all of them have the size of the largest.
@@ -176,14 +176,16 @@ def _placed_detector(settings: Settings, axes: Axes) -> Detector:
 
 def _turned(v: Array, settings: Settings, axes: Axes) -> Array:
     """Turn a vector with the detector: about the laboratory's axes, then about the 2theta axis."""
-    turned = rotate_xyz(v, settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
-    return rotate_about(turned, axes.twotheta, settings.twotheta)
+    turned = rotate_xyz(
+        v, settings.detector.detector_rotx, settings.detector.detector_roty, settings.detector.detector_rotz
+    )
+    return rotate_about(turned, axes.twotheta, settings.detector.twotheta)
 
 
 def _shift_in_plane(settings: Settings, origin: Array, fast: Array, slow: Array, spot: Array) -> Array:
     """Return the way by which the detector must slide for the beam to meet it where -beam_center_fast, _slow say."""
     way = np.zeros(3)
-    for wanted, axis in ((settings.beam_fast, fast), (settings.beam_slow, slow)):
+    for wanted, axis in ((settings.detector.beam_fast, fast), (settings.detector.beam_slow, slow)):
         if wanted is not None:
             way = way + (dot(spot - origin, axis) - wanted) * axis
     return way
@@ -191,12 +193,12 @@ def _shift_in_plane(settings: Settings, origin: Array, fast: Array, slow: Array,
 
 def _distances(settings: Settings, axes: Axes) -> tuple[float, float]:
     """Distance of the plane's closest point [m], and its ratio to that along the beam, before 2theta."""
-    turn = (settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
+    turn = (settings.detector.detector_rotx, settings.detector.detector_roty, settings.detector.detector_rotz)
     ratio = dot(axes.beam, rotate_xyz(axes.normal, *turn))
     if ratio == 0.0:
         ratio = float(np.finfo(np.float64).tiny)
-    close = settings.close_distance
-    return abs(ratio * settings.distance) if close is None else close, ratio
+    close = settings.detector.close_distance
+    return abs(ratio * settings.detector.distance) if close is None else close, ratio
 
 
 def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
@@ -221,9 +223,9 @@ def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
 
 def _size(settings: Settings) -> tuple[int, int, float, float]:
     """Pixels and edge lengths [m]; pixel counts beat edge lengths (nanoBragg.c:1119-1129)."""
-    pixel = settings.pixel_size
-    detsize_f = pixel * settings.pixels_fast if settings.pixels_fast else settings.detsize_f
-    detsize_s = pixel * settings.pixels_slow if settings.pixels_slow else settings.detsize_s
+    pixel = settings.detector.pixel_size
+    detsize_f = pixel * settings.detector.pixels_fast if settings.detector.pixels_fast else settings.detector.detsize_f
+    detsize_s = pixel * settings.detector.pixels_slow if settings.detector.pixels_slow else settings.detector.detsize_s
     n_fast = math.ceil(detsize_f / pixel - 0.5)
     n_slow = math.ceil(detsize_s / pixel - 0.5)
     if n_fast < 1 or n_slow < 1:
@@ -250,51 +252,51 @@ def _or(value: float | None, default: float) -> float:
 
 def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: float) -> tuple[Center, Pivot]:
     """Beam centre and pivot of each convention (nanoBragg.c:1152-1272)."""
-    fclose = (settings.ORGX - 0.5) * pixel if settings.ORGX is not None else detsize_f / 2.0
-    sclose = (settings.ORGY - 0.5) * pixel if settings.ORGY is not None else detsize_s / 2.0
-    xclose, yclose = _or(settings.Xclose, fclose), _or(settings.Yclose, sclose)
-    kind = settings.convention
+    fclose = (settings.detector.ORGX - 0.5) * pixel if settings.detector.ORGX is not None else detsize_f / 2.0
+    sclose = (settings.detector.ORGY - 0.5) * pixel if settings.detector.ORGY is not None else detsize_s / 2.0
+    xclose, yclose = _or(settings.detector.Xclose, fclose), _or(settings.detector.Yclose, sclose)
+    kind = settings.detector.convention
     if kind is Convention.ADXV:
-        xbeam = _or(settings.Xbeam, (detsize_f + pixel) / 2.0)
-        ybeam = _or(settings.Ybeam, (detsize_s - pixel) / 2.0)
+        xbeam = _or(settings.detector.Xbeam, (detsize_f + pixel) / 2.0)
+        ybeam = _or(settings.detector.Ybeam, (detsize_s - pixel) / 2.0)
         fbeam, sbeam, pivot = xbeam, detsize_s - ybeam, Pivot.BEAM
     elif kind in (Convention.MOSFLM, Convention.DENZO):
-        xbeam = _or(settings.Xbeam, (detsize_s + pixel) / 2.0)
-        ybeam = _or(settings.Ybeam, (detsize_f + pixel) / 2.0)
+        xbeam = _or(settings.detector.Xbeam, (detsize_s + pixel) / 2.0)
+        ybeam = _or(settings.detector.Ybeam, (detsize_f + pixel) / 2.0)
         shift = 0.5 if kind is Convention.MOSFLM else 0.0
         fbeam, sbeam, pivot = ybeam + shift * pixel, xbeam + shift * pixel, Pivot.BEAM
     else:
-        xbeam, ybeam = _or(settings.Xbeam, xclose), _or(settings.Ybeam, yclose)
+        xbeam, ybeam = _or(settings.detector.Xbeam, xclose), _or(settings.detector.Ybeam, yclose)
         fbeam, sbeam, pivot = xbeam, ybeam, Pivot.SAMPLE
     if kind is Convention.CUSTOM:
-        fclose, sclose, pivot = xbeam, ybeam, settings.pivot_by_order
-    if settings.semantics is Semantics.EXACT and settings.pivot_explicit is not None:
+        fclose, sclose, pivot = xbeam, ybeam, settings.detector.pivot_by_order
+    if settings.semantics is Semantics.EXACT and settings.detector.pivot_explicit is not None:
         # C differs: every convention but custom forgets -pivot, and in custom a later option overrides it.
-        if settings.pivot_explicit is Pivot.SAMPLE and pivot is Pivot.BEAM and kind is not Convention.CUSTOM:
-            fclose = fclose if settings.ORGX is not None else _or(settings.Xclose, fbeam)
-            sclose = sclose if settings.ORGY is not None else _or(settings.Yclose, sbeam)
-        pivot = settings.pivot_explicit
+        if settings.detector.pivot_explicit is Pivot.SAMPLE and pivot is Pivot.BEAM and kind is not Convention.CUSTOM:
+            fclose = fclose if settings.detector.ORGX is not None else _or(settings.detector.Xclose, fbeam)
+            sclose = sclose if settings.detector.ORGY is not None else _or(settings.detector.Yclose, sbeam)
+        pivot = settings.detector.pivot_explicit
     return Center(xbeam, ybeam, fbeam, sbeam, xclose, yclose, fclose, sclose), pivot
 
 
 def _explicit_corner(settings: Settings) -> Array | None:
     """Corner of the first pixel before rotations, where -pix0_vector is honoured [m]."""
     # C differs: it reads the vector and overwrites it for either pivot.
-    if settings.pix0_vector is None or settings.semantics is Semantics.C:
+    if settings.detector.pix0_vector is None or settings.semantics is Semantics.C:
         return None
-    if settings.beam_center_given:
+    if settings.detector.beam_center_given:
         logger.warning("-pix0_vector is not used: the beam centre given by other options wins")
         return None
-    return vector(settings.pix0_vector)
+    return vector(settings.detector.pix0_vector)
 
 
 def _say_what_the_corner_overrules(settings: Settings, distance: float, close: float) -> None:
     """Tell the user of distances that contradict a -pix0_vector."""
-    if settings.distance_given and abs(settings.distance - distance) > 1e-6 * abs(distance):
-        typed = settings.distance * 1e3
+    if settings.detector.distance_given and abs(settings.detector.distance - distance) > 1e-6 * abs(distance):
+        typed = settings.detector.distance * 1e3
         logger.warning(f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {typed:g} is not used")
     # -close_distance, or what the header of an -img or a -mask says.
-    typed_close = settings.close_distance
+    typed_close = settings.detector.close_distance
     if typed_close is not None and abs(typed_close - close) > 1e-6 * abs(close):
         logger.warning(
             f"-pix0_vector puts the closest point of the detector's plane at {close * 1e3:g} mm: "
@@ -305,18 +307,22 @@ def _say_what_the_corner_overrules(settings: Settings, distance: float, close: f
 def _check_place(settings: Settings, close: float, distance: float, by_corner: bool) -> None:
     """Refuse a detector that passes through the sample or lies at no finite distance."""
     if by_corner and (close == 0.0 or not math.isfinite(close)):
-        x, y, z = (v * 1e3 for v in settings.pix0_vector or (0.0, 0.0, 0.0))
+        x, y, z = (v * 1e3 for v in settings.detector.pix0_vector or (0.0, 0.0, 0.0))
         raise InputError(
             f"-pix0_vector: with its corner at {x:g} {y:g} {z:g} mm the detector plane passes through the sample; "
             "it must not"
         )
     if not math.isfinite(close) or not math.isfinite(distance):
         raise InputError("-distance, -detector_rotx/y/z: the beam is parallel to the detector plane")
-    if close == 0.0 and settings.distance == 0.0 and not settings.distance_given:
-        header = f"-img {settings.header_file}" if settings.header_file is not None else f"-mask {settings.mask_file}"
+    if close == 0.0 and settings.detector.distance == 0.0 and not settings.detector.distance_given:
+        header = (
+            f"-img {settings.detector.header_file}"
+            if settings.detector.header_file is not None
+            else f"-mask {settings.detector.mask_file}"
+        )
         raise InputError(f"{header}: DISTANCE is 0; give -distance MM, other than 0")
     if close == 0.0:
         raise InputError(
-            f"-distance: the detector plane passes through the sample (distance {settings.distance * 1e3:g} mm); "
-            "its distance must not be 0"
+            f"-distance: the detector plane passes through the sample (distance {settings.detector.distance * 1e3:g} "
+            "mm); its distance must not be 0"
         )

@@ -23,8 +23,8 @@ def with_choices(command: CommandLine, experiment: ExperimentRecord) -> CommandL
     """
     words = command.words
     if experiment.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
-        words += ("-dump", str(Settings().dump_file))
-    if experiment.crystal.misset_seed is not None and command.settings.misset_seed is None:
+        words += ("-dump", str(Settings().factors.dump_file))
+    if experiment.crystal.misset_seed is not None and command.settings.crystal.misset_seed is None:
         words += ("-misset_seed", str(experiment.crystal.misset_seed))
     return dataclasses.replace(command, words=words)
 

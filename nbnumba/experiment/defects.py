@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from ..constants import R_E_SQUARED
@@ -31,7 +29,7 @@ def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
     black = sampling.oversample_thick and detector.thickness == 0.0
     weights = experiment.beam.source.weights
-    corner_counts = settings.pix0_vector is not None and not settings.beam_center_given
+    corner_counts = settings.detector.pix0_vector is not None and not settings.detector.beam_center_given
     elsewhere = _stands_elsewhere(experiment)
     rows = {
         "phi0": (
@@ -45,7 +43,7 @@ def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
             else "as C, the -oversample_ factors multiply the running sum and compound",
         ),
         "nopolar": (
-            settings.nopolar and sampling.oversample_polar,
+            settings.beam.nopolar and sampling.oversample_polar,
             "as C, -oversample_polar undoes -nopolar",
         ),
         "thickness": (
@@ -59,11 +57,11 @@ def defects_met(experiment: ExperimentRecord) -> list[tuple[str, str]]:
             "as C, interpolation is chosen from -N as typed, not from the size of the crystal",
         ),
         "source weights": (
-            settings.source_file is not None and bool(np.any(weights != weights[0])),
+            settings.beam.source_file is not None and bool(np.any(weights != weights[0])),
             "as C, the weights of -sourcefile are not used",
         ),
         "water": (_water_is_off(experiment), "as C, -water is scaled by fluence twice and divided by the steps"),
-        "misset random": (settings.misset_random, "as C, the random orientation is not uniform"),
+        "misset random": (settings.crystal.misset_random, "as C, the random orientation is not uniform"),
         "curved detector": (detector.curved, "as C, -curved_det mirrors the picture across a diagonal"),
         "pivot": (
             elsewhere and not corner_counts,
@@ -92,12 +90,12 @@ def _water_is_off(experiment: ExperimentRecord) -> bool:
 def _stands_elsewhere(experiment: ExperimentRecord) -> bool:
     """Tell whether the other semantics puts the detector in another place."""
     settings = experiment.settings
-    if settings.pix0_vector is None and settings.pivot_explicit is None:
+    if settings.detector.pix0_vector is None and settings.detector.pivot_explicit is None:
         return False
     other = Semantics.EXACT if settings.semantics is Semantics.C else Semantics.C
     try:
         with muted():
-            there = resolve_detector(dataclasses.replace(settings, semantics=other), resolve_axes(settings)).panels[0]
+            there = resolve_detector(settings.changed(semantics=other), resolve_axes(settings)).panels[0]
     except InputError:
         return True
     here = experiment.detector.panels[0]

@@ -40,13 +40,11 @@ def bare_experiment(settings: Settings) -> ExperimentRecord:
     InputError, FileError
         As `nbnumba.experiment.resolve.resolve`.
     """
-    settings = dataclasses.replace(
-        settings,
+    settings = settings.changed(
         hkl_file=None,
         hkl_column=None,
         hkl_dmin=0.0,
         pdb_file=None,
-        reflections=None,
         dump_file=None,
         default_F=1.0,
         interpolate=False,
@@ -58,7 +56,7 @@ def bare_experiment(settings: Settings) -> ExperimentRecord:
         return resolve(settings)
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes)
-    phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
+    phi = phi_steps(settings.goniometer.osc, settings.goniometer.phistep, settings.goniometer.phisteps)
     panel = detector.panels[0]
     whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)
     return ExperimentRecord(
@@ -67,18 +65,18 @@ def bare_experiment(settings: Settings) -> ExperimentRecord:
         beam=Beam(
             direction=axes.beam,
             polarization_axis=axes.polar,
-            wavelength=settings.wavelength,
-            polarization=settings.polarization,
-            nopolar=settings.nopolar,
+            wavelength=settings.beam.wavelength,
+            polarization=settings.beam.polarization,
+            nopolar=settings.beam.nopolar,
             fluence=math.nan,
             source=make_source(settings, axes.beam, axes.polar),
         ),
         detector=detector,
-        goniometer=Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count),
+        goniometer=Goniometer(axes.spindle, settings.goniometer.phi, phi.extent, phi.step, phi.count),
         sampling=Sampling(
             oversample=1,
             recommended_oversample=1,
-            reciprocal_pixel_size=settings.wavelength * panel.distance / panel.pixel_size,
+            reciprocal_pixel_size=settings.beam.wavelength * panel.distance / panel.pixel_size,
             oversample_chosen=False,
             oversample_thick=False,
             oversample_polar=False,
@@ -115,12 +113,12 @@ def unknown_crystal(settings: Settings, real_space: Array | None = None) -> Crys
         reciprocal_angles=none,
         volume_A3=math.nan,
         cells=(1, 1, 1),
-        shape=settings.shape,
+        shape=settings.crystal.shape,
         fudge=1.0,
         misset=None,
         misset_seed=None,
         mosaic_spread=0.0,
-        mosaic_seed=settings.mosaic_seed,
+        mosaic_seed=settings.crystal.mosaic_seed,
         mosaic_rotations=np.eye(3)[np.newaxis],
     )
 
@@ -129,7 +127,7 @@ def bare_truth(experiment: ExperimentRecord) -> GroundTruth:
     """Return what is known of an image that nobody tells the origin of; NaN, 0 and empty texts are unknown."""
     if np.all(np.isfinite(experiment.crystal.real_space)):
         truth = ground_truth(experiment, backend="", precision="")
-        given = experiment.settings.flux > 0.0 or experiment.settings.fluence != Settings().fluence
+        given = experiment.settings.beam.flux > 0.0 or experiment.settings.beam.fluence != Settings().beam.fluence
         return truth if given else dataclasses.replace(truth, fluence=math.nan)
     unknown = np.full((3, 3), np.nan)
     goniometer = experiment.goniometer

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..beam.model import Beam
 from ..crystal.model import Crystal
 from ..detector.model import Detector
-from ..parameters.choices import Engine, Semantics
+from ..parameters.choices import ComputeOptions, Semantics
 from ..parameters.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ class ExperimentRecord:
     clipping_warnings: tuple[str, ...]  # lines of C's report that arise while files are read
     reflection_lines: tuple[str, ...]
     command: tuple[str, ...] = ()  # words that draw it; empty where there are none
-    engine: Engine = field(default_factory=Engine)  # what the user wants it rendered by
+    compute: ComputeOptions = field(default_factory=ComputeOptions)  # what the user wants it rendered by
 
     @property
     def weights(self) -> Array:
         """Weight of every source in this picture, (n,); one of weight 0 is left out of the sum and of the steps."""
         weights = self.beam.source.weights
         # C differs: it never uses the weights of -sourcefile.
-        if self.semantics is Semantics.C or self.settings.source_file is None:
+        if self.semantics is Semantics.C or self.settings.beam.source_file is None:
             return np.ones(len(weights))
         return np.asarray(weights / np.mean(weights[weights > 0.0]))
 

@@ -28,7 +28,8 @@ def region_of_interest(
     """
     defaults = (0, panel.n_fast, 0, panel.n_slow)
     f0, f1, s0, s1 = (
-        default if bound is None or bound < 0 else bound for bound, default in zip(settings.roi, defaults, strict=True)
+        default if bound is None or bound < 0 else bound
+        for bound, default in zip(settings.sampling.roi, defaults, strict=True)
     )
     clipped = (f0, min(f1, panel.n_fast - 1), s0, min(s1, panel.n_slow - 1))
     if clipped[0] > clipped[1] or clipped[2] > clipped[3]:
@@ -41,12 +42,12 @@ def region_of_interest(
 
 def pixel_mask(settings: Settings, panel: PanelGeometry) -> NDArray[np.bool_] | None:
     """Read -mask; pixels of value 0 are skipped."""
-    if settings.mask_file is None:
+    if settings.detector.mask_file is None:
         return None
-    data = smv.read(settings.mask_file, "-mask").data
+    data = smv.read(settings.detector.mask_file, "-mask").data
     if data.shape != (panel.n_slow, panel.n_fast):
         raise InputError(
-            f"-mask {settings.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
+            f"-mask {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
             f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
         )
     return np.asarray(data != 0)

@@ -29,7 +29,7 @@ from ..parameters.steps import MAX_OVERSAMPLE, mosaic_domains, phi_steps
 from ..parameters.types import C_INT
 from ..structure_factors import load as structure_factors
 from ..structure_factors.mtz_cif_columns import Cell
-from ..structure_factors.table import Reach
+from ..structure_factors.table import Reach, ReflectionTable
 from ..util.memory import free_memory, gigabytes
 from ..util.messages import logger
 from .defects import log_defects
@@ -45,6 +45,7 @@ def resolve(
     settings: Settings,
     check: Callable[[ExperimentRecord], None] = lambda experiment: None,
     *,
+    reflections: ReflectionTable | None = None,
     cache_folder: Path | None = None,
 ) -> ExperimentRecord:
     """Work out an experiment.
@@ -55,6 +56,8 @@ def resolve(
     check : callable, optional
         Receives the experiment while it lacks its reflections, and raises an error where a command cannot use it:
         their dump is written only by a command that will go on.
+    reflections : ReflectionTable, optional
+        Structure factors that are in memory; then no file of them is read.
     cache_folder : path, optional
         Where structure factors that were computed from a model are kept.
 
@@ -69,28 +72,29 @@ def resolve(
     if lacking is not None:
         raise InputError(lacking)
     check_files(settings)
-    structure_factors.check_options(settings)
+    if reflections is None:
+        structure_factors.check_options(settings)
     if not has_crystal(settings):
         settings = _with_cell_of_file(settings)
     clipping: list[str] = []
     settings, fluence = _fluence_and_sample(settings, clipping.append)
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes)
-    phi = phi_steps(settings.osc, settings.phistep, settings.phisteps)
+    phi = phi_steps(settings.goniometer.osc, settings.goniometer.phistep, settings.goniometer.phisteps)
     _check_orientations(settings, phi.count)
     random_table = park_miller.new_table()
-    crystal = build_crystal(settings, axes, phi.extent > 0.0 or settings.phi != 0.0, random_table)
+    crystal = build_crystal(settings, axes, phi.extent > 0.0 or settings.goniometer.phi != 0.0, random_table)
     source = make_source(settings, axes.beam, axes.polar)
     beam = Beam(
         direction=axes.beam,
         polarization_axis=axes.polar,
-        wavelength=settings.wavelength,
-        polarization=settings.polarization,
-        nopolar=settings.nopolar,
+        wavelength=settings.beam.wavelength,
+        polarization=settings.beam.polarization,
+        nopolar=settings.beam.nopolar,
         fluence=fluence,
         source=source,
     )
-    goniometer = Goniometer(axes.spindle, settings.phi, phi.extent, phi.step, phi.count)
+    goniometer = Goniometer(axes.spindle, settings.goniometer.phi, phi.extent, phi.step, phi.count)
     sampling = _sampling(settings, detector, crystal)
     _check_samples(detector, beam, goniometer, crystal, sampling)
     interpolate, chosen = _interpolation(settings, crystal)
@@ -102,11 +106,11 @@ def resolve(
         goniometer=goniometer,
         sampling=sampling,
         reflections=None,
-        default_F=settings.default_F,
+        default_F=settings.factors.default_F,
         interpolate=False,
         interpolate_wanted=interpolate,
         interpolate_chosen=chosen,
-        water_size=settings.water_size,
+        water_size=settings.background.water_size,
         random_table=tuple(random_table),
         settings=settings,
         clipping_warnings=tuple(clipping),
@@ -114,8 +118,10 @@ def resolve(
     )
     check(experiment)
     reflection_lines: list[str] = []
-    reach = Reach(finest_spacing(detector, beam), 3 if interpolate else 1) if settings.pdb_file is not None else None
-    reflections = structure_factors.load(settings, reflection_lines.append, reach=reach, cache_folder=cache_folder)
+    if reflections is None:
+        computed = settings.factors.pdb_file is not None
+        reach = Reach(finest_spacing(detector, beam), 3 if interpolate else 1) if computed else None
+        reflections = structure_factors.load(settings, reflection_lines.append, reach=reach, cache_folder=cache_folder)
     if reflections is not None and reflections.cell is not None:
         _compare_cells(crystal, reflections.cell)
     experiment = dataclasses.replace(
@@ -130,20 +136,24 @@ def resolve(
 
 def _fluence_and_sample(settings: Settings, warn: Callable[[str], None]) -> tuple[Settings, float]:
     """Fluence from flux, and the sample clipped to the beam (nanoBragg.c:1131-1150)."""
-    fluence = settings.fluence
-    if settings.flux != 0.0 and settings.exposure > 0.0 and settings.beamsize >= 0:
-        if settings.beamsize == 0.0:
+    fluence = settings.beam.fluence
+    if settings.beam.flux != 0.0 and settings.beam.exposure > 0.0 and settings.beam.beamsize >= 0:
+        if settings.beam.beamsize == 0.0:
             raise InputError("-beamsize: 0 mm with -flux makes the fluence infinite; it must be positive")
-        fluence = settings.flux * settings.exposure / settings.beamsize / settings.beamsize
+        fluence = settings.beam.flux * settings.beam.exposure / settings.beam.beamsize / settings.beam.beamsize
     if not math.isfinite(fluence):
         raise InputError(f"-flux, -exposure, -beamsize: the fluence comes out as {fluence:g}; it must be finite")
     # As C: the beam clips y and z, never x.
-    if 0.0 <= settings.beamsize < settings.sample_y:
-        warn(f"WARNING: clipping sample ({settings.sample_y:g} m high) with beam ({settings.beamsize:g} m)")
-        settings = dataclasses.replace(settings, sample_y=settings.beamsize)
-    if 0.0 <= settings.beamsize < settings.sample_z:
-        warn(f"WARNING: clipping sample ({settings.sample_z:g} m wide) with beam ({settings.beamsize:g} m)")
-        settings = dataclasses.replace(settings, sample_z=settings.beamsize)
+    if 0.0 <= settings.beam.beamsize < settings.crystal.sample_y:
+        warn(
+            f"WARNING: clipping sample ({settings.crystal.sample_y:g} m high) with beam ({settings.beam.beamsize:g} m)"
+        )
+        settings = settings.changed(sample_y=settings.beam.beamsize)
+    if 0.0 <= settings.beam.beamsize < settings.crystal.sample_z:
+        warn(
+            f"WARNING: clipping sample ({settings.crystal.sample_z:g} m wide) with beam ({settings.beam.beamsize:g} m)"
+        )
+        settings = settings.changed(sample_z=settings.beam.beamsize)
     return settings, fluence
 
 
@@ -153,8 +163,7 @@ def _with_cell_of_file(settings: Settings) -> Settings:
     numbers = " ".join(f"{value:.6g}" for value in cell)
     logger.warning(f"no crystal is given: -cell {numbers} is taken from {file}, in the orientation of -cell")
     a, b, c, alpha, beta, gamma = cell
-    return dataclasses.replace(
-        settings,
+    return settings.changed(
         cell_given=True,
         cell_lengths_A=(a, b, c),
         cell_angles=(math.radians(alpha), math.radians(beta), math.radians(gamma)),
@@ -172,7 +181,7 @@ def _compare_cells(crystal: Crystal, cell: Cell) -> None:
 
 def _check_orientations(settings: Settings, steps: int) -> None:
     """Refuse more orientations of the crystal than memory holds."""
-    domains = mosaic_domains(settings.mosaic_spread, settings.mosaic_domains)[1]
+    domains = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[1]
     count = steps * domains
     free = free_memory()
     if count > MAX_ORIENTATIONS:
@@ -202,9 +211,9 @@ def _check_samples(
 
 def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
     """Decide on tricubic interpolation; the second value tells whether the program chose."""
-    if settings.interpolate is not None:
-        return settings.interpolate, False
-    typed = (settings.Na, settings.Nb, settings.Nc)
+    if settings.factors.interpolate is not None:
+        return settings.factors.interpolate, False
+    typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     # C differs: it looks at the sizes as typed, before -samplesize sets the real ones.
     sizes = typed if settings.semantics is Semantics.C else crystal.cells
     return min(sizes) <= 2, True
@@ -214,29 +223,29 @@ def _sampling(settings: Settings, detector: Detector, crystal: Crystal) -> Sampl
     """Oversampling, region and mask."""
     panel = detector.panels[0]
     distance = panel.distance
-    if settings.panels:
+    if settings.detector.panels:
         distance = min(abs(p.distance) for p in detector.panels)  # the nearest decides
-    if len(detector.panels) > 1 and settings.roi != (None, None, None, None):
+    if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
         raise InputError(f"-roi: contradicts a detector of {len(detector.panels)} panels; a region is of one panel")
-    reciprocal_pixel = settings.wavelength * distance / panel.pixel_size
+    reciprocal_pixel = settings.beam.wavelength * distance / panel.pixel_size
     recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
-    chosen = settings.oversample is None or settings.oversample <= 0
+    chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
     if chosen and recommended > MAX_OVERSAMPLE:
         raise InputError(
             f"-oversample: {recommended}-fold would be chosen for this crystal and detector; "
             f"at most {MAX_OVERSAMPLE}, give -oversample"
         )
-    oversample = recommended if chosen else int(settings.oversample or 1)
+    oversample = recommended if chosen else int(settings.sampling.oversample or 1)
     roi_as_set, roi = region_of_interest(settings, panel)
     return Sampling(
         oversample=oversample,
         recommended_oversample=recommended,
         reciprocal_pixel_size=reciprocal_pixel,
         oversample_chosen=chosen,
-        oversample_thick=settings.oversample_thick,
-        oversample_polar=settings.oversample_polar,
-        oversample_omega=settings.oversample_omega,
-        dmin=settings.dmin,
+        oversample_thick=settings.sampling.oversample_thick,
+        oversample_polar=settings.sampling.oversample_polar,
+        oversample_omega=settings.sampling.oversample_omega,
+        dmin=settings.sampling.dmin,
         roi=roi,
         roi_as_set=roi_as_set,
         mask=pixel_mask(settings, panel),

@@ -25,7 +25,7 @@ def cbf_fields(experiment: ExperimentRecord, saturation: int) -> cbf.CbfFields:
     return cbf.CbfFields(
         pixel_size=panel.pixel_size,
         thickness=detector.layers * detector.layer_step if detector.thickness > 0.0 else 0.0,
-        exposure=max(settings.exposure, 0.0),
+        exposure=max(settings.beam.exposure, 0.0),
         saturation=saturation,
         wavelength=beam.wavelength,
         distance=panel.distance,
@@ -33,7 +33,7 @@ def cbf_fields(experiment: ExperimentRecord, saturation: int) -> cbf.CbfFields:
         beam_slow=center.Sbeam / panel.pixel_size,
         start_angle=math.degrees(experiment.goniometer.phi),
         angle_increment=math.degrees(experiment.goniometer.osc),
-        flux=settings.flux if settings.flux > 0.0 else None,
+        flux=settings.beam.flux if settings.beam.flux > 0.0 else None,
         polarization=None if beam.nopolar else (1.0 + beam.polarization) / 2.0,
     )
 

@@ -138,11 +138,11 @@ def _beam_center_words(header: smv.SmvHeader) -> list[str]:
 def _gives_beam_center(command: CommandLine) -> bool:
     settings = command.settings
     return (
-        settings.beam_center_given
-        or settings.beam_fast is not None
-        or settings.beam_slow is not None
-        or settings.pix0_vector is not None
-        or bool(settings.panels)
+        settings.detector.beam_center_given
+        or settings.detector.beam_fast is not None
+        or settings.detector.beam_slow is not None
+        or settings.detector.pix0_vector is not None
+        or bool(settings.detector.panels)
     )
 
 
@@ -251,8 +251,7 @@ def _known_picture(
             parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
         )
     )
-    settings = dataclasses.replace(
-        settings,
+    settings = settings.changed(
         convention=Convention.CUSTOM,
         beam_vector=(0.0, 0.0, 1.0),
         polar_vector=(1.0, 0.0, 0.0),
@@ -273,7 +272,7 @@ def _known_picture(
     )
     polarization = known.get("polarization", math.nan)
     if not math.isnan(polarization):
-        settings = dataclasses.replace(settings, polarization=float(polarization))
+        settings = settings.changed(polarization=float(polarization))
     experiment = bare_experiment(settings)
     truth = _truth_in_file_frame(known)
     if np.all(np.isfinite(truth.A_matrix)):

@@ -215,7 +215,7 @@ class NexusWriter:
             pixel_mask=mask,
             underload=0,
             saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
-            frame_time=experiment.settings.exposure,
+            frame_time=experiment.settings.beam.exposure,
         )
 
 
@@ -262,8 +262,8 @@ class _Shot:
         return cls(
             spectrum=spectrum(experiment),
             polarization=polarization,
-            flux=settings.flux,
-            beam_size=settings.beamsize,
+            flux=settings.beam.flux,
+            beam_size=settings.beam.beamsize,
             spindle=frame @ experiment.goniometer.spindle,
             start=math.degrees(experiment.goniometer.phi),
             width=math.degrees(experiment.goniometer.osc),

@@ -1,4 +1,4 @@
-"""Values that a parameter takes out of a few, and what a user wants an image rendered by."""
+"""Values that a parameter takes out of a few, and what an image is to be rendered by."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pivot(StrEnum):
 
 
 @dataclass(frozen=True)
-class Engine:
+class ComputeOptions:
     """What does the arithmetic."""
 
     backend: str = "auto"  # "auto", "cpu", "cuda"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .choices import Engine
+from .choices import ComputeOptions
 from .settings import Settings
 
 
@@ -47,7 +47,7 @@ class CommandLine:
 
     settings: Settings = field(default_factory=Settings)
     output: Output = field(default_factory=Output)
-    engine: Engine = field(default_factory=Engine)
+    compute: ComputeOptions = field(default_factory=ComputeOptions)
     notices: tuple[str, ...] = ()
     used: tuple[str, ...] = field(default=(), compare=False)
     words: tuple[str, ...] = field(default=(), compare=False)

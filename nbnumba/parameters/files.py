@@ -30,19 +30,21 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
         An output cannot be written.
     """
     inputs = [
-        ("-mat", settings.matrix_file),
-        ("-hkl", settings.hkl_file),
-        ("-pdb", settings.pdb_file),
-        ("-expt", settings.expt_file),
-        ("-sourcefile", settings.source_file),
-        ("-mask", settings.mask_file),
-        ("-img", settings.header_file),
+        ("-mat", settings.crystal.matrix_file),
+        ("-hkl", settings.factors.hkl_file),
+        ("-pdb", settings.factors.pdb_file),
+        ("-expt", settings.detector.expt_file),
+        ("-sourcefile", settings.beam.source_file),
+        ("-mask", settings.detector.mask_file),
+        ("-img", settings.detector.header_file),
     ]
     written = list(outputs)
-    if settings.hkl_file is None and settings.pdb_file is None:
-        inputs.append(("-dump", settings.dump_file))
-    elif settings.hkl_file is not None and settings.write_dump and settings.dump_file is not None:
-        written.append(("-dump", settings.dump_file))
+    if settings.factors.hkl_file is None and settings.factors.pdb_file is None:
+        inputs.append(("-dump", settings.factors.dump_file))
+    elif (
+        settings.factors.hkl_file is not None and settings.factors.write_dump and settings.factors.dump_file is not None
+    ):
+        written.append(("-dump", settings.factors.dump_file))
     check_distinct(written, [*more_inputs, *_named(inputs)])
     # A dump that cannot be written is worth a notice only, which its writer gives.
     for option, path in outputs:

@@ -10,20 +10,17 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputError
 from ..util.text import quote
 from . import table as options
-from .choices import Engine, Pivot, Semantics
+from .choices import ComputeOptions, Pivot, Semantics
 from .command import CommandLine, Output
 from .detector import AXES, DETECTOR
-from .settings import Settings
+from .settings import PART_OF, Settings
 from .tokens import BIGGEST, Loose, Use, bad_value, number, split, whole_number
 from .types import ANGSTROM, DEGREE, MM, PLAIN, Kind, Unit
-
-if TYPE_CHECKING:
-    pass
 
 
 def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) -> CommandLine:
@@ -49,8 +46,8 @@ def parse(words: Sequence[str], folder: str | os.PathLike[str] | None = None) ->
     command = _interpret([inside(folder, use) for use in uses], notices)
     settings = command.settings
     if "-dump" not in command.used:
-        default = os.path.join(folder, str(settings.dump_file))  # noqa: PTH118
-        settings = dataclasses.replace(settings, dump_file=default)
+        default = os.path.join(folder, str(settings.factors.dump_file))  # noqa: PTH118
+        settings = settings.changed(dump_file=default)
     return dataclasses.replace(command, settings=settings, words=tuple(words))
 
 
@@ -79,7 +76,7 @@ def _left_over(loose: Loose) -> str:
 
 
 class _Draft:
-    """Fields of Settings, Output and Engine as they fill up; the rest keeps its default.
+    """Fields of Settings, Output and ComputeOptions as they fill up; the rest keeps its default.
 
     `pgm_name` and `write_pgm` stand for the one field `pgm_file`: -nopgm forgets no name.
     """
@@ -104,13 +101,13 @@ class _Draft:
         def part(cls: type) -> dict[str, Any]:
             return {field.name: fields[field.name] for field in dataclasses.fields(cls)}
 
-        return CommandLine(
-            Settings(**part(Settings)), Output(**part(Output)), Engine(**part(Engine)), tuple(self.notices), used
-        )
+        settings = Settings.of(**{name: fields[name] for name in PART_OF})
+        compute = ComputeOptions(**part(ComputeOptions))
+        return CommandLine(settings, Output(**part(Output)), compute, tuple(self.notices), used)
 
 
-_DEFAULTS: dict[str, Any] = {
-    field.name: getattr(cls(), field.name) for cls in (Settings, Output, Engine) for field in dataclasses.fields(cls)
+_DEFAULTS: dict[str, Any] = dict(Settings().items()) | {
+    field.name: getattr(cls(), field.name) for cls in (Output, ComputeOptions) for field in dataclasses.fields(cls)
 }
 _DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
 

@@ -1,34 +1,32 @@
-"""What a user asked for, after the words are read and before anything is worked out.
+"""What a user asked for, after the words or keywords are read and before anything is worked out.
 
 The values are those that the variables of nanoBragg.c hold when its argument loop ends (nanoBragg.c:505-1116),
 in SI units; `None` stands for C's "not set" values: counts of zero or less (phisteps: below zero), negative
 ranges and spreads, divergence steps of zero or less. Values that C tells apart from "not set" stay as typed,
 the odd ones with a remark. Nothing here is derived: defaults that depend on other settings are filled in by
 `nbnumba.experiment.resolve`.
+
+Lengths are in metres, angles in radians; cell lengths alone are in Angstrom, as in the matrix files. Names in
+brackets are C's. No two parts have a field of the same name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from .choices import Convention, Pivot, Semantics, Shape, Vector
 
 if TYPE_CHECKING:
     from ..geometry.panel import PanelGeometry
-    from ..structure_factors.table import ReflectionTable
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that decides the picture; lengths in metres, angles in radians.
+class CrystalSettings:
+    """Cell, orientation, size, shape and mosaicity."""
 
-    Cell lengths alone are in Angstrom, as in the matrix files. Names in brackets are C's.
-    """
-
-    semantics: Semantics = Semantics.C
-
-    # Crystal
     Na: int = 1  # as typed; values below 1 become 1 later
     Nb: int = 1
     Nc: int = 1
@@ -49,18 +47,27 @@ class Settings:
     mosaic_domains: int | None = None
     mosaic_seed: int = 12345678
 
-    # Structure factors
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Where structure factors come from and how they are looked up."""
+
     hkl_file: str | None = None
     hkl_column: str | None = None  # of an MTZ or CIF file; None: chosen by its type
     hkl_dmin: float = 0.0  # m; reflections of finer spacing are not taken; 0: all
     pdb_file: str | None = None
-    reflections: ReflectionTable | None = field(default=None, compare=False, repr=False)  # in memory; beats all files
     dump_file: str | None = "Fdump.bin"  # None: neither read nor written
     write_dump: bool = True
     default_F: float = 0.0
     interpolate: bool | None = None  # None: choose by crystal size
 
-    # Beam
+
+@dataclass(frozen=True)
+class BeamSettings:
+    """Direction, wavelength, spectrum, divergence, fluence and polarization."""
+
+    beam_vector: Vector = (1.0, 0.0, 0.0)
+    polar_vector: Vector = (0.0, 0.0, 1.0)
     wavelength: float = 1.0e-10  # [lambda0]
     dispersion: float = 0.0  # fraction of the wavelength, full range; < 0 with dispsteps: C takes 1
     dispsteps: int | None = None
@@ -80,16 +87,17 @@ class Settings:
     polarization: float = 0.0  # Kahn factor
     nopolar: bool = False
 
-    # Detector
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """Size, place, axes and sensor."""
+
     convention: Convention = Convention.MOSFLM
     pivot_by_order: Pivot = Pivot.BEAM  # what the last option that moves the pivot left, -pivot included
     pivot_explicit: Pivot | None = None  # the last -pivot, if any
     fdet_vector: Vector = (0.0, 0.0, 1.0)
     sdet_vector: Vector = (0.0, -1.0, 0.0)
     odet_vector: Vector = (1.0, 0.0, 0.0)
-    beam_vector: Vector = (1.0, 0.0, 0.0)
-    polar_vector: Vector = (0.0, 0.0, 1.0)
-    spindle_axis: Vector = (0.0, 0.0, 1.0)
     twotheta_axis: Vector = (0.0, 1.0, 0.0)
     pix0_vector: Vector | None = None
     distance: float = 0.1
@@ -122,21 +130,86 @@ class Settings:
     beam_slow: float | None = None
     expt_file: str | None = None  # what it holds is already in the other fields
     header_file: str | None = None  # -img; its header is already in the other fields
-    roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
-    # fast min, fast max, slow min, slow max; inclusive
 
-    # Goniometer
+
+@dataclass(frozen=True)
+class GoniometerSettings:
+    """Rotation of the crystal during the exposure."""
+
+    spindle_axis: Vector = (0.0, 0.0, 1.0)
     phi: float = 0.0  # start [phi0]
     osc: float | None = None  # None or negative: not given
     phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given
     phisteps: int | None = None  # 0 counts as 1
 
-    # Sampling
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How finely, and which pixels."""
+
     oversample: int | None = None
     oversample_thick: bool = False
     oversample_polar: bool = False
     oversample_omega: bool = False
     dmin: float = 0.0
+    roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    # fast min, fast max, slow min, slow max; inclusive
 
-    # Background
+
+@dataclass(frozen=True)
+class BackgroundSettings:
+    """What scatters besides the crystal."""
+
     water_size: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the image."""
+
+    semantics: Semantics = Semantics.C
+    crystal: CrystalSettings = CrystalSettings()
+    factors: FactorSettings = FactorSettings()
+    beam: BeamSettings = BeamSettings()
+    detector: DetectorSettings = DetectorSettings()
+    goniometer: GoniometerSettings = GoniometerSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    background: BackgroundSettings = BackgroundSettings()
+
+    @classmethod
+    def of(cls, **fields: Any) -> Settings:
+        """Return the settings that some fields, of whatever parts, make out of the defaults."""
+        return cls().changed(**fields)
+
+    def changed(self, **fields: Any) -> Settings:
+        """Return settings with other values of some fields, of whatever parts.
+
+        Raises
+        ------
+        KeyError
+            For a name that no part has.
+        """
+        by_part: dict[str, dict[str, Any]] = {}
+        for name, value in fields.items():
+            by_part.setdefault(PART_OF[name], {})[name] = value
+        of_settings = by_part.pop("", {})
+        parts = {part: dataclasses.replace(getattr(self, part), **some) for part, some in by_part.items()}
+        return dataclasses.replace(self, **of_settings, **parts)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and value of every field, part by part."""
+        for name, part in PART_OF.items():
+            yield name, getattr(getattr(self, part) if part else self, name)
+
+
+PART_OF: dict[str, str] = {
+    name: part
+    for whole in dataclasses.fields(Settings)
+    for part, names in (
+        [("", [whole.name])]
+        if whole.name == "semantics"
+        else [(whole.name, [field.name for field in dataclasses.fields(whole.default)])]  # type: ignore[arg-type]
+    )
+    for name in names
+}
+"""Field -> the part of `Settings` that it stands in; empty for a field of `Settings` itself."""

@@ -105,7 +105,7 @@ class Option:
     values
         Placeholders of its values, separated by blanks; as many as there are values.
     fields
-        Fields of Settings, Output or Engine that take the value; several values make a tuple.
+        Fields of Settings, Output or ComputeOptions that take the value; several values make a tuple.
     sets
         Fields that the option sets to a constant.
     names

@@ -63,7 +63,7 @@ def simulate(
         For an unknown backend or precision, or more threads than cores.
     """
     _check_kind(experiment)
-    chosen = experiment.engine
+    chosen = experiment.compute
     renderer = Renderer(
         chosen.backend if backend is None else backend,
         chosen.threads if threads is None else threads,

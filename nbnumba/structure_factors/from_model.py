@@ -70,9 +70,9 @@ def factors_of_model(
     InputError
         It is no model of a crystal, or the resolution needs more memory than there is.
     """
-    assert settings.pdb_file is not None
-    place = label("-pdb", settings.pdb_file)
-    data = unpacked(settings.pdb_file, "-pdb")
+    assert settings.factors.pdb_file is not None
+    place = label("-pdb", settings.factors.pdb_file)
+    data = unpacked(settings.factors.pdb_file, "-pdb")
     structure = _structure(data, place)
     d_min = _resolution(settings, reach, structure.cell)
     cell = (
@@ -84,13 +84,13 @@ def factors_of_model(
         structure.cell.gamma,
     )
     kept = None
-    if cache_folder is not None and settings.write_dump:
-        kept = cache_folder / f"Fpdb_{_fingerprint(data, d_min, settings.default_F)}.bin"
-        found = _kept_table(kept, settings.default_F)
+    if cache_folder is not None and settings.factors.write_dump:
+        kept = cache_folder / f"Fpdb_{_fingerprint(data, d_min, settings.factors.default_F)}.bin"
+        found = _kept_table(kept, settings.factors.default_F)
         if found is not None:
             logger.warning(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
             return *found, cell
-    table, box = _compute(structure, d_min, settings.default_F, place)
+    table, box = _compute(structure, d_min, settings.factors.default_F, place)
     if kept is not None:
         try:
             fdump.write(kept, inside(table), box)
@@ -135,11 +135,11 @@ def _check_structure(structure: Any, place: str) -> None:
 
 def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
     """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar pictures."""
-    if settings.hkl_dmin > 0.0:
-        return float(f"{settings.hkl_dmin * 1e10:.9g}")
+    if settings.factors.hkl_dmin > 0.0:
+        return float(f"{settings.factors.hkl_dmin * 1e10:.9g}")
     if reach is None:
-        raise InputError(f"-pdb {settings.pdb_file}: give -hkl_dmin, the resolution to which it is computed")
-    finest = max(reach.finest, settings.dmin) * 1e10 * _MARGIN
+        raise InputError(f"-pdb {settings.factors.pdb_file}: give -hkl_dmin, the resolution to which it is computed")
+    finest = max(reach.finest, settings.sampling.dmin) * 1e10 * _MARGIN
     reciprocal = np.array(cell.frac.mat.tolist())
     needed = 1.0 / (1.0 / finest + index_margin(reciprocal, reach.indices))
     return float(f"{max(math.floor(needed * 100.0) / 100.0, min(needed, 0.01)):.9g}")

@@ -61,18 +61,16 @@ def load(
     -----
     nanoBragg.c:1278 and 2105-2245.
     """
-    if settings.reflections is not None:
-        return settings.reflections
     check_options(settings)
-    if settings.hkl_file is not None:
-        return _from_file(settings, settings.hkl_file, report)
-    if settings.pdb_file is not None:
+    if settings.factors.hkl_file is not None:
+        return _from_file(settings, settings.factors.hkl_file, report)
+    if settings.factors.pdb_file is not None:
         table, box, cell = factors_of_model(settings, reach, cache_folder)
         return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, cell)
-    if settings.dump_file is not None:
-        modified = _modification_time(settings.dump_file)
+    if settings.factors.dump_file is not None:
+        modified = _modification_time(settings.factors.dump_file)
         if modified is not None:
-            return _from_dump(settings.dump_file, settings.default_F, modified, report)
+            return _from_dump(settings.factors.dump_file, settings.factors.default_F, modified, report)
     lacking = lacks_structure_factors(settings)
     if lacking is not None:
         raise InputError(lacking)
@@ -99,24 +97,24 @@ def check_options(settings: Settings) -> None:
     InputError
         Two options contradict each other.
     """
-    if settings.reflections is not None:
-        return
-    if settings.pdb_file is not None:
-        other = settings.hkl_file and f"-hkl {settings.hkl_file}"
-        other = other or (settings.hkl_column and f"-hkl_column {settings.hkl_column}")
+    if settings.factors.pdb_file is not None:
+        other = settings.factors.hkl_file and f"-hkl {settings.factors.hkl_file}"
+        other = other or (settings.factors.hkl_column and f"-hkl_column {settings.factors.hkl_column}")
         if other:
-            raise InputError(f"-pdb {settings.pdb_file}: stands beside {other}; give one of the two")
+            raise InputError(f"-pdb {settings.factors.pdb_file}: stands beside {other}; give one of the two")
         return
-    if settings.hkl_column is not None:
-        option = f"-hkl_column {settings.hkl_column}"
-    elif settings.hkl_dmin > 0.0:
-        option = f"-hkl_dmin {settings.hkl_dmin * 1e10:g}"
+    if settings.factors.hkl_column is not None:
+        option = f"-hkl_column {settings.factors.hkl_column}"
+    elif settings.factors.hkl_dmin > 0.0:
+        option = f"-hkl_dmin {settings.factors.hkl_dmin * 1e10:g}"
     else:
         return
-    if settings.hkl_file is None:
+    if settings.factors.hkl_file is None:
         raise InputError(f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out")
-    if reflection_file.kind(settings.hkl_file) is None:
-        raise InputError(f"{option}: -hkl {settings.hkl_file} is a text list, not an MTZ or CIF file; leave it out")
+    if reflection_file.kind(settings.factors.hkl_file) is None:
+        raise InputError(
+            f"{option}: -hkl {settings.factors.hkl_file} is a text list, not an MTZ or CIF file; leave it out"
+        )
 
 
 def cell_of_file(settings: Settings) -> tuple[str, Cell]:
@@ -129,15 +127,17 @@ def cell_of_file(settings: Settings) -> tuple[str, Cell]:
     InputError
         It is malformed or states no cell.
     """
-    if settings.pdb_file is not None:
-        return f"-pdb {settings.pdb_file}", cell_of_model(settings.pdb_file)
-    assert settings.hkl_file is not None
-    kind, cell = reflection_file.kind(settings.hkl_file), None
+    if settings.factors.pdb_file is not None:
+        return f"-pdb {settings.factors.pdb_file}", cell_of_model(settings.factors.pdb_file)
+    assert settings.factors.hkl_file is not None
+    kind, cell = reflection_file.kind(settings.factors.hkl_file), None
     if kind is not None:
-        cell = reflection_file.cell_of(settings.hkl_file, kind, settings.hkl_column)
+        cell = reflection_file.cell_of(settings.factors.hkl_file, kind, settings.factors.hkl_column)
     if cell is None:
-        raise InputError(f"-hkl {settings.hkl_file}: states no unit cell; give -mat FILE or -cell a b c al be ga")
-    return f"-hkl {settings.hkl_file}", cell
+        raise InputError(
+            f"-hkl {settings.factors.hkl_file}: states no unit cell; give -mat FILE or -cell a b c al be ga"
+        )
+    return f"-hkl {settings.factors.hkl_file}", cell
 
 
 def _from_file(settings: Settings, hkl_file: str, report: Callable[[str], None]) -> ReflectionTable:
@@ -145,14 +145,14 @@ def _from_file(settings: Settings, hkl_file: str, report: Callable[[str], None])
     kind = reflection_file.kind(hkl_file)
     cell: Cell | None = None
     if kind is None:
-        table, box, count = hkl.read(hkl_file, settings.default_F, report)
+        table, box, count = hkl.read(hkl_file, settings.factors.default_F, report)
     else:
         report(f"reading {hkl_file}")
         table, box, count, cell = reflection_file.read(
-            hkl_file, kind, settings.hkl_column, settings.hkl_dmin, settings.default_F
+            hkl_file, kind, settings.factors.hkl_column, settings.factors.hkl_dmin, settings.factors.default_F
         )
-    if settings.write_dump and settings.dump_file is not None:
-        _dump(settings.dump_file, table, box, report)
+    if settings.factors.write_dump and settings.factors.dump_file is not None:
+        _dump(settings.factors.dump_file, table, box, report)
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count, cell)
 
 

@@ -9,12 +9,12 @@ from ..parameters.settings import Settings
 
 def lacks_structure_factors(settings: Settings) -> str | None:
     """Say that there are no structure factors, not even in a dump, or return None."""
-    given = settings.reflections, settings.hkl_file, settings.pdb_file
-    if any(source is not None for source in given) or settings.default_F != 0.0:
+    given = settings.factors.hkl_file, settings.factors.pdb_file
+    if any(source is not None for source in given) or settings.factors.default_F != 0.0:
         return None
     message = "no structure factors: give -hkl FILE, -pdb FILE or -default_F F"
-    if settings.dump_file is None:
+    if settings.factors.dump_file is None:
         return message
-    if Path(settings.dump_file).exists():
+    if Path(settings.factors.dump_file).exists():
         return None
-    return f"{message} (there is no {settings.dump_file} to read either)"
+    return f"{message} (there is no {settings.factors.dump_file} to read either)"

@@ -91,20 +91,20 @@ def test_files_are_sought_beside_the_spec(tmp_path: Path, monkeypatch: pytest.Mo
     written(tmp_path, 'command = "-mat a.mat -default_F 1"\ncount = 1')
     monkeypatch.chdir(elsewhere)
     spec, command = read_spec("../s.toml")
-    assert command.settings.matrix_file is not None
-    assert Path(command.settings.matrix_file).samefile(tmp_path / "a.mat")
+    assert command.settings.crystal.matrix_file is not None
+    assert Path(command.settings.crystal.matrix_file).samefile(tmp_path / "a.mat")
     assert Path(spec.folder) == tmp_path
 
 
 def test_dump_that_lies_about_is_not_read_and_none_is_written(tmp_path: Path) -> None:
     command = read_spec(written(tmp_path, f'command = "{COMMAND}"\ncount = 1'))[1]
-    assert command.settings.dump_file is None
+    assert command.settings.factors.dump_file is None
     named = read_spec(written(tmp_path, f'command = "{COMMAND} -dump F.bin"\ncount = 1'))[1]
-    assert named.settings.dump_file == str(tmp_path / "F.bin")
+    assert named.settings.factors.dump_file == str(tmp_path / "F.bin")
     (tmp_path / "a.hkl").write_text("1 0 0 5\n")
     both = read_spec(written(tmp_path, f'command = "{COMMAND} -hkl a.hkl -dump F.bin"\ncount = 1'))[1]
-    assert not both.settings.write_dump
-    assert both.settings.dump_file is None
+    assert not both.settings.factors.write_dump
+    assert both.settings.factors.dump_file is None
 
 
 HEAD = f'command = "{COMMAND}"\ncount = 5\n'

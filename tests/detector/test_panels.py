@@ -24,13 +24,13 @@ PANEL = PanelGeometry(
 
 
 def place(*panels: PanelGeometry) -> Detector:
-    settings = Settings(panels=panels)
+    settings = Settings.of(panels=panels)
     return resolve_detector(settings, resolve_axes(settings))
 
 
 def test_one_panel_equals_the_same_detector_of_options() -> None:
     given = place(PANEL)
-    settings = Settings(pixels_fast=40, pixels_slow=30, distance=0.1, Xbeam=2e-3 - 5e-5, Ybeam=3e-3 - 5e-5)
+    settings = Settings.of(pixels_fast=40, pixels_slow=30, distance=0.1, Xbeam=2e-3 - 5e-5, Ybeam=3e-3 - 5e-5)
     typed = resolve_detector(settings, resolve_axes(settings))
     for field in dataclasses.fields(typed.panels[0]):
         np.testing.assert_allclose(
@@ -51,7 +51,7 @@ def test_normal_points_away_from_the_sample() -> None:
 
 def test_a_tilted_panel() -> None:
     c, s = math.cos(0.4), math.sin(0.4)
-    (panel,) = placed_panels(Settings(panels=(dataclasses.replace(PANEL, fast=(s, 0.0, c)),)), BEAM)
+    (panel,) = placed_panels(Settings.of(panels=(dataclasses.replace(PANEL, fast=(s, 0.0, c)),)), BEAM)
     # The plane through the corner, met by the beam and by its own perpendicular.
     assert panel.close_distance == pytest.approx(0.1 * c + 0.003 * s)
     assert panel.distance == pytest.approx(panel.close_distance / c)
@@ -59,11 +59,11 @@ def test_a_tilted_panel() -> None:
 
 def test_panels_behind_the_sample_and_along_the_beam() -> None:
     behind = dataclasses.replace(PANEL, origin=(-0.1, 0.0, 0.0))
-    (panel,) = placed_panels(Settings(panels=(behind,)), BEAM)
+    (panel,) = placed_panels(Settings.of(panels=(behind,)), BEAM)
     assert (panel.distance, panel.close_distance) == (-0.1, 0.1)
     assert panel.normal.tolist() == [-1, 0, 0]
     along = dataclasses.replace(PANEL, origin=(0.0, -0.05, 0.0), slow=(1.0, 0.0, 0.0))
-    (panel,) = placed_panels(Settings(panels=(along,)), BEAM)
+    (panel,) = placed_panels(Settings.of(panels=(along,)), BEAM)
     assert panel.close_distance == 0.05
     assert math.isfinite(panel.distance)
 
@@ -100,14 +100,14 @@ def test_pixels_of_all_panels_count() -> None:
 
 
 def test_a_curved_detector_is_one_panel() -> None:
-    settings = Settings(panels=(PANEL, PANEL), curved_detector=True)
+    settings = Settings.of(panels=(PANEL, PANEL), curved_detector=True)
     with pytest.raises(InputError, match=r"^-curved_det: contradicts panels: 2 panels cannot be one curved detector$"):
         resolve_detector(settings, resolve_axes(settings))
 
 
 def test_panels_stand_in_the_frame_of_any_convention() -> None:
-    settings = Settings(panels=(dataclasses.replace(PANEL, origin=(-3e-3, 2e-3, 0.1), fast=(1.0, 0.0, 0.0)),))
-    settings = dataclasses.replace(settings, convention=Convention.XDS)
+    settings = Settings.of(panels=(dataclasses.replace(PANEL, origin=(-3e-3, 2e-3, 0.1), fast=(1.0, 0.0, 0.0)),))
+    settings = settings.changed(convention=Convention.XDS)
     detector = resolve_detector(settings, resolve_axes(settings))
     assert detector.panels[0].distance == pytest.approx(0.1)
     assert (detector.center.Fbeam, detector.center.Sbeam) == pytest.approx((3e-3, 2e-3))

@@ -176,12 +176,11 @@ def two_panels() -> Experiment:
         PanelGeometry(20, 12, (0.001, 0.001), (0.05, 0.014, -0.01), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)),
         PanelGeometry(16, 14, (0.001, 0.001), (0.05, 0.0, -0.008), (0.1, 0.0, 0.99498743710662), (0.0, -1.0, 0.0)),
     )
-    import dataclasses
 
     from nbnumba.experiment.resolve import resolve
     from nbnumba.parameters.parser import parse
 
-    settings = dataclasses.replace(parse(f"{CRYSTAL} -semantics exact".split()).settings, panels=panels)
+    settings = parse(f"{CRYSTAL} -semantics exact".split()).settings.changed(panels=panels)
     return resolve(settings)
 
 

@@ -70,25 +70,27 @@ def refused(line: str) -> str:
 
 def test_what_a_file_sets(file: str) -> None:
     settings = parse(["-expt", file]).settings
-    assert settings.expt_file == file
-    assert settings.convention is Convention.CUSTOM
-    assert settings.beam_vector == (0, 0, -1)
-    assert settings.polar_vector in {(1, 0, 0), (-1, 0, 0)}  # across the beam and the normal
-    assert settings.polarization == pytest.approx(0.8)
-    assert settings.wavelength == 1.25e-10
-    assert settings.spindle_axis == (1, 0, 0)
-    assert math.degrees(settings.phi) == pytest.approx(30)
-    assert settings.osc is not None
-    assert math.degrees(settings.osc) == pytest.approx(0.5)
-    assert settings.phisteps == 10
-    assert settings.panels == (PanelGeometry(30, 20, (2e-4, 2e-4), (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),)
-    assert settings.reciprocal_A is not None
-    np.testing.assert_allclose(settings.reciprocal_A, np.diag([1 / 50, 1 / 80, 1 / 100]), rtol=1e-15)
+    assert settings.detector.expt_file == file
+    assert settings.detector.convention is Convention.CUSTOM
+    assert settings.beam.beam_vector == (0, 0, -1)
+    assert settings.beam.polar_vector in {(1, 0, 0), (-1, 0, 0)}  # across the beam and the normal
+    assert settings.beam.polarization == pytest.approx(0.8)
+    assert settings.beam.wavelength == 1.25e-10
+    assert settings.goniometer.spindle_axis == (1, 0, 0)
+    assert math.degrees(settings.goniometer.phi) == pytest.approx(30)
+    assert settings.goniometer.osc is not None
+    assert math.degrees(settings.goniometer.osc) == pytest.approx(0.5)
+    assert settings.goniometer.phisteps == 10
+    assert settings.detector.panels == (
+        PanelGeometry(30, 20, (2e-4, 2e-4), (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),
+    )
+    assert settings.crystal.reciprocal_A is not None
+    np.testing.assert_allclose(settings.crystal.reciprocal_A, np.diag([1 / 50, 1 / 80, 1 / 100]), rtol=1e-15)
 
 
 def test_the_sensor_is_left_to_the_user(file: str) -> None:
-    assert parse(["-expt", file]).settings.detector_thick == 0
-    assert parse(["-expt", file, "-detector_thick", "320"]).settings.detector_thick == pytest.approx(320e-6)
+    assert parse(["-expt", file]).settings.detector.detector_thick == 0
+    assert parse(["-expt", file, "-detector_thick", "320"]).settings.detector.detector_thick == pytest.approx(320e-6)
 
 
 @pytest.mark.parametrize("order", ["-expt {file} {words}", "{words} -expt {file}"])
@@ -98,20 +100,20 @@ def test_options_beside_it_count_wherever_they_stand(order: str, file: str) -> N
         "-roi 1 2 3 4 -A_matrix 0.01 0 0 0 0.01 0 0 0 0.01"
     )
     settings = parse(order.format(file=file, words=words).split()).settings
-    assert settings.wavelength == 2e-10
-    assert settings.polarization == 0.3
-    assert math.degrees(settings.phi) == pytest.approx(4)
-    assert settings.fluence == 1e20
-    assert settings.polar_vector == settings.spindle_axis == (0, 1, 0)
-    assert settings.point_pixel
-    assert settings.roi == (1, 2, 3, 4)
-    assert settings.reciprocal_A == ((0.01, 0, 0), (0, 0.01, 0), (0, 0, 0.01))
-    assert len(settings.panels) == 1
+    assert settings.beam.wavelength == 2e-10
+    assert settings.beam.polarization == 0.3
+    assert math.degrees(settings.goniometer.phi) == pytest.approx(4)
+    assert settings.beam.fluence == 1e20
+    assert settings.beam.polar_vector == settings.goniometer.spindle_axis == (0, 1, 0)
+    assert settings.detector.point_pixel
+    assert settings.sampling.roi == (1, 2, 3, 4)
+    assert settings.crystal.reciprocal_A == ((0.01, 0, 0), (0, 0.01, 0), (0, 0, 0.01))
+    assert len(settings.detector.panels) == 1
 
 
 def test_a_typed_matrix_replaces_the_crystal(file: str) -> None:
     settings = parse(["-expt", file, "-mat", "A.mat"]).settings
-    assert (settings.matrix_file, settings.reciprocal_A) == ("A.mat", None)
+    assert (settings.crystal.matrix_file, settings.crystal.reciprocal_A) == ("A.mat", None)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_rotation_of_the_first_image(words: str, steps: int, step_deg: float, os
 def test_a_still(content: dict[str, Any], tmp_path: Path) -> None:
     content["experiment"][0].update(scan=None, goniometer=None)
     settings = parse(["-expt", write(tmp_path, content), "-default_F", "1"]).settings
-    assert (settings.phi, settings.osc, settings.phisteps) == (0, None, None)
+    assert (settings.goniometer.phi, settings.goniometer.osc, settings.goniometer.phisteps) == (0, None, None)
     assert resolve(settings).goniometer.steps == 1
 
 
@@ -146,10 +148,10 @@ def test_a_scan_that_turns_backwards(content: dict[str, Any], tmp_path: Path) ->
     file = write(tmp_path, content)
     command = parse(["-expt", file])
     settings = command.settings
-    assert settings.spindle_axis == (-1, 0, 0)
-    assert math.degrees(settings.phi) == pytest.approx(-30)
-    assert settings.osc is not None
-    assert math.degrees(settings.osc) == pytest.approx(0.5)
+    assert settings.goniometer.spindle_axis == (-1, 0, 0)
+    assert math.degrees(settings.goniometer.phi) == pytest.approx(-30)
+    assert settings.goniometer.osc is not None
+    assert math.degrees(settings.goniometer.osc) == pytest.approx(0.5)
     assert command.notices == (f"-expt {file}: the scan turns backwards; phi counts the other way round here",)
 
 
@@ -170,21 +172,21 @@ def test_several_contradictions_are_told_at_once(file: str) -> None:
 
 
 def test_the_last_of_several_counts(file: str) -> None:
-    assert parse(["-expt", "none.expt", "-expt", file]).settings.expt_file == file
+    assert parse(["-expt", "none.expt", "-expt", file]).settings.detector.expt_file == file
 
 
 def test_a_missing_file_and_a_folder_to_look_in(file: str, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"^-expt none\.expt: cannot be read: no such file or directory$"):
         parse(["-expt", "none.expt"])
-    assert parse(["-expt", "a.expt"], tmp_path).settings.expt_file == file
+    assert parse(["-expt", "a.expt"], tmp_path).settings.detector.expt_file == file
 
 
 def test_a_beam_of_many_wavelengths(content: dict[str, Any], tmp_path: Path) -> None:
     content["beam"] = [{"__id__": "polychromatic", "direction": [0, 0, 1], "wavelength_range": [0.2, 6]}]
     file = write(tmp_path, content)
     assert refused(f"-expt {file}") == f"-expt {file}: the beam has no single wavelength; give -lambda A"
-    assert parse(["-expt", file, "-lambda", "1.5"]).settings.wavelength == 1.5e-10
-    assert parse(["-expt", file, "-energy", "12398.42"]).settings.wavelength == pytest.approx(1e-10)
+    assert parse(["-expt", file, "-lambda", "1.5"]).settings.beam.wavelength == 1.5e-10
+    assert parse(["-expt", file, "-energy", "12398.42"]).settings.beam.wavelength == pytest.approx(1e-10)
 
 
 def test_a_mask_is_one_of_the_panel(file: str, tmp_path: Path) -> None:

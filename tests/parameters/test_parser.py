@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from random import Random
@@ -18,7 +17,7 @@ from requirements import requires
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.command_line import with_whole_paths
 from nbnumba.parameters import table as options
-from nbnumba.parameters.choices import Convention, Engine, Pivot, Semantics, Shape
+from nbnumba.parameters.choices import ComputeOptions, Convention, Pivot, Semantics, Shape
 from nbnumba.parameters.command import CommandLine, Output
 from nbnumba.parameters.parser import parse, parse_with_files
 from nbnumba.parameters.settings import Settings
@@ -34,17 +33,9 @@ def values(line: str) -> dict[str, Any]:
 
 
 def changed(command: CommandLine) -> dict[str, Any]:
-    result = {}
-    for record, default in (
-        (command.settings, Settings()),
-        (command.output, Output()),
-        (command.engine, Engine()),
-    ):
-        for field in dataclasses.fields(record):
-            value = getattr(record, field.name)
-            if value != getattr(default, field.name):
-                result[field.name] = value
-    return result
+    defaults = [*Settings().items(), *vars(Output()).items(), *vars(ComputeOptions()).items()]
+    values = [*command.settings.items(), *vars(command.output).items(), *vars(command.compute).items()]
+    return {name: value for (name, default), (_, value) in zip(defaults, values, strict=True) if value != default}
 
 
 def test_nothing_typed_leaves_the_defaults() -> None:
@@ -191,15 +182,15 @@ def test_option_sets_fields(line: str, expected: dict[str, Any]) -> None:
 )
 def test_angles_are_in_degrees(line: str, field: str, degrees: Any) -> None:
     command = parse(line.split())
-    got = getattr(command.settings, field)
-    assert not command.settings.misset_random
+    got = dict(command.settings.items())[field]
+    assert not command.settings.crystal.misset_random
     expected = tuple(d / RTD for d in degrees) if isinstance(degrees, tuple) else degrees / RTD
     assert got == pytest.approx(expected, rel=ANGLE, abs=0.0)
 
 
 def test_degrees_become_radians_as_in_c() -> None:
     # 30/(180*M_1_PI) and math.radians(30) differ in the last bit: where this fails the table lost C's division.
-    assert parse(["-phi", "30"]).settings.phi == 30.0 / (180.0 * 0.31830988618379067154)
+    assert parse(["-phi", "30"]).settings.goniometer.phi == 30.0 / (180.0 * 0.31830988618379067154)
 
 
 SPREAD = {"divergence_or_dispersion_given": True}
@@ -241,9 +232,9 @@ def test_divergence_and_dispersion(line: str, expected: dict[str, Any]) -> None:
 )
 def test_cell_takes_one_to_six_numbers(line: str, lengths: tuple[float, ...], degrees: tuple[float, ...]) -> None:
     settings = parse(line.split()).settings
-    assert settings.cell_given
-    assert settings.cell_lengths_A == lengths
-    assert settings.cell_angles == pytest.approx(tuple(d / RTD for d in degrees), rel=ANGLE, abs=0.0)
+    assert settings.crystal.cell_given
+    assert settings.crystal.cell_lengths_A == lengths
+    assert settings.crystal.cell_angles == pytest.approx(tuple(d / RTD for d in degrees), rel=ANGLE, abs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +264,7 @@ def test_cell_takes_one_to_six_numbers(line: str, lengths: tuple[float, ...], de
     ],
 )
 def test_last_option_that_moves_the_pivot_wins(line: str, pivot: Pivot) -> None:
-    assert parse(line.split()).settings.pivot_by_order is pivot
+    assert parse(line.split()).settings.detector.pivot_by_order is pivot
 
 
 @pytest.mark.parametrize(
@@ -281,7 +272,7 @@ def test_last_option_that_moves_the_pivot_wins(line: str, pivot: Pivot) -> None:
     [("-xds", None), ("-pivot beam -xds", Pivot.BEAM), ("-pivot beam -pivot sample -adxv", Pivot.SAMPLE)],
 )
 def test_explicit_pivot_is_remembered(line: str, explicit: Pivot | None) -> None:
-    assert parse(line.split()).settings.pivot_explicit is explicit
+    assert parse(line.split()).settings.detector.pivot_explicit is explicit
 
 
 VECTORS = ["fdet_vector", "sdet_vector", "odet_vector", "beam_vector", "polar_vector"]
@@ -306,21 +297,21 @@ def test_vector_selects_custom_and_nothing_else(name: str) -> None:
     ],
 )
 def test_last_convention_wins(line: str, convention: Convention) -> None:
-    assert parse(line.split()).settings.convention is convention
+    assert parse(line.split()).settings.detector.convention is convention
 
 
 def test_custom_starts_from_the_initial_vectors() -> None:
     settings = parse("-xds -beam_vector 0 0 1".split()).settings
     initial = Settings()
-    assert settings.beam_vector == (0.0, 0.0, 1.0)
-    assert settings.fdet_vector == initial.fdet_vector
-    assert settings.spindle_axis == initial.spindle_axis
+    assert settings.beam.beam_vector == (0.0, 0.0, 1.0)
+    assert settings.detector.fdet_vector == initial.detector.fdet_vector
+    assert settings.goniometer.spindle_axis == initial.goniometer.spindle_axis
 
 
 def test_twotheta_axis_leaves_angle_and_pivot() -> None:
     settings = parse("-twotheta 5 -distance 9 -twotheta_axis 0 0 1".split()).settings
-    assert settings.twotheta == pytest.approx(5 / RTD, rel=ANGLE)
-    assert settings.pivot_by_order is Pivot.BEAM
+    assert settings.detector.twotheta == pytest.approx(5 / RTD, rel=ANGLE)
+    assert settings.detector.pivot_by_order is Pivot.BEAM
 
 
 @pytest.mark.parametrize(
@@ -332,13 +323,13 @@ def test_twotheta_axis_leaves_angle_and_pivot() -> None:
     ],
 )
 def test_pix0_vector_is_kept_in_metres(line: str, vector: tuple[float, ...]) -> None:
-    assert parse(line.split()).settings.pix0_vector == vector
+    assert parse(line.split()).settings.detector.pix0_vector == vector
 
 
 def test_misset_seed_leaves_the_angles() -> None:
     settings = parse("-misset 1 2 3 -misset_seed 7 -N 5".split()).settings
-    assert settings.misset == pytest.approx((1 / RTD, 2 / RTD, 3 / RTD), rel=ANGLE)
-    assert settings.misset_seed == 7
+    assert settings.crystal.misset == pytest.approx((1 / RTD, 2 / RTD, 3 / RTD), rel=ANGLE)
+    assert settings.crystal.misset_seed == 7
 
 
 @pytest.mark.parametrize(
@@ -347,8 +338,8 @@ def test_misset_seed_leaves_the_angles() -> None:
 )
 def test_beam_centre_on_the_command_line_is_remembered(line: str, given: bool) -> None:
     settings = parse(line.split()).settings
-    assert settings.beam_center_given is given
-    assert settings.distance_given is not given
+    assert settings.detector.beam_center_given is given
+    assert settings.detector.distance_given is not given
 
 
 # Mistakes
@@ -480,7 +471,7 @@ def test_words_after_a_flag_are_ignored_with_a_notice() -> None:
 
 def test_name_with_letters_in_front_is_read_with_a_notice() -> None:
     command = parse(["-no-interpolate"])
-    assert command.settings.interpolate is True
+    assert command.settings.factors.interpolate is True
     assert command.notices == ("-no-interpolate is read as -interpolate, as in nanoBragg",)
     assert parse("--interpolate -wavelength 1 -mosaicity 1 -binary_spots --quiet".split()).notices == ()
 
@@ -548,11 +539,11 @@ def test_mask_header_counts_y_from_the_other_end(tmp_path: Path) -> None:
 def test_header_counts_wherever_its_option_stands(tmp_path: Path) -> None:
     name = write_header(tmp_path / "h.img")
     settings = parse(["-distance", "50", "-osc", "-1", "-img", name, "-pixel", "0.2"]).settings
-    assert settings.distance == 50 / 1000
-    assert settings.osc is None
-    assert settings.pixel_size == 0.2 / 1000
-    assert settings.wavelength == 1.1 / 1e10
-    assert not parse(["-img", name]).settings.distance_given
+    assert settings.detector.distance == 50 / 1000
+    assert settings.goniometer.osc is None
+    assert settings.detector.pixel_size == 0.2 / 1000
+    assert settings.beam.wavelength == 1.1 / 1e10
+    assert not parse(["-img", name]).settings.detector.distance_given
 
 
 def test_image_header_beats_mask_header_and_the_last_of_each_counts(tmp_path: Path) -> None:
@@ -560,30 +551,30 @@ def test_image_header_beats_mask_header_and_the_last_of_each_counts(tmp_path: Pa
     image = write_header(tmp_path / "i.img", DISTANCE=70, WAVELENGTH=None, BEAM_CENTER_Y=None)
     absent = str(tmp_path / "absent.img")
     settings = parse(["-img", absent, "-img", image, "-mask", mask]).settings
-    assert settings.distance == 70 / 1000
-    assert settings.wavelength == 2 / 1e10
-    assert settings.Ybeam == settings.detsize_s - 36 / 1000
-    assert (settings.mask_file, settings.header_file) == (mask, image)
+    assert settings.detector.distance == 70 / 1000
+    assert settings.beam.wavelength == 2 / 1e10
+    assert settings.detector.Ybeam == settings.detector.detsize_s - 36 / 1000
+    assert (settings.detector.mask_file, settings.detector.header_file) == (mask, image)
 
 
 def test_pixels_of_a_header_beat_detsize_but_not_detpixels(tmp_path: Path) -> None:
     name = write_header(tmp_path / "h.img")
     settings = parse(["-img", name, "-detsize", "10", "-detpixels_f", "50"]).settings
-    assert (settings.pixels_fast, settings.pixels_slow) == (50, 90)
+    assert (settings.detector.pixels_fast, settings.detector.pixels_slow) == (50, 90)
     unset = parse(["-img", name, "-detpixels", "0"]).settings
-    assert (unset.pixels_fast, unset.detsize_f) == (None, 0.7 / 1000 * 110)
+    assert (unset.detector.pixels_fast, unset.detector.detsize_f) == (None, 0.7 / 1000 * 110)
 
 
 def test_distance_finds_close_distance_and_orgx_finds_xds_orgx(tmp_path: Path) -> None:
     name = write_header(tmp_path / "h.img", XDS_ORGX=41.5, XDS_ORGY=30.25, CLOSE_DISTANCE=84)
     settings = parse(["-img", name]).settings
-    assert settings.distance == settings.close_distance == 84 / 1000
-    assert (settings.ORGX, settings.ORGY) == (41.5, 30.25)
-    assert not settings.beam_center_given
+    assert settings.detector.distance == settings.detector.close_distance == 84 / 1000
+    assert (settings.detector.ORGX, settings.detector.ORGY) == (41.5, 30.25)
+    assert not settings.detector.beam_center_given
 
 
 def test_negative_range_of_a_header_is_not_given(tmp_path: Path) -> None:
-    assert parse(["-img", write_header(tmp_path / "h.img", OSC_RANGE=-1)]).settings.osc is None
+    assert parse(["-img", write_header(tmp_path / "h.img", OSC_RANGE=-1)]).settings.goniometer.osc is None
 
 
 @pytest.mark.parametrize(
@@ -607,7 +598,7 @@ def test_header_that_makes_no_sense_is_refused(
 
 def test_option_mends_a_header(tmp_path: Path) -> None:
     name = write_header(tmp_path / "h.img", WAVELENGTH=0)
-    assert parse(["-img", name, "-lambda", "2"]).settings.wavelength == 2 / 1e10
+    assert parse(["-img", name, "-lambda", "2"]).settings.beam.wavelength == 2 / 1e10
 
 
 def test_missing_header_file_is_a_file_error(tmp_path: Path) -> None:
@@ -630,7 +621,7 @@ def test_any_words_make_settings_or_one_line(words: list[str]) -> None:
         said = [str(error)]
     else:
         said = list(command.notices)
-        assert all(math.isfinite(value) for value in vars(command.settings).values() if isinstance(value, float))
+        assert all(math.isfinite(value) for _, value in command.settings.items() if isinstance(value, float))
     assert all(line.isprintable() for line in said)
 
 
@@ -656,11 +647,11 @@ def test_golden_command_line_is_understood(name: str, monkeypatch: pytest.Monkey
 def test_words_of_the_real_job() -> None:
     words = goldens.load("supervisor_small").words
     settings = parse(words).settings
-    assert settings.convention is Convention.CUSTOM
-    assert settings.pivot_by_order is Pivot.SAMPLE  # -twotheta 0 stands last
-    assert settings.pix0_vector == (-216.336293 / 1000.0, 215.205512 / 1000.0, -230.200866 / 1000.0)
-    assert settings.odet_vector == (-0.000088, 0.004914, -0.999988)
-    assert (settings.phi, settings.phisteps) == (0.0, 10)
+    assert settings.detector.convention is Convention.CUSTOM
+    assert settings.detector.pivot_by_order is Pivot.SAMPLE  # -twotheta 0 stands last
+    assert settings.detector.pix0_vector == (-216.336293 / 1000.0, 215.205512 / 1000.0, -230.200866 / 1000.0)
+    assert settings.detector.odet_vector == (-0.000088, 0.004914, -0.999988)
+    assert (settings.goniometer.phi, settings.goniometer.phisteps) == (0.0, 10)
 
 
 @pytest.mark.differential
@@ -718,10 +709,10 @@ def test_settings_lead_to_the_report_of_nanobragg(line: str, tmp_path: Path) -> 
 def test_files_of_a_command_line_may_start_in_a_folder(tmp_path: Path) -> None:
     outside = str(tmp_path / "elsewhere" / "P1.hkl")
     settings = parse(["-mat", "A.mat", "-hkl", outside, "-sourcefile", "deep/beam"], tmp_path).settings
-    assert settings.matrix_file == str(tmp_path / "A.mat")
-    assert settings.hkl_file == outside
-    assert settings.source_file == str(tmp_path / "deep" / "beam")
-    assert settings.dump_file == str(tmp_path / "Fdump.bin")
+    assert settings.crystal.matrix_file == str(tmp_path / "A.mat")
+    assert settings.factors.hkl_file == outside
+    assert settings.beam.source_file == str(tmp_path / "deep" / "beam")
+    assert settings.factors.dump_file == str(tmp_path / "Fdump.bin")
 
 
 @pytest.mark.parametrize("folder", [None, "."])
@@ -732,10 +723,10 @@ def test_whole_paths_mean_the_same(folder: str | None, tmp_path: Path, monkeypat
     def meaning(command: CommandLine) -> object:
         files = {
             name: None if value is None else str(Path(value).absolute())
-            for name, value in vars(command.settings).items()
+            for name, value in command.settings.items()
             if name.endswith("_file")
         }
-        return dataclasses.replace(command.settings, **files), command.engine, command.output.seed
+        return command.settings.changed(**files), command.compute, command.output.seed
 
     for seed in range(100):
         typed = parse(random_commands.random_command(Random(seed)), folder)

@@ -30,15 +30,15 @@ class Crystal:
 def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal:
     """Orient and size the crystal (nanoBragg.c:1790-2085)."""
     lengths, angles = _completed_cell(settings)
-    reciprocal = _reciprocal_of_cell(lengths, angles)[0] if settings.cell_given else None
-    if settings.matrix_file is not None:
-        reciprocal = _reciprocal_of_matrix(folder / settings.matrix_file, settings.wavelength)
+    reciprocal = _reciprocal_of_cell(lengths, angles)[0] if settings.crystal.cell_given else None
+    if settings.crystal.matrix_file is not None:
+        reciprocal = _reciprocal_of_matrix(folder / settings.crystal.matrix_file, settings.beam.wavelength)
     assert reciprocal is not None, "neither -cell nor -mat"
 
-    misset = settings.misset
-    if settings.misset_random:
-        assert settings.misset_seed is not None, "an orientation seeded from the time cannot be repeated"
-        uniform = Uniform(settings.misset_seed)
+    misset = settings.crystal.misset
+    if settings.crystal.misset_random:
+        assert settings.crystal.misset_seed is not None, "an orientation seeded from the time cannot be repeated"
+        uniform = Uniform(settings.crystal.misset_seed)
         # C differs: from a uniform orientation, for it takes 90 degrees for radians.
         rotation = cap_rotation(90.0, uniform) if defects.misset_in_radians else uniform_rotation(uniform)
         misset = missetting_angles(rotation)
@@ -48,7 +48,7 @@ def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal
     a_star, b_star, c_star = reciprocal
     products = (cross(b_star, c_star), cross(c_star, a_star), cross(a_star, b_star))
     volume_star = dot(a_star, products[0])
-    if settings.cell_given:
+    if settings.crystal.cell_given:
         volume = _reciprocal_of_cell(lengths, angles)[1]
         products = tuple(
             scaled(p, size / volume / (length(p) or 1.0)) for p, size in zip(products, lengths, strict=True)
@@ -62,9 +62,9 @@ def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal
 
 
 def _completed_cell(settings: Settings) -> tuple[Vector, Vector]:
-    a = settings.cell_lengths_A[0]
-    lengths = tuple(size if size > 0.0 else a for size in settings.cell_lengths_A)
-    angles = tuple(angle if angle > 0.0 else math.pi / 2 for angle in settings.cell_angles)
+    a = settings.crystal.cell_lengths_A[0]
+    lengths = tuple(size if size > 0.0 else a for size in settings.crystal.cell_lengths_A)
+    angles = tuple(angle if angle > 0.0 else math.pi / 2 for angle in settings.crystal.cell_angles)
     return lengths, angles
 
 
@@ -106,10 +106,10 @@ def _reciprocal_of_matrix(path: Path, wavelength: float) -> tuple[Vector, Vector
 
 
 def _cells(settings: Settings, axes: tuple[Vector, ...]) -> tuple[float, float, float]:
-    x, y, z = settings.sample_x, settings.sample_y, settings.sample_z
-    if settings.beamsize >= 0:
-        y, z = min(y, settings.beamsize), min(z, settings.beamsize)
-    typed = (settings.Na, settings.Nb, settings.Nc)
+    x, y, z = settings.crystal.sample_x, settings.crystal.sample_y, settings.crystal.sample_z
+    if settings.beam.beamsize >= 0:
+        y, z = min(y, settings.beam.beamsize), min(z, settings.beam.beamsize)
+    typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     cells = []
     for size, axis, n in zip((x, y, z), axes, typed, strict=True):
         cells.append(math.ceil(size / length(axis)) if size > 0 else n)
@@ -118,17 +118,21 @@ def _cells(settings: Settings, axes: tuple[Vector, ...]) -> tuple[float, float, 
 
 def interpolates(settings: Settings, crystal: Crystal, defects: Defects) -> bool:
     """Return whether structure factors are to be interpolated where there is a table."""
-    if settings.interpolate is not None:
-        return settings.interpolate
-    typed = (settings.Na, settings.Nb, settings.Nc)
+    if settings.factors.interpolate is not None:
+        return settings.factors.interpolate
+    typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     return min(typed if defects.interpolation_by_typed_size else crystal.cells) <= 2
 
 
 def phi_angles(settings: Settings) -> list[float]:
     """Return the spindle angles (nanoBragg.c:1380-1435)."""
-    osc = settings.osc if settings.osc is not None and settings.osc >= 0.0 else None
-    step = settings.phistep if settings.phistep is not None else -1.0
-    count = settings.phisteps if settings.phisteps is not None and settings.phisteps >= 0 else None
+    osc = settings.goniometer.osc if settings.goniometer.osc is not None and settings.goniometer.osc >= 0.0 else None
+    step = settings.goniometer.phistep if settings.goniometer.phistep is not None else -1.0
+    count = (
+        settings.goniometer.phisteps
+        if settings.goniometer.phisteps is not None and settings.goniometer.phisteps >= 0
+        else None
+    )
     if count is None:
         if osc is None:
             count, step = (1, 0.0) if step <= 0.0 else (2, step)
@@ -145,7 +149,7 @@ def phi_angles(settings: Settings) -> list[float]:
                 count = 2
         elif step < 0.0:
             step = osc / count
-    return [settings.phi + step * i for i in range(count)]
+    return [settings.goniometer.phi + step * i for i in range(count)]
 
 
 def orientations(
@@ -171,11 +175,11 @@ def orientations(
 def mosaic_rotations(settings: Settings) -> list[tuple[float, ...]]:
     """Return a rotation matrix per mosaic domain; the first is the identity."""
     identity = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    spread = settings.mosaic_spread if settings.mosaic_spread is not None else -1.0
-    count = settings.mosaic_domains if settings.mosaic_domains is not None else -1
+    spread = settings.crystal.mosaic_spread if settings.crystal.mosaic_spread is not None else -1.0
+    count = settings.crystal.mosaic_domains if settings.crystal.mosaic_domains is not None else -1
     if spread <= 0.0:
         return [identity]
-    uniform = Uniform(settings.mosaic_seed)
+    uniform = Uniform(settings.crystal.mosaic_seed)
     matrices = [cap_rotation(spread, uniform) for _ in range(count if count > 0 else 10)]
     return [identity, *matrices[1:]]
 
@@ -189,21 +193,21 @@ def lattice_factor(settings: Settings, crystal: Crystal, offsets: np.ndarray, in
     indices : (3, n) h
     """
     na, nb, nc = crystal.cells
-    if settings.shape is Shape.SQUARE:
+    if settings.crystal.shape is Shape.SQUARE:
         factor = np.ones(offsets.shape[1])
         for n, h in zip(crystal.cells, indices, strict=True):
             if n > 1:
                 factor = factor * _grating(math.pi * h, n)
         return factor
-    if settings.shape is Shape.ROUND:
+    if settings.crystal.shape is Shape.ROUND:
         dh, dk, dl = offsets
         radius2 = dh * dh * na * na + dk * dk * nb * nb + dl * dl * nc * nc
-        return na * nb * nc * 0.723601254558268 * _sphere(math.pi * np.sqrt(radius2 * settings.fudge))
+        return na * nb * nc * 0.723601254558268 * _sphere(math.pi * np.sqrt(radius2 * settings.crystal.fudge))
     star = [sum(offsets[j] * crystal.reciprocal_A[j][i] for j in range(3)) for i in range(3)]
     radius2 = (star[0] ** 2 + star[1] ** 2 + star[2] ** 2) * na * na * nb * nb * nc * nc
-    if settings.shape is Shape.GAUSS:
-        return na * nb * nc * np.exp(-(radius2 / 0.63 * settings.fudge))
-    return na * nb * nc * (radius2 * settings.fudge < 0.3969)
+    if settings.crystal.shape is Shape.GAUSS:
+        return na * nb * nc * np.exp(-(radius2 / 0.63 * settings.crystal.fudge))
+    return na * nb * nc * (radius2 * settings.crystal.fudge < 0.3969)
 
 
 def _grating(x: np.ndarray, n: float) -> np.ndarray:

@@ -55,9 +55,9 @@ class Detector:
 
 def build_detector(settings: Settings, defects: Defects) -> Detector:
     """Place the detector (nanoBragg.c:1120-1298, 1680-1770)."""
-    pixel = settings.pixel_size
-    detsize_f = pixel * settings.pixels_fast if settings.pixels_fast else settings.detsize_f
-    detsize_s = pixel * settings.pixels_slow if settings.pixels_slow else settings.detsize_s
+    pixel = settings.detector.pixel_size
+    detsize_f = pixel * settings.detector.pixels_fast if settings.detector.pixels_fast else settings.detector.detsize_f
+    detsize_s = pixel * settings.detector.pixels_slow if settings.detector.pixels_slow else settings.detector.detsize_s
     axes = _straightened_axes(settings)
     unplaced = Detector(
         n_slow=math.ceil(detsize_s / pixel - 0.5), n_fast=math.ceil(detsize_f / pixel - 0.5), pixel_size=pixel, **axes
@@ -69,18 +69,18 @@ def build_detector(settings: Settings, defects: Defects) -> Detector:
 
 def _straightened_axes(settings: Settings) -> dict[str, Vector]:
     names = ("beam", "fdet", "sdet", "odet", "twotheta_axis", "polar", "spindle")
-    if settings.convention is Convention.CUSTOM:
+    if settings.detector.convention is Convention.CUSTOM:
         given = (
-            settings.beam_vector,
-            settings.fdet_vector,
-            settings.sdet_vector,
-            settings.odet_vector,
-            settings.twotheta_axis,
-            settings.polar_vector,
-            settings.spindle_axis,
+            settings.beam.beam_vector,
+            settings.detector.fdet_vector,
+            settings.detector.sdet_vector,
+            settings.detector.odet_vector,
+            settings.detector.twotheta_axis,
+            settings.beam.polar_vector,
+            settings.goniometer.spindle_axis,
         )
     else:
-        given = _AXES[settings.convention]
+        given = _AXES[settings.detector.convention]
     axes = {name: unit(v) if name != "twotheta_axis" else v for name, v in zip(names, given, strict=True)}
     if length(given[3]) != 1.0:
         axes["odet"] = unit(cross(axes["fdet"], axes["sdet"]))
@@ -90,63 +90,71 @@ def _straightened_axes(settings: Settings) -> dict[str, Vector]:
 
 def _foot_and_spot(settings: Settings, detsize_f: float, detsize_s: float) -> tuple[tuple, tuple]:
     """Return where the detector is nearest to the sample, and where the beam meets it: (fast, slow) [m]."""
-    pixel = settings.pixel_size
-    f_close = (settings.ORGX - 0.5) * pixel if settings.ORGX is not None else detsize_f / 2.0
-    s_close = (settings.ORGY - 0.5) * pixel if settings.ORGY is not None else detsize_s / 2.0
-    match settings.convention:
+    pixel = settings.detector.pixel_size
+    f_close = (settings.detector.ORGX - 0.5) * pixel if settings.detector.ORGX is not None else detsize_f / 2.0
+    s_close = (settings.detector.ORGY - 0.5) * pixel if settings.detector.ORGY is not None else detsize_s / 2.0
+    match settings.detector.convention:
         case Convention.ADXV:
-            x = settings.Xbeam if settings.Xbeam is not None else (detsize_f + pixel) / 2.0
-            y = settings.Ybeam if settings.Ybeam is not None else (detsize_s - pixel) / 2.0
+            x = settings.detector.Xbeam if settings.detector.Xbeam is not None else (detsize_f + pixel) / 2.0
+            y = settings.detector.Ybeam if settings.detector.Ybeam is not None else (detsize_s - pixel) / 2.0
             return (f_close, s_close), (x, detsize_s - y)
         case Convention.MOSFLM | Convention.DENZO:
-            x = settings.Xbeam if settings.Xbeam is not None else (detsize_s + pixel) / 2.0
-            y = settings.Ybeam if settings.Ybeam is not None else (detsize_f + pixel) / 2.0
-            half = 0.5 * pixel if settings.convention is Convention.MOSFLM else 0.0
+            x = settings.detector.Xbeam if settings.detector.Xbeam is not None else (detsize_s + pixel) / 2.0
+            y = settings.detector.Ybeam if settings.detector.Ybeam is not None else (detsize_f + pixel) / 2.0
+            half = 0.5 * pixel if settings.detector.convention is Convention.MOSFLM else 0.0
             return (f_close, s_close), (y + half, x + half)
-    x_close = settings.Xclose if settings.Xclose is not None else f_close
-    y_close = settings.Yclose if settings.Yclose is not None else s_close
-    x = settings.Xbeam if settings.Xbeam is not None else x_close
-    y = settings.Ybeam if settings.Ybeam is not None else y_close
-    foot = (x, y) if settings.convention is Convention.CUSTOM else (f_close, s_close)
+    x_close = settings.detector.Xclose if settings.detector.Xclose is not None else f_close
+    y_close = settings.detector.Yclose if settings.detector.Yclose is not None else s_close
+    x = settings.detector.Xbeam if settings.detector.Xbeam is not None else x_close
+    y = settings.detector.Ybeam if settings.detector.Ybeam is not None else y_close
+    foot = (x, y) if settings.detector.convention is Convention.CUSTOM else (f_close, s_close)
     return foot, (x, y)
 
 
 def _pivot(settings: Settings, defects: Defects, foot: tuple, spot: tuple) -> tuple[Pivot, tuple]:
     """Return what the detector turns about, and the foot point that goes with it."""
-    forced = _FORCED_PIVOT.get(settings.convention)
-    explicit = settings.pivot_explicit
+    forced = _FORCED_PIVOT.get(settings.detector.convention)
+    explicit = settings.detector.pivot_explicit
     if defects.pivot_forced or explicit is None:
-        return forced or settings.pivot_by_order, foot
+        return forced or settings.detector.pivot_by_order, foot
     if explicit is Pivot.BEAM or forced is not Pivot.BEAM:
         return explicit, foot
     # A convention whose C program never pivots about the sample: the foot is what was said of it, else the spot.
     fast, slow = spot
-    if settings.Xclose is not None:
-        fast = settings.Xclose
-    if settings.Yclose is not None:
-        slow = settings.Yclose
-    if settings.ORGX is not None:
+    if settings.detector.Xclose is not None:
+        fast = settings.detector.Xclose
+    if settings.detector.Yclose is not None:
+        slow = settings.detector.Yclose
+    if settings.detector.ORGX is not None:
         fast = foot[0]
-    if settings.ORGY is not None:
+    if settings.detector.ORGY is not None:
         slow = foot[1]
     return explicit, (fast, slow)
 
 
 def _placed(settings: Settings, defects: Defects, d: Detector, pivot: Pivot, foot: tuple, spot: tuple) -> Detector:
-    angles = (settings.detector_rotx, settings.detector_roty, settings.detector_rotz)
+    angles = (settings.detector.detector_rotx, settings.detector.detector_roty, settings.detector.detector_rotz)
 
     def swung(v: Vector) -> Vector:
-        return turned(turned_xyz(v, angles), d.twotheta_axis, settings.twotheta)
+        return turned(turned_xyz(v, angles), d.twotheta_axis, settings.detector.twotheta)
 
     ratio = dot(d.beam, turned_xyz(d.odet, angles))
     if ratio == 0.0:
         ratio = sys.float_info.min
-    close = settings.close_distance if settings.close_distance is not None else abs(ratio * settings.distance)
+    close = (
+        settings.detector.close_distance
+        if settings.detector.close_distance is not None
+        else abs(ratio * settings.detector.distance)
+    )
     distance = close / ratio
     fdet, sdet, odet = swung(d.fdet), swung(d.sdet), swung(d.odet)
 
-    if settings.pix0_vector is not None and not defects.pix0_ignored and not settings.beam_center_given:
-        pix0 = swung(settings.pix0_vector)
+    if (
+        settings.detector.pix0_vector is not None
+        and not defects.pix0_ignored
+        and not settings.detector.beam_center_given
+    ):
+        pix0 = swung(settings.detector.pix0_vector)
     elif pivot is Pivot.SAMPLE:
         f, s = foot
         pix0 = swung(tuple(-f * d.fdet[i] - s * d.sdet[i] + close * d.odet[i] for i in range(3)))

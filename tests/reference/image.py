@@ -116,9 +116,9 @@ def _build_scene(settings: Settings, folder: Path, defects: Defects) -> _Scene:
     detector = build_detector(settings, defects)
     crystal = build_crystal(settings, folder, defects)
     layers, layer_step, mu = _layers(settings)
-    fluence = settings.fluence
-    if settings.flux != 0.0 and settings.exposure > 0.0 and settings.beamsize >= 0.0:
-        fluence = settings.flux * settings.exposure / settings.beamsize / settings.beamsize
+    fluence = settings.beam.fluence
+    if settings.beam.flux != 0.0 and settings.beam.exposure > 0.0 and settings.beam.beamsize >= 0.0:
+        fluence = settings.beam.flux * settings.beam.exposure / settings.beam.beamsize / settings.beam.beamsize
     table = structure_factors.read_table(settings, folder)
     slow, fast = _rendered_pixels(settings, folder, detector)
     return _Scene(
@@ -135,7 +135,7 @@ def _build_scene(settings: Settings, folder: Path, defects: Defects) -> _Scene:
         layer_step=layer_step,
         mu=mu,
         fluence=fluence,
-        background=2.57 * 2.57 * _THOMSON * fluence * settings.water_size**3 * 1e6 * _AVOGADRO / 18.0,
+        background=2.57 * 2.57 * _THOMSON * fluence * settings.background.water_size**3 * 1e6 * _AVOGADRO / 18.0,
         slow=slow,
         fast=fast,
     )
@@ -143,8 +143,8 @@ def _build_scene(settings: Settings, folder: Path, defects: Defects) -> _Scene:
 
 def _layers(settings: Settings) -> tuple[int, float, float]:
     """Return the number of sensor layers, the thickness of one and the attenuation (nanoBragg.c:1590-1650)."""
-    thick, mu = settings.detector_thick, settings.detector_mu
-    count = settings.detector_thicksteps if settings.detector_thicksteps is not None else -1
+    thick, mu = settings.detector.detector_thick, settings.detector.detector_mu
+    count = settings.detector.detector_thicksteps if settings.detector.detector_thicksteps is not None else -1
     if thick < 0.0 and count > 0:
         thick = 0.5e-6
         step = thick / count
@@ -159,17 +159,17 @@ def _layers(settings: Settings) -> tuple[int, float, float]:
 
 
 def _oversample(settings: Settings, detector: Detector, crystal: Crystal) -> int:
-    if settings.oversample is not None and settings.oversample > 0:
-        return settings.oversample
+    if settings.sampling.oversample is not None and settings.sampling.oversample > 0:
+        return settings.sampling.oversample
     lengths = [math.sqrt(sum(x * x for x in axis)) for axis in crystal.axes]
     largest = max(n * size for n, size in zip(crystal.cells, lengths, strict=True))
-    reciprocal_pixel = settings.wavelength * detector.distance / detector.pixel_size
+    reciprocal_pixel = settings.beam.wavelength * detector.distance / detector.pixel_size
     return max(math.ceil(3.0 * largest / reciprocal_pixel), 1)
 
 
 def _rendered_pixels(settings: Settings, folder: Path, d: Detector) -> tuple[np.ndarray, np.ndarray]:
     """Return slow and fast indices of the pixels inside the region of interest and not masked."""
-    low_f, high_f, low_s, high_s = settings.roi
+    low_f, high_f, low_s, high_s = settings.sampling.roi
 
     def bounds(low: int | None, high: int | None, n: int) -> slice:
         first = low if low is not None and low >= 0 else 0
@@ -178,8 +178,8 @@ def _rendered_pixels(settings: Settings, folder: Path, d: Detector) -> tuple[np.
 
     wanted = np.zeros((d.n_slow, d.n_fast), bool)
     wanted[bounds(low_s, high_s, d.n_slow), bounds(low_f, high_f, d.n_fast)] = True
-    if settings.mask_file is not None:
-        wanted &= _read_mask(folder / settings.mask_file, wanted.shape) != 0
+    if settings.detector.mask_file is not None:
+        wanted &= _read_mask(folder / settings.detector.mask_file, wanted.shape) != 0
     return np.nonzero(wanted)
 
 
@@ -204,27 +204,31 @@ def _rays(scene: _Scene) -> Iterator[_Ray]:
             for sub_f in range(scene.oversample):
                 fast = sub * (scene.fast * scene.oversample + sub_f) + sub / 2.0
                 slow = sub * (scene.slow * scene.oversample + sub_s) + sub / 2.0
-                positions = sub_pixel_positions(d, fast, slow, depth, s.curved_detector, defects.curved_mirrored)
+                positions = sub_pixel_positions(
+                    d, fast, slow, depth, s.detector.curved_detector, defects.curved_mirrored
+                )
                 air = np.sqrt(positions[0] ** 2 + positions[1] ** 2 + positions[2] ** 2)
                 ray = positions / air
                 obliquity = d.close_distance / air
                 inverse_parallax = ray[0] * d.odet[0] + ray[1] * d.odet[1] + ray[2] * d.odet[2]
-                if s.curved_detector and not defects.curved_mirrored:
+                if s.detector.curved_detector and not defects.curved_mirrored:
                     obliquity = inverse_parallax = np.ones_like(air)
-                omega = 1.0 / air / air if s.point_pixel else d.pixel_size * d.pixel_size / air / air * obliquity
+                omega = (
+                    1.0 / air / air if s.detector.point_pixel else d.pixel_size * d.pixel_size / air / air * obliquity
+                )
                 capture = np.ones_like(air)
-                if sensor or (s.oversample_thick and defects.black_without_sensor):
+                if sensor or (s.sampling.oversample_thick and defects.black_without_sensor):
                     path = scene.layer_step * scene.mu / inverse_parallax
                     capture = np.exp(-layer * path) - np.exp(-(layer + 1) * path)
                 for number, source in enumerate(scene.sources):
                     scattering = (ray - np.array(source.incident)[:, None]) / source.wavelength
                     stol = 0.5 * np.sqrt(scattering[0] ** 2 + scattering[1] ** 2 + scattering[2] ** 2)
                     active = np.ones(air.shape, bool)
-                    if s.dmin > 0.0:
+                    if s.sampling.dmin > 0.0:
                         with np.errstate(divide="ignore"):
-                            active = ~((stol > 0.0) & (s.dmin > 0.5 / stol))
-                    polar = _polarization(s.polarization, np.array(source.incident), ray, d.polar)
-                    if s.nopolar and not (s.oversample_polar and defects.nopolar_undone):
+                            active = ~((stol > 0.0) & (s.sampling.dmin > 0.5 / stol))
+                    polar = _polarization(s.beam.polarization, np.array(source.incident), ray, d.polar)
+                    if s.beam.nopolar and not (s.sampling.oversample_polar and defects.nopolar_undone):
                         polar = np.ones_like(polar)
                     yield _Ray(
                         first_of_layer=sub_s == sub_f == number == 0,
@@ -282,11 +286,11 @@ class _WaterFactors:
     def product(self, kept: _Kept) -> np.ndarray:
         s = self._scene.settings
         capture = sum(self._captures)
-        if s.oversample_thick:
+        if s.sampling.oversample_thick:
             capture = self._capture_sum * self._scene.layers / self._rays
-        omega = self._omega_sum / self._rays if s.oversample_omega else kept.omega
+        omega = self._omega_sum / self._rays if s.sampling.oversample_omega else kept.omega
         polar = np.where(kept.has_polar, kept.polar, self._first.polar)
-        if s.oversample_polar:
+        if s.sampling.oversample_polar:
             polar = self._polar_sum / self._rays
         return capture * omega * polar
 
@@ -294,13 +298,13 @@ class _WaterFactors:
 def _keep(scene: _Scene, kept: _Kept, ray: _Ray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return capture, polar and omega of this sample, and remember what is to be kept."""
     s = scene.settings
-    if ray.first_of_layer or s.oversample_thick:
+    if ray.first_of_layer or s.sampling.oversample_thick:
         kept.capture = ray.capture
     else:
         kept.capture = np.where(kept.capture == 0.0, ray.capture, kept.capture)
-    if s.oversample_omega or not kept.omega.any():
+    if s.sampling.oversample_omega or not kept.omega.any():
         kept.omega = ray.omega
-    fresh = ray.active if s.oversample_polar else ray.active & ~kept.has_polar
+    fresh = ray.active if s.sampling.oversample_polar else ray.active & ~kept.has_polar
     kept.polar = np.where(fresh, ray.polar, kept.polar)
     kept.has_polar = kept.has_polar | ray.active
     return kept.capture, kept.polar, kept.omega
@@ -313,7 +317,7 @@ def _samples(scene: _Scene, ray: _Ray) -> Iterator[tuple[np.ndarray, np.ndarray,
         indices = np.array([axis[0] * x + axis[1] * y + axis[2] * z for axis in axes])
         whole = np.ceil(indices - 0.5)
         factor = lattice_factor(scene.settings, scene.crystal, indices - whole, indices)
-        counted = ray.active & ((factor != 0.0) | (scene.settings.water_size != 0.0))
+        counted = ray.active & ((factor != 0.0) | (scene.settings.background.water_size != 0.0))
         yield indices, whole, factor, counted
 
 
@@ -359,7 +363,7 @@ def _render(scene: _Scene, pixels: np.ndarray, latch: tuple[int, int] | None) ->
     s, defects = scene.settings, scene.defects
     size = scene.slow.size
     kept = _Kept(np.zeros(size), np.zeros(size), np.zeros(size, bool), np.zeros(size))
-    if s.nopolar:
+    if s.beam.nopolar:
         kept.polar, kept.has_polar = np.ones(size), np.ones(size, bool)
     intensity = np.full(size, scene.background if defects.water_in_sum else 0.0)
     water = _WaterFactors(scene)
@@ -385,7 +389,7 @@ def _render(scene: _Scene, pixels: np.ndarray, latch: tuple[int, int] | None) ->
             else:
                 for factor in factors:
                     term = term * factor
-                if not (s.oversample_thick or defects.last_layer_capture):
+                if not (s.sampling.oversample_thick or defects.last_layer_capture):
                     term = term * capture
                 new = intensity + term
             intensity = np.where(counted, new, intensity)
@@ -397,7 +401,11 @@ def _render(scene: _Scene, pixels: np.ndarray, latch: tuple[int, int] | None) ->
 
 
 def _switched(s: Settings, capture: np.ndarray, polar: np.ndarray, omega: np.ndarray) -> list[np.ndarray]:
-    pairs = ((s.oversample_thick, capture), (s.oversample_polar, polar), (s.oversample_omega, omega))
+    pairs = (
+        (s.sampling.oversample_thick, capture),
+        (s.sampling.oversample_polar, polar),
+        (s.sampling.oversample_omega, omega),
+    )
     return [factor for on, factor in pairs if on]
 
 
@@ -406,10 +414,10 @@ def _scaled(scene: _Scene, intensity: np.ndarray, kept: _Kept) -> np.ndarray:
     s = scene.settings
     steps = len(scene.sources) * len(scene.orientations) * scene.oversample**2
     values = _THOMSON * scene.fluence * intensity / steps
-    if not s.oversample_thick and scene.defects.last_layer_capture:
+    if not s.sampling.oversample_thick and scene.defects.last_layer_capture:
         values = values * kept.capture
-    if not s.oversample_polar:
+    if not s.sampling.oversample_polar:
         values = values * kept.polar
-    if not s.oversample_omega:
+    if not s.sampling.oversample_omega:
         values = values * kept.omega
     return values

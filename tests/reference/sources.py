@@ -25,9 +25,9 @@ class Source:
 
 def build_sources(settings: Settings, folder: Path, detector: Detector, defects: Defects) -> list[Source]:
     """List the sources in the order in which they are summed (nanoBragg.c:2325-2450)."""
-    if settings.source_file is None:
+    if settings.beam.source_file is None:
         return _generated(settings, detector)
-    sources = _read(folder / settings.source_file, settings, detector)
+    sources = _read(folder / settings.beam.source_file, settings, detector)
     if defects.weights_ignored:
         return [Source(s.incident, s.wavelength, 1.0) for s in sources]
     # A source of weight 0 is as if it were not there: it neither counts nor lends its polarisation.
@@ -37,7 +37,7 @@ def build_sources(settings: Settings, folder: Path, detector: Detector, defects:
 
 
 def _read(path: Path, settings: Settings, detector: Detector) -> list[Source]:
-    default = [*scaled(detector.beam, -_SOURCE_DISTANCE), 1.0, settings.wavelength]
+    default = [*scaled(detector.beam, -_SOURCE_DISTANCE), 1.0, settings.beam.wavelength]
     sources = []
     for line in path.read_text().splitlines():
         words = line.split("#")[0].translate(str.maketrans(",;:!", "    ")).split()
@@ -75,10 +75,10 @@ def _square_over(numerator: float, width: float) -> float:
 
 
 def _generated(settings: Settings, detector: Detector) -> list[Source]:
-    hsteps, hrange, hstep = _steps(settings.hdivsteps, settings.hdivrange, settings.hdivstep)
-    vsteps, vrange, vstep = _steps(settings.vdivsteps, settings.vdivrange, settings.vdivstep)
+    hsteps, hrange, hstep = _steps(settings.beam.hdivsteps, settings.beam.hdivrange, settings.beam.hdivstep)
+    vsteps, vrange, vstep = _steps(settings.beam.vdivsteps, settings.beam.vdivrange, settings.beam.vdivstep)
     # A negative dispersion counts as not given.
-    dsteps, dispersion, dstep = _steps(settings.dispsteps, settings.dispersion, None)
+    dsteps, dispersion, dstep = _steps(settings.beam.dispsteps, settings.beam.dispersion, None)
     sources = []
     for i in range(hsteps):
         for j in range(vsteps):
@@ -86,11 +86,11 @@ def _generated(settings: Settings, detector: Detector) -> list[Source]:
             v = vstep * j - vrange / 2.0
             test = _square_over(h * h - hstep * hstep / 4.0 * (1 - hsteps % 2), hrange)
             test += _square_over(v * v - vstep * vstep / 4.0 * (1 - vsteps % 2), vrange)
-            if settings.round_divergence and test * 4.0 > 1.1:
+            if settings.beam.round_divergence and test * 4.0 > 1.1:
                 continue
             position = turned(scaled(detector.beam, -_SOURCE_DISTANCE), detector.polar, v)
             position = turned(position, detector.vertical, h)
             for k in range(dsteps):
-                wavelength = settings.wavelength * (1.0 + dstep * k - dispersion / 2.0)
+                wavelength = settings.beam.wavelength * (1.0 + dstep * k - dispersion / 2.0)
                 sources.append(Source(scaled(unit(position), -1.0), wavelength, 1.0))
     return sources

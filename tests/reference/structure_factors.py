@@ -25,12 +25,12 @@ class Table:
 
 def read_table(settings: Settings, folder: Path) -> Table:
     """Read -hkl, else the dump of an earlier run, else have no table (nanoBragg.c:2115-2260)."""
-    if settings.hkl_file is not None:
-        return _read_hkl(folder / settings.hkl_file, settings.default_F)
-    if (folder / settings.dump_file).is_file():
-        return _read_dump(folder / settings.dump_file, settings.default_F)
-    assert settings.default_F != 0.0, "no structure factors"
-    return Table(None, (0, 0, 0), settings.default_F)
+    if settings.factors.hkl_file is not None:
+        return _read_hkl(folder / settings.factors.hkl_file, settings.factors.default_F)
+    if (folder / settings.factors.dump_file).is_file():
+        return _read_dump(folder / settings.factors.dump_file, settings.factors.default_F)
+    assert settings.factors.default_F != 0.0, "no structure factors"
+    return Table(None, (0, 0, 0), settings.factors.default_F)
 
 
 def _read_hkl(path: Path, default: float) -> Table:

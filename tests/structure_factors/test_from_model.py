@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def table_of(notices: list[str] | None = None, cache: Path | None = None, **fields: object) -> ReflectionTable:
     fields = {"pdb_file": "m.pdb", "hkl_dmin": 2e-10, **fields}
     with heard_by(None if notices is None else notices.append):
-        table = load(Settings(**fields), cache_folder=cache)  # type: ignore[arg-type]
+        table = load(Settings.of(**fields), cache_folder=cache)  # type: ignore[arg-type]
     assert table is not None
     return table
 
@@ -338,9 +338,9 @@ def test_mistakes_on_the_command_line(
 def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
     notices: list[str] = []
     with heard_by(notices.append):
-        load(Settings(pdb_file="m.pdb"), reach=Reach(3e-10, 1))
-        load(Settings(pdb_file="m.pdb"), reach=Reach(3e-10, 3))
-        load(Settings(pdb_file="m.pdb", dmin=5e-10), reach=Reach(3e-10, 1))
+        load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 1))
+        load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 3))
+        load(Settings.of(pdb_file="m.pdb", dmin=5e-10), reach=Reach(3e-10, 1))
     found = [float(line.split("computed to ")[1].split()[0]) for line in notices]
     reciprocal = 1.0 / np.array(GROUPS["P 21 21 21"][:3])
     margin = np.linalg.norm(reciprocal)
@@ -354,7 +354,7 @@ def test_every_neighbour_that_is_looked_up_is_computed(indices: int, folder: Pat
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     notices: list[str] = []
     with heard_by(notices.append):
-        load(Settings(pdb_file="m.pdb"), reach=Reach(4e-10, indices))
+        load(Settings.of(pdb_file="m.pdb"), reach=Reach(4e-10, indices))
     computed = float(notices[0].split("computed to ")[1].split()[0])
     cell = gemmi.UnitCell(*GROUPS["P 1"])
     rays = np.random.default_rng(1).normal(size=(500, 3))

@@ -48,7 +48,7 @@ class Listener:
 
 
 def test_a_list_becomes_a_table(folder: Path) -> None:
-    table = Listener().load(Settings(hkl_file="a.hkl"))
+    table = Listener().load(Settings.of(hkl_file="a.hkl"))
     assert table is not None
     assert table.values.tolist() == [[[5.0, 0.0]], [[0.0, 8.0]]]
     assert (table.h_min, table.h_max, table.k_min, table.k_max, table.l_min, table.l_max) == (0, 1, 0, 0, 1, 2)
@@ -57,7 +57,7 @@ def test_a_list_becomes_a_table(folder: Path) -> None:
 
 def test_gaps_hold_default_F_which_goes_into_the_dump(folder: Path) -> None:
     listener = Listener()
-    table = listener.load(Settings(hkl_file="a.hkl", default_F=12.5))
+    table = listener.load(Settings.of(hkl_file="a.hkl", default_F=12.5))
     assert table is not None
     assert table.values.tolist() == [[[5.0, 12.5]], [[12.5, 8.0]]]
     assert listener.lines == [
@@ -68,14 +68,14 @@ def test_gaps_hold_default_F_which_goes_into_the_dump(folder: Path) -> None:
         "writing dump file for next time: Fdump.bin",
     ]
     assert listener.notices == []
-    again = Listener().load(Settings(default_F=3.0))  # not used: gaps are filled when a list is read
+    again = Listener().load(Settings.of(default_F=3.0))  # not used: gaps are filled when a list is read
     assert again is not None
     np.testing.assert_array_equal(again.values, table.values)
     assert again.table[0, 0, 0] == 3.0  # outside the box
 
 
 def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
-    table = Listener().load(Settings(hkl_file="a.hkl", default_F=12.5))
+    table = Listener().load(Settings.of(hkl_file="a.hkl", default_F=12.5))
     assert table is not None
     assert table.bordered_by(12.5) is table.table
     other = table.bordered_by(4.0)
@@ -85,16 +85,16 @@ def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
 
 
 def test_a_scene_holds_the_table_itself(folder: Path) -> None:
-    experiment = resolve(Settings(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)))
+    experiment = resolve(Settings.of(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)))
     assert experiment.reflections is not None
     assert np.shares_memory(build_scene(experiment).table, experiment.reflections.table)
 
 
 def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:
-    Listener().load(Settings(hkl_file="a.hkl", dump_file="other.bin"))
+    Listener().load(Settings.of(hkl_file="a.hkl", dump_file="other.bin"))
     os.utime("other.bin", (0, 1_700_000_000))
     listener = Listener()
-    table = listener.load(Settings(dump_file="other.bin"))
+    table = listener.load(Settings.of(dump_file="other.bin"))
     assert table is not None
     assert table.count == 4  # cells, as C counts
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(1_700_000_000))
@@ -104,14 +104,14 @@ def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:
 
 def test_no_dump_is_written_when_it_is_turned_off(folder: Path) -> None:
     listener = Listener()
-    listener.load(Settings(hkl_file="a.hkl", write_dump=False))
+    listener.load(Settings.of(hkl_file="a.hkl", write_dump=False))
     assert sorted(path.name for path in folder.iterdir()) == ["a.hkl"]
     assert not any("dump" in line for line in listener.lines)
 
 
 def test_a_dump_that_cannot_be_written_is_a_notice(folder: Path) -> None:
     listener = Listener()
-    table = listener.load(Settings(hkl_file="a.hkl", dump_file="absent/F"))
+    table = listener.load(Settings.of(hkl_file="a.hkl", dump_file="absent/F"))
     assert table is not None
     assert len(listener.notices) == 1
     assert listener.notices[0].startswith("no dump of the structure factors: absent/F: cannot be written")
@@ -121,7 +121,7 @@ def test_a_dump_that_cannot_be_written_is_a_notice(folder: Path) -> None:
 def test_a_notice_tells_of_an_older_dump(folder: Path) -> None:
     (folder / "Fdump.bin").mkdir()
     listener = Listener()
-    assert listener.load(Settings(hkl_file="a.hkl")) is not None
+    assert listener.load(Settings.of(hkl_file="a.hkl")) is not None
     (line,) = listener.notices
     assert line.endswith("Fdump.bin: cannot be written: it is a folder; an older one stays as it is")
 
@@ -129,17 +129,17 @@ def test_a_notice_tells_of_an_older_dump(folder: Path) -> None:
 def test_neither_list_nor_dump(folder: Path) -> None:
     with pytest.raises(InputError, match=r"give -hkl FILE, -pdb FILE or -default_F F \(there is no Fdump\.bin to read"):
         Listener().load(Settings())
-    assert Listener().load(Settings(default_F=-1.0)) is None
+    assert Listener().load(Settings.of(default_F=-1.0)) is None
 
 
 def test_files_that_are_missing_or_bad(folder: Path) -> None:
     with pytest.raises(FileError, match=r"^-hkl b\.hkl: cannot be read: no such file or directory$"):
-        Listener().load(Settings(hkl_file="b.hkl", default_F=1.0))
+        Listener().load(Settings.of(hkl_file="b.hkl", default_F=1.0))
     (folder / "Fdump.bin").write_text("no dump")
     with pytest.raises(InputError, match=r"^-dump Fdump\.bin: not a dump"):
-        Listener().load(Settings(default_F=1.0))
+        Listener().load(Settings.of(default_F=1.0))
     with pytest.raises(FileError, match=r"^-dump \.: cannot be read: is a directory$"):
-        Listener().load(Settings(dump_file="."))
+        Listener().load(Settings.of(dump_file="."))
 
 
 @pytest.mark.golden
@@ -154,7 +154,7 @@ def test_the_report_is_that_of_c(name: str, tmp_path: Path, monkeypatch: pytest.
         return words[words.index(option) + 1] if option in words else None
 
     listener = Listener()
-    table = listener.load(Settings(hkl_file=value("-hkl"), default_F=float(value("-default_F") or 0.0)))
+    table = listener.load(Settings.of(hkl_file=value("-hkl"), default_F=float(value("-default_F") or 0.0)))
     starts = ("counting entries", "initializing to", "done init", "re-reading", "writing dump", "reading Fs")
     assert listener.lines == [line for line in golden.report.splitlines() if line.startswith(starts)]
     count = table.count if table is not None else 0
@@ -163,7 +163,7 @@ def test_the_report_is_that_of_c(name: str, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("name", ["lyso.hkl", "gaps.hkl"])
 def test_the_table_holds_every_line_of_a_list(name: str) -> None:
-    table = Listener().load(Settings(hkl_file=str(INPUTS / name), write_dump=False, default_F=-1.0))
+    table = Listener().load(Settings.of(hkl_file=str(INPUTS / name), write_dump=False, default_F=-1.0))
     assert table is not None
     rows = np.loadtxt(INPUTS / name)
     h, k, l = rows[:, :3].astype(int).T
@@ -215,9 +215,9 @@ def test_a_file_and_its_list_for_p1_give_one_picture(name: str, words: str, mtz:
 
 def test_the_table_of_an_mtz(mtz: Path) -> None:
     listener = Listener()
-    table = listener.load(Settings(hkl_file="x.mtz"))
+    table = listener.load(Settings.of(hkl_file="x.mtz"))
     assert table is not None
-    of_list = Listener().load(Settings(hkl_file="x.hkl", write_dump=False))
+    of_list = Listener().load(Settings.of(hkl_file="x.hkl", write_dump=False))
     assert of_list is not None
     np.testing.assert_array_equal(table.table, of_list.table)
     assert (table.h_min, table.l_max, table.count) == (of_list.h_min, of_list.l_max, of_list.count)
@@ -226,7 +226,7 @@ def test_the_table_of_an_mtz(mtz: Path) -> None:
     again = Listener().load(Settings())
     assert again is not None
     np.testing.assert_array_equal(again.table, table.table)
-    by_intensity = Listener().load(Settings(hkl_file="x.mtz", hkl_column="I", hkl_dmin=3e-10, write_dump=False))
+    by_intensity = Listener().load(Settings.of(hkl_file="x.mtz", hkl_column="I", hkl_dmin=3e-10, write_dump=False))
     assert by_intensity is not None
     assert by_intensity.h_max == 3 < table.h_max
     # Squares of the amplitudes are rounded to float32 in the file.
@@ -292,7 +292,7 @@ def test_a_list_from_a_pipe_is_read_once(folder: Path) -> None:
     os.mkfifo("pipe")
     writer = threading.Thread(target=lambda: Path("pipe").write_text(LIST))
     writer.start()
-    table = Listener().load(Settings(hkl_file="pipe"))
+    table = Listener().load(Settings.of(hkl_file="pipe"))
     writer.join()
     assert table is not None
     assert table.count == 3
@@ -302,7 +302,7 @@ def test_a_text_list_is_read_without_the_library_of_the_others(folder: Path) -> 
     code = (
         "import sys; from nbnumba.structure_factors.load import load; "
         "from nbnumba.parameters.settings import Settings; "
-        "load(Settings(hkl_file=sys.argv[1], write_dump=False)); print('gemmi' in sys.modules)"
+        "load(Settings.of(hkl_file=sys.argv[1], write_dump=False)); print('gemmi' in sys.modules)"
     )
     words = [sys.executable, "-c", code, str(folder / "a.hkl")]
     run = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)

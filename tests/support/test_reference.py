@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -36,7 +35,7 @@ def _around_brightest(image: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _agrees(golden: goldens.Golden, image: np.ndarray, semantics: Semantics, folder: Path) -> None:
-    settings = replace(parse(golden.words).settings, semantics=semantics)
+    settings = parse(golden.words).settings.changed(semantics=semantics)
     samples = samples_per_pixel(settings, folder)
     only = _around_brightest(image, MOST_SAMPLES // samples) if samples * image.size > MOST_SAMPLES else None
     picture = reference_picture(settings, folder, only=only)
