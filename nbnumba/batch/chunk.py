@@ -20,6 +20,7 @@ from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
+from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
 from ..util.messages import Notify, heard_only_by, logger, muted
 from ..util.signals import signals_wait
@@ -309,16 +310,13 @@ def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number
 
 
 def _all_threads() -> int:
-
     return kernels.available_threads()
 
 
 def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
     """Return None for the whole file of these images of this batch, else what is wrong with it."""
-    import h5py
-
     try:
-        with signals_wait(), h5py.File(path, "r") as file:
+        with signals_wait(), nexus_file.open_to_read(path) as file:
             group = file[labels.GROUP]
             if group.attrs["batch"] != fingerprint:
                 return "belongs to another batch"

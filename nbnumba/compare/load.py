@@ -196,14 +196,13 @@ def _chosen(source: Source, count: int) -> int:
 
 
 def _read_hdf5(source: Source) -> LoadedImage:
-    import h5py
-
+    from ..io.nexus.file import open_to_read
     from ..io.nexus.filters import register_filters
 
     register_filters()
 
     try:
-        with signals_wait(), h5py.File(source.path, "r") as file:
+        with signals_wait(), open_to_read(source.path) as file:
             sets = _image_sets(file)
             if not sets:
                 raise InputError(f"{source.path}: no image in this HDF5 file (a numeric dataset of 2 to 4 axes)")

@@ -111,6 +111,10 @@ def _small_disk() -> str | None:
     return None
 
 
+def _c_compiler() -> str | None:
+    return None if shutil.which("cc") else "there is no cc"
+
+
 def _superuser() -> str | None:
     return None if hasattr(os, "geteuid") and os.geteuid() == 0 else "only the superuser can give files to other users"
 
@@ -125,6 +129,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "MPI": _mpi,
     "small disk": _small_disk,
     "superuser": _superuser,
+    "C compiler": _c_compiler,
     "large job": _large_job,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,

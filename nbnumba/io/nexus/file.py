@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar
 
-from ...errors import InputError, NbnumbaError
+from ...errors import FileError, InputError, NbnumbaError
 from ...util.signals import signals_wait
 from ..atomic import PathLike, whole_file
 from ..opening import label, opened
+from .sink import Sink
 
 if TYPE_CHECKING:
     import h5py
-    from _typeshed import ReadableBuffer
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,7 +32,7 @@ class Writing:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._sink = _Sink(file)
+        self._sink = Sink(file)
         self._file: h5py.File | None = None
 
     def run(self, function: Callable[Concatenate[h5py.File, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -97,36 +96,15 @@ def written(path: PathLike) -> Iterator[Writing]:
         writing.close()
 
 
-class _Sink(io.FileIO):
-    """A new file that keeps its failures to itself until it is asked."""
+def open_to_read(path: PathLike) -> h5py.File:
+    """Open an HDF5 file for reading, without a lock.
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file.fileno(), "r+", closefd=False)
-        self._failure: OSError | None = None
+    File systems of clusters often know no locks, and no file of ours changes once it has its name. The environment
+    variable HDF5_USE_FILE_LOCKING, where it is set, decides in place of this.
+    """
+    import h5py
 
-    def check(self) -> None:
-        """Raise what has gone wrong so far."""
-        if self._failure is not None:
-            raise self._failure
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of the data, or remember why not."""
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        try:
-            while len(rest) and self._failure is None:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self._failure = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Set the size, or remember why not."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self._failure = self._failure or error
-            return size or 0
+    return h5py.File(path, "r", locking=False)
 
 
 @contextlib.contextmanager
@@ -156,11 +134,11 @@ def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
     from .layout import DATA
 
     try:
-        file = h5py.File(path, "r")
+        file = open_to_read(path)
     except OSError as error:
         number = _ERRNO.search(str(error))
         if number is not None and int(number[1]) not in (0, errno.EINVAL):
-            raise InputError(f"{name}: cannot be read: {os.strerror(int(number[1])).lower()}") from error
+            raise FileError(f"{name}: cannot be read: {os.strerror(int(number[1])).lower()}") from error
         raise InputError(f"{name}: not an HDF5 file, or cut short") from error
     with _damage_named(name), file:
         data = file.get(DATA)
