@@ -66,7 +66,7 @@ def test_the_reach_of_the_brightest_spots(tmp_path: Path) -> None:
 def experiment_of(line: str, folder: Path) -> ExperimentRecord:
     goldens.copy_inputs(folder)
     with contextlib.chdir(folder):
-        return resolve(parse([*line.split(), "-nodump"]).settings, lambda notice: None)
+        return resolve(parse([*line.split(), "-nodump"]).settings)
 
 
 DOMAINS = "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 100 -detpixels 40 -pixel 2 -N 7 -mosaic 3 -mosaic_domains 2"
