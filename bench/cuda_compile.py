@@ -132,7 +132,7 @@ def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
     record = numba.from_dtype(RECORD)
     real, whole = numba.float64, numba.int64
-    return (record[::1], whole, numba.uint8[:, ::1], real[:, ::1], real[::1]), (whole,) * 4
+    return (record[::1], whole, numba.uint8[:, ::1], real[:, ::1], real[::1], real[::1]), (whole,) * 4
 
 
 def orientation_loop(code: str) -> str | None:
