@@ -1,6 +1,15 @@
-"""The sum of one pixel, for a GPU thread: layers, sub-pixels, sources and orientations as plain loops.
+"""One sample, composed of the functions of `physics`, and the sum of the samples of one pixel.
 
-It is compiled for what a picture needs: the shape of the crystal, the look-up, and the precision. In mixed
+Position, solid angle, capture, polarization and lattice factor of a sample stand here once, for the sum below, which a
+GPU thread runs, and for the trace (`trace_sample`). The strips of the processor loop over the same functions of
+`physics`, in `cpu.strip` and `cpu.orientations`.
+
+A new shape of crystal takes a function of numbers in `physics.sample`, a branch of `make_lattice_factor` here, a loop
+over a strip in `cpu.orientations.amplitude_strip`, and its number in `scene`. A new background takes its function in
+`physics.sample`, and a line where the water stands: at the end of `make_sum`, in `cpu.strip.water_strip` and in
+`trace.walk`. What does not depend on the pixel is worked out in `experiment.scene`.
+
+The sum is compiled for what an image needs: the shape of the crystal, the look-up, and the precision. In mixed
 precision h, k and l are reduced to their offsets in float64, and what is computed from the offsets is float32:
 the lattice factor, the nearest structure factor, and the sum over orientations, which carries its rounding along.
 
@@ -39,7 +48,7 @@ class Variant(NamedTuple):
 
 @inner
 def polarization(q, sources, source, dx, dy, dz):
-    """Polarisation factor of a source for a diffracted direction."""
+    """Polarization factor of a source for a diffracted direction."""
     ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
     ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, q.polar_axis[0], q.polar_axis[1], q.polar_axis[2])
     along_e, along_b = p.dot(dx, dy, dz, ex, ey, ez), p.dot(dx, dy, dz, bx, by, bz)
@@ -47,8 +56,8 @@ def polarization(q, sources, source, dx, dy, dz):
 
 
 @inner
-def direction(q, slow, fast, sub, layer):
-    """Diffracted unit vector and inverse distance [1/m] of a sub-pixel in a layer."""
+def position(q, slow, fast, sub, layer):
+    """Place of a sub-pixel in a layer, from the sample [m]."""
     along_fast = p.subpixel_center(fast, sub % q.oversample, q.oversample, q.pixel_size)
     along_slow = p.subpixel_center(slow, sub // q.oversample, q.oversample, q.pixel_size)
     depth = layer * q.layer_step
@@ -57,16 +66,40 @@ def direction(q, slow, fast, sub, layer):
     z = p.flat_position(along_fast, along_slow, depth, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
     if q.surface != FLAT:
         x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
+    return x, y, z
+
+
+@inner
+def direction_to(x, y, z):
+    """Diffracted unit vector and distance [m] of a place."""
     # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit.
     radius = math.sqrt(p.dot(x, y, z, x, y, z))
-    return x / radius, y / radius, z / radius, 1.0 / radius
+    return x / radius, y / radius, z / radius, radius
+
+
+@inner
+def solid_angle(q, inverse):
+    """Solid angle of a pixel at an inverse distance [sr]."""
+    return p.solid_angle(inverse, q.pixel_size, q.close_distance, q.point_pixel, q.surface != CURVED)
+
+
+@inner
+def parallax(q, dx, dy, dz):
+    """Cosine of a diffracted ray to the normal of the sensor."""
+    return 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, q.normal[0], q.normal[1], q.normal[2])
 
 
 @inner
 def capture(q, layer, dx, dy, dz):
     """Captured fraction of a layer."""
-    parallax = 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, q.normal[0], q.normal[1], q.normal[2])
-    return p.capture_fraction(layer, q.layer_step, q.mu, parallax)
+    return p.capture_fraction(layer, q.layer_step, q.mu, parallax(q, dx, dy, dz))
+
+
+@inner
+def scattering_vector(sources, source, dx, dy, dz):
+    """Scattering vector of a source for a diffracted direction [1/m]."""
+    ix, iy, iz, inverse_wavelength = sources[source, 0], sources[source, 1], sources[source, 2], sources[source, 3]
+    return p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength)
 
 
 @inner
@@ -241,11 +274,11 @@ def make_sum(variant):
         for place in range(first // per_place, (last + per_place - 1) // per_place):
             layer, sub = place // subs, place % subs
             begin, end = max(first - place * per_place, 0), min(last - place * per_place, per_place)
-            dx, dy, dz, inverse = direction(q, slow, fast, sub, layer)
+            x, y, z = position(q, slow, fast, sub, layer)
+            dx, dy, dz, distance = direction_to(x, y, z)
             if begin == 0:
                 if place == 0 or q.oversample_omega:
-                    oblique = q.surface != CURVED
-                    omega = p.solid_angle(inverse, q.pixel_size, q.close_distance, q.point_pixel, oblique)
+                    omega = solid_angle(q, 1.0 / distance)
                 omega_sum += omega
                 if sub == 0:
                     captured = 0.0 if q.sensor else 1.0
@@ -257,9 +290,8 @@ def make_sum(variant):
                     water_capture += captured / subs
             for source in range(begin // n, (end + n - 1) // n):
                 o_begin, o_end = max(begin - source * n, 0), min(end - source * n, n)
-                inverse_wavelength, weight = sources[source, 3], sources[source, 4]
-                ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
-                qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength)
+                weight = sources[source, 4]
+                qx, qy, qz = scattering_vector(sources, source, dx, dy, dz)
                 passes = not q.dmin > 0.0 or p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
                 if o_begin == 0:
                     part, carry = real(0.0), real(0.0)
@@ -317,11 +349,11 @@ def make_search(shape):
         per_place = sources.shape[0] * n
         crystal = crystal_of(q)
         for place in range(first // per_place, (last + per_place - 1) // per_place):
-            dx, dy, dz, _ = direction(q, slow, fast, place % subs, place // subs)
+            x, y, z = position(q, slow, fast, place % subs, place // subs)
+            dx, dy, dz, _ = direction_to(x, y, z)
             begin, end = max(first - place * per_place, 0), min(last - place * per_place, per_place)
             for source in range(begin // n, (end + n - 1) // n):
-                ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
-                qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, sources[source, 3])
+                qx, qy, qz = scattering_vector(sources, source, dx, dy, dz)
                 if q.dmin > 0.0 and p.passes_dmin(qx, qy, qz, q.dmin) == 0.0:
                     continue
                 for o in range(max(begin - source * n, 0), min(end - source * n, n)):

@@ -1,6 +1,7 @@
 """Single samples for the trace: compiled functions that return what the kernels keep to themselves.
 
-The physics is that of `physics`; here stand only the order in which it is called and the names of the results.
+What a sample is composed of is called from `pixel`; here stand the names of the results, and the signs of amplitudes,
+which images do not need.
 """
 
 import math
@@ -8,11 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import pixel
 from .jit import inner, kernel
 from .physics import functions
 from .physics import sample as p
 from .physics import structure_factor as look_up
-from .scene import CURVED, FLAT, ROUND, SQUARE, TOPHAT
+from .pixel import SEARCH, Variant, make_lattice_factor
+from .scene import CURVED, GAUSS, ROUND, SQUARE, TOPHAT
+
+_square_of, _square = make_lattice_factor(Variant(SQUARE, SEARCH))
+_ellipsoid_of, _ellipsoid = make_lattice_factor(Variant(ROUND, SEARCH))
+_gauss_of, _gauss = make_lattice_factor(Variant(GAUSS, SEARCH))
+_tophat_of, _tophat = make_lattice_factor(Variant(TOPHAT, SEARCH))
 
 
 class Place(NamedTuple):
@@ -58,7 +66,7 @@ class Samples(NamedTuple):
     F_cell: np.ndarray
     interpolated: np.ndarray
     counted: np.ndarray  # False: left out of the sum
-    term: np.ndarray  # F_cell^2 F_latt^2
+    term: np.ndarray  # F_cell^2 F_latt^2 times the weight of the orientation
 
 
 def new_samples(count: int) -> Samples:
@@ -71,50 +79,25 @@ def new_samples(count: int) -> Samples:
 def place(scene, slow, fast, layer, sub_slow, sub_fast):
     """Position, direction and factors of one sub-pixel."""
     q = scene.numbers[0]
-    along_fast = p.subpixel_center(fast, sub_fast, q.oversample, q.pixel_size)
-    along_slow = p.subpixel_center(slow, sub_slow, q.oversample, q.pixel_size)
-    depth = layer * q.layer_step
-    f, s, n, o = q.fast, q.slow, q.normal, q.origin
-    x = p.flat_position(along_fast, along_slow, depth, f[0], s[0], n[0], o[0])
-    y = p.flat_position(along_fast, along_slow, depth, f[1], s[1], n[1], o[1])
-    z = p.flat_position(along_fast, along_slow, depth, f[2], s[2], n[2], o[2])
-    if q.surface != FLAT:
-        x, y, z = p.curved_position(q, along_fast, along_slow, depth, y, z)
-    distance = math.sqrt(p.dot(x, y, z, x, y, z))
-    dx, dy, dz = x / distance, y / distance, z / distance
+    x, y, z = pixel.position(q, slow, fast, sub_slow * q.oversample + sub_fast, layer)
+    dx, dy, dz, distance = pixel.direction_to(x, y, z)
+    inverse = 1.0 / distance
+    size, close = q.pixel_size, q.close_distance
     oblique = q.surface != CURVED and not q.point_pixel
-    pixel, close = q.pixel_size, q.close_distance
-    parallax = 1.0 if q.surface == CURVED else p.dot(dx, dy, dz, n[0], n[1], n[2])
-    return Place(
-        x,
-        y,
-        z,
-        distance,
-        dx,
-        dy,
-        dz,
-        p.solid_angle(1.0 / distance, pixel, close, q.point_pixel, q.surface != CURVED),
-        p.solid_angle(1.0 / distance, pixel, close, False, oblique)
-        / p.solid_angle(1.0 / distance, pixel, close, False, False),
-        parallax,
-        p.capture_fraction(layer, q.layer_step, q.mu, parallax) if q.sensor else 1.0,
-    )
+    obliquity = p.solid_angle(inverse, size, close, False, oblique) / p.solid_angle(inverse, size, close, False, False)
+    captured = pixel.capture(q, layer, dx, dy, dz) if q.sensor else 1.0
+    omega = pixel.solid_angle(q, inverse)
+    return Place(x, y, z, distance, dx, dy, dz, omega, obliquity, pixel.parallax(q, dx, dy, dz), captured)
 
 
 @kernel
 def ray(scene, source, dx, dy, dz):
     """Scattering vector and factors of one source for a diffracted direction."""
     q = scene.numbers[0]
-    ix, iy, iz = scene.sources[source, 0], scene.sources[source, 1], scene.sources[source, 2]
-    inverse_wavelength = scene.sources[source, 3]
-    qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength)
-    axis = q.polar_axis
-    polarization = 1.0
-    if q.polarized:
-        ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, axis[0], axis[1], axis[2])
-        along_e, along_b = p.dot(dx, dy, dz, ex, ey, ez), p.dot(dx, dy, dz, bx, by, bz)
-        polarization = p.polarization_factor(q.kahn, p.dot(ix, iy, iz, dx, dy, dz), along_e, along_b)
+    qx, qy, qz = pixel.scattering_vector(scene.sources, source, dx, dy, dz)
+    polarization = pixel.polarization(q, scene.sources, source, dx, dy, dz) if q.polarized else 1.0
     passes = p.passes_dmin(qx, qy, qz, q.dmin) > 0.0
+    ix, iy, iz = scene.sources[source, 0], scene.sources[source, 1], scene.sources[source, 2]
     return Ray(qx, qy, qz, passes, polarization, p.dot(ix, iy, iz, dx, dy, dz))
 
 
@@ -129,19 +112,16 @@ def factor_along(h0, dh, cells):
 def lattice_factor(q, h0, k0, l0, dh, dk, dl):
     """Lattice factors of the three axes and the whole, with their signs, from the numbers of a scene."""
     Na, Nb, Nc = p.cells_along_axes(q)
+    nothing = math.nan
     if q.shape == SQUARE:
         Fa, Fb, Fc = factor_along(h0, dh, Na), factor_along(k0, dk, Nb), factor_along(l0, dl, Nc)
-        return Fa, Fb, Fc, math.copysign(p.lattice_factor_square(dh, dk, dl, Na, Nb, Nc), Fa * Fb * Fc)
-    nothing = math.nan
+        return Fa, Fb, Fc, math.copysign(_square(_square_of(q), dh, dk, dl), Fa * Fb * Fc)
     if q.shape == ROUND:
         sign = p.ellipsoid_sign(p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, q.fudge)[0])
-        return nothing, nothing, nothing, sign * p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, q.fudge)
-    s = q.triangle
-    cells = Na * Nb * Nc
-    radius_squared = p.spot_radius_squared(dh, dk, dl, s[0], s[1], s[2], s[3], s[4], s[5], cells)
+        return nothing, nothing, nothing, sign * _ellipsoid(_ellipsoid_of(q), dh, dk, dl)
     if q.shape == TOPHAT:
-        return nothing, nothing, nothing, p.lattice_factor_tophat(radius_squared, cells, q.fudge)
-    return nothing, nothing, nothing, p.lattice_factor_gauss(radius_squared, cells, q.fudge)
+        return nothing, nothing, nothing, _tophat(_tophat_of(q), dh, dk, dl)
+    return nothing, nothing, nothing, _gauss(_gauss_of(q), dh, dk, dl)
 
 
 @inner
@@ -158,11 +138,9 @@ def structure_factor(scene, h, k, l, may_interpolate):
 def fill(scene, out, qx, qy, qz, passes, first_ordinal):
     """Work out all orientations of one ray; `first_ordinal` is the ordinal of the first one in the image."""
     q = scene.numbers[0]
+    orientations = scene.orientations.reshape(-1)
     for j in range(scene.orientations.shape[0]):
-        o = scene.orientations[j]
-        h = p.dot(o[0], o[1], o[2], qx, qy, qz)
-        k = p.dot(o[3], o[4], o[5], qx, qy, qz)
-        l = p.dot(o[6], o[7], o[8], qx, qy, qz)
+        h, k, l = pixel.indices(orientations, np.uint64(9 * j), qx, qy, qz)
         h0, k0, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
         Fa, Fb, Fc, F_latt = lattice_factor(q, h0, k0, l0, h - h0, k - k0, l - l0)
         may_interpolate = q.interpolate and first_ordinal + j < q.latch
@@ -173,7 +151,7 @@ def fill(scene, out, qx, qy, qz, passes, first_ordinal):
         out.F_latt_a[j], out.F_latt_b[j], out.F_latt_c[j], out.F_latt[j] = Fa, Fb, Fc, F_latt
         out.F_cell[j], out.interpolated[j] = F_cell, interpolated
         out.counted[j] = passes and (F_latt != 0.0 or not q.skip_empty)
-        out.term[j] = amplitude * amplitude
+        out.term[j] = p.weighted_square(amplitude, scene.weights[j])
 
 
 @kernel

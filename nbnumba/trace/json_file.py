@@ -73,7 +73,8 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
     yield ',\n"orientation_axes": ["phi_step", "mosaic_domain", "a b c", "x y z"],\n"orientations": ['
     for number, of_phi_step in enumerate(scene.orientations.reshape(-1, scene.domains, 3, 3)):
         yield f"{',' if number else ''}\n {_json((of_phi_step * 1e10).tolist())}"
-    yield '],\n"sub_pixels": ['
+    yield f'],\n"orientation_weights": {_json(scene.weights.reshape(-1, scene.domains).tolist())}'
+    yield ',\n"sub_pixels": ['
     steps = walk(scene, trace.slow, trace.fast)
     for number, (_, rays) in enumerate(groupby(steps, key=lambda step: (step.layer, step.sub_slow, step.sub_fast))):
         for step in rays:

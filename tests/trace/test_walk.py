@@ -149,6 +149,14 @@ def check_pixels(experiment: ExperimentRecord, count: int) -> None:
         assert found.quantities["floatimage_accumulated"] == stored
 
 
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+def test_weights_of_mosaic_domains(semantics: str, tmp_path: Path) -> None:
+    goldens.copy_inputs(tmp_path)
+    experiment = experiment_of([*RICH, "-semantics", semantics], tmp_path)
+    weights = np.linspace(0.2, 1.7, len(experiment.crystal.mosaic_rotations))
+    check_pixels(replace(experiment, crystal=replace(experiment.crystal, domain_weights=weights)), 3)
+
+
 def middle_rows(experiment: ExperimentRecord) -> ExperimentRecord:
     """Cut the region of interest to its middle rows where a whole picture of many samples would take long."""
     if build_scene(experiment).samples_per_pixel <= MANY_SAMPLES:
@@ -334,6 +342,7 @@ def test_file_holds_every_sample(stored: dict) -> None:
         (layer, i, j) for layer in range(layers) for i in range(2) for j in range(2)
     ]
     assert np.array(stored["orientations"]).shape == (phis, domains, 3, 3)
+    np.testing.assert_array_equal(stored["orientation_weights"], np.ones((phis, domains)))
     assert len({float(h) for h in flat(stored, "h").ravel()}) == terms.size  # no two samples are the same
     # Rounding of a sum of 576 terms, each up to 1.1e-16 of the sum so far.
     assert stored["quantities"]["I_before_scaling"] == pytest.approx(math.fsum(terms.ravel()), rel=1e-13)
