@@ -159,17 +159,17 @@ def make_lattice_factor(variant):
     @inner
     def crystal_ellipsoid(q):
         Na, Nb, Nc = p.cells_along_axes(q)
-        return Na, Nb, Nc, q.fudge, real(p.cells_in_crystal(q) * ROUND_AMPLITUDE)
+        return Na, Nb, Nc, q.fudge, q.sinc3_cancels, real(p.cells_in_crystal(q) * ROUND_AMPLITUDE)
 
     @inner
     def ellipsoid(crystal, dh, dk, dl):
-        Na, Nb, Nc, fudge, height = crystal
+        Na, Nb, Nc, fudge, cancels, height = crystal
         if not single:
-            return p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge)
+            return p.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge, cancels)
         s, inverse = p.ellipsoid_radius(dh, dk, dl, Na, Nb, Nc, fudge)
         turned = real(s - round_even(s))
         profile = p.sinc3_central(turned) if s < 0.5 else p.sinc3(turned, real(inverse))
-        return height * p.sinc3_near_zero(profile, s)
+        return height * (p.sinc3_near_zero(profile, s) if cancels else profile)
 
     @inner
     def crystal_triangle(q):

@@ -58,6 +58,7 @@ RECORD = np.dtype(
         ("N", _REAL, (3, 3)),  # symmetric; unit cells along a, b, c on the diagonal
         ("shape", _WHOLE),
         ("fudge", _REAL),
+        ("sinc3_cancels", _FLAG),  # near the middle of the spots of an ellipsoidal crystal, as in C
         ("triangle", _REAL, 6),  # a* = (0, -, -), b* = (1, 3, -), c* = (2, 4, 5) laid with a* on x, b* in the xy plane
         ("reach", _REAL),  # spots whose squared radius is larger cannot be seen, see physics.spot_radius_squared
         # structure factors, padded by one cell of default_F on every side

@@ -57,7 +57,7 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
     """Add the terms of square or round crystals, whose amplitudes are nowhere negligible."""
     plain = q.plain
     Na, Nb, Nc = p.cells_along_axes(q)
-    fudge = q.fudge
+    fudge, cancels = q.fudge, q.sinc3_cancels
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
         leaves.offset_strip(q, orientations, s, index, n, o)
@@ -65,7 +65,7 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
             continue
         s[EVALUATED] += n
         if q.shape == ROUND:
-            leaves.round_strip(s, n, Na, Nb, Nc, fudge)
+            leaves.round_strip(s, n, Na, Nb, Nc, fudge, cancels)
         elif single:
             fill(s, AMPLITUDE, n, 1.0)
         else:

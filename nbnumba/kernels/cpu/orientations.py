@@ -103,10 +103,14 @@ def square_strip(s, n, Na, Nb, Nc):
 
 
 @inner
-def round_strip(s, n, Na, Nb, Nc, fudge):
+def round_strip(s, n, Na, Nb, Nc, fudge, cancels):
     """Lattice factors of an ellipsoidal crystal."""
-    for w in range(n):
-        s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge)
+    if cancels:
+        for w in range(n):
+            s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, True)
+    else:
+        for w in range(n):
+            s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, False)
 
 
 @inner
@@ -118,7 +122,7 @@ def amplitude_strip(q, s, n):
         square_strip(s, n, Na, Nb, Nc)
         return
     if shape == ROUND:
-        round_strip(s, n, Na, Nb, Nc, fudge)
+        round_strip(s, n, Na, Nb, Nc, fudge, q.sinc3_cancels)
         return
     cells = Na * Nb * Nc
     t = q.triangle

@@ -86,10 +86,30 @@ def test_amplitude_of_a_round_crystal() -> None:
         Na, Nb, Nc, fudge = 12.0, 10.0, 30.0, 1.3
         x = math.pi * math.sqrt(fudge * ((Na * dh) ** 2 + (Nb * dk) ** 2 + (Nc * dl) ** 2))
         expected = Na * Nb * Nc * 0.723601254558268 * 3.0 * (math.sin(x) / x - math.cos(x)) / x**2
-        ours = physics.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge)
-        # Relative to the envelope 3/x^2: 1e-12 of the polynomials, and 1e-16 x of the reduction of x <= 60.
-        assert abs(abs(ours) - abs(expected)) <= 2e-12 * Na * Nb * Nc * 3.0 / x**2
-    assert physics.lattice_factor_round(0.0, 0.0, 0.0, 4.0, 5.0, 6.0, 1.0) == 120 * 0.723601254558268
+        for cancels in (False, True):
+            ours = physics.lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge, cancels)
+            # Relative to the envelope 3/x^2: 1e-12 of the polynomials, and 1e-16 x of the reduction of x <= 60.
+            assert abs(abs(ours) - abs(expected)) <= 2e-12 * Na * Nb * Nc * 3.0 / x**2
+    for cancels in (False, True):
+        ours = physics.lattice_factor_round(0.0, 0.0, 0.0, 4.0, 5.0, 6.0, 1.0, cancels)
+        assert ours == 120 * 0.723601254558268
+
+
+def test_the_middle_of_a_round_spot() -> None:
+    """sinc3(x) = 1 - x^2/10 + x^4/280 - x^6/15120 near 0; what C computes there is noise, and then nothing."""
+    height = 12.0 * 0.723601254558268
+    for x in 10.0 ** np.linspace(-12.0, -0.5, 200):
+        dh = float(x) / math.pi / 12.0
+        series = 1.0 - x**2 / 10.0 + x**4 / 280.0 - x**6 / 15120.0
+        ours = physics.lattice_factor_round(dh, 0.0, 0.0, 12.0, 1.0, 1.0, 1.0, False) / height
+        # The next term of the series, and rounding.
+        assert ours == pytest.approx(series, abs=x**8 / 1330560.0 + 1e-15)
+        as_c = physics.lattice_factor_round(dh, 0.0, 0.0, 12.0, 1.0, 1.0, 1.0, True) / height
+        if x < 0.9e-8:
+            assert as_c == 0.0
+        elif x > 1.1e-8:
+            # A few roundings to 1 part in 2^53 of numbers near 1, whose difference is x^2/3; the error of `_COSINE`.
+            assert as_c == pytest.approx(series, abs=2e-15 * 3.0 / x**2 + 1e-10)
 
 
 def test_spot_radius_is_the_same_in_the_turned_cell() -> None:
