@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import keywords as kw
+from .background.water import Water
+from .beam.model import Beam
+from .crystal.model import Crystal
+from .detector.model import Detector
 from .errors import FileError, InputError
 from .experiment.command_line import with_choices, with_whole_paths
-from .experiment.model import ExperimentRecord
+from .experiment.model import ExperimentRecord, Goniometer, Sampling
 from .experiment.resolve import resolve
 from .keyword_values import number_as_word
 from .keywords import Keywords
@@ -28,6 +32,8 @@ from .util.messages import Notify, heard_by, logger
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
+# What `dataclasses.replace` hands over besides the changes.
+_PARTS = {field.name for field in dataclasses.fields(ExperimentRecord) if field.init} - {"semantics"}
 _PROGRAMS = ("nanoBragg", "nbnumba")
 
 
@@ -77,6 +83,10 @@ class Experiment(ExperimentRecord):
         notify: Notify | None = None,
         **keywords: Unpack[Keywords],
     ) -> None:
+        if keywords.keys() >= _PARTS:  # by `dataclasses.replace`
+            super().__init__(semantics=Semantics(semantics), **keywords)  # type: ignore[misc]
+            object.__setattr__(self, "_keywords", None)
+            return
         with heard_by(notify):
             self._make(semantics, keywords, None)
 
@@ -105,14 +115,13 @@ class Experiment(ExperimentRecord):
     def _take(
         self, record: ExperimentRecord, compute: ComputeOptions, words: tuple[str, ...], keywords: dict[str, Any] | None
     ) -> None:
-        for field in dataclasses.fields(ExperimentRecord):
-            object.__setattr__(self, field.name, getattr(record, field.name))
+        parts = {field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.init}
+        super().__init__(**{**parts, "compute": compute})
         object.__setattr__(self, "command", words)
-        object.__setattr__(self, "compute", compute)
         object.__setattr__(self, "_keywords", keywords)
 
     def __repr__(self) -> str:
-        words = shlex.join(self.command) or f"-semantics {self.semantics.value} ... with reflections in memory"
+        words = shlex.join(self.command) or f"-semantics {self.semantics.value} ... with parts in memory"
         return f"<{type(self).__name__}: {words}>"
 
     @classmethod
@@ -200,11 +209,23 @@ class Experiment(ExperimentRecord):
             raise InputError(f"{name}: {error}") from None
 
     def replace(
-        self, *, semantics: str | None = None, notify: Notify | None = None, **keywords: Unpack[Keywords]
+        self,
+        *,
+        semantics: str | None = None,
+        notify: Notify | None = None,
+        crystal: Crystal | None = None,
+        beam: Beam | None = None,
+        detector: Detector | None = None,
+        goniometer: Goniometer | None = None,
+        sampling: Sampling | None = None,
+        background: tuple[Water, ...] | None = None,
+        **keywords: Unpack[Keywords],
     ) -> Experiment:
-        """Return the same experiment but for some keywords; reflections are read again only where they change.
+        """Return the same experiment but for some parts, or some keywords.
 
-        A random orientation stays unless `misset_deg` is given again. None takes a keyword away.
+        With keywords, reflections are read again only where they change. A random orientation stays unless
+        `misset_deg` is given again. None takes a keyword away. With parts nothing is worked out anew: an oversampling
+        that was chosen stays, for example. No `command` is known to draw the result.
 
         Parameters
         ----------
@@ -212,13 +233,16 @@ class Experiment(ExperimentRecord):
             Those of this experiment by default.
         notify : callable, optional
             Receives one-line notices.
+        crystal, beam, detector, goniometer, sampling, background
+            Parts to take the place of those that this experiment has; `dataclasses.replace` makes one of these out of
+            another.
         **keywords
             As of `Experiment`.
 
         Raises
         ------
         InputError
-            For an experiment that was not made from keywords.
+            For keywords where the experiment was not made from keywords, or beside parts.
 
         Examples
         --------
@@ -227,16 +251,32 @@ class Experiment(ExperimentRecord):
         >>> near.replace(distance_mm=200).detector.panels[0].distance
         0.2
         """
+        given = {
+            "crystals": None if crystal is None else (crystal,),
+            "beam": beam,
+            "detector": detector,
+            "goniometer": goniometer,
+            "sampling": sampling,
+            "background": background,
+        }
+        parts = {name: part for name, part in given.items() if part is not None}
+        if parts:
+            if keywords or semantics is not None:
+                name = next(iter(keywords), "semantics")
+                raise InputError(f"replace: {name} is a keyword and cannot stand beside parts ({', '.join(parts)})")
+            return dataclasses.replace(self, **parts)  # type: ignore[arg-type]
         own = self._keywords
         if own is None:
-            raise InputError("replace: goes with an experiment made from keywords; change the command line instead")
+            raise InputError(
+                "replace: keywords go with an experiment made from keywords; change the command line or a part instead"
+            )
         semantics = self.semantics.value if semantics is None else semantics
         merged: dict[str, Any] = {**own, **keywords}
         seed = merged.get("misset_seed")
         if seed is None and "misset_deg" not in keywords:
             seed = self.crystal.misset_seed
         # Without a resolution the picture decides how many reflections of a model are computed.
-        by_picture = own.get("pdb") is not None and self.settings.factors.hkl_dmin == 0.0
+        by_picture = own.get("pdb") is not None and not own.get("hkl_dmin_A")
         again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))
         with heard_by(notify):

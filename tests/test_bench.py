@@ -62,9 +62,9 @@ def test_a_row_is_what_its_name_says(row: matrix.Row, tmp_path: Path) -> None:
     assert EXPECTED[row.name] == (
         experiment.goniometer.steps,
         len(experiment.crystal.mosaic_rotations),
-        len(experiment.beam.source.wavelengths),
+        len(experiment.beam.sources.wavelengths),
         experiment.sampling.oversample,
-        experiment.detector.layers,
+        experiment.detector.sensor.layers,
         experiment.crystal.shape.value,
         experiment.interpolate,
         round(steps / 1e6),

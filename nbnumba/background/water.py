@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..constants import AVOGADRO, R_E_SQUARED
 
 WATER_F = 2.57  # electrons, forward scattering of one water molecule
 WATER_MOLAR_MASS = 18.0  # g/mol
+
+
+@dataclass(frozen=True)
+class Water:
+    """A cube of water around the crystal.
+
+    Attributes
+    ----------
+    size : float [m]
+        Edge.
+    """
+
+    size: float
 
 
 def water_photons_per_steradian(size: float, fluence: float) -> float:

@@ -218,11 +218,11 @@ class _Maker:
         spec = self._task.spec
         drawn = draw(spec, self._base, image)
         experiment = image_experiment(self._base, drawn)
-        panel = replace(experiment.detector.panels[0], n_slow=1, n_fast=1)
+        panel = replace(experiment.detector.panels[0], n_slow=1, n_fast=1, mask=None)
         pixel = replace(
             experiment,
             detector=replace(experiment.detector, panels=(panel,)),
-            sampling=replace(experiment.sampling, roi=(0, 0, 0, 0), roi_as_set=(0, 0, 0, 0), mask=None),
+            sampling=replace(experiment.sampling, roi=(0, 0, 0, 0)),
         )
         rendered = renderer.render(pixel, None, _compiling)
         to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)

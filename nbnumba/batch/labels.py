@@ -53,6 +53,11 @@ def image_labels(
     device : int or None
         Number of the GPU, where one has rendered.
     """
+    # Of a rendered image all of it is known.
+    assert truth.cell is not None
+    assert truth.A_matrix is not None
+    assert truth.backend is not None
+    assert truth.precision is not None
     labels: Labels = {"image": drawn.image, "file": place[0], "index": place[1], "seed": spec.seed}
     if drawn.noise_seed is not None:
         labels["noise_seed"] = drawn.noise_seed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
-from ..experiment.resolve import resolve
+from ..experiment.resolve import resolve_with_choices
 from ..parameters.command import CommandLine
 from ..parameters.settings import Settings
 from ..parameters.tokens import Use, split
@@ -47,9 +47,9 @@ def make_base(spec: Spec) -> Base:
     settings = command.settings
     if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
         settings = settings.changed(misset_random=False, misset=None)
-    experiment = resolve(settings)
+    resolved = resolve_with_choices(settings)
     uses, _ = split(with_whole_paths(command, spec.folder))
-    return Base(command, experiment, experiment.settings, tuple(uses))
+    return Base(command, resolved.experiment, resolved.settings, tuple(uses))
 
 
 _lock = threading.Lock()

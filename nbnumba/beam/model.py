@@ -1,28 +1,61 @@
-"""The incident beam: direction, wavelengths, polarization and fluence."""
+"""The incident beam: direction, sources, polarization and fluence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..geometry.vectors import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """The points and wavelengths that the beam is made of.
+class Sources:
+    """The directions and wavelengths that the beam is made of, each with its weight.
+
+    Attributes
+    ----------
+    directions : (n, 3)
+        Unit vectors from the sample to each source.
+    weights : (n,)
+        Relative; a source of weight 0 is left out.
+    wavelengths : (n,) [m]
+    """
+
+    directions: Array
+    weights: Array
+    wavelengths: Array
+
+    @property
+    def normalized_weights(self) -> Array:
+        """Weights whose mean over the sources that count is 1, (n,)."""
+        return np.asarray(self.weights / np.mean(self.weights[self.weights > 0.0]))
+
+    @property
+    def spectrum(self) -> tuple[Array, Array]:
+        """Wavelengths in rising order, (m,) [m], and the weight of each, (m,).
+
+        The weights of sources that differ in direction alone are added up; wavelengths of weight 0 are left out.
+        """
+        weights = self.normalized_weights
+        counted = weights > 0.0
+        wavelengths, number = np.unique(self.wavelengths[counted], return_inverse=True)
+        return wavelengths, np.asarray(np.bincount(number, weights=weights[counted]), dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGrid:
+    """How the sources came about; for the report.
 
     Attributes
     ----------
     positions : (n, 3) [m]
-        As given or generated, before normalisation; for the report.
-    directions : (n, 3)
-        Unit vectors from the sample to each source.
+        As given or generated.
     weights : (n,)
         As given or generated.
-    wavelengths : (n,) [m]
-    divergences : list of (horizontal, vertical) [rad]
+    divergences : tuple of (horizontal, vertical) [rad]
         Of each generated direction.
-    dispersed_wavelengths : [m]
+    wavelengths : tuple of float [m]
         Of the generated spectrum.
     hdivrange, hdivstep, vdivrange, vdivstep : float [rad]
         As completed; 0 without divergence.
@@ -32,11 +65,9 @@ class Source:
     """
 
     positions: Array
-    directions: Array
     weights: Array
-    wavelengths: Array
     divergences: tuple[tuple[float, float], ...]
-    dispersed_wavelengths: tuple[float, ...]
+    wavelengths: tuple[float, ...]
     hdivrange: float
     hdivstep: float
     vdivrange: float
@@ -47,12 +78,35 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Beam:
-    """Direction, wavelength, polarisation and fluence of the incident beam."""
+    """Direction, wavelength, polarization and fluence of the incident beam.
+
+    Attributes
+    ----------
+    direction, polarization_axis : (3,)
+        Unit vectors.
+    wavelength : float [m]
+        Of the beam's center.
+    polarization : float
+        Kahn factor.
+    nopolar : bool
+        Whether the polarization factor is 1.
+    sources : Sources
+    fluence : float or None [photons/m^2]
+        None: not known.
+    flux : float or None [photons/s]
+        None: not known.
+    exposure : float [s]
+    size : float [m]
+        Edge of the square beam.
+    """
 
     direction: Array
     polarization_axis: Array
     wavelength: float
-    polarization: float  # Kahn factor
+    polarization: float
     nopolar: bool
-    fluence: float  # photons/m^2
-    source: Source
+    sources: Sources
+    fluence: float | None
+    flux: float | None = None
+    exposure: float = 1.0
+    size: float = 1.0e-4

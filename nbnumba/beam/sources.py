@@ -10,12 +10,12 @@ from ..io import source_file
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import MAX_STEPS, Steps, spread_steps
-from .model import Source
+from .model import SourceGrid, Sources
 
 SOURCE_DISTANCE = 10.0  # m, as C
 
 
-def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
+def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources, SourceGrid]:
     """Build the sources from a file or from divergence and dispersion.
 
     Parameters
@@ -36,7 +36,9 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
     )
     dispersion = spread_steps(settings.beam.dispersion, None, settings.beam.dispsteps)
     if settings.beam.source_file is not None:
-        positions, weights, wavelengths = _from_file(settings, beam)
+        positions, listed, wavelengths = _from_file(settings, beam)
+        # C differs: it never uses the weights of -sourcefile.
+        weights = np.ones(len(listed)) if settings.semantics is Semantics.C else listed
         divergences: list[tuple[float, float]] = []
         spectrum: list[float] = []
     else:
@@ -58,19 +60,18 @@ def make_source(settings: Settings, beam: Array, polar: Array) -> Source:
             )
         positions = generated_positions(divergences, beam, polar).repeat(len(spectrum), axis=0)
         count = len(positions)
-        weights = np.full(count, 1.0 / count if count else 0.0)
+        weights, listed = np.ones(count), np.full(count, 1.0 / count if count else 0.0)
         wavelengths = np.tile(np.array(spectrum), len(divergences))
     if len(positions) == 0:
         raise InputError(
             "-hdivrange, -vdivrange: the circle clips every one of the divergence steps; use -square_div or more steps"
         )
-    return Source(
+    sources = Sources(np.array([unit(p) for p in positions]), weights, wavelengths)
+    return sources, SourceGrid(
         positions=positions,
-        directions=np.array([unit(p) for p in positions]),
-        weights=weights,
-        wavelengths=wavelengths,
+        weights=listed,
         divergences=tuple(divergences),
-        dispersed_wavelengths=tuple(spectrum),
+        wavelengths=tuple(spectrum),
         hdivrange=hdiv.extent,
         hdivstep=hdiv.step,
         vdivrange=vdiv.extent,

@@ -100,11 +100,11 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     """
     from .. import kernels
     from ..detector.placement import resolve_axes, resolve_detector
+    from ..experiment.geometry_only import build_goniometer
     from ..experiment.regions import region_of_interest
     from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
     from ..io import floatfile, smv
     from ..parameters.files import check_files
-    from ..parameters.steps import phi_steps
     from ..util.messages import Reporter
 
     settings, output = command.settings, command.output
@@ -119,12 +119,7 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes)
     region = region_of_interest(settings, detector.panels[0])[1]
-    fields = smv_fields(
-        detector,
-        settings,
-        phi_steps(settings.goniometer.osc, settings.goniometer.phistep, settings.goniometer.phisteps).extent,
-        output.adc,
-    )
+    fields = smv_fields(detector, settings.beam.wavelength, build_goniometer(settings, axes), output.adc)
     image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
     not_finite = floatfile.not_finite(image)
     if not_finite is not None:

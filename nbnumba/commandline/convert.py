@@ -130,16 +130,16 @@ def _write_h5(target: str, images: Iterator[Picture], number: int, dtype: str) -
     from ..imagefiles.nexus import NexusWriter
 
     first = next(images)
-    with NexusWriter(target, first.experiment, number, dtype) as file:
+    with NexusWriter(target, first.geometry, number, dtype) as file:
         picture, index = first, 0
         while True:
             _check_alike(picture, first, target)
-            file.write(index, _pixels(picture, dtype, target), picture.experiment, picture.truth)
+            file.write(index, _pixels(picture, dtype, target), picture.geometry, picture.truth)
             following = next(images, None)
             if following is None:
                 break
             picture, index = following, index + 1
-    write_geometry_files(target, first.experiment, images=number, dtype=dtype)
+    write_geometry_files(target, first.geometry, first.crystal, images=number, dtype=dtype)
 
 
 def _check_alike(picture: Picture, first: Picture, target: str) -> None:
@@ -147,11 +147,11 @@ def _check_alike(picture: Picture, first: Picture, target: str) -> None:
 
     def places(one: Picture) -> Array:
         # Images may come with laboratories of their own; the file has one frame.
-        frame = to_mcstas(one.experiment.beam)
+        frame = to_mcstas(one.geometry.beam)
         return np.array(
             [
                 frame @ panel.position(slow, fast)
-                for panel in one.experiment.detector.panels
+                for panel in one.geometry.detector.panels
                 for slow, fast in ((0, 0), (panel.n_slow, 0), (0, panel.n_fast))
             ]
         )
@@ -177,7 +177,7 @@ def _write_cbf(target: str, picture: Picture, output: Output) -> None:
 
     _one_panel(target, picture)
     counts = np.asarray(_pixels(picture, "int32", target), dtype=np.int32)
-    write_cbf(target, counts, picture.experiment, picture.truth)
+    write_cbf(target, counts, picture.geometry, picture.crystal, picture.truth)
 
 
 def _write_smv(target: str, picture: Picture, output: Output) -> None:
@@ -186,18 +186,18 @@ def _write_smv(target: str, picture: Picture, output: Output) -> None:
     from ..io import smv
 
     _one_panel(target, picture)
-    experiment = picture.experiment
+    geometry = picture.geometry
     # Of another SMV image the offset was given or found when it was read.
     adc = output.adc if picture.pedestal is None else picture.pedestal
     scale = 1.0 if output.scale is None else output.scale
-    style = header_style(Semantics.EXACT, output, experiment.detector, experiment.beam.direction)
-    fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, adc)
+    style = header_style(Semantics.EXACT, output, geometry.detector, geometry.beam.direction)
+    fields = smv_fields(geometry.detector, geometry.beam.wavelength, geometry.goniometer, adc)
     photons = np.asarray(picture.pixels, dtype=np.float32)
     beyond = int(np.count_nonzero(~((photons * scale + adc >= -0.5) & (photons * scale + adc < 65535.5))))
     if beyond:
         logger.warning(f"{target}: {beyond} pixels of {picture.name} beyond what uint16 holds were clipped")
     counts = smv.int_values(photons, scale, adc)
-    smv.write(target, counts, smv.header(fields, style, truth_lines(experiment, picture.truth)))
+    smv.write(target, counts, smv.header(fields, style, truth_lines(geometry, picture.crystal, picture.truth)))
 
 
 def _write_float(target: str, picture: Picture, output: Output) -> None:
@@ -213,7 +213,7 @@ def _write_png(target: str, picture: Picture, output: Output) -> None:
 
 
 def _one_panel(target: str, picture: Picture) -> None:
-    panels = len(picture.experiment.detector.panels)
+    panels = len(picture.geometry.detector.panels)
     if panels > 1:
         raise InputError(f"-o {target}: holds one panel, the detector has {panels}; write an .h5 file")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..constants import AVOGADRO, DEGREES_PER_RADIAN
-from ..experiment.model import ExperimentRecord
+from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
 from ..parameters.choices import Pivot, Shape
 from ..parameters.steps import mosaic_domains
@@ -27,40 +27,41 @@ def _g(*values: float) -> str:
     return " ".join(f"{float(v):g}" for v in values)
 
 
-def setup_lines(experiment: ExperimentRecord, noise_seed: int | None) -> Iterator[str]:
+def setup_lines(resolved: Resolved, noise_seed: int | None) -> Iterator[str]:
     """Yield the report up to the rendering.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    resolved : Resolved
     noise_seed : int or None
         As typed; None when no noise image is drawn.
     """
-    yield from _opening(experiment)
-    yield from _crystal(experiment)
-    yield from _sampling(experiment)
-    yield from experiment.reflection_lines
-    yield from _sweeps(experiment)
-    yield from _parameters(experiment)
+    yield from _opening(resolved)
+    yield from _crystal(resolved)
+    yield from _sampling(resolved)
+    yield from resolved.choices.reflection_lines
+    yield from _sweeps(resolved)
+    yield from _parameters(resolved)
     if noise_seed is not None:
         yield ""
         yield "  noise image paramters:"
         yield f"  seed: {-noise_seed}"
-        yield f"  water droplet size: {experiment.water_size:g} m"
+        yield f"  water droplet size: {resolved.experiment.water_size:g} m"
 
 
-def _opening(experiment: ExperimentRecord) -> Iterator[str]:
+def _opening(resolved: Resolved) -> Iterator[str]:
     """Geometry, up to the choice of interpolation."""
-    settings, detector = experiment.settings, experiment.detector
+    experiment, settings = resolved.experiment, resolved.settings
+    detector, sensor = experiment.detector, experiment.detector.sensor
     for name in (settings.detector.mask_file, settings.detector.header_file):
         if name is not None:
             yield f"reading {name}"
-    yield from experiment.clipping_warnings
+    yield from resolved.choices.clipping_warnings
     if detector.odet_generated:
         yield "WARNING: auto-generating odet_vector"
     yield "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
-    if settings.detector.detector_mu < 0.0 < detector.thickness:
-        yield f"WARNING: setting detector attenuation depth to {detector.mu:g} m"
+    if settings.detector.detector_mu < 0.0 < sensor.thickness:
+        yield f"WARNING: setting detector attenuation depth to {sensor.mu:g} m"
     warning = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[2]
     if warning is not None:
         yield warning
@@ -69,8 +70,8 @@ def _opening(experiment: ExperimentRecord) -> Iterator[str]:
     yield f"pivoting detector around {pivot}"
     panel, beam = detector.panels[0], experiment.beam.direction
     yield f"XDS incident beam: {_g(dot(beam, panel.fast), dot(beam, panel.slow), dot(beam, panel.normal))}"
-    if experiment.interpolate_chosen:
-        tricubic = experiment.interpolate_wanted
+    if resolved.choices.interpolate_chosen:
+        tricubic = experiment.sampling.interpolate
         yield f"auto-selected {'tricubic interpolation of structure factors' if tricubic else 'no interpolation'}"
 
 
@@ -80,11 +81,11 @@ def _matrix(rows: Array) -> Iterator[str]:
         yield f"{axis}: " + " ".join(f"{float(v):11.8f}" for v in values)
 
 
-def _crystal(experiment: ExperimentRecord) -> Iterator[str]:
+def _crystal(resolved: Resolved) -> Iterator[str]:
     """Cell, orientation and size."""
-    crystal = experiment.crystal
-    if experiment.settings.crystal.matrix_file is not None:
-        yield f"reading {experiment.settings.crystal.matrix_file}"
+    crystal, settings = resolved.experiment.crystal, resolved.settings.crystal
+    if settings.matrix_file is not None:
+        yield f"reading {settings.matrix_file}"
     if crystal.misset_seed is not None and crystal.misset is not None:
         angles = " ".join(f"{v * DEGREES_PER_RADIAN:f}" for v in crystal.misset)
         yield f"random orientation misset angles: {angles} deg"
@@ -99,48 +100,49 @@ def _crystal(experiment: ExperimentRecord) -> Iterator[str]:
     yield from _matrix(crystal.reciprocal_A)
 
 
-def _sampling(experiment: ExperimentRecord) -> Iterator[str]:
+def _sampling(resolved: Resolved) -> Iterator[str]:
     """Crystal size and what it asks of the sampling."""
-    crystal, sampling = experiment.crystal, experiment.sampling
+    crystal, sampling, choices = resolved.experiment.crystal, resolved.experiment.sampling, resolved.choices
     size = crystal.size_m
     yield f"crystal is {' x '.join(f'{v * 1e6:g}' for v in size)} microns"
-    if sampling.oversample_chosen:
+    if choices.oversample_chosen:
         yield f"auto-selected {sampling.oversample}-fold oversampling"
-    if sampling.oversample < sampling.recommended_oversample:
+    if sampling.oversample < choices.recommended_oversample:
         yield f"WARNING: maximum dimension of sample is {float(np.max(size)) * 1e10:g} A"
-        yield f"         but reciprocal pixel size is {sampling.reciprocal_pixel_size * 1e10:g} A"
+        yield f"         but reciprocal pixel size is {choices.reciprocal_pixel_size * 1e10:g} A"
         yield "         intensity may vary significantly across a pixel!"
-        yield f"         recommend -oversample {sampling.recommended_oversample} to work around this"
+        yield f"         recommend -oversample {choices.recommended_oversample} to work around this"
     # One protein of density 1.2 g/cm^3 that fills the cell.
     weight = float(np.prod(size)) * 1.2e6 * AVOGADRO / math.prod(crystal.cells)
     yield f"approximate MW = {weight:g}"
 
 
-def _sweeps(experiment: ExperimentRecord) -> Iterator[str]:
+def _sweeps(resolved: Resolved) -> Iterator[str]:
     """Layers, phi steps, divergence, wavelengths, sources and mosaic domains, one line each."""
-    detector, source = experiment.detector, experiment.beam.source
-    for layer in range(detector.layers):
-        yield f"thick{layer} = {detector.layer_step * layer * 1e6:g} um"
+    experiment, grid = resolved.experiment, resolved.choices.grid
+    sensor, wavelengths = experiment.detector.sensor, experiment.beam.sources.wavelengths
+    for layer in range(sensor.layers):
+        yield f"thick{layer} = {sensor.layer_step * layer * 1e6:g} um"
     for step, phi in enumerate(experiment.goniometer.angles):
         yield f"phi{step} = {phi * DEGREES_PER_RADIAN:g}"
-    for horizontal, vertical in source.divergences:
+    for horizontal, vertical in grid.divergences:
         yield f"divergence deviation: {_g(horizontal, vertical)}"
-    for step, wavelength in enumerate(source.dispersed_wavelengths):
+    for step, wavelength in enumerate(grid.wavelengths):
         yield f"lambda{step} = {wavelength:.15g}"
-    yield f"  created a total of {len(source.weights)} sources:"
-    for position, weight, wavelength in zip(source.positions, source.weights, source.wavelengths, strict=True):
+    yield f"  created a total of {len(wavelengths)} sources:"
+    for position, weight, wavelength in zip(grid.positions, grid.weights, wavelengths, strict=True):
         yield f"{_g(*position)}   {_g(weight, wavelength)}"
     yield f"  created a total of {len(experiment.crystal.mosaic_rotations)} mosaic domains"
 
 
-def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
+def _parameters(resolved: Resolved) -> Iterator[str]:
     """The block of parameters in use."""
-    crystal, beam, settings = experiment.crystal, experiment.beam, experiment.settings
+    experiment, settings, grid = resolved.experiment, resolved.settings, resolved.choices.grid
+    crystal, beam = experiment.crystal, experiment.beam
     count = 0 if experiment.reflections is None else experiment.reflections.count
     yield f"  {count} initialized hkls (all others ={experiment.default_F:g})"
     yield f"  {_SHAPE_WORDS[crystal.shape]} xtal: {'x'.join(str(n) for n in crystal.cells)} cells"
-    source = beam.source
-    yield f"  wave={beam.wavelength:g} meters +/- {source.dispersion * 100:g}% in {source.dispsteps} steps"
+    yield f"  wave={beam.wavelength:g} meters +/- {grid.dispersion * 100:g}% in {grid.dispsteps} steps"
     if beam.nopolar:
         yield "  polarization effect disabled"
     else:
@@ -149,14 +151,14 @@ def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
         yield "  curved detector: all pixels same distance from origin"
     if experiment.detector.point_pixel:
         yield "  pixel obliquity effect disabled"
-    yield f"  incident fluence: {beam.fluence:g} photons/m^2"
-    yield from _detector(experiment)
+    yield f"  incident fluence: {experiment.fluence:g} photons/m^2"
+    yield from _detector(resolved)
     gonio, sampling = experiment.goniometer, experiment.sampling
-    yield f"  hdivrange={source.hdivrange:g} hdivstep={source.hdivstep:g}  radians"
-    yield f"  vdivrange={source.vdivrange:g} vdivstep={source.vdivstep:g}  radians"
+    yield f"  hdivrange={grid.hdivrange:g} hdivstep={grid.hdivstep:g}  radians"
+    yield f"  vdivrange={grid.vdivrange:g} vdivstep={grid.vdivstep:g}  radians"
     # As C: with -sourcefile its counter of directions is never set.
-    yield f"  {len(source.divergences) if settings.beam.source_file is None else -1} divergence steps"
-    yield f"  {len(source.weights)} sources"
+    yield f"  {len(grid.divergences) if settings.beam.source_file is None else -1} divergence steps"
+    yield f"  {len(beam.sources.weights)} sources"
     domains, spread = len(crystal.mosaic_rotations), crystal.mosaic_spread * DEGREES_PER_RADIAN
     yield f"  {domains} mosaic domains over mosaic spread of {spread:g} degrees"
     start, stop = gonio.phi * DEGREES_PER_RADIAN, (gonio.phi + gonio.osc) * DEGREES_PER_RADIAN
@@ -172,15 +174,16 @@ def _parameters(experiment: ExperimentRecord) -> Iterator[str]:
         yield f"  skipping zero-flagged pixels in {settings.detector.mask_file}"
 
 
-def _detector(experiment: ExperimentRecord) -> Iterator[str]:
+def _detector(resolved: Resolved) -> Iterator[str]:
     """Place, size and axes of the detector."""
-    detector, beam = experiment.detector, experiment.beam
+    experiment = resolved.experiment
+    detector, beam, sensor = experiment.detector, experiment.beam, experiment.detector.sensor
     panel, center = detector.panels[0], detector.center
     yield (
         f"  distance={panel.distance:g} detsize={detector.detsize_f:g}x{detector.detsize_s:g}  "
         f"pixel={panel.pixel_size:g} meters ({panel.n_fast}x{panel.n_slow} pixels)"
     )
-    yield f"  sensor is {detector.thickness:g} m thick in {detector.layers} layers with mu= {detector.mu:g}"
+    yield f"  sensor is {sensor.thickness:g} m thick in {sensor.layers} layers with mu= {sensor.mu:g}"
     yield f"  Xbeam={center.Xbeam:g} Ybeam={center.Ybeam:g}"
     yield f"  Fbeam={center.Fbeam:g} Sbeam={center.Sbeam:g}"
     yield f"  Xclose={center.Xclose:g} Yclose={center.Yclose:g}"
@@ -192,7 +195,7 @@ def _detector(experiment: ExperimentRecord) -> Iterator[str]:
     yield f"  spindle ROTATION_AXIS= {_g(*experiment.goniometer.spindle)}"
     yield f"  POLARIZATION_PLANE_NORMAL= {_g(*cross(beam.direction, beam.polarization_axis))}"
     yield f"  dials origin= {_g(*center.dials_origin_mm)}"
-    f0, f1, s0, s1 = experiment.sampling.roi_as_set
+    f0, f1, s0, s1 = resolved.choices.roi_as_set
     yield f"  roi: {f0} < x < {f1} && {s0} < y < {s1}"
 
 

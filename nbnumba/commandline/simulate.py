@@ -9,7 +9,7 @@ from .. import kernels
 from ..errors import InputError
 from ..experiment.command_line import with_choices, with_whole_paths
 from ..experiment.model import ExperimentRecord
-from ..experiment.resolve import resolve
+from ..experiment.resolve import resolve_with_choices
 from ..experiment.scene import build_scene
 from ..imagefiles import save as saving
 from ..imagefiles.headers import truth_lines
@@ -43,17 +43,18 @@ def run(command: CommandLine) -> None:
     output, compute = command.output, command.compute
     kernels.check_engine(compute.backend, compute.threads, compute.device)
     _check_outputs(command)
-    experiment = resolve(
+    resolved = resolve_with_choices(
         command.settings,
         lambda experiment: _check_experiment(experiment, command),
         cache_folder=_folder_of_results(output),
     )
-    experiment = replace(experiment, command=_words_to_keep(command, experiment), compute=compute)
+    experiment = replace(resolved.experiment, compute=compute)
+    experiment = experiment.drawn_by(_words_to_keep(command, experiment))
     output = _for_panels(output, experiment)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
     seed = None if output.noise_file is None else choose_noise_seed(output)
     say = Reporter(output.quiet)
-    say(report.setup_lines(experiment, seed))
+    say(report.setup_lines(resolved, seed))
     with progress_bar("rendering", output.shows_progress) as progress:
         image = simulate(
             experiment,
@@ -199,6 +200,6 @@ class _Writer:
     def _header(self, seed: int | None) -> bytes:
         """Return the header of an SMV image; `seed` is that of its noise."""
         experiment = self.image.experiment
-        fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, self.output.adc)
+        fields = smv_fields(experiment.detector, experiment.beam.wavelength, experiment.goniometer, self.output.adc)
         truth = self.image.ground_truth(seed, None if seed is None else self.output.noise_rng)
-        return smv.header(fields, self.style, truth_lines(experiment, truth))
+        return smv.header(fields, self.style, truth_lines(experiment, experiment.crystal, truth))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..detector.placement import Axes
 from ..errors import InputError
 from ..geometry.vectors import length
-from ..parameters.choices import Shape
+from ..kernels.random import park_miller
+from ..parameters.choices import Shape, Vector
 from ..parameters.settings import Settings
 from ..parameters.steps import mosaic_domains
 from ..readout.poisson import seed_from_time
@@ -19,8 +21,23 @@ from .model import Crystal
 from .orientation_files import reciprocal_from_file
 
 
-def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: list[int]) -> Crystal:
-    """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090)."""
+def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
+    """Cell, orientation, size and mosaic domains (nanoBragg.c:1785-2090), without its reflections.
+
+    Parameters
+    ----------
+    settings : Settings
+    axes : Axes
+        Of the command's convention, before the detector turns.
+    turning : bool
+        Whether the crystal is drawn at spindle angles other than 0.
+
+    Raises
+    ------
+    InputError, FileError
+        For a file or values that make no crystal.
+    """
+    random_table = park_miller.new_table()
     cell = None
     if settings.crystal.cell_given:
         cell = lattice.complete_cell(settings.crystal.cell_lengths_A, settings.crystal.cell_angles)
@@ -40,7 +57,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
     made = lattice.lattice_from_reciprocal(reciprocal, cell)
     # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
     lengths_m = [length(v * 1e-10) for v in made.real_A]
-    sizes = (settings.crystal.sample_x, settings.crystal.sample_y, settings.crystal.sample_z)
+    sizes = clipped_sizes(settings)
     typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
     if math.prod(cells) > 10**15:
@@ -64,7 +81,24 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool, random_table: l
         mosaic_spread=spread,
         mosaic_seed=settings.crystal.mosaic_seed,
         mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.crystal.mosaic_seed, random_table),
+        default_F=settings.factors.default_F,
     )
+
+
+def clipped_sizes(settings: Settings) -> Vector:
+    """Edges of the sample that the beam hits [m] (nanoBragg.c:1140-1150)."""
+    crystal, beam = settings.crystal, settings.beam.beamsize
+    # As C: the beam clips y and z, never x.
+    y, z = (beam if 0.0 <= beam < size else size for size in (crystal.sample_y, crystal.sample_z))
+    return crystal.sample_x, y, z
+
+
+def clipping_warnings(settings: Settings) -> Iterator[str]:
+    """Yield the lines of C's report about a sample larger than the beam."""
+    crystal, beam = settings.crystal, settings.beam.beamsize
+    for size, name in ((crystal.sample_y, "high"), (crystal.sample_z, "wide")):
+        if 0.0 <= beam < size:
+            yield f"WARNING: clipping sample ({size:g} m {name}) with beam ({beam:g} m)"
 
 
 def _misset_seed(settings: Settings) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..geometry.vectors import Array, length
 from ..parameters.choices import Shape
+from ..structure_factors.table import ReflectionTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,12 @@ class Crystal:
         Rotation of each mosaic domain.
     domain_weights : (domains,) or None
         Share of each mosaic domain in the crystal's volume, up to a factor; None: all the same.
+    reflections : ReflectionTable or None
+        Its structure factors; None: `default_F` holds everywhere.
+    default_F : float [electrons]
+        Structure factor of the reflections that the table lacks.
+    weight : float
+        Share of the fluence.
     """
 
     real_space: Array
@@ -50,6 +57,9 @@ class Crystal:
     mosaic_seed: int
     mosaic_rotations: Array
     domain_weights: Array | None = None
+    reflections: ReflectionTable | None = None
+    default_F: float = 0.0
+    weight: float = 1.0
 
     @property
     def size_m(self) -> Array:

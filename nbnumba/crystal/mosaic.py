@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.random import park_miller
 from ..parameters.choices import Semantics, Vector
+from .model import Crystal
 
 # C's spread for a random orientation, in radians.
 _RANDOM_SPREAD = 90.0
@@ -85,6 +86,21 @@ def random_misset(seed: int, semantics: Semantics, table: MutableSequence[int] |
     for _ in range(_NUMBERS_UNTIL_MIXED):
         park_miller.ran1(table)
     return misset_angles(_uniform_rotation(table))
+
+
+def random_table_after(crystals: Sequence[Crystal], semantics: Semantics) -> tuple[int, ...]:
+    """Return C's random table as the draws for crystals leave it, those of orientations and of mosaic domains.
+
+    As C: noise goes on with this table.
+    """
+    table = park_miller.new_table()
+    for crystal in crystals:
+        if crystal.misset_seed is not None:
+            random_misset(crystal.misset_seed, semantics, table)
+        _seeded(table, crystal.mosaic_seed)
+        for _ in range(3 * len(crystal.mosaic_rotations)):
+            park_miller.ran1(table)
+    return tuple(table)
 
 
 def misset_angles(rotation: NDArray[np.float64]) -> Vector:

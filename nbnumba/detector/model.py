@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array
 from ..parameters.choices import Convention, Pivot
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A slab that captures photons.
+
+    Attributes
+    ----------
+    thickness : float [m]
+        As typed or completed; 0: no sensor, every photon counts. What is simulated is layers * layer_step.
+    layers : int
+    layer_step : float [m]
+    mu : float [1/m]
+        Absorption.
+    """
+
+    thickness: float = 0.0
+    layers: int = 1
+    layer_step: float = 0.0
+    mu: float = 0.0
+
+    @property
+    def depth(self) -> float:
+        """Thickness that is simulated [m]."""
+        return self.layers * self.layer_step
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +48,16 @@ class Panel(PanelGeometry):
         Unit vector of increasing distance.
     distance, close_distance : float [m]
         From the sample along the beam, and to the closest point of the plane.
+    sensor : Sensor
+    mask : (n_slow, n_fast) bool or None
+        Pixels to render; None: all.
     """
 
     normal: Array
     distance: float
     close_distance: float
+    sensor: Sensor = field(default_factory=lambda: Sensor())
+    mask: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +97,17 @@ class Detector:
     odet_generated: bool
     curved: bool
     point_pixel: bool
-    thickness: float  # as typed or completed [m]; 0: no sensor. What is simulated is layers * layer_step
-    layers: int
-    layer_step: float  # m
-    mu: float  # 1/m
+
+    @property
+    def sensor(self) -> Sensor:
+        """The sensor that all panels have.
+
+        Raises
+        ------
+        InputError
+            The sensors of the panels differ.
+        """
+        first = self.panels[0].sensor
+        if any(panel.sensor != first for panel in self.panels):
+            raise InputError("detector: its panels have sensors that differ; one is needed here")
+        return first

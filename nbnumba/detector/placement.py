@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..parameters.settings import Settings
 from ..parameters.steps import sensor_layers
 from ..util.memory import free_memory, gigabytes
 from ..util.messages import logger
-from .model import BeamCenter, Center, Detector, Panel
+from .model import BeamCenter, Center, Detector, Panel, Sensor
 from .panels import placed_panels
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
@@ -138,8 +138,9 @@ def _detector(
     mu = settings.detector.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
         mu = 1.0 / layers.extent
+    sensor = Sensor(layers.extent, layers.count, layers.step, mu)
     return Detector(
-        panels=panels,
+        panels=tuple(replace(panel, sensor=sensor) for panel in panels),
         center=_final_center(center, panels[0], axes.beam),
         convention=settings.detector.convention,
         pivot=pivot,
@@ -149,10 +150,6 @@ def _detector(
         odet_generated=axes.normal_generated,
         curved=settings.detector.curved_detector,
         point_pixel=settings.detector.point_pixel,
-        thickness=layers.extent,
-        layers=layers.count,
-        layer_step=layers.step,
-        mu=mu,
     )
 
 

@@ -24,7 +24,7 @@ def finest_spacing(detector: Detector, beam: Beam) -> float:
     On a flat panel the largest angle lies in a corner, but for panels behind the sample: a grid of points over each
     panel, corners included, serves for all. Of a curved detector the angle is a bound, whichever way it bends.
     """
-    incident, wavelengths = -beam.source.directions, beam.source.wavelengths
+    incident, wavelengths = -beam.sources.directions, beam.sources.wavelengths
     finest = math.inf
     for panel in detector.panels:
         if detector.curved:

@@ -5,61 +5,62 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..beam.frames import to_imgcif
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
+from ..crystal.model import Crystal
 from ..geometry.vectors import Array
 from ..version import __version__
-from .model import ExperimentRecord
+from .model import ExperimentRecord, Geometry
 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """How an image came about.
+    """How an image came about; what is not known is None.
 
     Attributes
     ----------
-    command : str
-        A command line that draws the image, without the program's name; empty where there is none.
-    A_matrix : (3, 3) [1/Angstrom]
+    command : str or None
+        A command line that draws the image, without the program's name.
+    A_matrix : (3, 3) [1/Angstrom] or None
         Columns a*, b*, c* at the spindle angle 0, in nbnumba's laboratory frame.
-    A_matrix_imgcif : (3, 3) [1/Angstrom]
+    A_matrix_imgcif : (3, 3) [1/Angstrom] or None
         The same in the frame in which DIALS sees the NXmx file of this image.
-    U_matrix : (3, 3)
+    U_matrix : (3, 3) or None
         Orientation: A_matrix = U_matrix B, where B has a* along x and b* in the xy plane.
-    cell : (6,) [Angstrom, deg]
-    cells : (Na, Nb, Nc)
+    cell : (6,) [Angstrom, deg] or None
+    cells : (Na, Nb, Nc) or None
         Unit cells along each axis.
-    fluence : float [photons/m^2]
+    fluence : float [photons/m^2] or None
     wavelength : float [m]
-        Of the beam's centre.
+        Of the beam's center.
     distance : float [m]
         Of the first panel, along the beam.
     noise_seed, noise_number : int or None
         None: without noise. The number counts the images of a series with the counted generator.
-    backend, precision : str
+    backend, precision : str or None
         What rendered it.
     """
 
-    command: str
+    command: str | None
     version: str
-    semantics: str
-    backend: str
-    precision: str
-    A_matrix: Array
-    A_matrix_imgcif: Array
-    U_matrix: Array
-    cell: Array
-    cells: tuple[int, int, int]
-    shape: str
-    mosaic_spread_deg: float
-    mosaic_domains: int
-    mosaic_seed: int
+    semantics: str | None
+    backend: str | None
+    precision: str | None
+    A_matrix: Array | None
+    A_matrix_imgcif: Array | None
+    U_matrix: Array | None
+    cell: Array | None
+    cells: tuple[int, int, int] | None
+    shape: str | None
+    mosaic_spread_deg: float | None
+    mosaic_domains: int | None
+    mosaic_seed: int | None
     misset_seed: int | None
-    fluence: float
+    fluence: float | None
     wavelength: float
     distance: float
     phi_deg: float
@@ -79,32 +80,65 @@ def ground_truth(
     noise_rng: str | None = None,
     noise_number: int | None = None,
 ) -> GroundTruth:
-    """Collect what is known of an image.
+    """Collect what is known of a rendered image.
 
     Parameters
     ----------
     experiment : ExperimentRecord
     command : sequence of str
-        Words of the command line.
+        Words of the command line; empty where there is none.
     backend, precision : str
         What rendered it.
     noise_seed, noise_rng, noise_number
         What its noise was drawn with.
     """
-    crystal = experiment.crystal
+    return replace(
+        partial_truth(experiment, experiment.crystal),
+        command=shlex.join(command) or None,
+        semantics=experiment.semantics.value,
+        backend=backend,
+        precision=precision,
+        noise_seed=noise_seed,
+        noise_rng=noise_rng,
+        noise_number=noise_number,
+    )
+
+
+def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
+    """Collect what geometry and crystal tell of an image whose making is not known."""
+    truth = GroundTruth(
+        command=None,
+        version=__version__,
+        semantics=None,
+        backend=None,
+        precision=None,
+        A_matrix=None,
+        A_matrix_imgcif=None,
+        U_matrix=None,
+        cell=None,
+        cells=None,
+        shape=None,
+        mosaic_spread_deg=None,
+        mosaic_domains=None,
+        mosaic_seed=None,
+        misset_seed=None,
+        fluence=geometry.beam.fluence,
+        wavelength=geometry.beam.wavelength,
+        distance=geometry.detector.panels[0].distance,
+        phi_deg=math.degrees(geometry.goniometer.phi),
+        osc_deg=math.degrees(geometry.goniometer.osc),
+    )
+    if crystal is None:
+        return truth
     # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
     real_A = crystal.real_space * 1e10
     A = np.asarray(np.linalg.inv(real_A), dtype=np.float64)
     lengths, angles = cell_of_vectors(real_A)
     B = upright_reciprocal(lengths, angles).T
-    return GroundTruth(
-        command=shlex.join(command),
-        version=__version__,
-        semantics=experiment.semantics.value,
-        backend=backend,
-        precision=precision,
+    return replace(
+        truth,
         A_matrix=A,
-        A_matrix_imgcif=to_imgcif(experiment.beam) @ A,
+        A_matrix_imgcif=to_imgcif(geometry.beam) @ A,
         U_matrix=A @ np.linalg.inv(B),
         cell=np.concatenate([lengths, np.degrees(angles)]),
         cells=crystal.cells,
@@ -113,12 +147,4 @@ def ground_truth(
         mosaic_domains=len(crystal.mosaic_rotations),
         mosaic_seed=crystal.mosaic_seed,
         misset_seed=crystal.misset_seed,
-        fluence=experiment.beam.fluence,
-        wavelength=experiment.beam.wavelength,
-        distance=experiment.detector.panels[0].distance,
-        phi_deg=math.degrees(experiment.goniometer.phi),
-        osc_deg=math.degrees(experiment.goniometer.osc),
-        noise_seed=noise_seed,
-        noise_rng=noise_rng,
-        noise_number=noise_number,
     )

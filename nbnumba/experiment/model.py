@@ -1,22 +1,26 @@
-"""The experiment to be rendered: crystal, beam, detector, goniometer and sampling, all worked out.
+"""The experiment to be rendered: crystals, beam, detector, goniometer and sampling, all worked out.
 
 Frozen records in SI units, without defaults that depend on one another: `nbnumba.experiment.resolve` fills them in.
-Vectors are float64 arrays of shape (3,) in the laboratory frame, whose origin is the sample.
+Vectors are float64 arrays of shape (3,) in the laboratory frame, whose origin is the sample. What is not known is None.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..background.water import Water
 from ..beam.model import Beam
 from ..crystal.model import Crystal
+from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
+from ..errors import InputError
 from ..parameters.choices import ComputeOptions, Semantics
-from ..parameters.settings import Settings
+from ..readout.model import Readout
 
 if TYPE_CHECKING:
     from ..structure_factors.table import ReflectionTable
@@ -35,6 +39,11 @@ class Goniometer:
     steps: int
 
     @property
+    def turns(self) -> bool:
+        """Whether the crystal is drawn at spindle angles other than 0."""
+        return self.osc > 0.0 or self.phi != 0.0
+
+    @property
     def angles(self) -> Array:
         """Angle of every phi step, (steps,) [rad]; as C, start + step * i."""
         return self.phi + self.step * np.arange(self.steps, dtype=np.float64)
@@ -42,55 +51,132 @@ class Goniometer:
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """How finely, and which pixels."""
+    """How finely, and which pixels.
+
+    Attributes
+    ----------
+    oversample : int
+        Sub-pixels along an edge.
+    oversample_thick, oversample_polar, oversample_omega : bool
+        Whether capture, polarization and solid angle are worked out for every sample.
+    interpolate : bool
+        Whether structure factors are interpolated where there is a table.
+    dmin : float [m]
+        Samples of finer spacing are left out; 0: none.
+    roi : (fast first, fast last, slow first, slow last)
+        Inclusive, inside the panel; of a detector of several panels that of the first, and without effect.
+    """
 
     oversample: int
-    recommended_oversample: int
-    reciprocal_pixel_size: float
-    oversample_chosen: bool  # by the program
     oversample_thick: bool
     oversample_polar: bool
     oversample_omega: bool
+    interpolate: bool
     dmin: float
-    roi: tuple[int, int, int, int]  # fast first, last, slow first, last; inclusive, inside the detector
-    roi_as_set: tuple[int, int, int, int]  # before clipping; for the report
-    mask: NDArray[np.bool_] | None  # True: render
+    roi: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class ExperimentRecord:
-    """Everything that a picture depends on."""
+class Geometry:
+    """Beam, detector and goniometer: what is known of the making of any image."""
 
-    semantics: Semantics
-    crystal: Crystal
     beam: Beam
     detector: Detector
     goniometer: Goniometer
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentRecord(Geometry):
+    """Everything that an image depends on.
+
+    `dataclasses.replace` makes another one; the result has no `command`, since none is known to draw it.
+
+    Attributes
+    ----------
+    crystals : tuple of Crystal
+    sampling : Sampling
+    background : tuple of Water
+        Materials around the crystal.
+    readout : Readout
+    semantics : Semantics
+    compute : ComputeOptions
+        What the user wants it rendered by.
+    command : tuple of str
+        Words that draw it; empty where there are none.
+    """
+
+    crystals: tuple[Crystal, ...]
     sampling: Sampling
-    reflections: ReflectionTable | None
-    default_F: float
-    interpolate: bool
-    interpolate_wanted: bool  # before it was seen that there is no table to interpolate in
-    interpolate_chosen: bool  # by the program
-    water_size: float  # m
-    random_table: tuple[int, ...]  # of C's generator, as the orientation and the mosaic domains left it
-    settings: Settings
-    clipping_warnings: tuple[str, ...]  # lines of C's report that arise while files are read
-    reflection_lines: tuple[str, ...]
-    command: tuple[str, ...] = ()  # words that draw it; empty where there are none
-    compute: ComputeOptions = field(default_factory=ComputeOptions)  # what the user wants it rendered by
+    background: tuple[Water, ...] = ()
+    readout: Readout = field(default_factory=Readout)
+    semantics: Semantics = Semantics.EXACT
+    compute: ComputeOptions = field(default_factory=ComputeOptions)
+    command: tuple[str, ...] = field(default=(), init=False)
+
+    def drawn_by(self, command: tuple[str, ...]) -> Self:
+        """Return this experiment with the words that draw it."""
+        drawn = copy.copy(self)
+        object.__setattr__(drawn, "command", command)
+        return drawn
+
+    @property
+    def crystal(self) -> Crystal:
+        """The crystal, where there is one.
+
+        Raises
+        ------
+        InputError
+            There are several.
+        """
+        if len(self.crystals) != 1:
+            raise InputError(f"crystals: there are {len(self.crystals)}; one is needed here")
+        return self.crystals[0]
+
+    @property
+    def reflections(self) -> ReflectionTable | None:
+        """Structure factors of the crystal."""
+        return self.crystal.reflections
+
+    @property
+    def default_F(self) -> float:
+        """Structure factor of the reflections that the crystal's table lacks [electrons]."""
+        return self.crystal.default_F
+
+    @property
+    def interpolate(self) -> bool:
+        """Whether structure factors are interpolated."""
+        return self.sampling.interpolate and self.reflections is not None
+
+    @property
+    def fluence(self) -> float:
+        """Fluence of the beam [photons/m^2].
+
+        Raises
+        ------
+        InputError
+            It is not known.
+        """
+        if self.beam.fluence is None:
+            raise InputError("fluence: is not known; it must be given for an image to be drawn")
+        return self.beam.fluence
+
+    @property
+    def water_size(self) -> float:
+        """Edge of the cube of water around the crystal [m]; 0: none."""
+        return self.background[0].size if self.background else 0.0
 
     @property
     def weights(self) -> Array:
-        """Weight of every source in this picture, (n,); one of weight 0 is left out of the sum and of the steps."""
-        weights = self.beam.source.weights
-        # C differs: it never uses the weights of -sourcefile.
-        if self.semantics is Semantics.C or self.settings.beam.source_file is None:
-            return np.ones(len(weights))
-        return np.asarray(weights / np.mean(weights[weights > 0.0]))
+        """Weight of every source in this image, (n,); one of weight 0 is left out of the sum and of the steps."""
+        return self.beam.sources.normalized_weights
 
     @property
     def steps(self) -> int:
         """Samples that the pixel's sum is divided by: all but the layers of the sensor, which add up."""
         orientations = self.goniometer.steps * len(self.crystal.mosaic_rotations)
         return int(np.count_nonzero(self.weights > 0.0)) * orientations * self.sampling.oversample**2
+
+    @property
+    def random_table(self) -> tuple[int, ...]:
+        """Random table of C's generator, as the orientation and the mosaic domains of the crystals leave it."""
+        return random_table_after(self.crystals, self.semantics)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
+import numpy as np
+
+from ..detector.model import Detector
 from ..errors import InputError
 from ..geometry.panel import PanelGeometry
 from ..io import smv
@@ -40,14 +42,16 @@ def region_of_interest(
     return (f0, f1, s0, s1), clipped
 
 
-def pixel_mask(settings: Settings, panel: PanelGeometry) -> NDArray[np.bool_] | None:
-    """Read -mask; pixels of value 0 are skipped."""
+def with_mask(settings: Settings, detector: Detector) -> Detector:
+    """Read -mask for all panels; pixels of value 0 are skipped."""
     if settings.detector.mask_file is None:
-        return None
+        return detector
     data = smv.read(settings.detector.mask_file, "-mask").data
-    if data.shape != (panel.n_slow, panel.n_fast):
-        raise InputError(
-            f"-mask {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
-            f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
-        )
-    return np.asarray(data != 0)
+    for panel in detector.panels:
+        if data.shape != (panel.n_slow, panel.n_fast):
+            raise InputError(
+                f"-mask {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
+                f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
+            )
+    mask = np.asarray(data != 0)
+    return replace(detector, panels=tuple(replace(panel, mask=mask) for panel in detector.panels))

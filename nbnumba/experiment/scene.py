@@ -20,6 +20,7 @@ from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUA
 from ..parameters.choices import Semantics, Shape
 from .model import ExperimentRecord
 
+_NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
 SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND, Shape.GAUSS: GAUSS, Shape.TOPHAT: TOPHAT}
 
 
@@ -31,7 +32,6 @@ class _Shared(NamedTuple):
     sources: Array
     orientations: Array
     weights: Array
-    mask: NDArray[np.uint8]
     largest_F: float  # where the reach of spots needs it, else 0
 
 
@@ -48,7 +48,6 @@ def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
 
 def _shared(experiment: ExperimentRecord) -> _Shared:
     table, minima = _padded_table(experiment)
-    mask = experiment.sampling.mask
     everywhere = experiment.crystal.shape in (Shape.SQUARE, Shape.ROUND)
     return _Shared(
         table=table,
@@ -56,7 +55,6 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
         sources=_sources(experiment),
         orientations=_orientations(experiment),
         weights=_weights(experiment),
-        mask=np.zeros((0, 0), dtype=np.uint8) if mask is None else np.ascontiguousarray(mask).view(np.uint8),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
     )
 
@@ -64,7 +62,7 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
 def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene:
     """Put the scene of one panel together."""
     return Scene.of(
-        mask=shared.mask,
+        mask=_NO_MASK if panel.mask is None else np.ascontiguousarray(panel.mask).view(np.uint8),
         sources=shared.sources,
         orientations=shared.orientations,
         weights=shared.weights,
@@ -112,11 +110,11 @@ def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
         "bend_slow": bend_slow,
         "surface": (CURVED if exact else CURVED_AS_C) if detector.curved else FLAT,
         "point_pixel": detector.point_pixel,
-        "layers": detector.layers,
-        "layer_step": detector.layer_step,
-        "mu": detector.mu,
+        "layers": panel.sensor.layers,
+        "layer_step": panel.sensor.layer_step,
+        "mu": panel.sensor.mu,
         # C differs: with -oversample_thick it computes a capture, of 0, for a sensor that is not there.
-        "sensor": detector.thickness != 0.0 or (experiment.sampling.oversample_thick and not exact),
+        "sensor": panel.sensor.thickness != 0.0 or (experiment.sampling.oversample_thick and not exact),
     }
 
 
@@ -150,9 +148,9 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
     """Fields of the beam, of the factors of each term, and of what scales the sum."""
     sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    weigh_layers = exact and experiment.detector.thickness != 0.0
+    weigh_layers = exact and experiment.detector.sensor.thickness != 0.0
     weighted = bool(np.any(shared.sources[:, 4] != 1.0) or np.any(shared.weights != 1.0))
-    water = water_photons_per_steradian(experiment.water_size, beam.fluence)
+    water = water_photons_per_steradian(experiment.water_size, experiment.fluence)
     return {
         "beam": beam.direction,
         "polar_axis": beam.polarization_axis,
@@ -166,7 +164,7 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
         "compound": switches and not exact,
         "weigh_layers": weigh_layers,
         "plain": not (switches or weigh_layers or sampling.dmin > 0.0 or weighted),
-        "photons": R_E_SQUARED * beam.fluence / (experiment.steps * float(np.mean(shared.weights))),
+        "photons": R_E_SQUARED * experiment.fluence / (experiment.steps * float(np.mean(shared.weights))),
         # C differs: it puts the water into the sum, where fluence and steps scale it once more.
         "water_start": 0.0 if exact else water,
         "water_end": water if exact else 0.0,
@@ -214,8 +212,8 @@ def _sources(experiment: ExperimentRecord) -> Array:
 
     A source of weight 0 is left out: it would lend the pixels its polarisation.
     """
-    source, weights = experiment.beam.source, experiment.weights
-    sources = np.column_stack([-source.directions, 1.0 / source.wavelengths, weights])
+    listed, weights = experiment.beam.sources, experiment.weights
+    sources = np.column_stack([-listed.directions, 1.0 / listed.wavelengths, weights])
     return sources[weights > 0.0]
 
 
@@ -237,7 +235,7 @@ def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> float
         return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
     nearest = min(abs(panel.close_distance), abs(panel.distance))
     pixel = 1.0 if experiment.detector.point_pixel else panel.pixel_size  # solid angle <= (pixel/nearest)^2
-    fluence = experiment.beam.fluence
+    fluence = experiment.fluence
     if not (fluence > 0.0 and shared.largest_F > 0.0):
         return 0.0
     if nearest == 0.0:
@@ -246,7 +244,7 @@ def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> float
     amplitude = [pixel, shared.largest_F, *crystal.cells, sampling.oversample]
     largest_weight = float(shared.weights.max() / np.mean(shared.weights))
     orientations = len(shared.sources) * len(shared.orientations)
-    sources, layers = len(experiment.beam.source.weights), experiment.detector.layers
+    sources, layers = len(experiment.beam.sources.weights), panel.sensor.layers
     terms = [R_E_SQUARED, fluence, orientations, largest_weight, sources, layers]
     brightest = 2.0 * (sum(map(math.log, amplitude)) - math.log(nearest)) + sum(map(math.log, terms))
     exponent = max(0.0, (brightest - math.log(1e-47)) / 2.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..errors import InputError
 from .vectors import Array
 
 _SAME = 1e-9  # relative difference between pixel edges that are meant to be one
@@ -59,11 +60,11 @@ class PanelGeometry:
 
         Raises
         ------
-        ValueError
+        InputError
             The pixels are oblong.
         """
         if not self.is_square:
-            raise ValueError("the pixels are oblong: see pixel_sizes")
+            raise InputError("pixels: are oblong; square ones are needed here")
         return self.pixel_sizes[0]
 
     def position(self, slow: ArrayLike, fast: ArrayLike) -> Array:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..crystal.model import Crystal
 from ..errors import InputError
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Geometry
 from ..io import cbf
 from ..io.atomic import PathLike
 from ..readout.digitize import SATURATION
@@ -18,22 +19,22 @@ from ..util.messages import logger
 from .headers import truth_lines, untold
 
 
-def cbf_fields(experiment: ExperimentRecord, saturation: int) -> cbf.CbfFields:
+def cbf_fields(geometry: Geometry, saturation: int) -> cbf.CbfFields:
     """Collect what a header says."""
-    panel, center, detector = experiment.detector.panels[0], experiment.detector.center, experiment.detector
-    beam, settings = experiment.beam, experiment.settings
+    panel, center, sensor = geometry.detector.panels[0], geometry.detector.center, geometry.detector.sensor
+    beam, goniometer = geometry.beam, geometry.goniometer
     return cbf.CbfFields(
         pixel_size=panel.pixel_size,
-        thickness=detector.layers * detector.layer_step if detector.thickness > 0.0 else 0.0,
-        exposure=max(settings.beam.exposure, 0.0),
+        thickness=sensor.depth if sensor.thickness > 0.0 else 0.0,
+        exposure=max(beam.exposure, 0.0),
         saturation=saturation,
         wavelength=beam.wavelength,
         distance=panel.distance,
         beam_fast=center.Fbeam / panel.pixel_size,
         beam_slow=center.Sbeam / panel.pixel_size,
-        start_angle=math.degrees(experiment.goniometer.phi),
-        angle_increment=math.degrees(experiment.goniometer.osc),
-        flux=settings.beam.flux if settings.beam.flux > 0.0 else None,
+        start_angle=math.degrees(goniometer.phi),
+        angle_increment=math.degrees(goniometer.osc),
+        flux=beam.flux,
         polarization=None if beam.nopolar else (1.0 + beam.polarization) / 2.0,
     )
 
@@ -41,7 +42,8 @@ def cbf_fields(experiment: ExperimentRecord, saturation: int) -> cbf.CbfFields:
 def write_cbf(
     path: PathLike,
     counts: NDArray[np.int32],
-    experiment: ExperimentRecord,
+    geometry: Geometry,
+    crystal: Crystal | None,
     truth: GroundTruth,
     *,
     saturation: int | None = None,
@@ -54,9 +56,10 @@ def write_cbf(
         The file to write.
     counts : (n_slow, n_fast) int32 [photons/pixel]
         The pixels, without offset.
-    experiment : ExperimentRecord
+    geometry : Geometry
         Its detector has one panel. The format knows neither tilt nor curvature nor the direction of the spindle,
         which readers take to lie along fast.
+    crystal : Crystal or None
     truth : GroundTruth
     saturation : int, optional
         The largest count that a pixel may hold, for the reader's trusted range; by default that of
@@ -69,13 +72,13 @@ def write_cbf(
     InputError
         The detector has several panels, or the pixels are others than its own, or no int32.
     """
-    panels = experiment.detector.panels
+    panels = geometry.detector.panels
     if len(panels) != 1:
         raise InputError(f"{path}: a CBF image holds one panel, the detector has {len(panels)}; write an .h5 file")
     shape = (panels[0].n_slow, panels[0].n_fast)
     if counts.dtype != np.int32 or counts.shape != shape:
         raise InputError(f"{path}: needs int32 pixels of shape {shape}, not {counts.dtype} of {counts.shape}")
-    for line in untold(experiment.detector, experiment.beam.direction, "CBF", experiment.goniometer):
+    for line in untold(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
-    fields = cbf_fields(experiment, SATURATION["int32"] if saturation is None else saturation)
-    cbf.write(path, counts, cbf.header_lines(fields, truth_lines(experiment, truth)), Path(path).stem)
+    fields = cbf_fields(geometry, SATURATION["int32"] if saturation is None else saturation)
+    cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)

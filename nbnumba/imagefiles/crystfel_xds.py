@@ -13,7 +13,8 @@ import numpy as np
 
 from ..beam.frames import to_mcstas
 from ..crystal.lattice import cell_of_vectors
-from ..experiment.model import ExperimentRecord
+from ..crystal.model import Crystal
+from ..experiment.model import Geometry
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
@@ -32,7 +33,8 @@ _DETECTORS = {".cbf": "PILATUS", ".img": "ADSC"}  # others: a detector that writ
 
 def write_geometry_files(
     path: PathLike,
-    experiment: ExperimentRecord,
+    geometry: Geometry,
+    crystal: Crystal | None,
     *,
     images: int = 1,
     dtype: str = "float32",
@@ -47,8 +49,9 @@ def write_geometry_files(
     ----------
     path : str or path
         The HDF5 file; it is not touched.
-    experiment : ExperimentRecord
+    geometry : Geometry
         Of its first image.
+    crystal : Crystal or None
     images : int
         How many there are.
     dtype, saturation
@@ -66,7 +69,7 @@ def write_geometry_files(
     """
     target = Path(path)
     top = saturation_value(dtype, saturation)
-    detector = experiment.detector
+    detector = geometry.detector
     if detector.curved:
         logger.warning(
             f"{target.name}: geometry files cannot tell that a detector is curved: readers will take it for a flat one"
@@ -76,14 +79,14 @@ def write_geometry_files(
             f"{target.name}: fast and slow of its detector are not at right angles, as DIALS and XDS want them: they "
             "may refuse it, or take it for another"
         )
-    if any(dot(_middle(panel), experiment.beam.direction) < 0.0 for panel in detector.panels):
+    if any(dot(_middle(panel), geometry.beam.direction) < 0.0 for panel in detector.panels):
         logger.warning(
             f"{target.name}: its detector stands between source and sample: DIALS puts an upright one behind the sample"
         )
     written = []
     geom_path = _name_of_ours(target.with_suffix(".geom"), target.with_name(f"{target.stem}_nbnumba.geom"), geom.MARKER)
     if geom_path is not None:
-        write_geom(geom_path, experiment, target.name, saturation=top)
+        write_geom(geom_path, geometry, target.name, saturation=top)
         written.append(geom_path)
     if len(detector.panels) > 1:
         logger.warning(
@@ -92,14 +95,14 @@ def write_geometry_files(
         return written
     xds_path = _name_of_ours(target.with_name("XDS.INP"), target.with_name(f"{target.stem}_XDS.INP"), xds_inp.MARKER)
     if xds_path is not None:
-        write_xds_inp(xds_path, experiment, target.name, images=images, dtype=dtype, saturation=saturation)
+        write_xds_inp(xds_path, geometry, crystal, target.name, images=images, dtype=dtype, saturation=saturation)
         written.append(xds_path)
     return written
 
 
 def write_geom(
     path: PathLike,
-    experiment: ExperimentRecord,
+    geometry: Geometry,
     h5_name: str,
     *,
     wavelength_path: str | None = WAVELENGTH,
@@ -113,11 +116,11 @@ def write_geom(
     ----------
     path : str or path
         The file to write.
-    experiment : ExperimentRecord
+    geometry : Geometry
     h5_name : str
         Of the NXmx file, for a comment.
     wavelength_path : str or None
-        Where the file holds the wavelength of each image [Angstrom]; None: the experiment's own is written.
+        Where the file holds the wavelength of each image [Angstrom]; None: that of the geometry is written.
     data_path, mask_path : str
     saturation : float
         Pixels that reach it are bad.
@@ -127,13 +130,13 @@ def write_geom(
     FileError
         The file cannot be written.
     """
-    frame = to_mcstas(experiment.beam)
-    detector = experiment.detector
+    frame = to_mcstas(geometry.beam)
+    detector = geometry.detector
     panels = [
         stacked_panel(panel, first, frame)
         for panel, (first, _, _) in zip(detector.panels, panel_rows(detector), strict=True)
     ]
-    own = f"{experiment.beam.wavelength * 1e10:.15g}"
+    own = f"{geometry.beam.wavelength * 1e10:.15g}"
     text = geom.text(
         panels,
         wavelength=f"{own if wavelength_path is None else wavelength_path} A",
@@ -152,7 +155,8 @@ def write_geom(
 
 def write_xds_inp(
     path: PathLike,
-    experiment: ExperimentRecord,
+    geometry: Geometry,
+    crystal: Crystal | None,
     image_name: str,
     *,
     images: int = 1,
@@ -165,8 +169,9 @@ def write_xds_inp(
     ----------
     path : str or path
         The file to write.
-    experiment : ExperimentRecord
+    geometry : Geometry
         Of the first image.
+    crystal : Crystal or None
     image_name : str
         Of the data in the same folder: an .h5 file, or the first image of a series of .cbf or .img.
     images : int
@@ -181,18 +186,16 @@ def write_xds_inp(
     ValueError
         The detector has several panels.
     """
-    (panel,) = experiment.detector.panels
-    detector, beam, crystal = experiment.detector, experiment.beam, experiment.crystal
+    (panel,) = geometry.detector.panels
+    sensor, beam = geometry.detector.sensor, geometry.beam
     frame = to_mcstas(beam)
     # XDS wants a rotation in the positive sense.
-    sense = -1.0 if experiment.goniometer.osc < 0.0 else 1.0
+    sense = -1.0 if geometry.goniometer.osc < 0.0 else 1.0
     top = saturation_value(dtype, saturation)
     template, remarks = name_template(image_name)
     if dtype == "float32":
         remarks.append("XDS reads whole numbers; these pixels are float32.")
-    known = bool(np.all(np.isfinite(crystal.real_space)))
-    real = crystal.real_space * 1e10
-    lengths, angles = cell_of_vectors(real)
+    real = None if crystal is None else crystal.real_space * 1e10
     fields = xds_inp.XdsFields(
         template=template,
         images=images,
@@ -205,18 +208,24 @@ def write_xds_inp(
         fast=frame @ panel.fast,
         slow=frame @ panel.slow,
         beam=frame @ beam.direction,
-        spindle=sense * (frame @ experiment.goniometer.spindle),
+        spindle=sense * (frame @ geometry.goniometer.spindle),
         wavelength=beam.wavelength,
-        starting_angle=sense * math.degrees(experiment.goniometer.phi),
-        oscillation=abs(math.degrees(experiment.goniometer.osc)),
+        starting_angle=sense * math.degrees(geometry.goniometer.phi),
+        oscillation=abs(math.degrees(geometry.goniometer.osc)),
         polarization_fraction=0.5 if beam.nopolar else (1.0 + beam.polarization) / 2.0,
         polarization_normal=np.array([0.0, 1.0, 0.0]),
-        thickness=detector.layers * detector.layer_step if detector.thickness > 0.0 else 0.0,
-        absorption=max(detector.mu, 0.0),
-        real_space_A=real @ frame.T if known else None,
-        cell=np.concatenate([lengths, np.degrees(angles)]) if known else None,
+        thickness=sensor.depth if sensor.thickness > 0.0 else 0.0,
+        absorption=max(sensor.mu, 0.0),
+        real_space_A=None if real is None else real @ frame.T,
+        cell=None if real is None else _cell(real),
     )
     _write(path, xds_inp.text(fields, remarks))
+
+
+def _cell(real_A: Array) -> Array:
+    """Return lengths [Angstrom] and angles [deg] of three vectors, (6,)."""
+    lengths, angles = cell_of_vectors(real_A)
+    return np.concatenate([lengths, np.degrees(angles)])
 
 
 def name_template(image_name: str) -> tuple[str, list[str]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 import numpy as np
 
+from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import ExperimentRecord, Goniometer
+from ..experiment.model import Geometry, Goniometer
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
 
@@ -89,12 +89,13 @@ def reading_frame(panel: PanelGeometry, beam_direction: Array) -> Array:
     return np.array([x, y if dot(y, panel.slow) < 0.0 else -y, z])
 
 
-def truth_lines(experiment: ExperimentRecord, truth: GroundTruth) -> list[tuple[str, str]]:
+def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth) -> list[tuple[str, str]]:
     """Return what is known of an image, as keys and values for the lines of a header.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    geometry : Geometry
+    crystal : Crystal or None
     truth : GroundTruth
 
     Returns
@@ -106,42 +107,37 @@ def truth_lines(experiment: ExperimentRecord, truth: GroundTruth) -> list[tuple[
         braces: in the command, which may take several lines, they are percent-encoded, as in a web address.
         What is not known is left out.
     """
-    pairs: list[tuple[str, str]] = []
-    if np.all(np.isfinite(truth.A_matrix)):
-        real = experiment.crystal.real_space * 1e10
-        frame = reading_frame(experiment.detector.panels[0], experiment.beam.direction)
-        pairs += [
-            ("DIRECT_SPACE_ABC", _numbers(real @ frame.T)),
-            ("NBNUMBA_ABC", _numbers(real)),
-            ("NBNUMBA_U", _numbers(truth.U_matrix)),
-            ("NBNUMBA_CELL", _numbers(truth.cell)),
-            ("NBNUMBA_N", ",".join(map(str, truth.cells))),
-            ("NBNUMBA_SHAPE", truth.shape),
-            ("NBNUMBA_MOSAIC_DEG", f"{truth.mosaic_spread_deg:.12g}"),
-            ("NBNUMBA_MOSAIC_DOMAINS", str(truth.mosaic_domains)),
-            ("NBNUMBA_MOSAIC_SEED", str(truth.mosaic_seed)),
-        ]
-        if truth.misset_seed is not None:
-            pairs.append(("NBNUMBA_MISSET_SEED", str(truth.misset_seed)))
-    if math.isfinite(truth.fluence):
-        pairs.append(("NBNUMBA_FLUENCE", f"{truth.fluence:.12g}"))
-    seeds = {
+    real = None if crystal is None else crystal.real_space * 1e10
+    frame = reading_frame(geometry.detector.panels[0], geometry.beam.direction)
+    known: dict[str, Array | float | int | str | None] = {
+        "DIRECT_SPACE_ABC": None if real is None else real @ frame.T,
+        "NBNUMBA_ABC": real,
+        "NBNUMBA_U": truth.U_matrix,
+        "NBNUMBA_CELL": truth.cell,
+        "NBNUMBA_N": None if truth.cells is None else ",".join(map(str, truth.cells)),
+        "NBNUMBA_SHAPE": truth.shape,
+        "NBNUMBA_MOSAIC_DEG": truth.mosaic_spread_deg,
+        "NBNUMBA_MOSAIC_DOMAINS": truth.mosaic_domains,
+        "NBNUMBA_MOSAIC_SEED": truth.mosaic_seed,
+        "NBNUMBA_MISSET_SEED": truth.misset_seed,
+        "NBNUMBA_FLUENCE": truth.fluence,
         "NBNUMBA_NOISE_SEED": truth.noise_seed,
         "NBNUMBA_NOISE_RNG": truth.noise_rng,
         "NBNUMBA_NOISE_NUMBER": truth.noise_number,
+        "NBNUMBA_SEMANTICS": truth.semantics,
+        "NBNUMBA_BACKEND": truth.backend,
+        "NBNUMBA_PRECISION": truth.precision,
+        "NBNUMBA_VERSION": encoded(truth.version),
     }
-    pairs += [(key, str(value)) for key, value in seeds.items() if value is not None]
-    pairs += [
-        ("NBNUMBA_SEMANTICS", truth.semantics),
-        ("NBNUMBA_BACKEND", truth.backend),
-        ("NBNUMBA_PRECISION", truth.precision),
-        ("NBNUMBA_VERSION", encoded(truth.version)),
-    ]
-    return [(key, value) for key, value in pairs if value] + _command_lines(truth.command)
+    lines = [(key, _text(value)) for key, value in known.items() if value is not None]
+    return lines + ([] if truth.command is None else _command_lines(truth.command))
 
 
-def _numbers(values: Array) -> str:
-    return ",".join(f"{value + 0.0:.12g}" for value in values.reshape(-1))
+def _text(value: Array | float | int | str) -> str:
+    """Return numbers with twelve digits, whole ones and texts as they are."""
+    if isinstance(value, (str, int)):
+        return str(value)
+    return ",".join(f"{number + 0.0:.12g}" for number in np.asarray(value).reshape(-1))
 
 
 def _command_lines(command: str) -> list[tuple[str, str]]:

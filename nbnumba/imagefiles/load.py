@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.frames import MCSTAS_TO_IMGCIF
+from ..crystal.model import Crystal
 from ..errors import InputError, NbnumbaError
-from ..experiment.geometry_only import bare_experiment, bare_truth, unknown_crystal
-from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import ExperimentRecord
+from ..experiment.geometry_only import build_geometry, crystal_of_vectors
+from ..experiment.ground_truth import GroundTruth, partial_truth
+from ..experiment.model import Geometry
 from ..geometry.panel import PanelGeometry
 from ..io import cbf, floatfile, smv
 from ..io.opening import is_regular, opened
@@ -25,6 +26,8 @@ from ..parameters.parser import parse_with_files
 from ..parameters.settings import Settings
 from ..util.messages import logger
 
+# What is not known without the vectors of the crystal; whole numbers stand in the file all the same.
+_OF_CRYSTAL = ("A_matrix_imgcif", "U_matrix", "cell", "cells", "mosaic_spread_deg", "mosaic_domains", "mosaic_seed")
 _SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
 # What a header should say, and the options that say it instead.
 _SAY = {
@@ -51,7 +54,8 @@ class Picture:
     name: str
     pixels: NDArray[Any]
     pedestal: float | None
-    experiment: ExperimentRecord
+    geometry: Geometry
+    crystal: Crystal | None
     truth: GroundTruth
 
 
@@ -99,8 +103,8 @@ def pictures(path: str, words: Sequence[str]) -> Iterator[Picture]:
 
 def _of_float(path: str, words: Sequence[str]) -> Iterator[Picture]:
     command, _ = parse_with_files(words)
-    experiment = bare_experiment(command.settings)
-    panels = experiment.detector.panels
+    known = build_geometry(command.settings)
+    panels = known[0].detector.panels
     shape = (len(panels) * panels[0].n_slow, panels[0].n_fast)
     pixels = floatfile.read(path, shape)
     not_finite = floatfile.not_finite(pixels)
@@ -108,7 +112,7 @@ def _of_float(path: str, words: Sequence[str]) -> Iterator[Picture]:
         logger.warning(f"{path}: {not_finite}")
     if len(panels) > 1:
         pixels = pixels.reshape(len(panels), panels[0].n_slow, panels[0].n_fast)
-    yield _picture(path, pixels, None, experiment)
+    yield _picture(path, pixels, None, known)
 
 
 def _of_smv(path: str, words: Sequence[str]) -> Iterator[Picture]:
@@ -123,8 +127,8 @@ def _of_smv(path: str, words: Sequence[str]) -> Iterator[Picture]:
         _note_tilt(path, image, typed)
     command, _ = parse_with_files([*said, *words])
     pedestal = _pedestal(path, image, command)
-    experiment = bare_experiment(command.settings)
-    yield _picture(path, image.data.astype(np.float32) - np.float32(pedestal), pedestal, experiment)
+    pixels = image.data.astype(np.float32) - np.float32(pedestal)
+    yield _picture(path, pixels, pedestal, build_geometry(command.settings))
 
 
 def _beam_center_words(header: smv.SmvHeader) -> list[str]:
@@ -208,7 +212,7 @@ def _of_cbf(path: str, words: Sequence[str]) -> Iterator[Picture]:
         said["-beam_center_slow"] = fields.beam_slow * fields.pixel_size * 1e3
     front = [text for key, value in said.items() for text in (key, repr(value))]
     command, _ = parse_with_files([*front, *words])
-    yield _picture(path, pixels, None, bare_experiment(command.settings))
+    yield _picture(path, pixels, None, build_geometry(command.settings))
 
 
 def _of_h5(path: str, words: Sequence[str]) -> Iterator[Picture]:
@@ -273,23 +277,34 @@ def _known_picture(
     polarization = known.get("polarization", math.nan)
     if not math.isnan(polarization):
         settings = settings.changed(polarization=float(polarization))
-    experiment = bare_experiment(settings)
+    geometry, crystal = build_geometry(settings)
     truth = _truth_in_file_frame(known)
-    if np.all(np.isfinite(truth.A_matrix)):
-        real_space = np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64)
-        experiment = dataclasses.replace(experiment, crystal=unknown_crystal(settings, real_space))
+    if truth.A_matrix is not None:
+        crystal = crystal_of_vectors(np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64))
     pixels = parts[0] if len(parts) == 1 else np.stack(parts)
-    return Picture(path, pixels, None, experiment, truth)
+    return Picture(path, pixels, None, geometry, crystal, truth)
 
 
 def _truth_in_file_frame(known: dict[str, Any]) -> GroundTruth:
     """Return the ground truth of an image whose laboratory frame is now that of the file, McStas'."""
     _check_types(known)
-    truth = GroundTruth(**{item.name: known[item.name] for item in dataclasses.fields(GroundTruth)})
-    A = MCSTAS_TO_IMGCIF @ truth.A_matrix_imgcif
-    turn = A @ np.linalg.inv(truth.A_matrix) if np.all(np.isfinite(truth.A_matrix)) else np.eye(3)
-    Na, Nb, Nc = (int(cells) for cells in truth.cells)
-    return dataclasses.replace(truth, A_matrix=A, U_matrix=turn @ truth.U_matrix, cells=(Na, Nb, Nc))
+    told = {item.name: _or_none(known[item.name]) for item in dataclasses.fields(GroundTruth)}
+    if told["A_matrix"] is None:
+        told.update(dict.fromkeys(_OF_CRYSTAL))
+        return GroundTruth(**told)
+    Na, Nb, Nc = (int(cells) for cells in told["cells"])
+    A = MCSTAS_TO_IMGCIF @ told["A_matrix_imgcif"]
+    turn = A @ np.linalg.inv(told["A_matrix"])
+    return GroundTruth(**{**told, "A_matrix": A, "U_matrix": turn @ told["U_matrix"], "cells": (Na, Nb, Nc)})
+
+
+def _or_none(value: Any) -> Any:
+    """Return None for what stands for an unknown quantity in a file: no text, or no number."""
+    if isinstance(value, str):
+        return value or None
+    if value is None or np.asarray(value).dtype.kind != "f":
+        return value
+    return value if np.all(np.isfinite(value)) else None
 
 
 def _check_types(known: dict[str, Any]) -> None:
@@ -318,11 +333,13 @@ def _vector(values: Any) -> Vector:
     return x, y, z
 
 
-def _picture(path: str, pixels: NDArray[Any], pedestal: float | None, experiment: ExperimentRecord) -> Picture:
-    panel = experiment.detector.panels[0]
+def _picture(
+    path: str, pixels: NDArray[Any], pedestal: float | None, known: tuple[Geometry, Crystal | None]
+) -> Picture:
+    panel = known[0].detector.panels[0]
     if pixels.shape[-2:] != (panel.n_slow, panel.n_fast):
         raise InputError(
             f"{path}: has {pixels.shape[-1]} x {pixels.shape[-2]} pixels, the detector of the options "
             f"{panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
         )
-    return Picture(path, pixels, pedestal, experiment, bare_truth(experiment))
+    return Picture(path, pixels, pedestal, *known, partial_truth(*known))

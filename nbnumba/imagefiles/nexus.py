@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..beam.frames import to_mcstas
 from ..detector.model import Detector
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Geometry
 from ..geometry.panel import PanelGeometry, StackedPanel
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
@@ -46,6 +46,20 @@ _UNITS = {
 _TEXTS = {item.name for item in dataclasses.fields(GroundTruth) if str(item.type).startswith("str")}
 
 
+# What stands for an unknown quantity where a file must hold something; whole numbers that may be none have NO_NUMBER.
+_BLANKS: dict[str, Any] = {
+    "A_matrix": np.full((3, 3), np.nan),
+    "A_matrix_imgcif": np.full((3, 3), np.nan),
+    "U_matrix": np.full((3, 3), np.nan),
+    "cell": np.full(6, np.nan),
+    "cells": (0, 0, 0),
+    "mosaic_spread_deg": math.nan,
+    "mosaic_domains": 0,
+    "mosaic_seed": 0,
+    "fluence": math.nan,
+}
+
+
 class NexusWriter:
     """Writes images of one detector into an NXmx file; a context manager.
 
@@ -54,7 +68,7 @@ class NexusWriter:
     Parameters
     ----------
     path : str or path
-    experiment : ExperimentRecord
+    geometry : Geometry
         Its detector, sensor and mask stand for all images.
     count : int
         How many images there will be.
@@ -93,7 +107,7 @@ class NexusWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        experiment: ExperimentRecord,
+        geometry: Geometry,
         count: int,
         dtype: str,
         *,
@@ -105,12 +119,12 @@ class NexusWriter:
         if count < 1:
             raise ValueError(f"{count} images: a file holds at least 1")
         self._path = path
-        self._experiment = experiment
+        self._geometry = geometry
         self._dtype = np.dtype(dtype)
         self._saturation = saturation_value(dtype, saturation)
         self._material = sensor_material
-        self._panels = experiment.detector.panels
-        self._shape = stacked_shape(experiment.detector)
+        self._panels = geometry.detector.panels
+        self._shape = stacked_shape(geometry.detector)
         self._shots: list[_Shot | None] = [None] * count
         self._closing = contextlib.ExitStack()
         self._writing: nexus_file.Writing
@@ -143,7 +157,7 @@ class NexusWriter:
             self._writing.run(nexus_writing.write_shots, _together(shots))
         return None
 
-    def write(self, index: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth) -> None:
+    def write(self, index: int, pixels: NDArray[Any], geometry: Geometry, truth: GroundTruth) -> None:
         """Write one image; the order of the images does not matter.
 
         Parameters
@@ -152,7 +166,7 @@ class NexusWriter:
             From 0.
         pixels : (n_slow, n_fast) or (n_panels, n_slow, n_fast)
             Of the promised dtype; smaller panels are padded at the end of both axes.
-        experiment : ExperimentRecord
+        geometry : Geometry
             What this image was rendered from.
         truth : GroundTruth
         """
@@ -164,7 +178,7 @@ class NexusWriter:
             self._data[index] = image
 
         self._writing.run(write_image)
-        self._shots[index] = _Shot.of(experiment, truth)
+        self._shots[index] = _Shot.of(geometry, truth)
 
     def add(self, function: Callable[[h5py.File], None]) -> None:
         """Call a function with the open file, for what a caller has to add to it; signals wait meanwhile."""
@@ -182,14 +196,14 @@ class NexusWriter:
         if len(panels) * padded[0] == self._shape[0]:
             return pixels.reshape(self._shape)
         stacked = np.zeros(self._shape, dtype=self._dtype)
-        for panel, (first, n_slow, _), part in zip(panels, panel_rows(self._experiment.detector), pixels, strict=True):
+        for panel, (first, n_slow, _), part in zip(panels, panel_rows(self._geometry.detector), pixels, strict=True):
             stacked[first : first + n_slow, : panel.n_fast] = part[:n_slow, : panel.n_fast]
         return stacked
 
     def _instrument(self) -> nexus_writing.Instrument:
-        experiment = self._experiment
-        detector = experiment.detector
-        frame = to_mcstas(experiment.beam)
+        geometry = self._geometry
+        detector = geometry.detector
+        frame = to_mcstas(geometry.beam)
         modules = [
             stacked_panel(panel, first, frame)
             for panel, (first, _, _) in zip(detector.panels, panel_rows(detector), strict=True)
@@ -197,13 +211,10 @@ class NexusWriter:
         mask = np.full(self._shape, nexus_writing.GAP, dtype=np.uint32)
         for module in modules:
             mask[module.first_row : module.first_row + module.n_slow, : module.n_fast] = 0
-        if (wanted := experiment.sampling.mask) is not None:
-            if wanted.ndim == 2 and len(modules) > 1:
-                wanted = np.broadcast_to(wanted, (len(modules), *wanted.shape))
-            parts = wanted if wanted.ndim == 3 else wanted[np.newaxis]
-            for module, part in zip(modules, parts, strict=True):
+        for module, panel in zip(modules, detector.panels, strict=True):
+            if panel.mask is not None:
                 rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
-                rows[~part[: module.n_slow, : module.n_fast]] |= nexus_writing.USER_MASK
+                rows[~panel.mask] |= nexus_writing.USER_MASK
         first = modules[0]
         met = _where_the_beam_meets(first.origin, first.fast, first.slow)
         return nexus_writing.Instrument(
@@ -211,11 +222,11 @@ class NexusWriter:
             distance=camera_length(first.origin, first.fast, first.slow),
             beam_center=None if met is None else (met[0] / first.pixel_sizes[0], met[1] / first.pixel_sizes[1]),
             sensor_material=self._material,
-            sensor_thickness=detector.layers * detector.layer_step,
+            sensor_thickness=detector.sensor.depth,
             pixel_mask=mask,
             underload=0,
             saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
-            frame_time=experiment.settings.beam.exposure,
+            frame_time=geometry.beam.exposure,
         )
 
 
@@ -245,7 +256,7 @@ class _Shot:
 
     spectrum: tuple[Array, Array]
     polarization: float  # NaN: not simulated
-    flux: float
+    flux: float | None
     beam_size: float
     spindle: Array
     start: float  # deg
@@ -253,21 +264,21 @@ class _Shot:
     truth: dict[str, Any]
 
     @classmethod
-    def of(cls, experiment: ExperimentRecord, truth: GroundTruth) -> Self:
-        beam, settings = experiment.beam, experiment.settings
+    def of(cls, geometry: Geometry, truth: GroundTruth) -> Self:
+        beam, goniometer = geometry.beam, geometry.goniometer
         frame = to_mcstas(beam)
-        panels = experiment.detector.panels
+        panels = geometry.detector.panels
         polarization = math.nan if beam.nopolar else beam.polarization
         fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
         return cls(
-            spectrum=spectrum(experiment),
+            spectrum=beam.sources.spectrum,
             polarization=polarization,
-            flux=settings.beam.flux,
-            beam_size=settings.beam.beamsize,
-            spindle=frame @ experiment.goniometer.spindle,
-            start=math.degrees(experiment.goniometer.phi),
-            width=math.degrees(experiment.goniometer.osc),
-            truth=fields
+            flux=beam.flux,
+            beam_size=beam.size,
+            spindle=frame @ goniometer.spindle,
+            start=math.degrees(goniometer.phi),
+            width=math.degrees(goniometer.osc),
+            truth={name: _BLANKS.get(name) if value is None else value for name, value in fields.items()}
             | {
                 "polarization": polarization,
                 "panel_origin": np.array([frame @ panel.origin for panel in panels]),
@@ -277,25 +288,14 @@ class _Shot:
         )
 
 
-def spectrum(experiment: ExperimentRecord) -> tuple[Array, Array]:
-    """Return the wavelengths of a beam in rising order, (m,) [m], and their weights, (m,).
-
-    The weights of sources that differ in direction alone are added up; wavelengths of weight 0 are left out.
-    """
-    weights = experiment.weights
-    lit = weights > 0.0
-    wavelengths, number = np.unique(experiment.beam.source.wavelengths[lit], return_inverse=True)
-    return wavelengths, np.asarray(np.bincount(number, weights=weights[lit]), dtype=np.float64)
-
-
 def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
     polarization = np.array([shot.polarization for shot in shots])
     stokes = None
     if not np.isnan(polarization).any():
         stokes = np.zeros((len(shots), 4))
         stokes[:, 0], stokes[:, 1] = 1.0, polarization
-    flux = np.array([shot.flux for shot in shots])
-    known = bool(np.all(flux > 0.0))
+    fluxes = [shot.flux for shot in shots if shot.flux is not None]
+    known = len(fluxes) == len(shots)
     one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
     return nexus_writing.Shots(
         spectra=[shot.spectrum for shot in shots],
@@ -306,7 +306,7 @@ def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
             np.array([shot.truth["A_matrix"] for shot in shots]),
         ),
         stokes=stokes,
-        total_flux=flux if known else None,
+        total_flux=np.array(fluxes) if known else None,
         beam_size=shots[0].beam_size if known and one_size else None,
         truth={name: _column(name, [shot.truth[name] for shot in shots]) for name in shots[0].truth},
     )

@@ -134,7 +134,7 @@ def write_h5(
     _note_clipped(path, clipped)
     with NexusWriter(path, image.experiment, 1, dtype) as file:
         file.write(0, pixels, image.experiment, _truth(image, noise_seed, noise_rng))
-    write_geometry_files(path, image.experiment, dtype=dtype)
+    write_geometry_files(path, image.experiment, image.experiment.crystal, dtype=dtype)
 
 
 def write_cbf(
@@ -150,7 +150,7 @@ def write_cbf(
     counts = image.array if noise_seed is None else image.with_noise(noise_seed, noise_rng)
     pixels, clipped = to_dtype(counts, "int32")
     _note_clipped(path, clipped)
-    cbf_output.write_cbf(path, pixels, image.experiment, _truth(image, noise_seed, noise_rng))
+    cbf_output.write_cbf(path, pixels, image.experiment, image.experiment.crystal, _truth(image, noise_seed, noise_rng))
 
 
 def write_picture(image: Image, path: str, rings: bool = False) -> None:
@@ -190,8 +190,8 @@ def _save_smv(image: Image, path: str, noise_seed: int | None, noise_rng: str, a
     else:
         pixels = smv.int_values(image.with_noise(noise_seed, noise_rng).astype(np.float32), 1.0, adc)
     style = header_style(experiment.semantics, Output(), experiment.detector, experiment.beam.direction)
-    fields = smv_fields(experiment.detector, experiment.settings, experiment.goniometer.osc, adc)
-    truth = truth_lines(experiment, _truth(image, noise_seed, noise_rng))
+    fields = smv_fields(experiment.detector, experiment.beam.wavelength, experiment.goniometer, adc)
+    truth = truth_lines(experiment, experiment.crystal, _truth(image, noise_seed, noise_rng))
     smv.write(path, pixels, smv.header(fields, style, truth))
 
 

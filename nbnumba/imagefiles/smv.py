@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detector.model import Detector
+from ..experiment.model import Goniometer
 from ..geometry.vectors import Array
 from ..io import smv
 from ..parameters.choices import Semantics
 from ..parameters.command import Output
-from ..parameters.settings import Settings
 from ..readout.poisson import poisson_image_c, poisson_image_counter, seed_from_time
 from ..util.messages import Reporter, logger, progress_bar
 from .headers import untold
@@ -41,16 +41,14 @@ def header_style(semantics: Semantics, output: Output, detector: Detector, beam_
     return style
 
 
-def smv_fields(detector: Detector, settings: Settings, osc: float, adc: float) -> smv.SmvFields:
+def smv_fields(detector: Detector, wavelength: float, goniometer: Goniometer, adc: float) -> smv.SmvFields:
     """Collect what a header says.
 
     Parameters
     ----------
     detector : Detector
-    settings : Settings
-        Wavelength and first spindle angle count.
-    osc : float [rad]
-        Oscillation range, as completed.
+    wavelength : float [m]
+    goniometer : Goniometer
     adc : float
         Offset of the pixels.
     """
@@ -60,7 +58,7 @@ def smv_fields(detector: Detector, settings: Settings, osc: float, adc: float) -
         n_slow=panel.n_slow,
         pixel_size=panel.pixel_size,
         distance=panel.distance,
-        wavelength=settings.beam.wavelength,
+        wavelength=wavelength,
         Xbeam=center.Xbeam,
         Ybeam=center.Ybeam,
         Fbeam=center.Fbeam,
@@ -70,8 +68,8 @@ def smv_fields(detector: Detector, settings: Settings, osc: float, adc: float) -
         ORGX=center.ORGX,
         ORGY=center.ORGY,
         close_distance=panel.close_distance,
-        phi=settings.goniometer.phi,
-        osc=osc,
+        phi=goniometer.phi,
+        osc=goniometer.osc,
         twotheta=detector.twotheta,
         adc=adc,
     )

@@ -177,11 +177,12 @@ def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_
     n_fast = array.shape[-1]
     rows = array.reshape(-1, n_fast)
     region = rows if len(panels) > 1 else rows[slow_first : slow_last + 1, fast_first : fast_last + 1]
-    mask = sampling.mask
     pixels = sum(panel.n_slow * panel.n_fast for panel in panels) if len(panels) > 1 else region.size
     rendered = pixels
-    if mask is not None:
-        rendered = int(np.count_nonzero(mask[slow_first : slow_last + 1, fast_first : fast_last + 1]))
+    for panel in panels:
+        if panel.mask is not None:
+            counted = panel.mask[slow_first : slow_last + 1, fast_first : fast_last + 1]
+            rendered -= int(np.count_nonzero(~counted))
     mean, squares, deviations = _moments(region, max(1, rendered), threads)
     if pixels < region.size:  # panels that are padded
         deviations = max(0.0, deviations - (region.size - pixels) * mean * mean)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
 from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
@@ -134,6 +135,7 @@ class Renderer:
         from .. import kernels
 
         _check_kind(experiment)
+        check_drawable(experiment)
         start = time.perf_counter()
         count = len(experiment.detector.panels)
         scenes = build_scenes(experiment)

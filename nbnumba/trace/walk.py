@@ -145,9 +145,9 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
             f"{what} is outside the -roi and not rendered; allowed are {slow_first} to {slow_last} (slow) "
             f"and {fast_first} to {fast_last} (fast)"
         )
-    if sampling.mask is not None and not sampling.mask[slow, fast]:
+    if panel.mask is not None and not panel.mask[slow, fast]:
         raise InputError(f"{what} is masked and not rendered; choose one at which the -mask is not 0")
-    samples = experiment.detector.layers * experiment.steps
+    samples = experiment.detector.sensor.layers * experiment.steps
     if writes_file and samples > MAX_SAMPLES:
         raise InputError(
             f"-tracefile: the pixel sums over {samples} samples, a trace file holds at most {MAX_SAMPLES}; take fewer "
@@ -191,7 +191,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
         "I_before_scaling": last.total,
         "r_e_meters": math.sqrt(R_E_SQUARED),
         "r_e_sqr": R_E_SQUARED,
-        "fluence_photons_per_m2": experiment.beam.fluence,
+        "fluence_photons_per_m2": experiment.fluence,
         "steps": experiment.steps,
         "oversample_thick": int(scene.oversample_thick),
         "oversample_polar": int(scene.oversample_polar),

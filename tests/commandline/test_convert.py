@@ -18,6 +18,7 @@ from requirements import requires
 
 from nbnumba import cli
 from nbnumba.experiment.ground_truth import ground_truth
+from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.imagefiles.cbf import write_cbf
 from nbnumba.imagefiles.headers import truth_lines
 from nbnumba.imagefiles.nexus import NexusWriter
@@ -97,6 +98,11 @@ def test_dials_finds_the_geometry_of_the_options(ending: str) -> None:
 
 
 @requires("DIALS' reader")
+def plain_header(record: ExperimentRecord, adc: float) -> bytes:
+    """Return an SMV header without ground truth."""
+    return smv.header(smv_fields(record.detector, record.beam.wavelength, record.goniometer, adc), "dials")
+
+
 @pytest.mark.readers
 def test_the_geometry_of_an_smv_image_travels_whatever_its_style_and_convention() -> None:
     files, expected = [], []
@@ -106,8 +112,8 @@ def test_the_geometry_of_an_smv_image_travels_whatever_its_style_and_convention(
             number += 1
             record = experiment(words)
             counts = np.arange(108, dtype=np.uint16).reshape(9, 12) + 40
-            fields = smv_fields(record.detector, record.settings, 0.0, 40.0)
-            header = smv.header(fields, style, truth_lines(record, ground_truth(record)))
+            fields = smv_fields(record.detector, record.beam.wavelength, record.goniometer, 40.0)
+            header = smv.header(fields, style, truth_lines(record, record.crystal, ground_truth(record)))
             smv.write("a.img", counts, header)
             assert run(f"a.img -o shot_{number:04d}.cbf") == 0
             places, ours = in_frame_of_readers(words)
@@ -179,7 +185,7 @@ def test_a_damaged_ground_truth_is_one_line(capsys: pytest.CaptureFixture[str], 
 def test_big_endian_pixels() -> None:
     record = experiment("")
     counts = np.arange(108, dtype=np.uint16).reshape(9, 12) * 600
-    header = smv.header(smv_fields(record.detector, record.settings, 0.0, 0.0), "dials")
+    header = plain_header(record, 0.0)
     swapped = header.replace(b"little_endian;", b"big_endian;   ")
     assert len(swapped) == len(header)
     Path("a.img").write_bytes(swapped + counts.astype(">u2").tobytes())
@@ -193,9 +199,13 @@ def test_a_stack_from_files_of_several_kinds() -> None:
     record = experiment(CENTERS["mosflm"])
     first = floats("a.bin")
     counts = some_counts(record) // 4096
-    write_cbf("b.cbf", counts, record, ground_truth(record))
+    write_cbf("b.cbf", counts, record, record.crystal, ground_truth(record))
     pixels = np.arange(108, dtype=np.uint16).reshape(9, 12) + 40
-    smv.write("c.img", pixels, smv.header(smv_fields(record.detector, record.settings, 0.0, 40.0), "dials"))
+    smv.write(
+        "c.img",
+        pixels,
+        plain_header(record, 40.0),
+    )
     words = f"{CENTERS['mosflm']} {SIZE} -semantics exact"
     assert run(f"a.bin b.cbf c.img -o stack.h5 -dtype int32 {words}") == 0
     with h5py.File("stack.h5") as file:
@@ -296,7 +306,7 @@ def test_a_crystal_travels() -> None:
 
 def test_options_override_a_header() -> None:
     record = experiment(CENTERS["mosflm"])
-    write_cbf("a.cbf", some_counts(record), record, ground_truth(record))
+    write_cbf("a.cbf", some_counts(record), record, record.crystal, ground_truth(record))
     assert run("a.cbf -o b.cbf -distance 200 -Xbeam 1 -Ybeam 2") == 0
     contents = fabio.open("b.cbf").header["_array_data.header_contents"]
     assert "Detector_distance 0.2 m" in contents
@@ -307,7 +317,11 @@ def test_options_override_a_header() -> None:
 def test_a_tilted_header_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
     record = experiment("-twotheta 20")
     counts = np.full((9, 12), 40, np.uint16)
-    smv.write("a.img", counts, smv.header(smv_fields(record.detector, record.settings, 0.0, 40.0), "dials"))
+    smv.write(
+        "a.img",
+        counts,
+        plain_header(record, 40.0),
+    )
     assert run("a.img -o b.bin") == 0
     assert "a.img: its detector was tilted" in capsys.readouterr().err
     assert run("a.img -o b.bin -twotheta 20") == 0
@@ -349,9 +363,13 @@ def test_mistakes_are_one_line_and_write_nothing(
     floats("a.bin")
     record, other = experiment(""), experiment("-distance 90")
     counts = np.full((9, 12), 50, np.uint16)
-    smv.write("good.img", counts, smv.header(smv_fields(record.detector, record.settings, 0.0, 40.0), "dials"))
+    smv.write(
+        "good.img",
+        counts,
+        plain_header(record, 40.0),
+    )
     Path("short.img").write_bytes(Path("good.img").read_bytes()[:-1])
-    write_cbf("other.cbf", counts.astype(np.int32), other, ground_truth(other))
+    write_cbf("other.cbf", counts.astype(np.int32), other, other.crystal, ground_truth(other))
     whole = Path("other.cbf").read_bytes()
     Path("short.cbf").write_bytes(whole[: whole.index(b"\x0c\x1a\x04\xd5") + 40])
     Path("poor.cbf").write_bytes(whole.replace(b"# Wavelength", b"# Wavelenght"))

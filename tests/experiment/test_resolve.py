@@ -9,7 +9,7 @@ import pytest
 
 from nbnumba.errors import InputError
 from nbnumba.experiment.defects import defects_met
-from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.resolve import resolve, resolve_with_choices
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
 
@@ -31,10 +31,10 @@ def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     rows: list[str] = []
     pictures = []
     for semantics in ("c", "exact"):
-        experiment = resolve(parse(f"{JOB} {words} -semantics {semantics}".split()).settings)
+        resolved = resolve_with_choices(parse(f"{JOB} {words} -semantics {semantics}".split()).settings)
         if semantics == "c":
-            rows = [row for row, _ in defects_met(experiment)]
-        pictures.append(simulate(experiment).array)
+            rows = [row for row, _ in defects_met(resolved)]
+        pictures.append(simulate(resolved.experiment).array)
     return rows, pictures[0], pictures[1]
 
 
@@ -115,7 +115,7 @@ def test_more_steps_than_can_be_drawn(words: str, message: str) -> None:
 
 def test_an_explicit_oversampling_may_be_too_small() -> None:
     settings = parse(f"{JOB} -distance 1e-45".split()).settings
-    assert resolve(settings).sampling.recommended_oversample == 2**31 - 1
+    assert resolve_with_choices(settings).choices.recommended_oversample == 2**31 - 1
 
 
 def test_a_source_that_its_missing_coordinates_put_at_the_sample() -> None:

@@ -91,16 +91,16 @@ def test_weights_of_mosaic_domains(more: str, tmp_path: Path) -> None:
     crystal = experiment.crystal
     repeated = dataclasses.replace(crystal, mosaic_rotations=crystal.mosaic_rotations[[0, 1, 1, 1]])
     weighted = dataclasses.replace(crystal, domain_weights=np.array([0.5, 1.5]))
-    scene = build_scene(dataclasses.replace(experiment, crystal=weighted))
+    scene = build_scene(dataclasses.replace(experiment, crystals=(weighted,)))
     assert not scene.plain
     if scene.compound:  # one factor after each term cannot be told apart from three
         heavy = dataclasses.replace(crystal, domain_weights=np.array([2.5, 2.5]))
         expected = render(build_scene(experiment), "cpu").image
-        ours = render(build_scene(dataclasses.replace(experiment, crystal=heavy)), "cpu").image
+        ours = render(build_scene(dataclasses.replace(experiment, crystals=(heavy,))), "cpu").image
         # The terms are 2.5 times as large, and so is what divides them: float32 rounding is left.
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
         return
-    expected = render(build_scene(dataclasses.replace(experiment, crystal=repeated)), "cpu").image
+    expected = render(build_scene(dataclasses.replace(experiment, crystals=(repeated,))), "cpu").image
     assert expected.any()
     verdict = judge(expected, render(scene, "cpu").image)
     assert verdict.passed, verdict.reason

@@ -99,7 +99,7 @@ def test_every_pixel_is_where_it_should_be(tmp_path: Path, words: str) -> None:
     frame = mcstas(record)
     write_geom(tmp_path / "a.geom", record, "a.h5")
     common, panels = parse_geom(tmp_path / "a.geom")
-    write_xds_inp(tmp_path / "XDS.INP", record, "a.h5")
+    write_xds_inp(tmp_path / "XDS.INP", record, record.crystal, "a.h5")
     values = parse_xds(tmp_path / "XDS.INP")
     for panel, fast, slow in points(record):
         expected = frame @ lab_position(record, panel, fast, slow)
@@ -116,7 +116,7 @@ def test_two_tilted_panels_below_one_another(tmp_path: Path) -> None:
     record = two_panels()
     heard: list[str] = []
     with heard_by(heard.append):
-        (written,) = write_geometry_files(tmp_path / "shots.h5", record)
+        (written,) = write_geometry_files(tmp_path / "shots.h5", record, record.crystal)
     assert written == tmp_path / "shots.geom"
     (line,) = heard
     assert line == "no XDS.INP for shots.h5: it would have to hold one panel, the detector has 2"
@@ -132,12 +132,12 @@ def test_two_tilted_panels_below_one_another(tmp_path: Path) -> None:
             np.testing.assert_allclose(geom_position(common, panel, fast, slow), expected, rtol=0, atol=WITHIN)
     assert [common[f"dim{axis}"] for axis in range(3)] == ["%", "ss", "fs"]
     with pytest.raises(ValueError, match="too many values"):
-        write_xds_inp(tmp_path / "XDS.INP", record, "shots.h5")
+        write_xds_inp(tmp_path / "XDS.INP", record, record.crystal, "shots.h5")
 
 
 def test_what_a_geom_says(tmp_path: Path) -> None:
     record = experiment("")
-    write_geometry_files(tmp_path / "shots.h5", record, dtype="uint16")
+    write_geometry_files(tmp_path / "shots.h5", record, record.crystal, dtype="uint16")
     common, panels = parse_geom(tmp_path / "shots.geom")
     assert common["data"] == "/entry/data/data"
     assert common["wavelength"] == "/entry/instrument/beam/incident_wavelength A"
@@ -154,7 +154,7 @@ def test_what_a_geom_says(tmp_path: Path) -> None:
 def test_what_an_xds_inp_says(tmp_path: Path) -> None:
     words = "-mosflm -phi 12.5 -osc 0.25 -polar 0.98 -detector_abs 300 -detector_thick 450 -detector_thicksteps 3"
     record = experiment(words)
-    write_xds_inp(tmp_path / "XDS.INP", record, "shot_0001.cbf", images=90, saturation=60000)
+    write_xds_inp(tmp_path / "XDS.INP", record, record.crystal, "shot_0001.cbf", images=90, saturation=60000)
     values = parse_xds(tmp_path / "XDS.INP")
     assert values["NAME_TEMPLATE_OF_DATA_FRAMES"] == ["shot_????.cbf"]
     assert values["DETECTOR"] == ["PILATUS"]
@@ -180,7 +180,7 @@ def test_what_an_xds_inp_says(tmp_path: Path) -> None:
 def test_a_rotation_in_the_negative_sense(tmp_path: Path) -> None:
     record = experiment("-mosflm -phi 10")
     backwards = dataclasses.replace(record.goniometer, osc=math.radians(-2.0))
-    write_xds_inp(tmp_path / "XDS.INP", dataclasses.replace(record, goniometer=backwards), "a_1.img")
+    write_xds_inp(tmp_path / "XDS.INP", dataclasses.replace(record, goniometer=backwards), record.crystal, "a_1.img")
     values = parse_xds(tmp_path / "XDS.INP")
     spindle = mcstas(record) @ record.goniometer.spindle
     np.testing.assert_allclose(numbers(values, "ROTATION_AXIS"), -spindle, atol=1e-14)
@@ -191,8 +191,7 @@ def test_a_rotation_in_the_negative_sense(tmp_path: Path) -> None:
 
 def test_an_unknown_crystal_is_left_out(tmp_path: Path) -> None:
     record = experiment("")
-    crystal = dataclasses.replace(record.crystal, real_space=np.full((3, 3), np.nan))
-    write_xds_inp(tmp_path / "XDS.INP", dataclasses.replace(record, crystal=crystal), "a.h5", dtype="float32")
+    write_xds_inp(tmp_path / "XDS.INP", record, None, "a.h5", dtype="float32")
     text = (tmp_path / "XDS.INP").read_text()
     assert "UNIT_CELL" not in text
     assert "nan" not in text
@@ -222,7 +221,7 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "shots.geom").write_text("; refined\n")
     heard: list[str] = []
     with heard_by(heard.append):
-        written = write_geometry_files(tmp_path / "shots.h5", record)
+        written = write_geometry_files(tmp_path / "shots.h5", record, record.crystal)
     assert [path.name for path in written] == ["shots_nbnumba.geom", "shots_XDS.INP"]
     assert (tmp_path / "XDS.INP").read_text() == "JOB= ALL\n"
     assert (tmp_path / "shots.geom").read_text() == "; refined\n"
@@ -230,23 +229,25 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     assert heard[1] == f"{tmp_path}/XDS.INP is not nbnumba's and stays as it is; the geometry goes to shots_XDS.INP"
     # Ours are replaced, again and again.
     with heard_by(heard.append):
-        assert write_geometry_files(tmp_path / "shots.h5", record) == written
+        assert write_geometry_files(tmp_path / "shots.h5", record, record.crystal) == written
     (tmp_path / "shots_XDS.INP").write_text("")
     with heard_by(heard.append):
-        assert [path.name for path in write_geometry_files(tmp_path / "shots.h5", record)] == ["shots_nbnumba.geom"]
+        assert [path.name for path in write_geometry_files(tmp_path / "shots.h5", record, record.crystal)] == [
+            "shots_nbnumba.geom"
+        ]
     assert heard[-1].endswith("are not nbnumba's and stay as they are")
     (tmp_path / "other").mkdir()
     with heard_by(heard.append):
-        first = write_geometry_files(tmp_path / "other" / "a.h5", record)
+        first = write_geometry_files(tmp_path / "other" / "a.h5", record, record.crystal)
     with heard_by(heard.append):
-        assert first == write_geometry_files(tmp_path / "other" / "a.h5", record)
+        assert first == write_geometry_files(tmp_path / "other" / "a.h5", record, record.crystal)
     assert [path.name for path in first] == ["a.geom", "XDS.INP"]
 
 
 def test_a_curved_detector_is_pointed_out(tmp_path: Path) -> None:
     heard: list[str] = []
     with heard_by(heard.append):
-        write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"))
+        write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"), None)
     (line,) = heard
     assert line.startswith("a.h5: geometry files cannot tell that a detector is curved")
 
@@ -273,11 +274,11 @@ def test_a_detector_beside_the_beam_has_a_camera_length_of_its_own(tmp_path: Pat
 def test_detectors_that_readers_do_not_expect_are_pointed_out(tmp_path: Path, words: str, message: str) -> None:
     heard: list[str] = []
     with heard_by(heard.append):
-        write_geometry_files(tmp_path / "a.h5", experiment(words))
+        write_geometry_files(tmp_path / "a.h5", experiment(words), None)
     (line,) = heard
     assert line.startswith(f"a.h5: {message}")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="there is no folder"):
-        write_geometry_files(tmp_path / "none" / "a.h5", experiment(""))
+        write_geometry_files(tmp_path / "none" / "a.h5", experiment(""), None)

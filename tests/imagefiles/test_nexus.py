@@ -25,7 +25,7 @@ from nbnumba.beam.frames import to_mcstas
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import GroundTruth, ground_truth
 from nbnumba.experiment.model import ExperimentRecord
-from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, panel_rows, spectrum, stacked_shape
+from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, panel_rows, stacked_shape
 from nbnumba.io.nexus import layout as nexus_writing
 from nbnumba.io.nexus import master as nexus_master
 from nbnumba.io.nexus import read as nexus
@@ -217,7 +217,7 @@ def test_spectra_stand_beside_their_mean(tmp_path: Path) -> None:
         assert channels.attrs["units"] == "angstrom"
         assert channels.shape == weights.shape == (3, 3)
         for i, record in enumerate(records):
-            expected = np.unique(record.beam.source.wavelengths) * 1e10
+            expected = np.unique(record.beam.sources.wavelengths) * 1e10
             assert len(expected) == i + 1
             np.testing.assert_array_equal(channels[i, : i + 1], expected)
             # Two directions of every wavelength.
@@ -230,11 +230,11 @@ def test_spectra_stand_beside_their_mean(tmp_path: Path) -> None:
 
 def test_weights_of_sources_add_up(tmp_path: Path) -> None:
     (tmp_path / "sources.txt").write_text("-1 0 0 2 1e-10\n-1 0.001 0 1 1e-10\n-1 0 0 3 0.9e-10\n-1 0 0 0 0.8e-10\n")
-    wavelengths, weights = spectrum(experiment(f"-sourcefile {tmp_path / 'sources.txt'}"))
+    wavelengths, weights = experiment(f"-sourcefile {tmp_path / 'sources.txt'}").beam.sources.spectrum
     np.testing.assert_allclose(wavelengths, [0.9e-10, 1e-10])
     np.testing.assert_allclose(weights / weights.sum(), [0.5, 0.5])
     record = experiment(f"-sourcefile {tmp_path / 'sources.txt'} -semantics c")
-    wavelengths, weights = spectrum(record)  # in which the weights have no effect
+    wavelengths, weights = record.beam.sources.spectrum  # in which the weights have no effect
     np.testing.assert_allclose(wavelengths, [0.8e-10, 0.9e-10, 1e-10])
     np.testing.assert_array_equal(weights, [1, 1, 2])
 
@@ -288,7 +288,8 @@ def test_a_turn_the_other_way_is_one_about_the_opposite_axis() -> None:
 def test_masked_pixels_and_gaps_are_marked(tmp_path: Path) -> None:
     wanted = np.ones((9, 12), dtype=bool)
     wanted[3, 5] = False
-    record = dataclasses.replace(FLAT, sampling=dataclasses.replace(FLAT.sampling, mask=wanted))
+    panel = dataclasses.replace(FLAT.detector.panels[0], mask=wanted)
+    record = dataclasses.replace(FLAT, detector=dataclasses.replace(FLAT.detector, panels=(panel,)))
     with h5py.File(write(tmp_path / "a.h5", [record])) as file:
         mask = file[f"{DETECTOR}/pixel_mask"][()]
     assert mask[3, 5] == 1 << 8

@@ -17,7 +17,7 @@ from requirements import requires
 from nbnumba.beam.frames import to_imgcif
 from nbnumba.experiment.ground_truth import ground_truth
 from nbnumba.experiment.model import ExperimentRecord
-from nbnumba.imagefiles.nexus import NexusWriter, spectrum
+from nbnumba.imagefiles.nexus import NexusWriter
 from nbnumba.io.nexus.master import write_master
 from nbnumba.render.renderer import simulate
 
@@ -247,7 +247,7 @@ def test_a_sensor_is_as_thick_as_what_was_simulated(cases: dict[str, Case]) -> N
     case = cases["sensor"]
     record = case.records[0]
     (panel,) = case.found["panels"]
-    thickness = record.detector.layers * record.detector.layer_step
+    thickness = record.detector.sensor.depth
     assert panel["thickness_mm"] == pytest.approx(thickness * 1e3, rel=1e-14)
     assert thickness > 4e-4
     assert panel["material"] == "Si"
@@ -298,7 +298,7 @@ def test_every_image_has_its_wavelength(cases: dict[str, Case], name: str) -> No
 def check_wavelengths(case: Case) -> None:
     expected = []
     for record in case.records:
-        wavelengths, weights = spectrum(record)
+        wavelengths, weights = record.beam.sources.spectrum
         expected.append(np.average(wavelengths, weights=weights) * 1e10)
     # Sums and conversions, each rounded.
     np.testing.assert_allclose(case.found["wavelengths_A"], expected, rtol=1e-14)

@@ -17,7 +17,7 @@ from plain_experiments import CENTERS, TILTS, experiment, lab_position, points, 
 from requirements import requires
 
 from nbnumba.errors import FileError, InputError
-from nbnumba.experiment.ground_truth import ground_truth
+from nbnumba.experiment.ground_truth import ground_truth, partial_truth
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.geometry.vectors import cross, dot
 from nbnumba.imagefiles import headers as plain_headers
@@ -38,7 +38,9 @@ NASTY = [
 def write(path: Path, words: str, command: list[str] | None = None) -> tuple[ExperimentRecord, np.ndarray]:
     record = experiment(words)
     counts = some_counts(record)
-    write_cbf(path, counts, record, ground_truth(record, command=command or words.split(), noise_seed=42))
+    write_cbf(
+        path, counts, record, record.crystal, ground_truth(record, command=command or words.split(), noise_seed=42)
+    )
     return record, counts
 
 
@@ -102,7 +104,7 @@ def test_dials_reads_sensors_and_is_not_led_astray(tmp_path: Path) -> None:
     thick, nasty = tmp_path / "thick_0001.cbf", tmp_path / "nasty_0001.cbf"
     record, counts = write(thick, "-detector_abs 300 -detector_thick 450 -detector_thicksteps 3")
     write(nasty, "", NASTY)
-    write_cbf(thick, counts, record, ground_truth(record), saturation=60000)
+    write_cbf(thick, counts, record, record.crystal, ground_truth(record), saturation=60000)
     with_sensor, led = dxtbx_reader.read([(thick, []), (nasty, points(record))])
     assert with_sensor["panels"][0]["material"] == "Si"
     assert with_sensor["panels"][0]["thickness_mm"] == pytest.approx(0.675, rel=1e-12)  # 3 layers
@@ -165,9 +167,7 @@ def test_the_truth_is_told(tmp_path: Path) -> None:
 
 def test_what_is_unknown_is_left_out(tmp_path: Path) -> None:
     record = experiment("")
-    truth = ground_truth(record)
-    unknown = dataclasses.replace(truth, A_matrix=np.full((3, 3), np.nan))
-    write_cbf(tmp_path / "a.cbf", some_counts(record), record, unknown)
+    write_cbf(tmp_path / "a.cbf", some_counts(record), record, None, partial_truth(record, None))
     header = told(tmp_path / "a.cbf")
     assert "DIRECT_SPACE_ABC" not in header
     assert "nan" not in " ".join(header.values())
@@ -232,7 +232,7 @@ def test_notices_go_out(tmp_path: Path) -> None:
     record = experiment("-adxv -twotheta 3")
     heard: list[str] = []
     with heard_by(heard.append):
-        write_cbf(tmp_path / "a.cbf", some_counts(record), record, ground_truth(record))
+        write_cbf(tmp_path / "a.cbf", some_counts(record), record, record.crystal, ground_truth(record))
     assert heard == plain_headers.untold(record.detector, record.beam.direction, "CBF")
     assert len(heard) == 2
 
@@ -284,10 +284,10 @@ def test_pixels_and_panels_that_do_not_fit(tmp_path: Path) -> None:
     counts, truth = some_counts(record), ground_truth(record)
     for wrong in (counts[:-1], counts.astype(np.int64), counts[None]):
         with pytest.raises(InputError, match="needs int32 pixels of shape"):
-            write_cbf(tmp_path / "a.cbf", wrong, record, truth)
+            write_cbf(tmp_path / "a.cbf", wrong, record, record.crystal, truth)
     two = dataclasses.replace(record.detector, panels=record.detector.panels * 2)
     with pytest.raises(InputError, match="holds one panel, the detector has 2"):
-        write_cbf(tmp_path / "a.cbf", counts, dataclasses.replace(record, detector=two), truth)
+        write_cbf(tmp_path / "a.cbf", counts, dataclasses.replace(record, detector=two), None, truth)
     with pytest.raises(FileError, match="there is no folder"):
-        write_cbf(tmp_path / "none" / "a.cbf", counts, record, truth)
+        write_cbf(tmp_path / "none" / "a.cbf", counts, record, record.crystal, truth)
     assert list(tmp_path.iterdir()) == []

@@ -219,8 +219,8 @@ def write_with_truth(path: Path, style: str, words: str) -> tuple[ExperimentReco
     truth = ground_truth(record, command=["-mat", "PHI = 3; ORGX=4 }.mat", *words.split()], noise_seed=5)
     panel = record.detector.panels[0]
     counts = np.arange(panel.n_slow * panel.n_fast, dtype=np.uint16).reshape(panel.n_slow, panel.n_fast) + 40
-    fields = smv_fields(record.detector, record.settings, record.goniometer.osc, 40.0)
-    smv.write(path, counts, smv.header(fields, style, truth_lines(record, truth)))
+    fields = smv_fields(record.detector, record.beam.wavelength, record.goniometer, 40.0)
+    smv.write(path, counts, smv.header(fields, style, truth_lines(record, record.crystal, truth)))
     return record, counts
 
 

@@ -199,8 +199,8 @@ def test_a_mask_is_one_of_the_panel(file: str, tmp_path: Path) -> None:
     mask.write_bytes((header % (30, 20)).encode().ljust(512) + pixels.tobytes())
     line = f"-expt {file} -mask {mask} -default_F 1"
     record = resolve(parse(line.split()).settings)
-    assert record.sampling.mask is not None
-    assert np.argwhere(~record.sampling.mask).tolist() == [[3, 5]]
+    assert record.detector.panels[0].mask is not None
+    assert np.argwhere(~record.detector.panels[0].mask).tolist() == [[3, 5]]
     assert record.detector.panels[0].distance == pytest.approx(0.1)  # the header's distance does not count
     mask.write_bytes((header % (20, 30)).encode().ljust(512) + pixels.tobytes())
     with pytest.raises(InputError, match=r"^-mask .*: the mask has 20 x 30 pixels, the detector 30 x 20 "):

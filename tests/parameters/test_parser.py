@@ -695,14 +695,14 @@ def test_settings_lead_to_the_report_of_nanobragg(line: str, tmp_path: Path) -> 
     import subprocess
 
     from nbnumba.commandline.report import setup_lines
-    from nbnumba.experiment.resolve import resolve
+    from nbnumba.experiment.resolve import resolve_with_choices
 
     words = "-cell 35 -default_F 10 -N 4 -detsize 1.6 -nonoise -noprogress -oversample 1".split() + line.split()
     done = subprocess.run(
         [os.environ["NANOBRAGG_BIN"], *words], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     theirs = [text.rstrip() for text in done.stdout.split("\nsolid angle")[0].splitlines() if text.strip()]
-    ours = [text.rstrip() for text in setup_lines(resolve(parse(words).settings), None)]
+    ours = [text.rstrip() for text in setup_lines(resolve_with_choices(parse(words).settings), None)]
     assert [text for text in ours if text] == theirs
 
 

@@ -37,7 +37,7 @@ def test_statistics_of_a_masked_region(tmp_path: Path) -> None:
         experiment = resolve(parse(words).settings)
     image = simulate(experiment)
     region = image.array[30:111, 20:100].astype(np.float64)
-    rendered = int(np.count_nonzero(experiment.sampling.mask[30:111, 20:100]))
+    rendered = int(np.count_nonzero(experiment.detector.panels[0].mask[30:111, 20:100]))
     assert 0 < rendered < region.size
     mean = region.sum() / rendered
     found = image.statistics

@@ -108,11 +108,11 @@ def pixels_left_out(golden: Golden, folder: Path) -> NDArray[np.bool_] | None:
 
 def first_evaluated_pixel(experiment: ExperimentRecord) -> tuple[int, int]:
     """Return (slow, fast) of the first rendered pixel with a sample past dmin, in raster order."""
-    sampling = experiment.sampling
+    sampling, mask = experiment.sampling, experiment.detector.panels[0].mask
     fast_first, fast_last, slow_first, slow_last = sampling.roi
     for slow in range(slow_first, slow_last + 1):
         for fast in range(fast_first, fast_last + 1):
-            masked = sampling.mask is not None and not sampling.mask[slow, fast]
+            masked = mask is not None and not mask[slow, fast]
             if not masked and (sampling.dmin <= 0.0 or _largest_spacing(experiment, slow, fast) >= sampling.dmin):
                 return slow, fast
     raise ValueError("no pixel is rendered")
@@ -125,14 +125,14 @@ def _largest_spacing(experiment: ExperimentRecord, slow: int, fast: int) -> floa
     panel = experiment.detector.panels[0]
     n = experiment.sampling.oversample
     offsets = (np.arange(n) + 0.5) / n
-    s, f, t = np.meshgrid(slow + offsets, fast + offsets, np.arange(experiment.detector.layers), indexing="ij")
+    s, f, t = np.meshgrid(slow + offsets, fast + offsets, np.arange(experiment.detector.sensor.layers), indexing="ij")
     position = (
         panel.origin
         + panel.pixel_size * (s[..., None] * panel.slow + f[..., None] * panel.fast)
-        + experiment.detector.layer_step * t[..., None] * panel.normal
+        + experiment.detector.sensor.layer_step * t[..., None] * panel.normal
     ).reshape(-1, 1, 3)
     diffracted = position / np.linalg.norm(position, axis=-1, keepdims=True)
-    source = experiment.beam.source
+    source = experiment.beam.sources
     incident = -source.directions
     q = (diffracted - incident) / source.wavelengths[:, None]
     with np.errstate(divide="ignore"):

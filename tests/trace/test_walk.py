@@ -134,8 +134,9 @@ def check_pixels(experiment: ExperimentRecord, count: int) -> None:
     fast_first, fast_last, slow_first, slow_last = experiment.sampling.roi
     allowed = np.zeros(image.array.shape, bool)
     allowed[slow_first : slow_last + 1, fast_first : fast_last + 1] = True
-    if experiment.sampling.mask is not None:
-        allowed &= experiment.sampling.mask
+    mask = experiment.detector.panels[0].mask
+    if mask is not None:
+        allowed &= mask
     places = np.flatnonzero(allowed)
     chosen = {int(np.argmax(image.array)), int(places[0]), int(places[-1])}
     chosen |= {int(i) for i in np.random.default_rng(1).choice(places, count)}
@@ -435,7 +436,7 @@ def test_mistakes_are_found_before_the_render(more: str, message: str, tmp_path:
 def test_masked_pixel(tmp_path: Path) -> None:
     goldens.copy_inputs(tmp_path)
     golden = goldens.load("mask")
-    mask = experiment_of(list(golden.words), tmp_path).sampling.mask
+    mask = experiment_of(list(golden.words), tmp_path).detector.panels[0].mask
     assert mask is not None
     slow, fast = np.argwhere(~mask)[0]
     status, _, err = golden_runs.run([*golden.words, "-trace_pixel", str(slow), str(fast)], tmp_path)

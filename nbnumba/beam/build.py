@@ -1,0 +1,55 @@
+"""The beam that the settings describe."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import InputError
+from ..geometry.vectors import Array
+from ..parameters.settings import Settings
+from .model import Beam, SourceGrid
+from .sources import make_sources
+
+
+def build_beam(settings: Settings, direction: Array, polarization_axis: Array) -> tuple[Beam, SourceGrid]:
+    """Sources, polarization and fluence.
+
+    Parameters
+    ----------
+    settings : Settings
+    direction, polarization_axis : (3,)
+        Unit vectors.
+
+    Raises
+    ------
+    InputError
+        For a malformed source file, sources that make no beam, or a fluence that is not finite.
+    """
+    fluence = _fluence(settings)
+    sources, grid = make_sources(settings, direction, polarization_axis)
+    beam = settings.beam
+    return Beam(
+        direction=direction,
+        polarization_axis=polarization_axis,
+        wavelength=beam.wavelength,
+        polarization=beam.polarization,
+        nopolar=beam.nopolar,
+        sources=sources,
+        fluence=fluence,
+        flux=beam.flux if beam.flux > 0.0 else None,
+        exposure=beam.exposure,
+        size=beam.beamsize,
+    ), grid
+
+
+def _fluence(settings: Settings) -> float:
+    """Return the fluence, from the flux where one is given [photons/m^2] (nanoBragg.c:1131-1150)."""
+    beam = settings.beam
+    fluence = beam.fluence
+    if beam.flux != 0.0 and beam.exposure > 0.0 and beam.beamsize >= 0:
+        if beam.beamsize == 0.0:
+            raise InputError("-beamsize: 0 mm with -flux makes the fluence infinite; it must be positive")
+        fluence = beam.flux * beam.exposure / beam.beamsize / beam.beamsize
+    if not math.isfinite(fluence):
+        raise InputError(f"-flux, -exposure, -beamsize: the fluence comes out as {fluence:g}; it must be finite")
+    return fluence

@@ -1,0 +1,53 @@
+"""An experiment, what the user said, and what was chosen on the way from the one to the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..beam.model import SourceGrid
+from ..parameters.settings import Settings
+from .model import ExperimentRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What was worked out for the report alone.
+
+    Attributes
+    ----------
+    clipping_warnings, reflection_lines : tuple of str
+        Lines of C's report.
+    interpolate_chosen, oversample_chosen : bool
+        Whether the program chose, not the user.
+    recommended_oversample : int
+    reciprocal_pixel_size : float [m]
+    roi_as_set : (fast first, last, slow first, last)
+        Before it was clipped to the detector.
+    grid : SourceGrid
+    """
+
+    clipping_warnings: tuple[str, ...]
+    reflection_lines: tuple[str, ...]
+    interpolate_chosen: bool
+    oversample_chosen: bool
+    recommended_oversample: int
+    reciprocal_pixel_size: float
+    roi_as_set: tuple[int, int, int, int]
+    grid: SourceGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """An experiment with its provenance.
+
+    Attributes
+    ----------
+    experiment : ExperimentRecord
+    settings : Settings
+        As the user gave them, with what files said of the crystal.
+    choices : Choices
+    """
+
+    experiment: ExperimentRecord
+    settings: Settings
+    choices: Choices

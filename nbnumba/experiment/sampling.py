@@ -1,0 +1,88 @@
+"""How finely an image is sampled, as the user said or as the crystal and the detector ask for."""
+
+from __future__ import annotations
+
+import math
+from typing import TypedDict
+
+import numpy as np
+
+from ..crystal.model import Crystal
+from ..detector.model import Detector
+from ..errors import InputError
+from ..parameters.choices import Semantics
+from ..parameters.settings import Settings
+from ..parameters.steps import MAX_OVERSAMPLE
+from ..parameters.types import C_INT
+from .model import Sampling
+from .regions import region_of_interest
+
+
+class SamplingChoices(TypedDict):
+    """Fields of `Choices` that tell of the sampling."""
+
+    interpolate_chosen: bool
+    oversample_chosen: bool
+    recommended_oversample: int
+    reciprocal_pixel_size: float
+    roi_as_set: tuple[int, int, int, int]
+
+
+def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> tuple[Sampling, SamplingChoices]:
+    """Choose oversampling, interpolation and region.
+
+    Raises
+    ------
+    InputError
+        For a region of a detector of several panels, or one without pixels; or where more sub-pixels would be chosen
+        than there may be.
+    """
+    panel = detector.panels[0]
+    distance = panel.distance
+    if settings.detector.panels:
+        distance = min(abs(p.distance) for p in detector.panels)  # the nearest decides
+    if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
+        raise InputError(f"-roi: contradicts a detector of {len(detector.panels)} panels; a region is of one panel")
+    reciprocal_pixel = settings.beam.wavelength * distance / panel.pixel_size
+    recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
+    chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
+    if chosen and recommended > MAX_OVERSAMPLE:
+        raise InputError(
+            f"-oversample: {recommended}-fold would be chosen for this crystal and detector; "
+            f"at most {MAX_OVERSAMPLE}, give -oversample"
+        )
+    roi_as_set, roi = region_of_interest(settings, panel)
+    interpolate, interpolate_chosen = _interpolation(settings, crystal)
+    sampling = Sampling(
+        oversample=recommended if chosen else int(settings.sampling.oversample or 1),
+        oversample_thick=settings.sampling.oversample_thick,
+        oversample_polar=settings.sampling.oversample_polar,
+        oversample_omega=settings.sampling.oversample_omega,
+        interpolate=interpolate,
+        dmin=settings.sampling.dmin,
+        roi=roi,
+    )
+    return sampling, {
+        "interpolate_chosen": interpolate_chosen,
+        "oversample_chosen": chosen,
+        "recommended_oversample": recommended,
+        "reciprocal_pixel_size": reciprocal_pixel,
+        "roi_as_set": roi_as_set,
+    }
+
+
+def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:
+    """Decide on tricubic interpolation; the second value tells whether the program chose."""
+    if settings.factors.interpolate is not None:
+        return settings.factors.interpolate, False
+    typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
+    # C differs: it looks at the sizes as typed, before -samplesize sets the real ones.
+    sizes = typed if settings.semantics is Semantics.C else crystal.cells
+    return min(sizes) <= 2, True
+
+
+def _recommended_oversample(size: float, reciprocal_pixel: float) -> int:
+    """Return the sub-pixels along an edge that resolve the fringes of a crystal of some size [m], at most 2^31 - 1."""
+    wanted = 3.0 * size / reciprocal_pixel if reciprocal_pixel != 0.0 else math.inf
+    # As C: 1 where the pixel's size in reciprocal space comes out negative or undefined.
+    return math.ceil(min(wanted, C_INT)) if wanted > 1.0 else 1

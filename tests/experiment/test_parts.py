@@ -1,0 +1,155 @@
+"""Experiments whose parts are replaced, and parts that no image shows yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nbnumba import Experiment, InputError, keywords, simulate
+from nbnumba.background.water import Water
+from nbnumba.experiment.drawable import check_drawable
+from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.resolve import resolve
+from nbnumba.parameters.parser import parse
+from nbnumba.readout.model import Readout
+
+SMALL: dict[str, Any] = {
+    "cell": (40, 50, 60),
+    "default_F": 50,
+    "N": (3, 4, 5),
+    "detpixels": 12,
+    "pixel_mm": 1,
+    "oversample": 2,
+    "mosaic_spread_deg": 0.3,
+    "mosaic_domains": 2,
+    "fluence": 1e27,
+}
+
+
+def changed(experiment: ExperimentRecord) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return parts that differ from those of an experiment, and the keywords that say the same."""
+    panel, sources = experiment.detector.panels[0], experiment.beam.sources
+    farther = replace(panel, origin=panel.origin + 0.02 * experiment.beam.direction, distance=0.12, close_distance=0.12)
+    return {
+        "crystal": ({"crystal": replace(experiment.crystal, cells=(6, 4, 5))}, {"N": (6, 4, 5)}),
+        "beam": (
+            {"beam": replace(experiment.beam, fluence=3e27, polarization=0.5)},
+            {"fluence": 3e27, "polarization": 0.5},
+        ),
+        "sources": (
+            {
+                "beam": replace(
+                    experiment.beam,
+                    sources=replace(sources, wavelengths=np.array([1.2e-10])),
+                    wavelength=1.2e-10,
+                )
+            },
+            {"wavelength_A": 1.2},
+        ),
+        "panel": ({"detector": replace(experiment.detector, panels=(farther,))}, {"distance_mm": 120}),
+        "goniometer": (
+            {"goniometer": replace(experiment.goniometer, phi=math.radians(10), osc=0.02, step=0.005, steps=4)},
+            {"phi_deg": 10, "osc_deg": math.degrees(0.02), "phisteps": 4},
+        ),
+        "sampling": (
+            {"sampling": replace(experiment.sampling, oversample=3, roi=(2, 9, 1, 8))},
+            {"oversample": 3, "roi": (2, 9, 1, 8)},
+        ),
+        "background": ({"background": (Water(20e-6),)}, {"water_um": 20}),
+    }
+
+
+@pytest.mark.parametrize("name", changed(Experiment(**SMALL)))
+def test_a_part_replaced_draws_what_keywords_draw(name: str) -> None:
+    experiment = Experiment(**SMALL)
+    parts, words = changed(experiment)[name]
+    ours = experiment.replace(**parts)
+    given = {key: value for key, value in {**SMALL, **words}.items() if value is not None}
+    array = simulate(ours).array
+    # The angle goes through degrees and back.
+    np.testing.assert_allclose(array, simulate(Experiment(**given)).array, rtol=1e-6)
+    assert not np.array_equal(array, simulate(experiment).array)
+
+
+def test_a_masked_panel_is_left_out() -> None:
+    experiment = Experiment(**SMALL)
+    mask = np.ones((12, 12), dtype=bool)
+    mask[:, 5] = False
+    panel = replace(experiment.detector.panels[0], mask=mask)
+    image = simulate(replace(experiment, detector=replace(experiment.detector, panels=(panel,))))
+    whole = simulate(experiment)
+    np.testing.assert_array_equal(image.array, np.where(mask, whole.array, 0.0))
+    # Another order of the same additions.
+    assert image.statistics.mean == pytest.approx(whole.array[mask].mean(dtype=np.float64), rel=1e-12)
+
+
+def test_every_field_is_replaced_by_dataclasses() -> None:
+    public = Experiment(**SMALL)
+    record = resolve(parse("-cell 40 50 60 -default_F 50 -N 3 -detpixels 12 -semantics exact".split()).settings)
+    for experiment in (public, record):
+        for field in dataclasses.fields(experiment):
+            if field.init:
+                again = replace(experiment, **{field.name: getattr(experiment, field.name)})
+                assert type(again) is type(experiment)
+                assert getattr(again, field.name) is getattr(experiment, field.name)
+                np.testing.assert_array_equal(simulate(again).array, simulate(experiment).array)
+    assert not keywords.Keywords.__annotations__.keys() & {field.name for field in dataclasses.fields(public)}
+
+
+def test_of_replaced_parts_no_command_is_known() -> None:
+    experiment = Experiment(**SMALL)
+    assert experiment.command
+    ours = experiment.replace(background=(Water(20e-6),))
+    assert ours.command == ()
+    assert simulate(ours).ground_truth().command is None
+    with pytest.raises(InputError, match=r"^replace: keywords go with an experiment made from keywords; "):
+        ours.replace(phi_deg=3)
+    message = r"^replace: phi_deg is a keyword and cannot stand beside parts \(background\)$"
+    with pytest.raises(InputError, match=message):
+        experiment.replace(phi_deg=3, background=())
+
+
+def test_experiments_survive_pickling() -> None:
+    experiment = Experiment(**SMALL)
+    again = pickle.loads(pickle.dumps(experiment))
+    assert again.command == experiment.command
+    np.testing.assert_array_equal(simulate(again).array, simulate(experiment).array)
+    np.testing.assert_array_equal(again.replace(N=2).crystal.cells, (2, 2, 2))
+
+
+def test_what_no_image_shows_yet_is_refused() -> None:
+    experiment = Experiment(**SMALL)
+    check_drawable(experiment)
+    crystal, detector = experiment.crystal, experiment.detector
+    panel = detector.panels[0]
+    oblong = replace(panel, pixel_sizes=(1e-3, 2e-3))
+    thick = replace(panel, sensor=replace(panel.sensor, thickness=1e-4))
+    refused: dict[str, tuple[dict[str, Any], str]] = {
+        "two crystals": ({"crystals": (crystal, crystal)}, r"^crystals: there are 2; one is needed here$"),
+        "no crystal": ({"crystals": ()}, r"^crystals: there are 0; "),
+        "half a crystal": (
+            {"crystals": (replace(crystal, weight=0.5),)},
+            r"^crystals: the only one has the weight 0\.5; ",
+        ),
+        "oblong": (
+            {"detector": replace(detector, panels=(panel, oblong))},
+            r"^panel 1: its pixels measure 1 x 2 mm; they must be square$",
+        ),
+        "sensors": (
+            {"detector": replace(detector, panels=(panel, thick))},
+            r"^panel 1: its sensor differs from that of panel 0; all panels must have the same$",
+        ),
+        "materials": ({"background": (Water(1e-6), Water(2e-6))}, r"^background: there are 2 materials; at most 1$"),
+        "gain": ({"readout": Readout(gain=2.0)}, r"^readout: gain is not simulated; it must be None$"),
+        "psf": ({"readout": Readout(psf="fiber")}, r"^readout: psf is not simulated; it must be None$"),
+        "fluence": ({"beam": replace(experiment.beam, fluence=None)}, r"^beam: its fluence is None; "),
+    }
+    for parts, message in refused.values():
+        with pytest.raises(InputError, match=message):
+            simulate(replace(experiment, **parts))
