@@ -72,7 +72,7 @@ def test_example_in_a_place_that_is_no_folder(tmp_path: Path) -> None:
 
 def test_one_version_everywhere() -> None:
     assert f"\nversion: {nbnumba.__version__}\n" in (ROOT / "CITATION.cff").read_text()
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert newest.group(1) == nbnumba.__version__
 

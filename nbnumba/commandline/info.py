@@ -62,23 +62,23 @@ def _megabytes(folder: Path) -> float:
 
 
 def _cuda() -> list[tuple[str, str]]:
-    """Describe the CUDA package, the driver and the GPUs."""
+    """Describe the CUDA packages, the toolkit, the driver and the GPUs; what is missing stands in its row."""
     from ..kernels.cuda import device as cuda_device
+    from ..kernels.cuda import toolkit
 
-    package = _version("numba-cuda")
-    if not package:
-        return [("CUDA package", f"none; {cuda_device.INSTALL}")]
-    parts = ("cuda-bindings", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc")
-    versions = [f"{name} {_version(name)}" for name in parts if _version(name)]
-    rows = [("CUDA package", ", ".join([f"numba-cuda {package}", *versions]))]
+    try:
+        toolkit.check_packages()
+    except DeviceError as error:
+        return [("CUDA package", f"none; {_without_prefix(error)}")]
+    versions = [f"{name} {_version(name)}" for name in ("numba-cuda", "cuda-bindings")]
+    rows = [("CUDA package", ", ".join(versions)), *_toolkit()]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         rows.append(("", f"CUDA_VISIBLE_DEVICES is {visible!r}"))
     try:
-        rows.append(("driver", f"newest CUDA {cuda_device.driver_version()}"))
         gpus = cuda_device.gpus()
     except DeviceError as error:
-        return [*rows, ("GPU", f"none; {str(error).removeprefix('CUDA: ')}")]
+        return [*rows, ("GPU", f"none; {_without_prefix(error)}")]
     for gpu in gpus:
         capability = ".".join(str(part) for part in gpu.capability)
         rows.append((f"GPU {gpu.number}", f"{gpu.name}, compute capability {capability}"))
@@ -87,3 +87,25 @@ def _cuda() -> list[tuple[str, str]]:
         rate = "as float32" if gpu.double_ratio == 1 else f"1/{gpu.double_ratio} of float32"
         rows.append(("", f"float64 rate {rate}: -precision auto takes {gpu.precision}"))
     return rows
+
+
+def _toolkit() -> list[tuple[str, str]]:
+    """Describe the parts of the CUDA toolkit and the driver."""
+    from ..kernels.cuda import toolkit
+
+    parts = toolkit.parts()
+    found = [f"{part.name} {part.version}".strip() for part in parts if part.found]
+    rows = [("CUDA toolkit", ", ".join(found) or "none")]
+    rows += [
+        ("", f"{part.name} is not installed; {part.purpose}") for part in parts if not (part.found or part.required)
+    ]
+    rows += [("", problem) for problem in toolkit.problems(parts)]
+    supports = toolkit.driver_supports()
+    if supports is not None:
+        release = toolkit.driver_release()
+        rows.append(("driver", f"{release}, " * bool(release) + f"CUDA up to {supports[0]}.{supports[1]}"))
+    return rows
+
+
+def _without_prefix(error: DeviceError) -> str:
+    return str(error).removeprefix("CUDA: ")

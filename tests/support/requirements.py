@@ -6,6 +6,7 @@ met. A skip that is issued in any other way, or for a requirement that is there 
 
 from __future__ import annotations
 
+import ctypes.util
 import functools
 import importlib.util
 import os
@@ -73,6 +74,14 @@ def find_library(name: str, folder: str) -> bool:
     return root.is_dir() and any(root.glob(f"*/nvvm/lib*/lib{name}.so*"))
 
 
+def _c_compiler() -> str | None:
+    return None if shutil.which("cc") else "no cc in PATH"
+
+
+def _no_system_toolkit() -> str | None:
+    return f"the system has {found}" if (found := ctypes.util.find_library("nvrtc")) else None
+
+
 def _no_gpu() -> str | None:
     from nbnumba.kernels.cuda.device import may_be_there
 
@@ -125,6 +134,8 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "CUDA package": _cuda_package,
     "CUDA compiler": _cuda_compiler,
     "no GPU": _no_gpu,
+    "no CUDA toolkit of the system": _no_system_toolkit,
+    "C compiler": _c_compiler,
     "Dask": _dask,
     "MPI": _mpi,
     "small disk": _small_disk,

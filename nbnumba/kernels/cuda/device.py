@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ...errors import DeviceError
+from . import toolkit
 
 FAST_DOUBLE = 4  # float32 to float64 throughput up to which double precision is the better choice
-INSTALL = 'pip install "nbnumba[cuda]"'
 
 # What CUresult numbers mean to a user.
 _MEANINGS = {
@@ -79,8 +78,7 @@ def load() -> ModuleType:
     DeviceError
         When the package for CUDA is missing or broken.
     """
-    if importlib.util.find_spec("numba_cuda") is None:
-        raise DeviceError(f"CUDA: the package numba-cuda is not installed; {INSTALL}")
+    toolkit.check_packages()
     try:
         from . import kernel as cuda
     except Exception as error:  # a broken installation fails in many ways
@@ -94,9 +92,11 @@ def gpus() -> list[Gpu]:
     Raises
     ------
     DeviceError
-        When there is none, or no driver, or no CUDA package.
+        When there is none, or no driver, a driver that is too old, or no CUDA package.
     """
     twin = load()
+    if not twin.SIMULATED:
+        toolkit.check_driver()
     with translated("CUDA"):
         found = [_describe(number, device) for number, device in enumerate(twin.cuda.gpus)]
     if not found:
@@ -118,14 +118,6 @@ def choose(number: int | None) -> Gpu:
         numbers = "only GPU 0 is" if len(found) == 1 else f"GPUs 0 to {len(found) - 1} are"
         raise DeviceError(f"-device {wanted}: {numbers} visible{_visible()}")
     return found[wanted]
-
-
-def driver_version() -> str:
-    """Return the newest CUDA version that the driver supports; raises as `gpus`."""
-    if load().SIMULATED:
-        return "none (simulator)"
-    with translated("CUDA"):
-        return ".".join(str(part) for part in load().cuda.cudadrv.driver.driver.get_version())
 
 
 @contextlib.contextmanager
@@ -153,8 +145,10 @@ def _meaning(error: Exception) -> str | None:
         text = _first_line(error)
         code = next((number for number, name in _NAMES.items() if name in text), None)
         return _MEANINGS[code] if code is not None else f"the CUDA toolkit fails: {text}"
-    if kinds & {"NvvmSupportError", "NvrtcSupportError", "CCSupportError"}:
-        return f"the CUDA package lacks a part: {_first_line(error)}; {INSTALL}"
+    if "CCSupportError" in kinds:
+        return f"{_MEANINGS[209]}: {_first_line(error)}"
+    if kinds & {"NvvmSupportError", "NvrtcSupportError", "DynamicLibNotFoundError"}:
+        return next(iter(toolkit.problems()), f"the CUDA toolkit is not whole: {_first_line(error)}")
     if "CudaSupportError" in kinds:
         text = " ".join(str(error).split()).removeprefix("Error at driver init: ").rstrip(": ")
         code = next((number for number, name in _NAMES.items() if name in text), None)
