@@ -65,13 +65,14 @@ def _cuda_compiler() -> str | None:
         return missing
     if any(find_library("nvvm", path) for path in sys.path):
         return None
-    return "NVVM, NVIDIA's compiler, is not installed (wheel nvidia-cuda-nvcc-cu12, or extra cuda)"
+    return "NVVM, NVIDIA's compiler, is not installed (wheel nvidia-cuda-nvcc-cu12 or nvidia-nvvm, or extra cuda)"
 
 
 def find_library(name: str, folder: str) -> bool:
     """Tell whether a library of a wheel of NVIDIA's lies in a folder of packages."""
     root = Path(folder) / "nvidia"
-    return root.is_dir() and any(root.glob(f"*/nvvm/lib*/lib{name}.so*"))
+    places = (f"*/nvvm/lib*/lib{name}.so*", f"*/lib/lib{name}.so*")  # of CUDA 12, of CUDA 13
+    return root.is_dir() and any(True for place in places for _ in root.glob(place))
 
 
 def _c_compiler() -> str | None:
