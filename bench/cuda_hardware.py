@@ -1,273 +1,252 @@
-"""Everything that only a GPU can show: pictures against the golden ones, noise, launches, speed, memory checker.
+"""What only a GPU can show: images against the golden ones, noise, launches, memory checker, speed.
 
-`python -m bench.cuda_hardware` from the root of a checkout, in an environment with the extra `cuda`. It takes some
-minutes, prints what it finds and writes the figures to `bench/results/GPU-DATE.json`. The exit status is 1 when a
-check fails.
+`python -m bench.cuda_hardware` from the root of a checkout, in an environment with the extra `cuda12` or `cuda13`; the
+readers of other formats (gemmi, fabio, hdf5plugin, Pillow) are not needed. It prints after every stage and keeps the
+figures in `bench/results/GPU-DATE.json` as they come, so that a run which is cut off loses nothing.
+
+Exit status: 0 when all checks pass, 1 when one fails, 2 for a mistake in the arguments, 3 when the figures cannot be
+written, 4 without a GPU or a package, 130 and 143 after Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import re
-import shutil
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    from .cuda_stages import Item, Session, Stage
 
-from . import cuda_compile, machine, matrix
-from .report import markdown
+HERE = Path(__file__).resolve().parent
+PACKAGES = ("numpy", "scipy", "numba", "h5py", "typer", "rich")  # numba-cuda is looked for by nbnumba itself
+_SAVE_EVERY = 2.0  # seconds
 
-sys.path.insert(0, str(matrix.ROOT / "tests" / "support"))
 
-PRECISIONS = {"double": "cuda", "mixed": "cuda-mixed"}
-LANES = 128  # of float32 on a multiprocessor; those of float64 are fewer by the GPU's ratio
-WANTED = {"double": 1e11, "mixed": 2e11}  # steps/s, the goals for an H200
-Results = dict[str, Any]
+class CutOff(BaseException):
+    """The run has to end now: the time is up, or a signal came."""
+
+    def __init__(self, why: str, status: int | None) -> None:
+        super().__init__(why)
+        self.status = status  # None: that of the checks
+
+
+@dataclass
+class Progress:
+    """A stage and what it has found so far."""
+
+    stage: Stage
+    items: Iterator[Item]
+    found: list[Item] = field(default_factory=list)
+    seconds: float = 0.0
+    complete: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all checks and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cuda_hardware", description=__doc__)
+    """Run all stages and return the exit status."""
+    options = _parse(arguments)
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return _refuse(f"missing {', '.join(missing)}; pip install {' '.join(missing)}")
+    from nbnumba.errors import DeviceError
+
+    from .cuda_stages import STAGES, Session
+
+    if unknown := set(options.only or ()) - {stage.name for stage in STAGES}:
+        return _refuse(f"--only {min(unknown)}: no such stage; there are {_names(STAGES)}", 2)
+    if options.list:
+        print("\n".join(f"{stage.name:12} {stage.title}" for stage in STAGES))
+        return 0
+    stages = [stage for stage in STAGES if not options.only or stage.name in options.only]
+    try:
+        with Session(options) as session:
+            return _run(stages, session, options)
+    except DeviceError as error:
+        return _refuse(str(error))
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cuda_hardware", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, help="end within so many minutes; what matters most comes first")
     parser.add_argument("--device", type=int, default=0, help="number of the GPU")
-    parser.add_argument("--repeats", type=int, default=5, help="renders of each row of the matrix")
-    parser.add_argument("--pixels", type=int, help="render about so many pixels of each picture only")
+    parser.add_argument("--repeats", type=int, default=5, help="renders of each row that is timed")
+    parser.add_argument("--pixels", type=int, help="render about so many pixels of each image only")
     parser.add_argument("--cases", help="only golden cases and rows whose name holds this text")
+    parser.add_argument("--only", action="append", metavar="STAGE", help="only this stage; may be given several times")
+    parser.add_argument("--list", action="store_true", help="name the stages and end")
     parser.add_argument("--out", type=Path, help="file for the figures; - for none")
     options = parser.parse_args(arguments)
-
-    from nbnumba.commandline.info import info_lines
-    from nbnumba.kernels.cuda.renderer import DeviceRenderer
-
-    found: Results = {"info": info_lines(), "machine": machine.describe(machine.cores(), None)}
-    print("\n".join(found["info"]))
-    with contextlib.ExitStack() as stack:
-        renderers = {
-            name: stack.enter_context(DeviceRenderer(options.device, name, in_flight=3)) for name in PRECISIONS
-        }
-        found["gpu"] = renderers["double"].gpu._asdict()
-        found["golden"] = _report("golden pictures", list(check_golden(renderers, options)))
-        found["noise"] = _report("noise", [check_noise(renderers["double"], options)])
-        found["launches"] = _report("launches and images in flight", list(check_launches(renderers, options)))
-        found["matrix"] = measure_matrix(renderers, options)
-    found["sanitizer"] = _report("memory checker", [check_memory(options)])
-    checks = [check for part in ("golden", "noise", "launches", "sanitizer") for check in found[part]]
-    failed = [check["name"] for check in checks if check["passed"] is False]
-    print(f"\n{len(checks)} checks, {len(failed)} failed" + "".join(f"\n  {name}" for name in failed))
-    if str(options.out) != "-":
-        _write(found, options.out)
-    return 1 if failed else 0
+    if options.minutes is not None and not 0.05 <= options.minutes <= 10000.0:
+        parser.error(f"--minutes {options.minutes:g}: allowed is 0.05 to 10000")
+    for name in ("repeats", "pixels"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            parser.error(f"--{name} {value}: allowed is 1 or more")
+    return options
 
 
-def _report(title: str, checks: list[Results]) -> list[Results]:
-    """Print a part: what failed, and how many checks there were."""
-    print(f"\n{title}: {sum(check['passed'] is True for check in checks)} of {len(checks)} pass")
-    for check in checks:
-        if check["passed"] is not True or len(checks) < 12:
-            print(f"  {check['name']}: {check['text']}")
-    return checks
+def _refuse(why: str, status: int = 4) -> int:
+    print(f"cuda_hardware: {why}", file=sys.stderr)
+    return status
 
 
-def _scene(words: list[str], folder: Path, pixels: int | None) -> Any:
-    """Build the scene of a command line that runs in a folder, or a part of it about the middle."""
-    from nbnumba.experiment.resolve import resolve
-    from nbnumba.experiment.scene import build_scene
-    from nbnumba.parameters.parser import parse
-
-    with contextlib.chdir(folder):
-        scene = build_scene(resolve(parse([*words, "-nodump"]).settings))
-    if pixels is None or scene.region_shape[0] * scene.region_shape[1] <= pixels:
-        return scene
-    row, column = scene.slow_first + scene.region_shape[0] // 2, scene.fast_first + scene.region_shape[1] // 2
-    side = max(1, int(pixels**0.5))
-    return scene.replace(
-        slow_first=row,
-        slow_last=min(row + side - 1, scene.slow_last),
-        fast_first=column,
-        fast_last=min(column + side - 1, scene.fast_last),
-        latching=False,  # where it trips depends on the whole picture
-    )
+def _names(stages: list[Stage]) -> str:
+    return ", ".join(stage.name for stage in stages)
 
 
-def check_golden(renderers: dict[str, Any], options: argparse.Namespace) -> Iterator[Results]:
-    """Compare every golden picture, `c` and `exact`, in both precisions."""
-    import golden_runs
-    import goldens
-    from agreement import judge
+def _run(stages: list[Stage], session: Session, options: argparse.Namespace) -> int:
+    """Run stages in the time there is, and keep what they find."""
+    record = _Record(session, options.out)
+    if not record.save():
+        return 3
+    print("\n".join(session.about["info"]), flush=True)
+    status = None
+    with _interruptible(session.seconds_left):
+        try:
+            _work(stages, session, record)
+        except CutOff as cut:
+            record.cut_off, status = str(cut), cut.status
+    checks = [item for progress in record.stages for item in progress.found if item["passed"] is not None]
+    failed = [f"{item['name']}: {item['text']}" for item in checks if not item["passed"]]
+    incomplete = [progress.stage.name for progress in record.stages if not progress.complete]
+    print(f"\n{len(checks)} checks, {len(failed)} failed" + "".join(f"\n  {line}" for line in failed))
+    if incomplete:
+        print(f"not finished ({record.cut_off or 'no time left'}): {', '.join(incomplete)}")
+    written = record.save()
+    if record.path is not None and written:
+        print(f"written to {record.path}", flush=True)
+    if status is not None:
+        return status
+    return 1 if failed else 0 if written else 3
 
-    for name in goldens.names():
-        if options.cases and options.cases not in name:
-            continue
-        golden = goldens.load(name)
-        for semantics, image in (("c", golden.float_image), ("exact", golden.exact_image)):
-            if image is None:
+
+def _work(stages: list[Stage], session: Session, record: _Record) -> None:
+    """Give each stage its share of the time, then the rest of the time to those that need more."""
+    record.stages = [Progress(stage, stage.run(session)) for stage in stages]
+    total = session.seconds_left()
+    for shares in (True, False):
+        for progress in record.stages:
+            if progress.complete or session.seconds_left() <= 0.0:
                 continue
-            with tempfile.TemporaryDirectory() as folder:
-                goldens.copy_inputs(Path(folder))
-                scene = _scene([*golden.words, "-semantics", semantics], Path(folder), options.pixels)
-                left_out = golden_runs.pixels_left_out(golden, Path(folder)) if semantics == "c" else None
-            part = (
-                slice(scene.slow_first, scene.slow_last + 1),
-                slice(scene.fast_first, scene.fast_last + 1),
-            )
-            if options.pixels is None:
-                part = (slice(None), slice(None))
-            for precision, gate in PRECISIONS.items():
-                ours = renderers[precision].render(scene).image
-                verdict = judge(image[part], ours[part], gate, None if left_out is None else left_out[part])
-                yield {
-                    "name": f"{name}, {semantics}, {precision}",
-                    "passed": verdict.passed,
-                    "worst_relative": verdict.worst_relative,
-                    "sum_ratio": verdict.sum_ratio,
-                    "text": verdict.reason or f"worst {verdict.worst_relative:.1e}",
-                }
+            allowed = min(session.seconds_left(), total * progress.stage.share if shares else float("inf"))
+            _advance(progress, allowed, record)
+            _print(progress)
+            record.save()
 
 
-def check_noise(renderer: Any, options: argparse.Namespace) -> Results:
-    """Draw a million means on both and compare every count."""
-    from nbnumba.readout.poisson import poisson_image_counter
-
-    side = 1000 if options.pixels is None else max(2, int(options.pixels**0.5))
-    means = np.exp(np.random.default_rng(7).uniform(np.log(1e-4), np.log(1e9), (side, side))).astype(np.float32)
-    region = (0, side - 1, 0, side - 1)
-    ours, photons, overloads = renderer.draw_noise(means, region, 40.0, 5, 11)
-    theirs = poisson_image_counter(means, 5, 40.0, image_number=11)
-    different = int(np.count_nonzero(ours != theirs.counts))
-    same = different == 0 and (photons, overloads) == (theirs.photons, theirs.overloads)
-    return {"name": f"{means.size} means", "passed": same, "text": f"{different} counts differ from the processor's"}
-
-
-def check_launches(renderers: dict[str, Any], options: argparse.Namespace) -> Iterator[Results]:
-    """Render one picture by launches of all sizes, and many at a time: no bit may change."""
-    from nbnumba.kernels.cuda.renderer import DeviceRenderer
-
-    words = (
-        "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 150 -detpixels 300 -pixel 0.5 -N 12 -mosaic 1 "
-        "-mosaic_domains 11 -dispersion 2 -dispsteps 3 -oversample 2 -detector_thick 400 -detector_abs 300 -water 20"
-    ).split()
-    for more in (["c"], ["exact", "-oversample_thick", "-oversample_polar", "-oversample_omega"]):
-        scene = _scene([*words, "-semantics", *more], matrix.ROOT / "golden" / "inputs", options.pixels)
-        total = scene.region_shape[0] * scene.region_shape[1] * scene.samples_per_pixel
-        for precision, renderer in renderers.items():
-            whole = renderer.render(scene).image
-            for steps in (total // 50, total // 7, total * 2):
-                with DeviceRenderer(options.device, precision, launch_steps=max(1, steps)) as other:
-                    same = np.array_equal(whole, other.render(scene).image)
-                yield _same(f"{more[0]}, {precision}, launches of {steps} steps", same)
-            factors = (1.0, 2.0, 0.5, 4.0, 1.0)
-            others = [scene.replace(photons=scene.photons * f, water_end=scene.water_end * f) for f in factors]
-            images = [rendered.image for rendered in renderer.render_many(others)]
-            same = all(np.array_equal(image, whole * np.float32(f)) for image, f in zip(images, factors, strict=True))
-            yield _same(f"{more[0]}, {precision}, five images, three in flight", same)
+def _advance(progress: Progress, seconds: float, record: _Record) -> None:
+    """Let a stage find more until it is done or its time is over; it fails alone."""
+    start = time.monotonic()
+    try:
+        while time.monotonic() - start < seconds:
+            item = next(progress.items, None)
+            if item is None:
+                progress.complete = True
+                return
+            progress.found.append(item)
+            record.save_now_and_then()
+    except ModuleNotFoundError as error:
+        progress.found.append({"name": progress.stage.name, "passed": None, "text": f"not run: {error}"})
+        progress.complete = True
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        progress.found.append({"name": progress.stage.name, "passed": False, "text": why})
+        progress.complete = True
+    finally:
+        progress.seconds += time.monotonic() - start
 
 
-def _same(name: str, same: bool) -> Results:
-    return {"name": name, "passed": same, "text": "the same to the bit" if same else "another picture"}
+def _print(progress: Progress) -> None:
+    """Print what a stage found: all of a short one, else the checks that failed."""
+    items, stage = progress.found, progress.stage
+    checks = [item for item in items if item["passed"] is not None]
+    passed = f"{sum(item['passed'] for item in checks)} of {len(checks)} pass, " if checks else ""
+    more = "" if progress.complete else ", goes on if time is left"
+    print(f"\n{stage.title}: {passed}{progress.seconds:.0f} s{more}")
+    if stage.table is not None and items:
+        print(stage.table(items), end="")
+    else:
+        for item in items:
+            if item["passed"] is not True or len(items) < 12:
+                print(f"  {item['name']}: {item['text']}")
+    sys.stdout.flush()
 
 
-def measure_matrix(renderers: dict[str, Any], options: argparse.Namespace) -> list[Results]:
-    """Time every row of the matrix: kernels by the GPU's clock, one picture, and one of many."""
-    rows = []
-    for row in matrix.load():
-        if row.missing() or (options.cases and options.cases not in row.name):
-            continue
-        scene = _scene(list(row.words), row.inputs, options.pixels)
-        steps = scene.region_shape[0] * scene.region_shape[1] * scene.samples_per_pixel
-        for precision, renderer in renderers.items():
-            rows.append({"name": row.name, "precision": precision, "steps": steps, **_time(renderer, scene, options)})
-            rows[-1].update(_against_bound(rows[-1], scene, renderer.gpu, precision))
-            if row.name == "100 mosaic domains":
-                rows[-1]["goal_steps_per_second"] = WANTED[precision]
-    header = ["case", "precision", "kernels [ms]", "steps/s", "of the float64 bound", "picture [ms]", "in a row [ms]"]
-    print("\n" + markdown(header, [_cells(row) for row in rows]))
-    return rows
+class _Record:
+    """The figures on their way into a file."""
+
+    def __init__(self, session: Session, out: Path | None) -> None:
+        name = re.sub(r"[^a-z0-9]+", "-", session.gpu.name.lower()).strip("-")
+        self.path = out or HERE / "results" / f"{name}-{time.strftime('%Y-%m-%d')}.json"
+        if str(out) == "-":
+            self.path = None
+        self.stages: list[Progress] = []
+        self.cut_off: str | None = None
+        self._about = session.about
+        self._saved = 0.0
+
+    def save_now_and_then(self) -> None:
+        """Write the figures unless they were written just now."""
+        if time.monotonic() - self._saved > _SAVE_EVERY:
+            self.save()
+
+    def save(self) -> bool:
+        """Write the figures; say so and return False where that cannot be done."""
+        if self.path is None:
+            return True
+        from nbnumba.io.atomic import whole_file
+
+        stages = {
+            progress.stage.name: {
+                "complete": progress.complete, "seconds": round(progress.seconds, 3), "found": progress.found
+            }
+            for progress in self.stages
+        }  # fmt: skip
+        text = json.dumps({**self._about, "cut_off": self.cut_off, "stages": stages}, indent=1, default=float)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.path) as file:
+                file.write(text.encode() + b"\n")
+        except Exception as error:
+            print(f"cuda_hardware: {self.path}: {error}", file=sys.stderr)
+            return False
+        self._saved = time.monotonic()
+        return True
 
 
-def _time(renderer: Any, scene: Any, options: argparse.Namespace) -> Results:
-    """Render a scene until it is warm, then some times alone and some times in a row."""
-    for _ in range(2):
-        renderer.render(scene)
-    kernels, pictures = [], []
-    for _ in range(options.repeats):
-        start = time.perf_counter()
-        renderer.render(scene)
-        pictures.append(time.perf_counter() - start)
-        kernels.append(renderer.kernel_seconds)
-    start = time.perf_counter()
-    count = sum(1 for _ in renderer.render_many([scene] * (2 * options.repeats)))
-    in_a_row = (time.perf_counter() - start) / count
-    return {"kernel_seconds": kernels, "picture_seconds": pictures, "many_seconds": in_a_row}
+@contextlib.contextmanager
+def _interruptible(seconds_left: Any) -> Iterator[None]:
+    """Turn the end of the time and signals into `CutOff`."""
 
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)  # one is enough: the figures are being written
+        if number == signal.SIGALRM:
+            raise CutOff("no time left", None)
+        raise CutOff(signal.Signals(number).name, 128 + number)
 
-def _against_bound(row: Results, scene: Any, gpu: Any, precision: str) -> Results:
-    """Compare the rate with what the float64 units could issue, where the inner loop is all that counts."""
-    from nbnumba.kernels.cuda.plan import choose_variant
-
-    rate = row["steps"] / max(statistics.median(row["kernel_seconds"]), 1e-9)
-    if gpu.processors == 0:  # the simulator
-        return {"steps_per_second": rate, "float64_operations": 0, "float64_bound": float("nan")}
-    variant = choose_variant(scene, precision == "mixed")
-    operations = cuda_compile.float64_operations(cuda_compile.sum_ptx(tuple(variant), gpu.capability))
-    bound = gpu.processors * gpu.clock * LANES / gpu.double_ratio / max(1, operations)
-    return {"steps_per_second": rate, "float64_operations": operations, "float64_bound": bound}
-
-
-def _cells(row: Results) -> list[str]:
-    share = row["steps_per_second"] / row["float64_bound"]
-    return [
-        row["name"],
-        row["precision"],
-        f"{statistics.median(row['kernel_seconds']) * 1e3:.3f}",
-        f"{row['steps_per_second']:.3g}",
-        f"{share:.0%} ({row['float64_operations']} operations)",
-        f"{statistics.median(row['picture_seconds']) * 1e3:.2f}",
-        f"{row['many_seconds'] * 1e3:.2f}",
-    ]
-
-
-def check_memory(options: argparse.Namespace) -> Results:
-    """Run a small picture under NVIDIA's memory checker."""
-    name = "compute-sanitizer"
-    program = shutil.which(name)
-    if program is None:
-        return {"name": name, "passed": None, "text": "not checked: compute-sanitizer is not on the PATH"}
-    words = (
-        "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 150 -detpixels 100 -pixel 1 -N 5 -oversample 2 -interpolate "
-        f"-nopgm -noise_rng counter -backend cuda -device {options.device}"
-    ).split()
-    with tempfile.TemporaryDirectory() as folder:
-        for file in ("lyso.mat", "lyso.hkl"):
-            shutil.copyfile(matrix.ROOT / "golden" / "inputs" / file, Path(folder) / file)
-        ran = subprocess.run(
-            [program, "--error-exitcode", "9", sys.executable, "-m", "nbnumba", *words],
-            cwd=folder, capture_output=True, text=True, env={**_environment(), "PYTHONPATH": str(matrix.ROOT)},
-        )  # fmt: skip
-    summary = re.findall(r"ERROR SUMMARY:.*", ran.stdout + ran.stderr)
-    return {"name": name, "passed": ran.returncode == 0, "text": (summary or [f"exit status {ran.returncode}"])[-1]}
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
-
-
-def _write(found: Results, path: Path | None) -> None:
-    """Write the figures beside those of the processor."""
-    name = re.sub(r"[^a-z0-9]+", "-", str(found["gpu"]["name"]).lower()).strip("-")
-    path = path or matrix.HERE / "results" / f"{name}-{time.strftime('%Y-%m-%d')}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"written to {path}")
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        before[number] = signal.signal(number, stop)
+    if (seconds := seconds_left()) < float("inf"):
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
