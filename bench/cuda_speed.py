@@ -128,7 +128,7 @@ def _timed(session: Session, name: str, precision: str, scene: Any) -> Item:
 def _measure(session: Session, precision: str, scene: Any) -> Item:
     """Render a scene until it is warm, then some times alone and some times in a row."""
     renderer = session.renderers[precision]
-    for _ in range(2):
+    for _ in range(min(2, session.options.repeats)):
         renderer.render(scene)
     kernels, images = [], []
     for _ in range(session.options.repeats):
