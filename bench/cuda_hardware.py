@@ -107,13 +107,14 @@ def _names(stages: list[Stage]) -> str:
 def _run(stages: list[Stage], session: Session, options: argparse.Namespace) -> int:
     """Run stages in the time there is, and keep what they find."""
     record = _Record(session, options.out)
+    record.stages = [Progress(stage, stage.run(session)) for stage in stages]
     if not record.save():
         return 3
     print("\n".join(session.about["info"]), flush=True)
     status = None
     with _interruptible(session.seconds_left):
         try:
-            _work(stages, session, record)
+            _work(session, record)
         except CutOff as cut:
             record.cut_off, status = str(cut), cut.status
     checks = [item for progress in record.stages for item in progress.found if item["passed"] is not None]
@@ -130,9 +131,8 @@ def _run(stages: list[Stage], session: Session, options: argparse.Namespace) -> 
     return 1 if failed else 0 if written else 3
 
 
-def _work(stages: list[Stage], session: Session, record: _Record) -> None:
+def _work(session: Session, record: _Record) -> None:
     """Give each stage its share of the time, then the rest of the time to those that need more."""
-    record.stages = [Progress(stage, stage.run(session)) for stage in stages]
     total = session.seconds_left()
     for shares in (True, False):
         for progress in record.stages:
