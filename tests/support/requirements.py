@@ -75,10 +75,6 @@ def find_library(name: str, folder: str) -> bool:
     return root.is_dir() and any(True for place in places for _ in root.glob(place))
 
 
-def _c_compiler() -> str | None:
-    return None if shutil.which("cc") else "no cc in PATH"
-
-
 def _no_system_toolkit() -> str | None:
     return f"the system has {found}" if (found := ctypes.util.find_library("nvrtc")) else None
 
@@ -136,7 +132,6 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "CUDA compiler": _cuda_compiler,
     "no GPU": _no_gpu,
     "no CUDA toolkit of the system": _no_system_toolkit,
-    "C compiler": _c_compiler,
     "Dask": _dask,
     "MPI": _mpi,
     "small disk": _small_disk,

@@ -188,7 +188,10 @@ class Picture:
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
-        """Say that a kernel is being compiled when it takes too long to be loading."""
+        """Say that a kernel is being compiled when it takes too long to be loading; the simulator compiles none."""
+        if self._renderer.twin.SIMULATED:
+            yield
+            return
         timer = threading.Timer(PATIENCE_SECONDS, copy_context().run, (self._on_compiling or (lambda: None),))
         timer.daemon = True
         timer.start()

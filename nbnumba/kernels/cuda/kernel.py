@@ -20,6 +20,15 @@ THREADS_PER_BLOCK = 4 if SIMULATED else 128  # the simulator makes threads of th
 PARTIAL_SUMS = 64 if SIMULATED else 4096  # of an image; their number decides the order of a sum, so it is fixed
 
 
+if not SIMULATED and not hasattr(np, "row_stack"):
+    # numba-cuda 0.30 refers to it while it is imported, and never again; NumPy 2.5 has removed it.
+    np.row_stack = np.vstack  # noqa: NPY201
+    try:
+        import numba.cuda.np.arrayobj
+    finally:
+        del np.row_stack  # noqa: NPY201
+
+
 def _kernel(function, tag, blocks=8):
     """Make a kernel of which so many blocks fit on a multiprocessor, and give it its place in the cache folder.
 
