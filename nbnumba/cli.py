@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
-from .errors import InputError
+from .errors import IncompleteError, InputError
 from .experiment.required import lacks_crystal
 from .structure_factors.required import lacks_structure_factors
 from .util.exits import INTERRUPTED, exit_status
@@ -68,7 +68,11 @@ def _simulate(words: list[str]) -> int:
         raise InputError(lacking)
     from .commandline.simulate import run
 
-    run(command)
+    try:
+        run(command)
+    except IncompleteError:
+        say(USAGE)
+        raise
     return 0
 
 

@@ -19,6 +19,10 @@ class InputError(NbnumbaError, ValueError):
     exit_status = 2
 
 
+class IncompleteError(InputError):
+    """What an image cannot do without is not given."""
+
+
 class FileError(NbnumbaError, OSError):
     """A file that is missing, unreadable or cannot be written, or a full disk."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import NbnumbaError
+from pathlib import Path
+
 from ..parameters.settings import Settings
 
 
@@ -16,21 +17,16 @@ def has_crystal(settings: Settings) -> bool:
 
 
 def lacks_crystal(settings: Settings) -> str | None:
-    """Say that there is no crystal, or return None; a file of structure factors that states a cell may serve."""
-    if has_crystal(settings) or settings.factors.pdb_file is not None or _states_cell(settings.factors.hkl_file):
+    """Say that there is no crystal, or return None; a file of structure factors, which may state a cell, serves."""
+    hkl_file = settings.factors.hkl_file
+    may_state_cell = settings.factors.pdb_file is not None or (hkl_file is not None and Path(hkl_file).exists())
+    if has_crystal(settings) or may_state_cell:
         return None
+    return no_crystal(settings)
+
+
+def no_crystal(settings: Settings) -> str:
+    """Say what could be the crystal."""
     if settings.detector.expt_file is not None:
         return f"no crystal: -expt {settings.detector.expt_file} holds none; give -mat FILE or -cell a b c al be ga"
     return "no crystal: give -mat FILE, -expt FILE or -cell a b c al be ga"
-
-
-def _states_cell(hkl_file: str | None) -> bool:
-    """Tell whether a reflection file is of a kind that states its cell."""
-    if hkl_file is None:
-        return False
-    from ..structure_factors.mtz_cif import kind
-
-    try:
-        return kind(hkl_file) is not None
-    except NbnumbaError:
-        return False

@@ -18,10 +18,10 @@ from ..crystal.build import build_crystal, clipping_warnings
 from ..crystal.model import Crystal
 from ..detector.placement import resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
-from ..errors import InputError
+from ..errors import IncompleteError
 from ..parameters.files import check_files
 from ..parameters.settings import Settings
-from ..structure_factors import load as structure_factors
+from ..structure_factors.load import FactorSource
 from ..structure_factors.mtz_cif_columns import Cell
 from ..structure_factors.table import Reach, ReflectionTable
 from ..util.messages import logger
@@ -30,7 +30,7 @@ from .geometry_only import build_goniometer
 from .limits import check_orientations, check_samples
 from .model import ExperimentRecord
 from .regions import with_mask
-from .required import has_crystal, lacks_crystal
+from .required import has_crystal, lacks_crystal, no_crystal
 from .resolved import Choices, Resolved
 from .sampling import build_sampling
 
@@ -75,12 +75,18 @@ def resolve_with_choices(
     """
     lacking = lacks_crystal(settings)
     if lacking is not None:
-        raise InputError(lacking)
+        raise IncompleteError(lacking)
     check_files(settings)
-    if reflections is None:
-        structure_factors.check_options(settings)
+    with FactorSource(settings, reflections) as factors:
+        return _resolve(settings, factors, check, cache_folder)
+
+
+def _resolve(
+    settings: Settings, factors: FactorSource, check: Callable[[ExperimentRecord], None], cache_folder: Path | None
+) -> Resolved:
+    """Work everything out, with the file of structure factors open."""
     if not has_crystal(settings):
-        settings = _with_cell_of_file(settings)
+        settings = _with_cell_of_file(settings, factors)
     axes = resolve_axes(settings)
     beam, grid = build_beam(settings, axes.beam, axes.polar)
     detector = resolve_detector(settings, axes)
@@ -102,10 +108,9 @@ def resolve_with_choices(
     check_samples(experiment)
     check(experiment)
     reflection_lines: list[str] = []
-    if reflections is None:
-        computed = settings.factors.pdb_file is not None
-        reach = Reach(finest_spacing(detector, beam), 3 if sampling.interpolate else 1) if computed else None
-        reflections = structure_factors.load(settings, reflection_lines.append, reach=reach, cache_folder=cache_folder)
+    indices = 3 if sampling.interpolate else 1
+    reach = Reach(finest_spacing(detector, beam), indices) if factors.is_computed else None
+    reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
     if reflections is not None and reflections.cell is not None:
         _compare_cells(crystal, reflections.cell)
     experiment = dataclasses.replace(experiment, crystals=(dataclasses.replace(crystal, reflections=reflections),))
@@ -120,12 +125,14 @@ def resolve_with_choices(
     return resolved
 
 
-def _with_cell_of_file(settings: Settings) -> Settings:
+def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:
     """Let the cell that the file of structure factors states serve as -cell."""
-    file, cell = structure_factors.cell_of_file(settings)
-    numbers = " ".join(f"{value:.6g}" for value in cell)
-    logger.warning(f"no crystal is given: -cell {numbers} is taken from {file}, in the orientation of -cell")
+    cell = factors.cell
+    if cell is None:
+        raise IncompleteError(no_crystal(settings))
     a, b, c, alpha, beta, gamma = cell
+    numbers = " ".join(f"{value:.6g}" for value in cell)
+    logger.warning(f"no crystal is given: -cell {numbers} is taken from {factors.place}, in the orientation of -cell")
     return settings.changed(
         cell_given=True,
         cell_lengths_A=(a, b, c),

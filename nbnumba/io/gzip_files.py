@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -29,32 +30,31 @@ def understood(place: str, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def plain_name(path: PathLike, option: str) -> Iterator[str]:
-    """Give the name of an unpacked file: names that are no text, and packed files, are copied first."""
-    name = str(path)
-    with opened(path, option) as file:
-        packed = file.read(2) == GZIP
-    readable = True
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        readable = False
-    if readable and not packed:
-        yield name
+def named(data: bytes) -> Iterator[str]:
+    """Give a name under which a library that opens files itself finds some bytes."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("nbnumba"), "wb") as file:
+            file.write(data)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
         return
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "reflections.mtz"
-        copy.write_bytes(unpacked(path, option))
+        copy = Path(folder) / "copy"
+        copy.write_bytes(data)
         yield str(copy)
 
 
 def unpacked(path: PathLike, option: str) -> bytes:
     """Return the content of a file, unpacked if gzip packed it."""
     with opened(path, option) as file:
-        data = file.read()
+        return unpacked_data(file.read(), label(option, path))
+
+
+def unpacked_data(data: bytes, place: str) -> bytes:
+    """Return the content of a file that has been read, unpacked if gzip packed it."""
     if not data.startswith(GZIP):
         return data
     try:
         return gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{label(option, path)}: cannot be unpacked: {error}") from error
+        raise InputError(f"{place}: cannot be unpacked: {error}") from error

@@ -38,72 +38,85 @@ _FULL = 1.05  # occupancy of all mates together, rounding to two decimals includ
 _MARGIN = 0.98  # of the finest spacing that the picture needs
 
 
-def factors_of_model(
-    settings: Settings, reach: Reach | None, cache_folder: Path | None
-) -> tuple[NDArray[np.float64], IndexBox, Cell]:
-    """Compute the structure factors of -pdb, or take them from an earlier run.
-
-    Amplitudes come from the model's density on a grid, Gaussian form factors without anomalous terms, plus a flat
-    bulk solvent. The term 0 0 0, in the direct beam, is left out as in a list.
+class Model:
+    """An atomic model in its unit cell.
 
     Parameters
     ----------
-    settings : Settings
-        pdb_file, hkl_dmin and default_F count; write_dump switches the cache.
-    reach : Reach or None
-        Decides the resolution without -hkl_dmin.
-    cache_folder : path or None
-        Where the table is kept for the next run.
-
-    Returns
-    -------
-    table : (nh + 2, nk + 2, nl + 2) float64
-        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
-    box : IndexBox
-    cell : Cell
-        The model's unit cell.
+    path : str
+        Of a PDB or mmCIF file, packed or not.
 
     Raises
     ------
     FileError
         The file is missing or cannot be read.
     InputError
-        It is no model of a crystal, or the resolution needs more memory than there is.
+        It is no model of a crystal.
     """
-    assert settings.factors.pdb_file is not None
-    place = label("-pdb", settings.factors.pdb_file)
-    data = unpacked(settings.factors.pdb_file, "-pdb")
-    structure = _structure(data, place)
-    d_min = _resolution(settings, reach, structure.cell)
-    cell = (
-        structure.cell.a,
-        structure.cell.b,
-        structure.cell.c,
-        structure.cell.alpha,
-        structure.cell.beta,
-        structure.cell.gamma,
-    )
-    kept = None
-    if cache_folder is not None and settings.factors.write_dump:
-        kept = cache_folder / f"Fpdb_{_fingerprint(data, d_min, settings.factors.default_F)}.bin"
-        found = _kept_table(kept, settings.factors.default_F)
-        if found is not None:
-            logger.warning(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
-            return *found, cell
-    table, box = _compute(structure, d_min, settings.factors.default_F, place)
-    if kept is not None:
-        try:
-            fdump.write(kept, inside(table), box)
-            logger.warning(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
-        except (FileError, InputError) as error:
-            logger.warning(f"{place}: structure factors are not kept for the next run: {error}")
-    return table, box, cell
 
+    def __init__(self, path: str) -> None:
+        self._place = label("-pdb", path)
+        data = unpacked(path, "-pdb")
+        self._structure = _structure(data, self._place)
+        self._digest = hashlib.sha256(data)
 
-def cell_of_model(path: str) -> Cell:
-    """Return the unit cell of a model; raises as `factors_of_model`."""
-    cell = _structure(unpacked(path, "-pdb"), label("-pdb", path)).cell
-    return (cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)
+    @property
+    def cell(self) -> Cell:
+        """Its unit cell."""
+        cell = self._structure.cell
+        return (cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)
+
+    def table(
+        self, settings: Settings, reach: Reach | None, cache_folder: Path | None
+    ) -> tuple[NDArray[np.float64], IndexBox]:
+        """Compute the structure factors, or take them from an earlier run.
+
+        Amplitudes come from the model's density on a grid, Gaussian form factors without anomalous terms, plus a flat
+        bulk solvent. The term 0 0 0, in the direct beam, is left out as in a list.
+
+        Parameters
+        ----------
+        settings : Settings
+            hkl_dmin and default_F count; write_dump switches the cache.
+        reach : Reach or None
+            Decides the resolution without -hkl_dmin.
+        cache_folder : path or None
+            Where the table is kept for the next run.
+
+        Returns
+        -------
+        table : (nh + 2, nk + 2, nl + 2) float64
+            Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
+        box : IndexBox
+
+        Raises
+        ------
+        InputError
+            The resolution needs more memory than there is.
+        """
+        place, default_F = self._place, settings.factors.default_F
+        d_min = _resolution(settings, reach, self._structure.cell)
+        kept = None
+        if cache_folder is not None and settings.factors.write_dump:
+            kept = cache_folder / f"Fpdb_{self._fingerprint(d_min, default_F)}.bin"
+            found = _kept_table(kept, default_F)
+            if found is not None:
+                logger.warning(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
+                return found
+        table, box = _compute(self._structure, d_min, default_F, place)
+        if kept is not None:
+            try:
+                fdump.write(kept, inside(table), box)
+                logger.warning(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
+            except (FileError, InputError) as error:
+                logger.warning(f"{place}: structure factors are not kept for the next run: {error}")
+        return table, box
+
+    def _fingerprint(self, d_min: float, default_F: float) -> str:
+        """Return a name for everything that the table depends on."""
+        digest = self._digest.copy()
+        digest.update(f"|{d_min!r}|{default_F!r}|{K_SOLVENT}|{B_SOLVENT}|{_RATE}|{version('gemmi')}|{FORMAT}".encode())
+        return digest.hexdigest()[:16]
 
 
 def _structure(data: bytes, place: str) -> Any:
@@ -143,13 +156,6 @@ def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
     reciprocal = np.array(cell.frac.mat.tolist())
     needed = 1.0 / (1.0 / finest + index_margin(reciprocal, reach.indices))
     return float(f"{max(math.floor(needed * 100.0) / 100.0, min(needed, 0.01)):.9g}")
-
-
-def _fingerprint(data: bytes, d_min: float, default_F: float) -> str:
-    """Return a name for everything that the table depends on."""
-    digest = hashlib.sha256(data)
-    digest.update(f"|{d_min!r}|{default_F!r}|{K_SOLVENT}|{B_SOLVENT}|{_RATE}|{version('gemmi')}|{FORMAT}".encode())
-    return digest.hexdigest()[:16]
 
 
 def _kept_table(path: Path, default_F: float) -> tuple[NDArray[np.float64], IndexBox] | None:

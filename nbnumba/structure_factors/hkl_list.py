@@ -71,24 +71,35 @@ def read(
     stops without a word at the first thing that is none.
     """
     with opened(path, option) as file:
-        source = file if is_regular(file) else io.BytesIO(file.read())
-        report(f"counting entries in {path}")
-        survey = _Survey()
-        for block in _blocks(source, option, path):
-            survey.add(block)
-        if survey.count == 0:
-            raise InputError(f"{label(option, path)}: holds no reflection; a line is h k l F")
-        if survey.extra:
-            logger.warning(
-                f"{label(option, path)}: columns after the fourth are ignored "
-                f"({survey.extra} lines, the first is line {survey.first_extra})"
-            )
-        box = survey.box()
-        box.check_fits(label(option, path))
-        table = _allocate(box, default_F, report)
-        report(f"re-reading {path}")
-        source.seek(0)
-        _fill(inside(table), box, source, option, path)
+        return read_open(file, path, default_F, report, option)
+
+
+def read_open(
+    file: BinaryIO,
+    path: PathLike,
+    default_F: float = 0.0,
+    report: Callable[[str], None] = lambda line: None,
+    option: str = "-hkl",
+) -> tuple[NDArray[np.float64], IndexBox, int]:
+    """Read a list that is open already, from its beginning; see `read`."""
+    source = file if is_regular(file) else io.BytesIO(file.read())
+    report(f"counting entries in {path}")
+    survey = _Survey()
+    for block in _blocks(source, option, path):
+        survey.add(block)
+    if survey.count == 0:
+        raise InputError(f"{label(option, path)}: holds no reflection; a line is h k l F")
+    if survey.extra:
+        logger.warning(
+            f"{label(option, path)}: columns after the fourth are ignored "
+            f"({survey.extra} lines, the first is line {survey.first_extra})"
+        )
+    box = survey.box()
+    box.check_fits(label(option, path))
+    table = _allocate(box, default_F, report)
+    report(f"re-reading {path}")
+    source.seek(0)
+    _fill(inside(table), box, source, option, path)
     return table, box, survey.count
 
 

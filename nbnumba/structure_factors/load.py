@@ -2,79 +2,193 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, InputError
 from ..io.atomic import reason
-from ..parameters.settings import Settings
+from ..io.opening import opened
+from ..parameters.settings import FactorSettings, Settings
 from ..util.messages import logger
 from . import fdump
 from . import hkl_list as hkl
-from . import mtz_cif as reflection_file
-from .from_model import cell_of_model, factors_of_model
+from .from_model import Model
+from .mtz_cif import ReflectionFile, kind_of
 from .mtz_cif_columns import Cell
 from .required import lacks_structure_factors
 from .table import IndexBox, Reach, ReflectionTable, inside
 
+Report = Callable[[str], None]
 
-def load(
-    settings: Settings,
-    report: Callable[[str], None] = lambda line: None,
-    *,
-    reach: Reach | None = None,
-    cache_folder: Path | None = None,
-) -> ReflectionTable | None:
-    """Read or compute the structure factors that the settings ask for.
 
-    With -hkl the file is read, gaps in its box are filled with default_F, and the table is dumped for the
-    next run. With -pdb they are computed. With neither such a dump is read if it is there.
+class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
+    """Where the structure factors come from: a file that is opened once, when something is first asked of it.
 
     Parameters
     ----------
     settings : Settings
-        hkl_file, hkl_column, hkl_dmin, pdb_file, dump_file, write_dump and default_F count.
-    report : callable
-        Called with C's lines of the report.
-    reach : Reach, optional
-        What the picture needs of a model without -hkl_dmin.
-    cache_folder : path, optional
-        Where the table of a model is kept for the next run.
-
-    Returns
-    -------
-    ReflectionTable or None
-        None when there is neither list nor dump, so that default_F holds everywhere.
+    reflections : ReflectionTable, optional
+        A table that is in memory; no file is read then.
 
     Raises
     ------
     FileError
-        The list is missing, or a file cannot be read.
+        The file is missing or cannot be read, where -hkl_column or -hkl_dmin want it to be of another kind than a
+        text list.
     InputError
-        A file is malformed, options contradict one another, or there is no source of structure factors at all.
-
-    Notes
-    -----
-    nanoBragg.c:1278 and 2105-2245.
+        Options contradict one another.
     """
-    check_options(settings)
-    if settings.factors.hkl_file is not None:
-        return _from_file(settings, settings.factors.hkl_file, report)
-    if settings.factors.pdb_file is not None:
-        table, box, cell = factors_of_model(settings, reach, cache_folder)
-        return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, cell)
-    if settings.factors.dump_file is not None:
-        modified = _modification_time(settings.factors.dump_file)
-        if modified is not None:
-            return _from_dump(settings.factors.dump_file, settings.factors.default_F, modified, report)
-    lacking = lacks_structure_factors(settings)
-    if lacking is not None:
-        raise InputError(lacking)
-    return None
+
+    def __init__(self, settings: Settings, reflections: ReflectionTable | None = None) -> None:
+        factors = settings.factors
+        self._settings = settings
+        self._reflections = reflections
+        self._closing = contextlib.ExitStack()
+        self._content: BinaryIO | ReflectionFile | Model | None = None
+        self.place = f"-pdb {factors.pdb_file}" if factors.pdb_file is not None else f"-hkl {factors.hkl_file}"
+        if reflections is None:
+            self._check_options()
+
+    def _check_options(self) -> None:
+        """Refuse options of MTZ, CIF and PDB files where none of them is read."""
+        factors = self._settings.factors
+        if factors.pdb_file is not None:
+            other = factors.hkl_file and f"-hkl {factors.hkl_file}"
+            other = other or (factors.hkl_column and f"-hkl_column {factors.hkl_column}")
+            if other:
+                raise InputError(f"{self.place}: stands beside {other}; give one of the two")
+            return
+        if factors.hkl_column is not None:
+            option = f"-hkl_column {factors.hkl_column}"
+        elif factors.hkl_dmin > 0.0:
+            option = f"-hkl_dmin {factors.hkl_dmin * 1e10:g}"
+        else:
+            return
+        if factors.hkl_file is None:
+            raise InputError(
+                f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out"
+            )
+        if not isinstance(self._opened(), ReflectionFile):
+            self._closing.close()
+            raise InputError(f"{option}: {self.place} is a text list, not an MTZ or CIF file; leave it out")
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.close()
+
+    def _opened(self) -> BinaryIO | ReflectionFile | Model | None:
+        """Open the file, and read it unless it is a text list; None where there is no file."""
+        factors = self._settings.factors
+        if self._content is None and factors.pdb_file is not None:
+            self._content = Model(factors.pdb_file)
+        elif self._content is None and factors.hkl_file is not None:
+            file = self._closing.enter_context(opened(factors.hkl_file, "-hkl"))
+            kind = kind_of(file, self.place)
+            self._content = file if kind is None else ReflectionFile(file.read(), kind, factors.hkl_column, self.place)
+        return self._content
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the table is computed from a model."""
+        return self._reflections is None and self._settings.factors.pdb_file is not None
+
+    @property
+    def cell(self) -> Cell | None:
+        """The unit cell that the file states; None where it is of a kind that states none.
+
+        Raises
+        ------
+        FileError
+            The file is missing or cannot be read.
+        InputError
+            It is of another kind, and states none; or it is malformed.
+        """
+        if self._reflections is not None:
+            return self._reflections.cell
+        content = self._opened()
+        if not isinstance(content, (ReflectionFile, Model)):
+            return None
+        if content.cell is None:
+            raise InputError(f"{self.place}: states no unit cell; give -mat FILE or -cell a b c al be ga")
+        return content.cell
+
+    def load(
+        self, report: Report = lambda line: None, *, reach: Reach | None = None, cache_folder: Path | None = None
+    ) -> ReflectionTable | None:
+        """Make the table.
+
+        Gaps in the box of a list are filled with default_F, and the table is dumped for the next run. Those of a
+        model are computed. Without either a dump is read if it is there.
+
+        Parameters
+        ----------
+        report : callable
+            Called with C's lines of the report.
+        reach : Reach, optional
+            What the image needs of a model without -hkl_dmin.
+        cache_folder : path, optional
+            Where the table of a model is kept for the next run.
+
+        Returns
+        -------
+        ReflectionTable or None
+            None when there is neither list nor dump, so that default_F holds everywhere.
+
+        Raises
+        ------
+        FileError
+            The list is missing, or a file cannot be read.
+        InputError
+            A file is malformed, or there is no source of structure factors at all.
+
+        Notes
+        -----
+        nanoBragg.c:1278 and 2105-2245.
+        """
+        if self._reflections is not None:
+            return self._reflections
+        factors, content, cell = self._settings.factors, self._opened(), None
+        if content is None:
+            return self._from_dump_or_nothing(report)
+        if isinstance(content, Model):
+            table, box = content.table(self._settings, reach, cache_folder)
+            return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, content.cell)
+        if isinstance(content, ReflectionFile):
+            report(f"reading {factors.hkl_file}")
+            table, box, count = content.table(factors.hkl_dmin, factors.default_F)
+            cell = content.cell
+        else:
+            table, box, count = hkl.read_open(content, str(factors.hkl_file), factors.default_F, report)
+        _dump(factors, table, box, report)
+        return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count, cell)
+
+    def _from_dump_or_nothing(self, report: Report) -> ReflectionTable | None:
+        factors = self._settings.factors
+        if factors.dump_file is not None:
+            modified = _modification_time(factors.dump_file)
+            if modified is not None:
+                return _from_dump(factors.dump_file, factors.default_F, modified, report)
+        lacking = lacks_structure_factors(self._settings)
+        if lacking is not None:
+            raise InputError(lacking)
+        return None
+
+
+def load(
+    settings: Settings,
+    report: Report = lambda line: None,
+    *,
+    reach: Reach | None = None,
+    cache_folder: Path | None = None,
+) -> ReflectionTable | None:
+    """Read or compute the structure factors that the settings ask for; see `FactorSource`."""
+    with FactorSource(settings) as source:
+        return source.load(report, reach=reach, cache_folder=cache_folder)
 
 
 def _modification_time(path: str) -> float | None:
@@ -87,95 +201,19 @@ def _modification_time(path: str) -> float | None:
         raise FileError(f"-dump {path}: cannot be read: {reason(error)}") from error
 
 
-def check_options(settings: Settings) -> None:
-    """Refuse options of MTZ, CIF and PDB files where none of them is read.
-
-    Raises
-    ------
-    FileError
-        The file of -hkl is missing or cannot be read.
-    InputError
-        Two options contradict each other.
-    """
-    if settings.factors.pdb_file is not None:
-        other = settings.factors.hkl_file and f"-hkl {settings.factors.hkl_file}"
-        other = other or (settings.factors.hkl_column and f"-hkl_column {settings.factors.hkl_column}")
-        if other:
-            raise InputError(f"-pdb {settings.factors.pdb_file}: stands beside {other}; give one of the two")
+def _dump(factors: FactorSettings, table: NDArray[np.float64], box: IndexBox, report: Report) -> None:
+    """Write a table for the next run, where one is wanted."""
+    if not factors.write_dump or factors.dump_file is None:
         return
-    if settings.factors.hkl_column is not None:
-        option = f"-hkl_column {settings.factors.hkl_column}"
-    elif settings.factors.hkl_dmin > 0.0:
-        option = f"-hkl_dmin {settings.factors.hkl_dmin * 1e10:g}"
-    else:
-        return
-    if settings.factors.hkl_file is None:
-        raise InputError(f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out")
-    if reflection_file.kind(settings.factors.hkl_file) is None:
-        raise InputError(
-            f"{option}: -hkl {settings.factors.hkl_file} is a text list, not an MTZ or CIF file; leave it out"
-        )
-
-
-def cell_of_file(settings: Settings) -> tuple[str, Cell]:
-    """Return the file of structure factors, as typed, and the unit cell that it states.
-
-    Raises
-    ------
-    FileError
-        The file is missing or cannot be read.
-    InputError
-        It is malformed or states no cell.
-    """
-    if settings.factors.pdb_file is not None:
-        return f"-pdb {settings.factors.pdb_file}", cell_of_model(settings.factors.pdb_file)
-    assert settings.factors.hkl_file is not None
-    kind, cell = reflection_file.kind(settings.factors.hkl_file), None
-    if kind is not None:
-        cell = reflection_file.cell_of(settings.factors.hkl_file, kind, settings.factors.hkl_column)
-    if cell is None:
-        raise InputError(
-            f"-hkl {settings.factors.hkl_file}: states no unit cell; give -mat FILE or -cell a b c al be ga"
-        )
-    return f"-hkl {settings.factors.hkl_file}", cell
-
-
-def _from_file(settings: Settings, hkl_file: str, report: Callable[[str], None]) -> ReflectionTable:
-    """Read -hkl, whatever kind of file it is, and dump it for the next run."""
-    kind = reflection_file.kind(hkl_file)
-    cell: Cell | None = None
-    if kind is None:
-        table, box, count = hkl.read(hkl_file, settings.factors.default_F, report)
-    else:
-        report(f"reading {hkl_file}")
-        table, box, count, cell = reflection_file.read(
-            hkl_file, kind, settings.factors.hkl_column, settings.factors.hkl_dmin, settings.factors.default_F
-        )
-    if settings.factors.write_dump and settings.factors.dump_file is not None:
-        _dump(settings.factors.dump_file, table, box, report)
-    return ReflectionTable(table, box.h_min, box.k_min, box.l_min, count, cell)
-
-
-def _dump(
-    dump_file: str,
-    table: NDArray[np.float64],
-    box: IndexBox,
-    report: Callable[[str], None],
-) -> None:
     try:
-        fdump.write(dump_file, inside(table), box)
-        report(f"writing dump file for next time: {dump_file}")
+        fdump.write(factors.dump_file, inside(table), box)
+        report(f"writing dump file for next time: {factors.dump_file}")
     except (FileError, InputError) as error:
-        stays = "; an older one stays as it is" if Path(dump_file).exists() else ""
+        stays = "; an older one stays as it is" if Path(factors.dump_file).exists() else ""
         logger.warning(f"no dump of the structure factors: {error}{stays}")
 
 
-def _from_dump(
-    dump_file: str,
-    default_F: float,
-    modified: float,
-    report: Callable[[str], None],
-) -> ReflectionTable:
+def _from_dump(dump_file: str, default_F: float, modified: float, report: Report) -> ReflectionTable:
     table, box = fdump.read(dump_file, "-dump", default_F=default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
     logger.warning(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import gzip
 import re
-import stat
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.atomic import PathLike
-from ..io.gzip_files import GZIP, understood
-from ..io.opening import label, opened
+from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
 from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
 from .symmetry import Expansion, expand
@@ -25,8 +22,15 @@ MTZ, CIF = "MTZ", "CIF"
 _SNIFFED = 1 << 16  # bytes that comments before the first item of a CIF may take
 
 
-def kind(path: PathLike, option: str = "-hkl") -> str | None:
+def kind_of(file: BinaryIO, place: str) -> str | None:
     """Tell by its content what a reflection file is.
+
+    Parameters
+    ----------
+    file : binary file
+        Its beginning; it is left there.
+    place : str
+        Option and path, for messages.
 
     Returns
     -------
@@ -35,37 +39,24 @@ def kind(path: PathLike, option: str = "-hkl") -> str | None:
 
     Raises
     ------
-    FileError
-        The file is missing or cannot be read.
     InputError
         A file that gzip packed is neither MTZ nor CIF.
     """
-    if _is_pipe(path):  # opened and closed, it would be lost to the one who reads the list
+    if not file.seekable():
         return None
-    with opened(path, option) as file:
-        start = file.read(_SNIFFED)
-        if not start.startswith(GZIP):
-            return _kind_of(start)
-        file.seek(0)
-        try:
-            with gzip.GzipFile(fileobj=file) as packed:
-                found = _kind_of(packed.read(_SNIFFED))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"{label(option, path)}: cannot be unpacked: {error}") from error
-    if found is None:
-        raise InputError(
-            f"{label(option, path)}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections"
-        )
-    return found
-
-
-def _is_pipe(path: PathLike) -> bool:
-    """Tell whether a name leads to something that can be read only once."""
+    start = file.read(_SNIFFED)
+    file.seek(0)
+    if not start.startswith(GZIP):
+        return _kind_of(start)
     try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):  # said where the file is opened
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        with gzip.GzipFile(fileobj=file) as packed:
+            found = _kind_of(packed.read(_SNIFFED))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{place}: cannot be unpacked: {error}") from error
+    if found is None:
+        raise InputError(f"{place}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections")
+    file.seek(0)
+    return found
 
 
 def _kind_of(start: bytes) -> str | None:
@@ -76,84 +67,85 @@ def _kind_of(start: bytes) -> str | None:
     return CIF if item and start[item.end() : item.end() + 5].lower() == b"data_" else None
 
 
-def read(
-    path: PathLike,
-    kind: str,
-    column: str | None = None,
-    dmin: float = 0.0,
-    default_F: float = 0.0,
-    option: str = "-hkl",
-) -> tuple[NDArray[np.float64], IndexBox, int, Cell | None]:
-    """Read an MTZ or CIF file into a table for P1.
-
-    All operations of the space group are applied, and Friedel mates are equal unless the file holds both. Of a
-    reflection that stands in the file more than once the last row counts, whatever equivalent it names. Values that
-    are missing are left out. Intensities become amplitudes, those below 0 become 0.
+class ReflectionFile:
+    """The content of an MTZ or CIF file.
 
     Parameters
     ----------
-    path : str or path
-    kind : str
-        "MTZ" or "CIF".
-    column : str, optional
+    data : bytes
+        As they stand in the file, packed or not.
+    kind : {"MTZ", "CIF"}
+    column : str or None
         The column to take; of a pair of Friedel mates either. Without, amplitudes come before pairs of amplitudes,
         intensities and pairs of intensities; in an MTZ well known names of amplitudes come before others, observed
         before calculated.
-    dmin : float
-        Finest spacing that is taken [m]; 0: all.
-    default_F : float
-        Structure factor of the reflections that the file lacks, and of the border [electrons]. Systematic absences
-        inside the box are 0 unless the file says otherwise.
-    option : str
-        The option that named the file, for messages.
-
-    Returns
-    -------
-    table : (nh + 2, nk + 2, nl + 2) float64
-        Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
-    box : IndexBox
-        The ranges.
-    count : int
-        Number of reflections after expansion.
-    cell : Cell or None
-        The unit cell that the file states.
+    place : str
+        Option and path, for messages.
 
     Raises
     ------
-    FileError
-        The file is missing or cannot be read.
     InputError
-        The file is malformed, has no such column or no value in it; or the table would not fit into memory.
+        The file is malformed, or has no such column.
     """
-    place = label(option, path)
-    chosen = _chosen(path, kind, column, option)
-    hkl, F, friedel = _amplitudes(chosen)
-    spacing = _spacing(chosen, dmin, place)
-    if dmin > 0.0:
-        kept = spacing(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
-        hkl, F = hkl[kept], F[kept]
-    if not len(hkl):
-        beyond = f" of {dmin * 1e10:g} Angstrom or coarser (-hkl_dmin)" if dmin > 0.0 else ""
-        raise InputError(f"{place}: column {chosen.names} holds no value{beyond}")
-    if not np.abs(F).max() <= LARGEST_F:
-        raise InputError(
-            f"{place}: column {chosen.names} holds {F[np.abs(F).argmax()]:g}; "
-            f"allowed are {-LARGEST_F:g} to {LARGEST_F:g}"
-        )
-    expansion = expand(hkl, F, chosen.operations, friedel, default_F, place)
-    for line in _remarks(chosen, expansion, hkl, spacing, place):
-        logger.warning(line)
-    return expansion.table, expansion.box, expansion.count, chosen.cell
 
+    def __init__(self, data: bytes, kind: str, column: str | None, place: str) -> None:
+        self._place = place
+        data = unpacked_data(data, place)
+        with understood(place, f"{kind} file"):
+            self._chosen = read_mtz(data, column, place) if kind == MTZ else read_cif(data, column, place)
 
-def cell_of(path: PathLike, kind: str, column: str | None = None, option: str = "-hkl") -> Cell | None:
-    """Return the unit cell that a file states for the column that `read` takes."""
-    return _chosen(path, kind, column, option).cell
+    @property
+    def cell(self) -> Cell | None:
+        """The unit cell that the file states for the column."""
+        return self._chosen.cell
 
+    def table(self, dmin: float = 0.0, default_F: float = 0.0) -> tuple[NDArray[np.float64], IndexBox, int]:
+        """Make a table for P1.
 
-def _chosen(path: PathLike, kind: str, column: str | None, option: str) -> Columns:
-    with understood(label(option, path), f"{kind} file"):
-        return read_mtz(path, column, option) if kind == MTZ else read_cif(path, column, option)
+        All operations of the space group are applied, and Friedel mates are equal unless the file holds both. Of a
+        reflection that stands in the file more than once the last row counts, whatever equivalent it names. Values
+        that are missing are left out. Intensities become amplitudes, those below 0 become 0.
+
+        Parameters
+        ----------
+        dmin : float
+            Finest spacing that is taken [m]; 0: all.
+        default_F : float
+            Structure factor of the reflections that the file lacks, and of the border [electrons]. Systematic
+            absences inside the box are 0 unless the file says otherwise.
+
+        Returns
+        -------
+        table : (nh + 2, nk + 2, nl + 2) float64
+            Structure factors [electrons] within a border of one cell; index 1 is h_min, k_min, l_min.
+        box : IndexBox
+            The ranges.
+        count : int
+            Number of reflections after expansion.
+
+        Raises
+        ------
+        InputError
+            The column holds no value, or the table would not fit into memory.
+        """
+        place, chosen = self._place, self._chosen
+        hkl, F, friedel = _amplitudes(chosen)
+        spacing = _spacing(chosen, dmin, place)
+        if dmin > 0.0:
+            kept = spacing(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
+            hkl, F = hkl[kept], F[kept]
+        if not len(hkl):
+            beyond = f" of {dmin * 1e10:g} Angstrom or coarser (-hkl_dmin)" if dmin > 0.0 else ""
+            raise InputError(f"{place}: column {chosen.names} holds no value{beyond}")
+        if not np.abs(F).max() <= LARGEST_F:
+            raise InputError(
+                f"{place}: column {chosen.names} holds {F[np.abs(F).argmax()]:g}; "
+                f"allowed are {-LARGEST_F:g} to {LARGEST_F:g}"
+            )
+        expansion = expand(hkl, F, chosen.operations, friedel, default_F, place)
+        for line in _remarks(chosen, expansion, hkl, spacing, place):
+            logger.warning(line)
+        return expansion.table, expansion.box, expansion.count
 
 
 def _amplitudes(chosen: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:

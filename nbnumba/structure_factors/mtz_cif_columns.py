@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.atomic import PathLike
-from ..io.gzip_files import plain_name, unpacked
-from ..io.opening import label
+from ..io.gzip_files import named
 from ..util.text import quote
 
 Cell = tuple[float, float, float, float, float, float]
@@ -82,14 +78,13 @@ class Columns:
     operations: Any  # gemmi.GroupOps
 
 
-def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
-    """Read a column, or the two of Friedel mates, of an MTZ file; None chooses."""
+def read_mtz(data: bytes, column: str | None, place: str) -> Columns:
+    """Read a column, or the two of Friedel mates, of the content of an MTZ file; None chooses."""
     import gemmi
 
-    place = label(option, path)
-    with plain_name(path, option) as name:
+    with named(data) as name:
         mtz = gemmi.read_mtz_file(name)
-        header = _end_of(name)
+    header = data[-_LONGEST_HEADER:]  # it stands at the end
     # gemmi reads others too.
     if not re.search(rb"END {77}|MTZENDOFHEADERS", header):
         raise InputError(f"{place}: cut short: the header at its end does not end")
@@ -115,14 +110,6 @@ def read_mtz(path: PathLike, column: str | None, option: str) -> Columns:
         group=group,
         operations=operations,
     )
-
-
-def _end_of(name: str) -> bytes:
-    """Return the end of an MTZ, where its header stands."""
-    with Path(name).open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LONGEST_HEADER))
-        return file.read()
 
 
 def _group(known: Any, stated: str, listed: Sequence[str], place: str) -> tuple[str, Any]:
@@ -187,12 +174,11 @@ def _with_mate(column: Any, columns: list[Any]) -> list[Any]:
     return kin[first : first + 2]
 
 
-def read_cif(path: PathLike, column: str | None, option: str) -> Columns:
-    """Read a column, or the two of Friedel mates, of a CIF file; None chooses."""
+def read_cif(data: bytes, column: str | None, place: str) -> Columns:
+    """Read a column, or the two of Friedel mates, of the content of a CIF file; None chooses."""
     import gemmi
 
-    place = label(option, path)
-    document = gemmi.cif.read_string(unpacked(path, option))
+    document = gemmi.cif.read_string(data)
     listed, stated = _listed_operations(document), _stated_group(document)
     # Small molecules write _refln_index_h, the others _refln.index_h. A block is moved out of its document.
     small = [block for block in document if block.find_loop("_refln_index_h")]

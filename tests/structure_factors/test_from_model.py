@@ -15,7 +15,7 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
-from nbnumba.structure_factors.from_model import amplitudes_of, cell_of_model
+from nbnumba.structure_factors.from_model import Model, amplitudes_of
 from nbnumba.structure_factors.load import load
 from nbnumba.structure_factors.table import Reach, ReflectionTable
 from nbnumba.util.messages import heard_by
@@ -128,7 +128,7 @@ def test_pdb_mmcif_and_packed_files_are_one(folder: Path) -> None:
     expected = table_of().values
     np.testing.assert_array_equal(table_of(pdb_file="packed").values, expected)
     np.testing.assert_allclose(table_of(pdb_file="m.cif").values, expected, rtol=0, atol=1e-3 * expected.max())
-    assert cell_of_model("m.cif") == GROUPS["P 21 21 21"]
+    assert Model("m.cif").cell == GROUPS["P 21 21 21"]
 
 
 def test_the_table_is_kept_beside_the_image(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import time
 from pathlib import Path
 
@@ -11,25 +12,25 @@ import numpy as np
 import pytest
 from reflection_files import CELLS, Expanded, Rows, cif_text, expanded, filled, unique_reflections, values_of, write_mtz
 
-from nbnumba.errors import FileError, InputError
-from nbnumba.structure_factors import mtz_cif as reflection_file
-from nbnumba.structure_factors.mtz_cif import CIF, MTZ
+from nbnumba.errors import InputError
+from nbnumba.structure_factors.mtz_cif import CIF, MTZ, ReflectionFile, kind_of
 from nbnumba.util.messages import heard_by
 
 NAN = float("nan")
 
 
 class Reading:
-    """What `reflection_file.read` makes of a file."""
+    """What `ReflectionFile` makes of a file."""
 
     def __init__(self, path: Path, column: str | None = None, dmin: float = 0.0, default_F: float = 0.0) -> None:
         self.notices: list[str] = []
-        kind = reflection_file.kind(path)
+        data = path.read_bytes()
+        kind = kind_of(io.BytesIO(data), f"-hkl {path}")
         assert kind is not None
         with heard_by(self.notices.append):
-            self.table, self.box, self.count, self.cell = reflection_file.read(
-                path, kind, column, dmin * 1e-10, default_F
-            )
+            file = ReflectionFile(data, kind, column, f"-hkl {path}")
+            self.table, self.box, self.count = file.table(dmin * 1e-10, default_F)
+        self.cell = file.cell
         self.values = self.table[1:-1, 1:-1, 1:-1]
 
     @property
@@ -343,10 +344,9 @@ def test_the_first_block_that_has_the_column(tmp_path: Path) -> None:
     assert (named.at(1, 2, 3), "of block c" in named.notices[0]) == (3.0, True)
 
 
-def test_the_kind_is_told_by_the_content(tmp_path: Path) -> None:
+def test_the_kind_is_told_by_the_content() -> None:
     def kind(content: bytes) -> str | None:
-        (tmp_path / "reflections.hkl").write_bytes(content)
-        return reflection_file.kind(tmp_path / "reflections.hkl")
+        return kind_of(io.BytesIO(content), "-hkl reflections.hkl")
 
     assert kind(b"MTZ rest") == MTZ
     assert kind(b"data_x\n") == CIF
@@ -362,10 +362,6 @@ def test_the_kind_is_told_by_the_content(tmp_path: Path) -> None:
         kind(gzip.compress(b"1 2 3 4\n"))
     with pytest.raises(InputError, match=r"reflections\.hkl: cannot be unpacked"):
         kind(gzip.compress(b"MTZ rest" * 99)[:15])
-    with pytest.raises(FileError, match=r"is a directory"):
-        reflection_file.kind(tmp_path)
-    with pytest.raises(FileError, match=r"-hkl .*none: cannot be read: no such file"):
-        reflection_file.kind(tmp_path / "none")
 
 
 def test_packed_files_under_any_name(tmp_path: Path) -> None:
@@ -412,7 +408,6 @@ def test_files_that_are_cut_short_or_damaged(tmp_path: Path) -> None:
 def test_bytes_that_change_end_in_a_line_or_a_table(tmp_path: Path) -> None:
     """No damage to a file makes anything but one of our errors."""
     random = np.random.default_rng(11)
-    path = tmp_path / "x"
     originals = [(MTZ, mtz_bytes(tmp_path)), (CIF, cif_text("P 21 21 21", [(1, 2, 3)], {"F_meas": [4.0]}).encode())]
     outcomes = {True: 0, False: 0}
     for _ in range(300):
@@ -420,9 +415,8 @@ def test_bytes_that_change_end_in_a_line_or_a_table(tmp_path: Path) -> None:
             damaged = bytearray(whole)
             for place in random.integers(4, len(damaged), 3):
                 damaged[place] = random.integers(256)
-            path.write_bytes(damaged)
             try:
-                reflection_file.read(path, kind)
+                ReflectionFile(bytes(damaged), kind, None, "-hkl x").table()
                 outcomes[True] += 1
             except InputError:
                 outcomes[False] += 1

@@ -1,0 +1,96 @@
+"""Every input file is opened once on the way from settings to scene."""
+
+from __future__ import annotations
+
+import collections
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from goldens import copy_inputs
+from reflection_files import cif_text, unique_reflections, values_of, write_mtz
+
+from nbnumba import cli
+from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scene
+from nbnumba.parameters.parser import parse
+from nbnumba.structure_factors import fdump
+from nbnumba.structure_factors.table import IndexBox
+
+MODEL = """\
+CRYST1   20.000   24.000   30.000  90.00  90.00  90.00 P 21 21 21
+ATOM      1  CA  GLY A   1       5.000   6.000   7.000  1.00 20.00           C
+END
+"""
+SMALL = "-N 2 -detpixels 16 -oversample 1 -nodump"
+
+_opens: collections.Counter[str] | None = None
+
+
+def _count(event: str, arguments: tuple[object, ...]) -> None:
+    if _opens is not None and event == "open" and isinstance(arguments[0], (str, bytes)):
+        path = arguments[0] if isinstance(arguments[0], str) else arguments[0].decode()
+        _opens[Path(path).name] += 1
+
+
+sys.addaudithook(_count)  # cannot be removed again
+
+
+@contextmanager
+def counted() -> Iterator[collections.Counter[str]]:
+    """Count how often files are opened in the block, by name."""
+    global _opens
+    counter = _opens = collections.Counter()
+    try:
+        yield counter
+    finally:
+        _opens = None
+
+
+@pytest.fixture
+def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    copy_inputs(tmp_path)
+    rows = unique_reflections("P 21 21 21")
+    F = values_of(rows)
+    write_mtz(tmp_path / "x.mtz", "P 21 21 21", rows, [("FP", "F", F)])
+    Path("x.mtz.gz").write_bytes(gzip.compress(Path("x.mtz").read_bytes()))
+    Path("x.cif").write_text(cif_text("P 21 21 21", rows, {"F_meas_au": F}))
+    Path("m.pdb").write_text(MODEL)
+    fdump.write("kept.bin", np.ones((2, 2, 2)), IndexBox(0, 1, 0, 1, 0, 1))
+
+
+@pytest.mark.usefixtures("_inputs")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-hkl x.mtz",
+        "-hkl x.mtz -cell 20 24 30 -hkl_dmin 2",
+        "-hkl x.mtz.gz",
+        "-hkl x.cif -hkl_column F_meas_au",
+        "-pdb m.pdb",
+        "-pdb m.pdb -hkl_dmin 4 -cell 20 24 30",
+        "-mat lyso.mat -hkl lyso.hkl -sourcefile spectrum.txt",
+        "-cell 20 24 30 -dump kept.bin",
+    ],
+)
+def test_files_are_opened_once(words: str) -> None:
+    settings = parse(f"{words} {SMALL}".replace("-nodump", "" if "-dump" in words else "-nodump").split()).settings
+    with counted() as opens:
+        scene = build_scene(resolve(settings))
+    assert scene.nh > 2
+    named = {word for word in words.split() if Path(word).is_file()}
+    assert named
+    assert {name: opens[name] for name in named} == dict.fromkeys(named, 1)
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_a_rendering_opens_its_reflections_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with counted() as opens:
+        assert cli.main(f"-hkl x.mtz {SMALL} -nonoise -nopgm".split()) == 0
+    assert "is taken from -hkl x.mtz" in capsys.readouterr().err
+    assert opens["x.mtz"] == 1
