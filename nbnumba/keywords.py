@@ -32,8 +32,8 @@ class Keywords(TypedDict, total=False):
     cell: Sequence[float]
     """One to six numbers: lengths [Angstrom], angles [deg].
 
-    As with the option -cell, the angles of a triclinic cell come out slightly off; `U_matrix` beside it is exact,
-    np.eye(3) in the same orientation.
+    With `semantics="c"` the angles of a triclinic or primitive rhombohedral cell come out up to 2 degrees off, as C
+    draws them; a `U_matrix` beside it (np.eye(3) in the same orientation) avoids that.
     """
     U_matrix: ArrayLike
     """(3, 3) orientation, with `cell`: A = U B, where B has a* along x and b* in the xy plane."""

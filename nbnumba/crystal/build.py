@@ -11,7 +11,7 @@ from ..detector.placement import Axes
 from ..errors import InputError
 from ..geometry.vectors import length
 from ..kernels.random import park_miller
-from ..parameters.choices import Shape, Vector
+from ..parameters.choices import Semantics, Shape, Vector
 from ..parameters.settings import Settings
 from ..parameters.steps import mosaic_domains
 from ..readout.poisson import seed_from_time
@@ -47,7 +47,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         reciprocal = reciprocal_from_file(settings, axes, turning)
     else:
         assert cell is not None
-        reciprocal = lattice.reciprocal_from_cell(*cell)
+        reciprocal = lattice.reciprocal_from_cell(*cell, as_C=settings.semantics is Semantics.C)
     misset, misset_seed = settings.crystal.misset, None
     if settings.crystal.misset_random:
         misset_seed = _misset_seed(settings)

@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.vectors import Array, cross, dot, length, rescale, rotate_xyz
 
+_ROUNDING = 1e-9  # relative; more than the digits that sines of a flat cell lose
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -79,8 +81,14 @@ def cell_volume(lengths_A: Array, angles: Array) -> float:
     return 2.0 * a * b * c * math.sqrt(abs(skew))
 
 
-def reciprocal_from_cell(lengths_A: Array, angles: Array) -> Array:
-    """Reciprocal vectors in C's default orientation: a* along x, b* in the xy plane (nanoBragg.c:1812-1860).
+def reciprocal_from_cell(lengths_A: Array, angles: Array, as_C: bool = True) -> Array:
+    """Reciprocal vectors in C's default orientation: a* along x, b* in the xy plane (nanoBragg.c:1812-1880).
+
+    Parameters
+    ----------
+    lengths_A, angles : (3,) [Angstrom], [rad]
+    as_C : bool
+        Whether c* is laid out as C does, see `C_draws_another_cell`.
 
     Returns
     -------
@@ -98,6 +106,10 @@ def reciprocal_from_cell(lengths_A: Array, angles: Array) -> Array:
     cos_alpha_star = _clip((math.cos(beta) * math.cos(gamma) - math.cos(alpha)) / (math.sin(beta) * math.sin(gamma)))
     cos_beta_star = _clip((math.cos(gamma) * math.cos(alpha) - math.cos(beta)) / (math.sin(gamma) * math.sin(alpha)))
     cos_gamma_star = _clip((math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta)))
+    c_star_z = c_star * volume / (a * b * c * sin_gamma_star)
+    if not as_C and abs(c_star_z * c - 1.0) > _ROUNDING:
+        # C differs: it takes the ratio of the volumes, right only where the sines of gamma and gamma* are the same.
+        c_star_z = 1.0 / c
     return np.array(
         [
             [a_star, 0.0, 0.0],
@@ -105,10 +117,16 @@ def reciprocal_from_cell(lengths_A: Array, angles: Array) -> Array:
             [
                 c_star * cos_beta_star,
                 c_star * (cos_alpha_star - cos_beta_star * cos_gamma_star) / sin_gamma_star,
-                c_star * volume / (a * b * c * sin_gamma_star),
+                c_star_z,
             ],
         ]
     )
+
+
+def C_draws_another_cell(lengths_A: Array, angles: Array) -> bool:
+    """Tell whether C's layout of c* has other angles than the cell given, by up to 2 degrees (nanoBragg.c:1875)."""
+    as_C, exact = (reciprocal_from_cell(lengths_A, angles, choice) for choice in (True, False))
+    return bool(np.any(as_C != exact))
 
 
 def cell_of_vectors(real: Array) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..constants import R_E_SQUARED
+from ..crystal.lattice import C_draws_another_cell, complete_cell
 from ..detector.model import Detector
 from ..detector.placement import resolve_axes, resolve_detector
 from ..errors import InputError
@@ -36,6 +37,7 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
     corner_counts = settings.detector.pix0_vector is not None and not settings.detector.beam_center_given
     elsewhere = _stands_elsewhere(settings, experiment.detector)
     rows = {
+        "cell": (_has_another_cell(settings), "as C, -cell draws other angles than the ones given"),
         "phi0": (
             bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
             "as C, the phi step at 0 is drawn in the orientation of the step before it",
@@ -77,6 +79,14 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
         ),
     }
     return [(row, what) for row, (met, what) in rows.items() if met]
+
+
+def _has_another_cell(settings: Settings) -> bool:
+    """Tell whether the crystal of -cell comes out with other angles."""
+    crystal = settings.crystal
+    if crystal.reciprocal_A is not None or crystal.matrix_file is not None:
+        return False
+    return C_draws_another_cell(*complete_cell(crystal.cell_lengths_A, crystal.cell_angles))
 
 
 def _water_is_off(experiment: ExperimentRecord) -> bool:

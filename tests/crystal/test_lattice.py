@@ -20,3 +20,25 @@ def test_upright_reciprocal_has_the_cell(cell: tuple[float, ...]) -> None:
     np.testing.assert_allclose(np.arccos(cosines[[1, 0, 0], [2, 2, 1]]), angles, rtol=1e-13)
     for found, expected in zip(lattice.cell_of_vectors(real), (lengths, angles), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("cell", "drawn_by_C"),
+    [
+        # The angles that the C program reports.
+        ((40, 40, 40, 60, 60, 60), (57.85, 57.85, 58.53)),
+        ((40, 50, 60, 90, 97, 90), (90, 97, 90)),
+        ((40, 40, 60, 90, 90, 120), (90, 90, 120)),
+    ],
+)
+def test_the_cell_given_and_that_of_C(cell: tuple[float, ...], drawn_by_C: tuple[float, ...]) -> None:
+    lengths, angles = np.array(cell[:3], dtype=float), np.radians(cell[3:])
+    for as_C, expected in ((True, drawn_by_C), (False, cell[3:])):
+        rows = lattice.reciprocal_from_cell(lengths, angles, as_C)
+        real = lattice.lattice_from_reciprocal(rows, (lengths, angles)).real_A
+        found = lattice.cell_of_vectors(real)
+        np.testing.assert_allclose(found[0], lengths, rtol=1e-13)
+        np.testing.assert_allclose(np.degrees(found[1]), expected, atol=0.005 if as_C else 1e-11)
+    # The same orientation as that of Busing and Levy; rounding.
+    np.testing.assert_allclose(rows, lattice.upright_reciprocal(lengths, angles), rtol=1e-12, atol=1e-17)
+    assert lattice.C_draws_another_cell(lengths, angles) == (drawn_by_C != cell[3:])

@@ -41,6 +41,8 @@ def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
+        ("-cell 40 40 40 60 60 60", ["cell"]),
+        ("-cell 40 45 52 78 85 97", ["cell"]),
         ("-osc 1 -phisteps 3", ["phi0"]),
         ("-oversample 2 -oversample_omega", ["oversample_*"]),
         ("-mosaic 1 -mosaic_domains 3 -oversample_polar", ["oversample_*"]),
@@ -69,6 +71,8 @@ def test_a_row_that_changes_the_picture_is_named(words: str, rows: list[str]) ->
 @pytest.mark.parametrize(
     "words",
     [
+        "-cell 40 45 52 90 97",
+        "-cell 40 40 52 90 90 120",
         "-phi 0",
         "-phi 1 -osc 1 -phisteps 3",
         "-oversample_omega -oversample_polar",

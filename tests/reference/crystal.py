@@ -30,7 +30,9 @@ class Crystal:
 def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal:
     """Orient and size the crystal (nanoBragg.c:1790-2085)."""
     lengths, angles = _completed_cell(settings)
-    reciprocal = _reciprocal_of_cell(lengths, angles)[0] if settings.crystal.cell_given else None
+    reciprocal = (
+        _reciprocal_of_cell(lengths, angles, defects.cell_by_volume)[0] if settings.crystal.cell_given else None
+    )
     if settings.crystal.matrix_file is not None:
         reciprocal = _reciprocal_of_matrix(folder / settings.crystal.matrix_file, settings.beam.wavelength)
     assert reciprocal is not None, "neither -cell nor -mat"
@@ -49,7 +51,7 @@ def build_crystal(settings: Settings, folder: Path, defects: Defects) -> Crystal
     products = (cross(b_star, c_star), cross(c_star, a_star), cross(a_star, b_star))
     volume_star = dot(a_star, products[0])
     if settings.crystal.cell_given:
-        volume = _reciprocal_of_cell(lengths, angles)[1]
+        volume = _reciprocal_of_cell(lengths, angles, defects.cell_by_volume)[1]
         products = tuple(
             scaled(p, size / volume / (length(p) or 1.0)) for p, size in zip(products, lengths, strict=True)
         )
@@ -68,7 +70,9 @@ def _completed_cell(settings: Settings) -> tuple[Vector, Vector]:
     return lengths, angles
 
 
-def _reciprocal_of_cell(lengths: Vector, angles: Vector) -> tuple[tuple[Vector, Vector, Vector], float]:
+def _reciprocal_of_cell(
+    lengths: Vector, angles: Vector, by_volume: bool
+) -> tuple[tuple[Vector, Vector, Vector], float]:
     """Return a* (along x), b* (in the xy plane), c* [1/Angstrom] and the cell's volume [Angstrom^3]."""
     a, b, c = lengths
     alpha, beta, gamma = angles
@@ -93,7 +97,7 @@ def _reciprocal_of_cell(lengths: Vector, angles: Vector) -> tuple[tuple[Vector, 
         (
             c_star * cos_beta,
             c_star * (cos_alpha - cos_beta * cos_gamma) / sin_gamma,
-            c_star * volume / (a * b * c * sin_gamma),
+            c_star * volume / (a * b * c * sin_gamma) if by_volume else 1.0 / c,
         ),
     )
     return vectors, volume

@@ -11,6 +11,7 @@ from nbnumba.parameters.choices import Semantics
 class Defects:
     """True where nanoBragg.c is imitated, False where the physics is put right."""
 
+    cell_by_volume: bool = True  # -cell lays out c* by the volume of the direct cell
     stale_phi0: bool = True  # a phi of exactly 0 keeps the orientation of the step before
     compounding_factors: bool = True  # the -oversample_* factors multiply the running sum
     black_without_sensor: bool = True  # -oversample_thick without a sensor captures nothing
