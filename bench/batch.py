@@ -63,7 +63,7 @@ def measure(row: Row, folder: Path, threads: int, rounds: int) -> dict[str, list
     lines = [f'command = "{row.command}"', f"count = {row.images}", f"images_per_file = {row.images}", "seed = 1"]
     path.write_text("\n".join([*lines, 'backend = "cpu"', VARY]))
     spec, _ = read_spec(str(path))
-    base = base_of(spec, row.name)
+    base = base_of(spec, row.name, {})
     scenes = [build_scene(image_experiment(base, draw(spec, base, image))) for image in range(row.images)]
     use_share(Share(threads))
 
@@ -72,7 +72,7 @@ def measure(row: Row, folder: Path, threads: int, rounds: int) -> dict[str, list
             kernels.render(scene, "cpu", threads)
 
     def batch() -> None:
-        render_chunk(ChunkTask(spec, str(folder), 0, row.name))
+        render_chunk(ChunkTask(spec, str(folder), 0, row.name, {}))
 
     found: dict[str, list[Speed]] = {"kernel": [], "batch": []}
     for number in range(rounds + 1):

@@ -20,12 +20,14 @@ from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
+from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
 from ..util.messages import Notify, heard_only_by, logger, muted
 from ..util.signals import signals_wait
 from . import labels, machine
 from .executors.resources import own_share
+from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
 from .sample import draw, image_experiment, image_words
@@ -59,12 +61,15 @@ class ChunkTask:
         Of the file; 0 is the first.
     fingerprint : str
         Stands for the SPEC and the files that it names.
+    digests : dict of str to str
+        Of these files.
     """
 
     spec: Spec
     output: str
     number: int
     fingerprint: str
+    digests: Digests
 
     @property
     def path(self) -> Path:
@@ -149,7 +154,7 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
 
     # Its notices have been told by the process that deals out the files.
     with muted():
-        base = base_of(task.spec, task.fingerprint)
+        base = base_of(task.spec, task.fingerprint, task.digests)
     with heard_only_by(hear):
         rows = _write(task, base, _Maker(task, base))
     first = rows[0]
@@ -316,12 +321,16 @@ def _all_threads() -> int:
 def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
     """Return None for the whole file of these images of this batch, else what is wrong with it."""
     try:
+        if not checksums.check(path, images=True):
+            return "has no checksums, or they are damaged"
         with signals_wait(), nexus_file.open_to_read(path) as file:
             group = file[labels.GROUP]
             if group.attrs["batch"] != fingerprint:
                 return "belongs to another batch"
             found = group["image"][:].tolist()
             stored = file["/entry/data/data"].id.get_num_chunks()
+    except checksums.Damaged as error:
+        return str(error).removeprefix(f"{path}: ")
     except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError):
         return "does not open as a file of images"
     if len(found) < len(images) or stored < len(images):

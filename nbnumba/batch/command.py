@@ -11,7 +11,7 @@ def batch(
     spec: Annotated[
         str,
         typer.Argument(
-            metavar="SPEC.toml",
+            metavar="SPEC.toml|FOLDER",
             help="What to render: command, count, seed, images_per_file, dtype, noise, and what varies. File names in "
             "it start in its own folder.",
         ),
@@ -35,6 +35,15 @@ def batch(
     ] = False,
     resume: Annotated[
         bool, typer.Option("-resume", "--resume", help="Go on with what was interrupted in FOLDER.")
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "-verify",
+            "--verify",
+            help="Check every file of a finished batch against its checksums; the folder stands in place of SPEC.toml. "
+            "Exit status 1 where one is damaged or missing.",
+        ),
     ] = False,
     engine: Annotated[
         str, typer.Option("-engine", "--engine", metavar="local|dask|mpi", help="What does the work.")
@@ -67,6 +76,10 @@ def batch(
 
     Image i depends on the seed and i alone. What is interrupted goes on with --resume and loses nothing.
     """
+    if verify:
+        from .verify import verify as check
+
+        return check(spec)
     from .executors.open import run_on_ranks
     from .run import Request, run
 

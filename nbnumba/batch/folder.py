@@ -17,6 +17,7 @@ from ..io.atomic import reason, whole_file
 from ..parameters.settings import Settings
 from ..util.messages import logger
 from ..version import __version__
+from .inputs import Digests, digest
 from .spec import Spec
 
 STATE = "batch.json"
@@ -36,22 +37,27 @@ _KNOWN = "remove it, and --resume finds the images of the batch without it"
 _BUSY = {errno.EACCES, errno.EAGAIN}
 
 
-def identity(spec: Spec, settings: Settings) -> dict[str, Any]:
-    """Return everything that the images of a batch depend on, fit for JSON.
+def input_digests(spec: Spec, settings: Settings) -> Digests:
+    """Return the digests of all files that a batch reads.
 
     Raises
     ------
     FileError
         A file cannot be read.
     """
+    named = {str(path) for name, path in settings.items() if name in _FILES and path is not None}
+    if spec.csv_file is not None:
+        named.add(str(Path(spec.folder) / spec.csv_file))
+    return {path: digest(path) for path in sorted(named)}
+
+
+def identity(spec: Spec, digests: Digests) -> dict[str, Any]:
+    """Return everything that the images of a batch depend on, fit for JSON; `digests` are those of its files."""
     places = ("folder", "columns", "rows", "first_row")  # of what is told by content
     said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}
-    named = {str(path) for name, path in settings.items() if name in _FILES and path is not None}
-    if spec.csv_file is not None:
-        named.add(str(Path(spec.folder) / spec.csv_file))
-    files = {_relative(path, spec.folder): _digest(path) for path in sorted(named)}
+    files = {_relative(path, spec.folder): found for path, found in digests.items()}
     return {"nbnumba": __version__, "spec": said, "files": files}
 
 
@@ -156,14 +162,6 @@ def _lock(descriptor: int, folder: Path) -> None:
         if error.errno in _BUSY:
             raise InputError(f"{folder}: another nbnumba batch is at work in this folder; wait for its end") from None
         logger.warning(f"{folder}: cannot be locked ({reason(error)}); see to it that no other batch works in it")
-
-
-def _digest(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def _relative(path: str, folder: str) -> str:

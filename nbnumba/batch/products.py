@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import NbnumbaError
 from ..io.nexus import file as nexus_file
+from ..io.nexus.checksums import check_images
 from ..io.nexus.layout import DATA
 from . import labels
 from .contact_sheet import MOST_IMAGES, write_contact_sheet
@@ -29,7 +29,9 @@ def _first_images(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
     left = MOST_IMAGES
     for path in paths:
         with nexus_file.read(path) as file:
-            for index in range(min(left, len(file[DATA]))):
+            count = min(left, len(file[DATA]))
+            check_images(file[DATA], range(count))
+            for index in range(count):
                 yield file[DATA][index]
                 left -= 1
         if left == 0:
@@ -62,37 +64,6 @@ def _write_sheet(path: Path, chunks: Sequence[Path]) -> None:
     write_contact_sheet(path, _first_images(chunks))
 
 
-def _labels_are_whole(path: Path, images: int) -> bool:
-    with path.open("rb") as file:
-        return sum(line.endswith(b"\n") for line in file) == images + 1
-
-
-def _master_is_whole(path: Path, images: int) -> bool:
-    with nexus_file.read(path) as file:
-        return len(file[DATA]) == images
-
-
-def _sheet_is_whole(path: Path, images: int) -> bool:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        picture.verify()
-    return True
-
-
-def is_whole(path: Path, images: int) -> bool:
-    """Tell whether what was made of the files of a batch is there and can be read."""
-    try:
-        return path.exists() and _CHECKS[path.name](path, images)
-    except (NbnumbaError, OSError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError):
-        return False
-
-
-_CHECKS: dict[str, Callable[[Path, int], bool]] = {
-    "labels.csv": _labels_are_whole,
-    "shots.h5": _master_is_whole,
-    "contact_sheet.png": _sheet_is_whole,
-}
 MAKERS: dict[str, Callable[[Path, Sequence[Path]], None]] = {
     "labels.csv": _write_labels,
     "shots.h5": _write_master,

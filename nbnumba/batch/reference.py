@@ -11,6 +11,7 @@ from ..experiment.resolve import resolve_with_choices
 from ..parameters.command import CommandLine
 from ..parameters.settings import Settings
 from ..parameters.tokens import Use, split
+from .inputs import Digests, unchanged
 from .spec import Spec, parse_command
 
 
@@ -56,11 +57,26 @@ _lock = threading.Lock()
 _last: tuple[str, Base] | None = None
 
 
-def base_of(spec: Spec, key: str) -> Base:
-    """Return the base of a batch, made by the first call in this process; `key` stands for the SPEC and its files."""
+def base_of(spec: Spec, key: str, digests: Digests) -> Base:
+    """Return the base of a batch, made by the first call in this process.
+
+    Parameters
+    ----------
+    spec : Spec
+    key : str
+        Stands for the SPEC and its files.
+    digests : dict of str to str
+        Of these files when the batch was begun.
+
+    Raises
+    ------
+    InputError, FileError
+        As `make_base`, and where a file has changed.
+    """
     global _last
     with _lock:
         if _last is None or _last[0] != key:
             _last = None  # the reflections of two batches need not stay in memory together
-            _last = (key, make_base(spec))
+            with unchanged(digests):
+                _last = (key, make_base(spec))
         return _last[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -21,15 +21,21 @@ from ..util.messages import Notify, heard_by, logger, muted, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
+from . import record
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, render_chunk, watch
 from .estimate import amount, dry_run_lines, duration
 from .executors.open import check_engine, open_engine
 from .executors.pool import Pool
+from .inputs import Digests
 from .reference import Base, base_of
 from .sample import draw, draw_value, image_experiment
 from .spec import Spec, placed, read_spec
 
 Log = Callable[[str], None]
+
+
+_READERS = 4  # threads that check finished files
+_MENDED = ("it is made again", "it is taken as it stands now")
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class _Batch:
 
     request: Request
     spec: Spec
+    digests: Digests
     identity: dict[str, object]
     fingerprint: str
     folder: Path
@@ -62,7 +69,7 @@ class _Batch:
         if spec.columns:
             images = spec.images_of(number)
             spec = replace(spec, rows=spec.rows[images.start : images.stop], first_row=images.start)
-        return ChunkTask(spec, str(self.folder), number, self.fingerprint)
+        return ChunkTask(spec, str(self.folder), number, self.fingerprint, self.digests)
 
     def path(self, number: int) -> Path:
         """Return a file of images."""
@@ -92,16 +99,19 @@ def run(request: Request) -> int:
         raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
     spec, command = read_spec(request.spec_file)
     with placed(request.spec_file, ("command",)):
-        identity = state.identity(spec, command.settings)
+        digests = state.input_digests(spec, command.settings)
+        identity = state.identity(spec, digests)
         fingerprint = state.fingerprint(identity)
-        base = base_of(spec, fingerprint)
+        base = base_of(spec, fingerprint, digests)
+    if spec.csv_file is not None and read_spec(request.spec_file)[0].rows != spec.rows:
+        raise InputError(f"{spec.csv_file}: has changed while it was read")
     _check(spec, command, base, request)
     if request.dry_run or not output:
         for line in dry_run_lines(spec, base, request.threads):
             print(line)
         return 0
     folder = _make_folder(output)
-    batch = _Batch(request, spec, identity, fingerprint, folder)
+    batch = _Batch(request, spec, digests, identity, fingerprint, folder)
     if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
         _refuse_strangers(batch)
     with state.opened_log(folder) as log:
@@ -173,12 +183,13 @@ def _make(batch: _Batch, log: Log) -> None:
     _begin(batch, log)
     missing = _missing(batch)
     finals = [batch.folder / name for name in finish.NAMES]
-    lacking = [path for path in finals if missing or not finish.is_whole(path, batch.spec.count)]
-    if not lacking:
+    damaged = record.damaged(batch.folder)
+    lacking = [path for path in finals if missing or path.name in damaged]
+    if not missing and not damaged:
         logger.warning(f"{batch.folder}: the batch is complete already")
         return
     if missing:
-        for path in finals:  # of an earlier run
+        for path in (*finals, batch.folder / record.NAME):  # of an earlier run
             path.unlink(missing_ok=True)
         _note_space(batch, missing)
         start = time.perf_counter()
@@ -189,6 +200,9 @@ def _make(batch: _Batch, log: Log) -> None:
             raise
         remove_leftovers(batch.folder, batch.fingerprint)  # of workers that died, whose files others have made
         log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
+    elif record.NAME not in damaged:
+        for name in damaged:
+            logger.warning(f"{batch.folder / name}: is not what was written; {_MENDED[name == state.LOG]}")
     for path in lacking:
         finish.MAKERS[path.name](path, batch.paths())
         log(f"wrote {path.name}")
@@ -197,7 +211,10 @@ def _make(batch: _Batch, log: Log) -> None:
         logger.warning(
             f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them"
         )
+    if state.STATE in damaged:
+        state.write_state(batch.folder, batch.identity)
     log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
+    record.write(batch.folder)
 
 
 def _begin(batch: _Batch, log: Log) -> None:
@@ -230,8 +247,10 @@ def _begin(batch: _Batch, log: Log) -> None:
 def _missing(batch: _Batch) -> list[int]:
     """Return the numbers of the files that have to be made."""
     whole = set()
-    for number in _there(batch):
-        wrong = _wrong(batch, number)
+    there = _there(batch)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(lambda number: _wrong(batch, number), there))
+    for number, wrong in zip(there, found, strict=True):
         if wrong is None:
             whole.add(number)
         else:
@@ -269,7 +288,7 @@ def _note_space(batch: _Batch, missing: list[int]) -> None:
 
 def _base(batch: _Batch) -> Base:
     with muted():
-        return base_of(batch.spec, batch.fingerprint)
+        return base_of(batch.spec, batch.fingerprint, batch.digests)
 
 
 def _render(batch: _Batch, missing: list[int], log: Log) -> None:

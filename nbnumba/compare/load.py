@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, NbnumbaError
 from ..io import floatfile, smv
 from ..io.opening import opened
 from ..util.messages import logger
@@ -196,11 +196,12 @@ def _chosen(source: Source, count: int) -> int:
 
 
 def _read_hdf5(source: Source) -> LoadedImage:
+    from ..io.nexus import checksums
     from ..io.nexus.file import open_to_read
     from ..io.nexus.filters import register_filters
 
     register_filters()
-
+    checksums.check(source.path)
     try:
         with signals_wait(), open_to_read(source.path) as file:
             sets = _image_sets(file)
@@ -209,6 +210,8 @@ def _read_hdf5(source: Source) -> LoadedImage:
             image = _pick_from_sets(source, sets)
             mask = _pixel_mask(file, image.values.shape)
             return LoadedImage(image.name, image.kind, image.values, mask)
+    except NbnumbaError:
+        raise
     except (OSError, KeyError, RuntimeError) as error:
         # h5py reports a missing filter and broken content as OSError.
         raise InputError(f"{source.path}: not readable as HDF5: {_first_line(error)}") from None
@@ -216,10 +219,14 @@ def _read_hdf5(source: Source) -> LoadedImage:
 
 def _pick_from_sets(source: Source, sets: list[Any]) -> LoadedImage:
     """Take the image asked for from datasets that follow one another."""
+    from ..io.nexus.checksums import check_images
+
     counts = [1 if dataset.ndim == 2 else dataset.shape[0] for dataset in sets]
     index = _chosen(source, sum(counts))
     for dataset, count in zip(sets, counts, strict=True):
         if index < count:
+            if dataset.ndim == 3:
+                check_images(dataset, [index])
             image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", dataset)
             return LoadedImage(
                 source.path if sum(counts) == 1 else f"{source.path}, image {source.image or 1}",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Concatenate, ParamSpec, TypeVar
 from ...errors import FileError, InputError, NbnumbaError
 from ...util.signals import signals_wait
 from ..atomic import PathLike, whole_file
-from ..opening import label, opened
+from ..opening import label
+from .checksums import Extent, append, check, image_extents
 from .sink import Sink
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Writing:
     """
 
     def __init__(self, file: BinaryIO) -> None:
+        self._output = file
         self._sink = Sink(file)
         self._file: h5py.File | None = None
 
@@ -68,10 +70,14 @@ class Writing:
             Something could not be written.
         """
         with signals_wait():
+            images: list[Extent] = []
             if self._file is not None:
+                self._file.flush()
+                images = stored_images(self._file)
                 self._file.close()
             self._sink.close()
             self._sink.check()
+            append(self._output, images)
 
 
 @contextlib.contextmanager
@@ -94,6 +100,13 @@ def written(path: PathLike) -> Iterator[Writing]:
                 writing.close()
             raise
         writing.close()
+
+
+def stored_images(file: h5py.File) -> list[Extent]:
+    """Return where the images of a file that is being written are stored."""
+    from .layout import DATA
+
+    return image_extents(file[DATA]) if DATA in file else []
 
 
 def open_to_read(path: PathLike) -> h5py.File:
@@ -122,8 +135,7 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
 
     register_filters()
     name = label(option, path)
-    with opened(path, option):
-        pass
+    check(path, option)
     with signals_wait():
         yield from _read(path, name)
 

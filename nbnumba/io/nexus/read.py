@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..atomic import PathLike
 from ..opening import label
+from .checksums import check_images
 from .file import read
 from .layout import DATA, DETECTOR, TRUTH, Column
 
@@ -141,6 +142,8 @@ def _modules(file: h5py.File) -> list[tuple[int, int, int, int]]:
 
 
 def _pixels(file: h5py.File, which: slice | int, name: str) -> NDArray[Any]:
+    count = len(file[DATA])
+    check_images(file[DATA], range(count)[which] if isinstance(which, slice) else [which])
     try:
         return np.asarray(file[DATA][which])
     except OSError as error:

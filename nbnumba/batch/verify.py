@@ -1,0 +1,81 @@
+"""Whether a finished batch is still what was written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, InputError
+from . import folder as state
+from . import record
+from .chunk import chunk_name, is_whole
+
+READERS = 4  # threads that check files
+
+
+def verify(folder: str) -> int:
+    """Print what is damaged or missing in the folder of a batch; return the exit status: 1 where anything is.
+
+    Raises
+    ------
+    FileError
+        The folder is missing, or holds no batch.
+    InputError
+        What the batch is cannot be read.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise FileError(f"{folder}: there is no such folder")
+    identity = state.read_state(place)
+    if identity is None:
+        raise FileError(f"{folder}: holds no batch: there is no {state.STATE}")
+    problems = list(_problems(place, identity))
+    for problem in problems:
+        print(f"{place / problem}")
+    if problems:
+        print(
+            f"{folder}: {len(problems)} files are damaged or missing; "
+            "the command of the batch with --resume makes them again"
+        )
+        return 1
+    count, each = _sizes(place, identity)
+    print(f"{folder}: {count} images in {-(-count // each)} files, all as they were written")
+    return 0
+
+
+def _sizes(folder: Path, identity: dict[str, Any]) -> tuple[int, int]:
+    """Return the number of images, and of images in a file."""
+    found = [identity["spec"].get(name) for name in ("count", "images_per_file")]
+    for value in found:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"{folder / state.STATE}: damaged: it does not tell how many images there are")
+    count, each = found
+    return count, each
+
+
+def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
+    """Yield the name of every file that is not what was written, and what is wrong with it."""
+    count, each = _sizes(folder, identity)
+    ranges = [range(first, min(first + each, count)) for first in range(0, count, each)]
+    check = functools.partial(_wrong, folder, state.fingerprint(identity))
+    with ThreadPoolExecutor(READERS) as pool:
+        for number, wrong in enumerate(pool.map(check, range(len(ranges)), ranges)):
+            if wrong is not None:
+                yield f"{chunk_name(number)}: {wrong}"
+    if not (folder / record.NAME).exists():
+        yield f"{record.NAME}: is missing; the batch is not complete"
+        return
+    damaged = record.damaged(folder)
+    if record.NAME in damaged:
+        yield f"{record.NAME}: is damaged, so that {', '.join(damaged[:-1])} cannot be checked"
+        return
+    for name in damaged:
+        yield f"{name}: {'is not what was written' if (folder / name).exists() else 'is missing'}"
+
+
+def _wrong(folder: Path, fingerprint: str, number: int, images: range) -> str | None:
+    path = folder / chunk_name(number)
+    return is_whole(path, images, fingerprint) if path.exists() else "is missing"
