@@ -12,6 +12,8 @@ from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
 from ..io.opening import opened
 
+_BLOCK = 1 << 20  # bytes
+
 Digests = Mapping[str, str]
 """SHA-256 of the content of files, by their whole paths."""
 
@@ -25,8 +27,11 @@ def digest(path: str) -> str:
         The file cannot be read, or is a pipe, which can be read once only.
     """
     _state(path)
+    total = hashlib.sha256()
     with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while data := file.read(_BLOCK):
+            total.update(data)
+    return total.hexdigest()
 
 
 @contextlib.contextmanager
