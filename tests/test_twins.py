@@ -117,6 +117,15 @@ def test_reflections_stay_on_the_device(simulation: Mapping[str, Any]) -> None:
     assert simulation["table is kept"]
 
 
+def test_a_noise_image_that_fails_gives_its_buffers_back(simulation: Mapping[str, Any]) -> None:
+    before, after = simulation["slots after a failure"]
+    assert before == after > 0
+
+
+def test_threads_that_ask_at_once_get_one_renderer(simulation: Mapping[str, Any]) -> None:
+    assert simulation["renderers of threads"] == 1
+
+
 def test_same_noise(simulation: Mapping[str, Any]) -> None:
     expected = poisson_image_counter(simulated.MEANS, 9, 40.0, (2, 13, 1, 15), image_number=3)
     assert np.array_equal(simulation["noise"], expected.counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,12 +110,14 @@ def renderer(device: int | None = None, precision: str = "auto") -> DeviceRender
     from .cuda.renderer import DeviceRenderer
 
     key = (device or 0, precision)
-    if key not in _renderers:
-        _renderers[key] = DeviceRenderer(device, precision)
-    return _renderers[key]
+    with _renderers_lock:
+        if key not in _renderers:
+            _renderers[key] = DeviceRenderer(device, precision)
+        return _renderers[key]
 
 
 _renderers: dict[tuple[int, str], DeviceRenderer] = {}
+_renderers_lock = threading.Lock()
 
 
 def _gpu_may_be_there() -> bool:

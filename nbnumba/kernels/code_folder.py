@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import io
 import os
+import re
+import shutil
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _DIGEST = 32  # bytes, at the end of each file
+_DAY = 24 * 3600.0  # s
+_UNUSED = 30 * _DAY
+_DOOMED = ".removed-"
+_OURS = re.compile(rf"[0-9a-f]{{16}}({re.escape(_DOOMED)}[0-9]+)?")  # folders: one for each hash of the sources
+_FILE = re.compile(r"\.(nbi|nbc|lcs)(\.tmp\.[0-9a-f]+)?$")
 
 
 def prepare(folder: Path) -> str | None:
@@ -106,12 +116,81 @@ def _verify(path: Path) -> None:
         raise OSError(f"{path} is damaged")
 
 
-def keep_checked(cache) -> None:
-    """Let a cache of Numba's, of functions for the processor or for CUDA, keep its files with digests."""
-    kind = type("CheckedFile", (Checked, type(cache._cache_file)), {})
-    implementation = cache._impl
-    cache._cache_file = kind(
-        cache_path=cache._cache_path,
-        filename_base=implementation.filename_base,
-        source_stamp=implementation.locator.get_source_stamp(),
-    )
+class _Locator:
+    """What Numba asks about the place of a function's compiled code."""
+
+    def __init__(self, folder: Path, function) -> None:
+        self._py_file = inspect.getfile(function)  # where Numba's warnings point to
+        self._line = function.__code__.co_firstlineno
+        module = Path(self._py_file)
+        self._path = folder / f"{module.parent.name}_{hashlib.sha256(str(module.parent).encode()).hexdigest()[:16]}"
+
+    def ensure_cache_path(self) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        return str(self._path)
+
+    def get_source_stamp(self) -> str:
+        return ""  # the folder is named by a hash of the sources
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+def kept_in(folder: Path, kind):
+    """Return one of Numba's classes of caches, for functions of the processor or of CUDA, with its files in a folder.
+
+    Numba's own way to name a folder is a setting that would move the compiled code of every other package, too.
+    """
+
+    class Implementation(kind._impl_class):
+        def __init__(self, function) -> None:
+            self._lineno = function.__code__.co_firstlineno
+            self._locator = _Locator(folder, function)
+            name = f"{Path(inspect.getfile(function)).stem}.{function.__qualname__}"
+            self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
+
+    class Kept(kind):
+        _impl_class = Implementation
+
+        def __init__(self, function) -> None:
+            super().__init__(function)
+            file = type("CheckedFile", (Checked, type(self._cache_file)), {})
+            self._cache_file = file(
+                cache_path=self._cache_path,
+                filename_base=self._impl.filename_base,
+                source_stamp=self._impl.locator.get_source_stamp(),
+            )
+
+    return Kept
+
+
+def tidy(folder: Path) -> None:
+    """Note that a folder of compiled code is in use, and once a day remove its neighbors that long have not been.
+
+    Other versions of the program, used beside this one, note the same of theirs.
+    """
+    with contextlib.suppress(OSError):  # another process does the same, or the disk is full
+        age = time.time() - folder.stat().st_mtime
+        fresh = not any(folder.iterdir())
+        if age < _DAY and not fresh:
+            return
+        os.utime(folder)
+        for other in folder.parent.iterdir():
+            if other != folder and _is_left(other):
+                doomed = other.with_name(f"{other.name[:16]}{_DOOMED}{os.getpid()}")
+                other.rename(doomed)  # at once: who still loads from it finds nothing, and compiles
+                shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Tell whether a folder holds compiled code of ours, and nothing else, that has not been used for a month."""
+    if not _OURS.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+        return False
+    state = folder.stat()
+    if hasattr(os, "geteuid") and state.st_uid != os.geteuid():
+        return False
+    if time.time() - state.st_mtime < _UNUSED:
+        return False
+    return all(_FILE.search(name) for _, _, names in os.walk(folder) for name in names)

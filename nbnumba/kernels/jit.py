@@ -1,4 +1,4 @@
-"""How every compiled function of the house is compiled and cached.
+"""How every function here is compiled, and how compiled code is kept.
 
 Numba hands options such as `error_model` and `fastmath` down from whichever caller compiles a function
 first, so each decorator here writes them all out. The only floating-point liberty is `contract`, the
@@ -54,7 +54,7 @@ def _source_hash() -> str:
 
 
 def _use_cache_folder() -> tuple[Path | None, str]:
-    """Point Numba at our cache folder; return it, or None and why no compiled code can be kept."""
+    """Return our folder of compiled code, made ready, or None and why no compiled code can be kept."""
     try:
         home = Path(os.path.realpath(_cache_home()))
     except RuntimeError:
@@ -63,7 +63,7 @@ def _use_cache_folder() -> tuple[Path | None, str]:
     problem = code_folder.prepare(folder)
     if problem is not None:
         return None, f"{home}: {problem}"
-    numba.config.CACHE_DIR = str(folder)
+    code_folder.tidy(folder)
     return folder, ""
 
 
@@ -159,8 +159,7 @@ class _Cache(FunctionCache):
 def _kept(dispatcher):
     """Give a compiled function its place in the cache folder."""
     if _CACHE:
-        dispatcher._cache = _Cache(dispatcher.py_func)
-        code_folder.keep_checked(dispatcher._cache)
+        dispatcher._cache = code_folder.kept_in(CACHE_FOLDER, _Cache)(dispatcher.py_func)
     return dispatcher
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,72 @@ def test_damaged_files_are_compiled_anew(probe: Path, tmp_path: Path) -> None:
         path.write_bytes(data)
         assert run(probe, cache)[0] == "2.0 0 ", (path.name, trial)
     assert run(probe, cache)[0] == "2.0 1 "
+
+
+OTHER = """
+import numba, os
+before = numba.config.CACHE_DIR
+from nbnumba.kernels import jit
+from nbnumba.kernels.random import counter_driver
+assert numba.config.CACHE_DIR == before == os.environ.get("NUMBA_CACHE_DIR", "")
+
+@numba.njit(cache=True)
+def twice(x):
+    return 2 * x
+
+print(twice(4), sum(twice.stats.cache_hits.values()))
+print(twice.stats.cache_path)
+"""
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_code_of_other_packages_stays_in_its_own_place(named: bool, tmp_path: Path) -> None:
+    """A module with a cached function is imported after ours: its code is kept where Numba would keep it."""
+    (tmp_path / "other.py").write_text(OTHER)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    environment = {**os.environ, "NBNUMBA_CACHE_DIR": str(ours), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    if named:
+        environment["NUMBA_CACHE_DIR"] = str(theirs)
+    expected = theirs if named else tmp_path / "__pycache__"
+    for hits in (0, 1):
+        command = [sys.executable, "-c", "import other"]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr
+        result, place = ran.stdout.splitlines()
+        assert result == f"8 {hits}"
+        assert Path(place).is_relative_to(expected)
+    assert not kept(ours)
+    assert kept(expected)
+
+
+def test_folders_of_other_versions_go_when_unused_for_a_month(probe: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    run(probe, cache)
+    (ours,) = cache.iterdir()
+    month, day = 31 * 86400.0, 2 * 86400.0
+
+    def version(number: int, age: float) -> Path:
+        folder = cache / f"{number:016x}"
+        shutil.copytree(ours, folder)
+        os.utime(folder, (time.time() - age,) * 2)
+        return folder
+
+    unused, in_use = version(1, month), version(2, day)
+    strangers = [version(3, month), version(4, month)]
+    (strangers[0] / "thesis.txt").write_text("not ours")
+    strangers[1] = strangers[1].rename(cache / "keep")
+    os.utime(strangers[0], (time.time() - month,) * 2)
+    outside = tmp_path / "outside"
+    shutil.copytree(ours, outside)
+    link = cache / f"{5:016x}"
+    link.symlink_to(outside)
+
+    assert run(probe, cache)[0] == "2.0 1 "  # within a day of the last look around
+    assert unused.exists()
+    os.utime(ours, (time.time() - day,) * 2)
+    assert run(probe, cache)[0] == "2.0 1 "
+    assert not unused.exists()
+    assert all(path.exists() for path in (ours, in_use, *strangers, link, outside))
+    assert time.time() - ours.stat().st_mtime < 86400.0
+    assert len(list(cache.iterdir())) == 5

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from nbnumba import kernels
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cuda import kernel as cuda
@@ -85,10 +89,37 @@ def main(precision: str, out: str) -> None:
                 found[f"pieces {name}"] = small.render(scenes[name], seen.append).image
         found["progress"] = seen
         found["table is kept"] = _table_is_kept(renderer, scenes["square"])
+        found["slots after a failure"] = _slots_after_a_failure(renderer)
+    found["renderers of threads"] = len(set(_renderers_of_threads(precision)))
     found["simulated"] = cuda.SIMULATED
     found["plain count"] = counter_random.poisson_count(12.5, np.uint64(1), np.uint64(2), np.uint64(3))
     found["seconds"] = time.perf_counter() - start
     np.savez(out, **found)  # type: ignore[arg-type]
+
+
+def _slots_after_a_failure(renderer: DeviceRenderer) -> tuple[int, int]:
+    """Return the number of slots before and after noise whose offset is no number, which is found late."""
+    before = len(renderer._free)
+    with contextlib.suppress(ValueError):
+        renderer.draw_noise(MEANS, (2, 13, 1, 15), "forty", 9, 3)  # type: ignore[arg-type]
+    return before, len(renderer._free)
+
+
+def _renderers_of_threads(precision: str) -> list[int]:
+    """Return the identities of the renderers that threads get which ask at the same time."""
+    count = 8
+    together = threading.Barrier(count)
+
+    def ask(_: int) -> DeviceRenderer:
+        together.wait()
+        return kernels.renderer(None, precision)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    with ThreadPoolExecutor(count) as pool:
+        renderers = list(pool.map(ask, range(count)))  # all alive, so that no two have the same identity
+    sys.setswitchinterval(interval)
+    return [id(renderer) for renderer in renderers]
 
 
 def _table_is_kept(renderer: DeviceRenderer, scene: Scene) -> bool:

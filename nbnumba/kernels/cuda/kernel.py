@@ -10,7 +10,7 @@ import numpy as np
 from numba import cuda
 
 from .. import pixel
-from ..code_folder import keep_checked
+from ..code_folder import kept_in
 from ..jit import CACHE_FOLDER
 from ..random import counter as counter_random
 from ..scene import NEVER
@@ -40,16 +40,13 @@ def _kernel(function, tag, blocks=8):
     kernel = cuda.jit(function, launch_bounds=(THREADS_PER_BLOCK, blocks))
     if CACHE_FOLDER is None:
         return kernel
-    from numba.cuda.core import config
     from numba.cuda.dispatcher import CUDACache
 
     class TaggedCache(CUDACache):
         def _index_key(self, sig, codegen):
             return sig, codegen.magic_tuple(), hashlib.sha256(repr(tag).encode()).hexdigest()
 
-    config.CACHE_DIR = str(CACHE_FOLDER)
-    kernel._cache = TaggedCache(kernel.py_func)
-    keep_checked(kernel._cache)
+    kernel._cache = kept_in(CACHE_FOLDER, TaggedCache)(kernel.py_func)
     return kernel
 
 

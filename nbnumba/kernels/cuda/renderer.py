@@ -125,21 +125,23 @@ class DeviceRenderer:
             return counts, 0.0, 0
         with self.on_device():
             slot = self._take_slot()
-            drawn = slot.device("counts", part.shape, np.uint16)
-            photons = slot.device("photons", (part.size,), np.float64)
-            overloads = slot.device("overloads", (part.size,), np.float64)
-            self.launch(
-                self.twin.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min, fast_min,
-                mean.shape[1], float(adc), np.uint64(seed % 2**64), np.uint64(image_number % 2**64),
-                drawn, photons, overloads,
-            )  # fmt: skip
-            sums = [self.fold(slot, name, values) for name, values in (("photons", photons), ("overloads", overloads))]
-            out = slot.pinned("counts drawn", part.shape, np.uint16)
-            drawn.copy_to_host(out, stream=slot.stream)
-            slot.stream.synchronize()
-            counts[slow_min : slow_max + 1, fast_min : fast_max + 1] = out
-            self._free.append(slot)
-            return counts, float(np.sum(sums[0])), int(np.sum(sums[1]))
+            try:
+                drawn = slot.device("counts", part.shape, np.uint16)
+                photons = slot.device("photons", (part.size,), np.float64)
+                overloads = slot.device("overloads", (part.size,), np.float64)
+                self.launch(
+                    self.twin.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min, fast_min,
+                    mean.shape[1], float(adc), np.uint64(seed % 2**64), np.uint64(image_number % 2**64),
+                    drawn, photons, overloads,
+                )  # fmt: skip
+                sums = [self.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))]
+                out = slot.pinned("counts drawn", part.shape, np.uint16)
+                drawn.copy_to_host(out, stream=slot.stream)
+                slot.stream.synchronize()
+                counts[slow_min : slow_max + 1, fast_min : fast_max + 1] = out
+                return counts, float(np.sum(sums[0])), int(np.sum(sums[1]))
+            finally:
+                self._free.append(slot)
 
     @contextlib.contextmanager
     def on_device(self) -> Iterator[None]:
