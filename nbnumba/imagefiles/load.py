@@ -274,8 +274,8 @@ def _known_picture(
         matrix_file=None,
         cell_given=False,
     )
-    polarization = known.get("polarization", math.nan)
-    if not math.isnan(polarization):
+    polarization = _or_none(known.get("polarization"))
+    if polarization is not None:
         settings = settings.changed(polarization=float(polarization))
     geometry, crystal = build_geometry(settings)
     truth = _truth_in_file_frame(known)

@@ -125,7 +125,7 @@ class NexusWriter:
         self._material = sensor_material
         self._panels = geometry.detector.panels
         self._shape = stacked_shape(geometry.detector)
-        self._shots: list[_Shot | None] = [None] * count
+        self._shots: list[_Entry | None] = [None] * count
         self._closing = contextlib.ExitStack()
         self._writing: nexus_file.Writing
         self._data: h5py.Dataset
@@ -178,7 +178,7 @@ class NexusWriter:
             self._data[index] = image
 
         self._writing.run(write_image)
-        self._shots[index] = _Shot.of(geometry, truth)
+        self._shots[index] = _Entry.of(geometry, truth)
 
     def add(self, function: Callable[[h5py.File], None]) -> None:
         """Call a function with the open file, for what a caller has to add to it; signals wait meanwhile."""
@@ -251,11 +251,11 @@ def stacked_shape(detector: Detector) -> tuple[int, int]:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Shot:
+class _Entry:
     """What is kept of an image until its file is closed."""
 
     spectrum: tuple[Array, Array]
-    polarization: float  # NaN: not simulated
+    polarization: float | None  # None: not simulated
     flux: float | None
     beam_size: float
     spindle: Array
@@ -268,7 +268,7 @@ class _Shot:
         beam, goniometer = geometry.beam, geometry.goniometer
         frame = to_mcstas(beam)
         panels = geometry.detector.panels
-        polarization = math.nan if beam.nopolar else beam.polarization
+        polarization = None if beam.nopolar else beam.polarization
         fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
         return cls(
             spectrum=beam.sources.spectrum,
@@ -280,7 +280,7 @@ class _Shot:
             width=math.degrees(goniometer.osc),
             truth={name: _BLANKS.get(name) if value is None else value for name, value in fields.items()}
             | {
-                "polarization": polarization,
+                "polarization": math.nan if polarization is None else polarization,
                 "panel_origin": np.array([frame @ panel.origin for panel in panels]),
                 "panel_fast": np.array([frame @ panel.fast for panel in panels]),
                 "panel_slow": np.array([frame @ panel.slow for panel in panels]),
@@ -288,12 +288,12 @@ class _Shot:
         )
 
 
-def _together(shots: Sequence[_Shot]) -> nexus_writing.Shots:
-    polarization = np.array([shot.polarization for shot in shots])
+def _together(shots: Sequence[_Entry]) -> nexus_writing.Shots:
+    polarizations = [shot.polarization for shot in shots if shot.polarization is not None]
     stokes = None
-    if not np.isnan(polarization).any():
+    if len(polarizations) == len(shots):
         stokes = np.zeros((len(shots), 4))
-        stokes[:, 0], stokes[:, 1] = 1.0, polarization
+        stokes[:, 0], stokes[:, 1] = 1.0, polarizations
     fluxes = [shot.flux for shot in shots if shot.flux is not None]
     known = len(fluxes) == len(shots)
     one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)

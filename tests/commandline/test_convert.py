@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ from nbnumba.experiment.ground_truth import ground_truth
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.imagefiles.cbf import write_cbf
 from nbnumba.imagefiles.headers import truth_lines
+from nbnumba.imagefiles.load import pictures
 from nbnumba.imagefiles.nexus import NexusWriter
 from nbnumba.imagefiles.smv import smv_fields
 from nbnumba.io import smv
@@ -302,6 +304,31 @@ def test_a_crystal_travels() -> None:
         np.array(abc.split(b","), float), np.array(other.split(b","), float), rtol=0.0, atol=2e-9
     )
     assert b"NBNUMBA_MOSAIC_DEG 0.5" in Path("c.cbf").read_bytes()
+
+
+def test_what_is_not_known_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    floats("a.bin", 3.0)
+    assert run(f"a.bin -o bare.h5 {SIZE} -nopolar") == 0
+    (bare,) = pictures("bare.h5", [])
+    assert bare.crystal is None
+    assert bare.geometry.beam.fluence is None
+    known = {"version", "wavelength", "distance", "phi_deg", "osc_deg"}
+    told = {field.name: getattr(bare.truth, field.name) for field in dataclasses.fields(bare.truth)}
+    assert {name for name, value in told.items() if value is not None} == known
+    assert run(f"a.bin -o oriented.h5 {SIZE} -cell 40 50 60 -fluence 1e25") == 0
+    (oriented,) = pictures("oriented.h5", [])
+    assert oriented.crystal is not None
+    np.testing.assert_allclose(oriented.crystal.lengths_A, [40, 50, 60], rtol=1e-12)  # rounding of an inverse
+    assert oriented.truth.A_matrix is not None
+    assert oriented.truth.fluence == 1e25
+    assert (oriented.truth.backend, oriented.truth.command) == (None, None)
+    # Neither is lost, nor made up, on the way through a file once more.
+    assert run("bare.h5 oriented.h5 -o both.h5") == 0
+    again = list(pictures("both.h5", []))
+    assert [one.crystal is None for one in again] == [True, False]
+    assert run("both.h5 -image 1 -o bare.cbf") == 0
+    assert b"NBNUMBA_ABC" not in Path("bare.cbf").read_bytes()
+    assert b"nan" not in Path("bare.cbf").read_bytes().split(b"CIF-BINARY")[0]
 
 
 def test_options_override_a_header() -> None:
