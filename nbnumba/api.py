@@ -13,20 +13,24 @@ from typing import Any, Unpack, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from . import keywords as kw
+from . import keyword_values as kw
 from .background.water import Water
 from .beam.model import Beam
 from .crystal.model import Crystal
 from .detector.model import Detector
 from .errors import FileError, InputError
-from .experiment.command_line import with_choices, with_whole_paths
+from .experiment.command_line import given_as, words_to_draw
 from .experiment.model import ExperimentRecord, Goniometer, Sampling
 from .experiment.resolve import resolve
-from .keyword_values import number_as_word
+from .keyword_values import number_of
 from .keywords import Keywords
 from .parameters.choices import ComputeOptions, Semantics
 from .parameters.command import CommandLine
+from .parameters.fill import filled
 from .parameters.parser import parse
+from .parameters.settings import Settings
+from .parameters.table import KEYWORDS
+from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
 from .util.messages import Notify, heard_by, logger
 
@@ -97,20 +101,18 @@ class Experiment(ExperimentRecord):
         own = cast(Keywords, kw.copied(keywords))
         listed = kw.is_table(own.get("hkl"))
         try:
-            words = ("-semantics", semantics, *kw.words_of(own))
-            command = parse(words)
+            given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
+            draft = filled(given, [])
+            settings = draft.settings()
             if listed and reflections is None:
-                reflections = _table(cast(NDArray[np.float64], own["hkl"]), command.settings.factors.default_F)
-            settings = command.settings.changed(
-                dump_file=_dump_to_read(command),
-                write_dump=False,
-            )
-            record = resolve(settings, reflections=reflections)
+                reflections = _table(cast(NDArray[np.float64], own["hkl"]), settings.factors.default_F)
+            dump_file = _dump_to_read(settings, asked_for=own.get("dump") is not None)
+            record = resolve(settings.changed(dump_file=dump_file, write_dump=False), reflections=reflections)
         except (InputError, FileError) as error:
             raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
-        words = () if listed else with_whole_paths(with_choices(command, record))
-        self._take(record, command.compute, words, dict(own))
+        words = () if listed else words_to_draw(given, record)
+        self._take(record, draft.compute(), words, dict(own))
 
     def _take(
         self, record: ExperimentRecord, compute: ComputeOptions, words: tuple[str, ...], keywords: dict[str, Any] | None
@@ -163,7 +165,7 @@ class Experiment(ExperimentRecord):
         for line in command.notices:
             logger.warning(line)
         record = resolve(command.settings.changed(write_dump=False))
-        words = with_whole_paths(with_choices(command, record), folder)
+        words = words_to_draw(command.given, record, folder)
         experiment = cls.__new__(cls)
         experiment._take(record, command.compute, words, None)
         return experiment
@@ -196,7 +198,8 @@ class Experiment(ExperimentRecord):
 
             command = parse(_words(read_command(name)), folder)
             # Where a dump was read the command names it.
-            settings = command.settings.changed(dump_file=_dump_to_read(command))
+            settings = command.settings
+            settings = settings.changed(dump_file=_dump_to_read(settings, asked_for=command.gives("dump")))
             with heard_by(notify):
                 return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
         text = read_text(name, "")
@@ -292,14 +295,14 @@ class Experiment(ExperimentRecord):
         return changed
 
 
-def _dump_to_read(command: CommandLine) -> str | None:
+def _dump_to_read(settings: Settings, *, asked_for: bool) -> str | None:
     """Return the dump that was asked for, which must be there; a Fdump.bin that lies about does not count."""
-    if "-dump" not in command.used:
+    if not asked_for:
         return None
     from .io.opening import opened
 
-    with opened(str(command.settings.factors.dump_file), "-dump"):
-        return command.settings.factors.dump_file
+    with opened(str(settings.factors.dump_file), "-dump"):
+        return settings.factors.dump_file
 
 
 def _table(rows: NDArray[np.float64], default_F: float) -> ReflectionTable:
@@ -341,7 +344,7 @@ def _word(item: object) -> str:
     """Return a word of a command line; paths and numbers become one."""
     if isinstance(item, (str, os.PathLike)) and isinstance(word := os.fspath(item), str):
         return word
-    return number_as_word("the command line", item)
+    return repr(number_of("the command line", item))
 
 
 def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
@@ -352,10 +355,10 @@ def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(str(error)) from None
-    unknown = [key for key in found if key not in Keywords.__annotations__ and key != "semantics"]
+    unknown = [key for key in found if key not in KEYWORDS and key != "semantics"]
     if unknown:
         raise InputError(f"{unknown[0]} is no keyword of an experiment")
-    for key in ("matrix", "hkl", "pdb", "dump", "sources", "mask", "expt"):
-        if isinstance(found.get(key), str):
-            found[key] = os.fspath(folder / found[key])
+    for key, value in found.items():
+        if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
+            found[key] = os.fspath(folder / value)
     return found

@@ -1,34 +1,183 @@
-"""Values of keywords as words of a command line, or as arrays; what is neither is told in one line."""
+"""Keywords of an experiment as parameters with values; no command line has a part in it."""
 
 from __future__ import annotations
 
+import copy
+import difflib
 import math
 import numbers
 import os
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .parameters.given import Given, Value
+from .parameters.table import KEYWORDS, NANOBRAGG, PARAMETERS
+from .parameters.types import Kind, Parameter
+from .util.text import NUMBER
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_NUMBER = re.compile(NUMBER, re.ASCII)
+_TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
-def words_of_value(name: str, value: Any) -> list[str]:
-    """Return a value, or several, as words of a command line that are read back to the same number."""
+# Keywords that say the same, or of which one rules out the other.
+_EITHER = (
+    ("wavelength_A", "energy_ev"),
+    ("matrix", "A_matrix"),
+    ("matrix", "U_matrix"),
+    ("A_matrix", "U_matrix"),
+    ("A_matrix", "cell"),
+    ("hkl", "pdb"),
+    ("hkl", "dump"),
+    ("N", "crystal_size_mm"),
+    ("fluence", "flux"),
+)
+
+# A named convention comes first, since what moves the detector counts after it.
+_ORDER = {name: place for place, name in enumerate(dict.fromkeys(["convention", *KEYWORDS]))}
+
+
+def parameters_given(keywords: Mapping[str, Any]) -> list[Given]:
+    """Return the parameters that keywords give; an array of `hkl` is left out.
+
+    Raises
+    ------
+    TypeError
+        For an unknown keyword.
+    InputError
+        For a value of the wrong kind, or keywords that contradict each other.
+    """
+    given = {name: value for name, value in keywords.items() if value is not None}
+    _check(given)
+    found: list[Given] = []
+    for name in sorted(given, key=_ORDER.__getitem__):
+        if name == "U_matrix":
+            found.append(_of_U_matrix(given[name], given["cell"]))
+        elif not (name == "cell" and "U_matrix" in given) and not (name == "hkl" and is_table(given[name])):
+            found += _given(KEYWORDS[name], given[name])
+    return found
+
+
+def copied(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords that no change of a list or an array outside reaches."""
+    own = {
+        name: list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
+        for name, value in keywords.items()
+        if name != "hkl"
+    }
+    hkl = keywords.get("hkl")
+    return {**own, "hkl": array_of_numbers("hkl", hkl, _TABLE) if is_table(hkl) else hkl}
+
+
+def is_table(hkl: object) -> bool:
+    """Tell whether reflections are given as an array rather than by the name of a file."""
+    return hkl is not None and not isinstance(hkl, (str, bytes, os.PathLike))
+
+
+def named_after(given: Collection[str], message: str) -> str:
+    """Return a message about options of the command line as one about the keywords that stand for them."""
+    names = {option.key: option.parameter.name for option in NANOBRAGG.options if option.parameter.keyword}
+    names |= {
+        option.key: name
+        for name, parameter in KEYWORDS.items()
+        for part in parameter.parts
+        for option in NANOBRAGG.by_parameter[part]
+    }
+    names["-semantics"] = "semantics"
+    if "U_matrix" in given:
+        names["-A_matrix"] = "U_matrix"
+    return re.sub(r"(?<![^\s(])-[A-Za-z]\w*", lambda option: names.get(option[0], option[0]), message)
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for name in given:
+        if name not in KEYWORDS:
+            close = difflib.get_close_matches(name, KEYWORDS, n=1, cutoff=0.5)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise TypeError(f"Experiment has no keyword {name!r}{hint}")
+    for one, other in _EITHER:
+        if one in given and other in given:
+            raise InputError(f"{one}, {other}: give one of the two")
+    if "U_matrix" in given and "cell" not in given:
+        raise InputError("U_matrix: needs a cell as well")
+    for name in ("hkl_column", "hkl_dmin_A"):
+        if name in given and is_table(given.get("hkl")):
+            raise InputError(f"{name}: goes with a file of reflections, and hkl is an array")
+
+
+def _given(parameter: Parameter, value: Any) -> list[Given]:
+    """Return what one keyword gives: a parameter, or a part of it for each of several values."""
+    name = parameter.name
+    if parameter.kind is Kind.SWITCH:
+        value = plain(value)
+        if not isinstance(value, bool):
+            raise InputError(f"{name}: {value!r} is not allowed; allowed: True or False")
+        return [Given(parameter, (value,), (str(value),), name, name)]
+    if parameter.choices:
+        if not isinstance(value, str) or value not in parameter.choices:
+            raise InputError(f"{name}: {value!r} is unknown; allowed: {', '.join(parameter.choices)}")
+        return [Given(parameter, (value,), (value,), name, name)]
+    if name == "A_matrix":
+        value = three_by_three(name, value).T.ravel()
+    named = parameter.kind in (Kind.FILE, Kind.TEXT)
+    values: list[Value] = [text_of(name, value)] if named else values_of(name, value)
+    if len(values) not in parameter.counts or (name == "misset_deg" and (len(values) == 1) != isinstance(value, str)):
+        raise InputError(f"{name}: {len(values)} values; allowed: {_counts(parameter)}")
+    if name == "attenuation_depth_um" and values == ["inf"]:
+        values = [math.inf]
+    texts = tuple(value if isinstance(value, str) else repr(value) for value in values)
+    if parameter.parts and len(values) > 1:
+        parts = zip(parameter.parts, values, texts, strict=True)
+        return [Given(PARAMETERS[part], (value,), (text,), name, name) for part, value, text in parts]
+    return [Given(parameter, tuple(values), texts, name, name)]
+
+
+def _counts(parameter: Parameter) -> str:
+    if parameter.name == "misset_deg":
+        return '3, or "random"'
+    counts = parameter.counts
+    return f"{counts[0]} to {counts[-1]}" if len(counts) > 2 else " or ".join(map(str, counts))
+
+
+def _of_U_matrix(value: Any, cell: Any) -> Given:
+    """Return the reciprocal vectors that an orientation and a cell make."""
+    import numpy as np
+
+    from .crystal.lattice import complete_cell, upright_reciprocal
+    from .parameters.fill import Draft, apply
+
+    U = three_by_three("U_matrix", value)
+    # Of six decimals, as people paste them; what follows takes the matrix as it is.
+    if not (np.abs(U @ U.T - np.eye(3)).max() < 1e-5 and np.linalg.det(U) > 0.0):
+        raise InputError("U_matrix: is not a rotation; its columns must be unit vectors at right angles, right-handed")
+    # Checked as any cell is, before it is taken apart.
+    draft = Draft([])
+    for item in _given(KEYWORDS["cell"], cell):
+        apply(draft, item)
+    lengths, angles = draft.get("cell_lengths_A"), draft.get("cell_angles")
+    B = upright_reciprocal(*complete_cell(lengths, angles)).T
+    values = tuple(float(number) for number in (U @ B).T.ravel())
+    return Given(PARAMETERS["A_matrix"], values, tuple(map(repr, values)), "U_matrix", "U_matrix")
+
+
+def values_of(name: str, value: Any) -> list[Value]:
+    """Return a value, or several, as plain numbers; a word that is no number stays one."""
     value = plain(value)
-    if isinstance(value, (str, os.PathLike)):
-        return [path_as_word(name, value)]
+    if isinstance(value, str):
+        return [float(value) if _NUMBER.fullmatch(value) else value]
     if isinstance(value, (bytes, bytearray, Mapping, Set)):
         raise InputError(f"{name}: {value!r} is not allowed; allowed: a number, a name, or numbers in their order")
-    values = list(value) if isinstance(value, Iterable) else [value]
-    return [number_as_word(name, item) for item in values]
+    items = list(value) if isinstance(value, Iterable) else [value]
+    return [number_of(name, item) for item in items]
 
 
-def number_as_word(name: str, value: Any) -> str:
-    """Return a number as a word that is read back to the same number; raise InputError for anything else."""
+def number_of(name: str, value: Any) -> int | float:
+    """Return Python's own number; raise InputError for anything else."""
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         raise InputError(f"{name}: {value!r} is not a number")
@@ -38,7 +187,7 @@ def number_as_word(name: str, value: Any) -> str:
         number = math.inf
     if not math.isfinite(number):
         raise InputError(f"{name}: {number} is not a finite number")
-    return str(int(value)) if isinstance(value, numbers.Integral) else repr(number)
+    return int(value) if isinstance(value, numbers.Integral) else number
 
 
 def plain(value: Any) -> Any:
@@ -46,7 +195,7 @@ def plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
-def path_as_word(name: str, value: Any) -> str:
+def text_of(name: str, value: Any) -> str:
     """Return the name of a file, or another text, as it is; raise InputError for anything else."""
     if isinstance(value, (str, os.PathLike)) and isinstance(text := os.fspath(value), str):
         return text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..parameters.sample import MAX_CELLS
-from ..parameters.tokens import BIGGEST, SMALLEST
-from ..parameters.types import Range
+from ..parameters.given import BIGGEST, SMALLEST
+from ..parameters.table import VARYING
+from ..parameters.types import NOT_NEGATIVE, Kind, Range
 from .toml_file import shown
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ class Key:
     ----------
     name : str
         In the document, in tables and in labels.
-    option : str
-        That says the same on a command line; empty where none does.
     allowed : Range
         Of its values, in the unit that the name tells.
     whole : bool
@@ -35,7 +33,6 @@ class Key:
     """
 
     name: str
-    option: str
     allowed: Range
     whole: bool = False
 
@@ -44,27 +41,14 @@ class Key:
         return math.isfinite(value) and value in self.allowed and (value == 0.0 or SMALLEST <= abs(value) <= BIGGEST)
 
 
-_ABOVE_ZERO = Range("greater than 0", low=0.0, excluded=(0.0,))
-_FROM_ZERO = Range("of at least 0", low=0.0)
-_CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
+def _keys() -> Iterator[Key]:
+    """Yield what may vary: what the table of parameters says, and the lengths of the cell."""
+    for name, parameter in VARYING.items():
+        yield Key(name, parameter.varies or Range(), parameter.kind is Kind.WHOLE)
+    yield Key("cell_jitter_percent", NOT_NEGATIVE)
 
-KEYS: dict[str, Key] = {
-    key.name: key
-    for key in (
-        Key("energy_ev", "-energy", _ABOVE_ZERO),
-        Key("distance_mm", "-distance", _ABOVE_ZERO),
-        Key("beam_center_fast_mm", "-beam_center_fast", Range()),
-        Key("beam_center_slow_mm", "-beam_center_slow", Range()),
-        Key("N", "-N", _CELLS, whole=True),
-        Key("Na", "-Na", _CELLS, whole=True),
-        Key("Nb", "-Nb", _CELLS, whole=True),
-        Key("Nc", "-Nc", _CELLS, whole=True),
-        Key("mosaic_spread_deg", "-mosaic", Range("from 0 to 360", low=0.0, high=360.0)),
-        Key("fluence", "-fluence", _FROM_ZERO),
-        Key("cell_jitter_percent", "", _FROM_ZERO),
-        Key("water_um", "-water", _FROM_ZERO),
-    )
-}
+
+KEYS: dict[str, Key] = {key.name: key for key in _keys()}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import FileError, InputError
 from ..io.atomic import reason, whole_file
+from ..parameters.files import input_files
 from ..parameters.settings import Settings
 from ..util.messages import logger
 from ..version import __version__
@@ -23,16 +24,6 @@ from .spec import Spec
 STATE = "batch.json"
 LOG = "batch.log"
 
-_FILES = (
-    "matrix_file",
-    "hkl_file",
-    "pdb_file",
-    "expt_file",
-    "source_file",
-    "mask_file",
-    "header_file",
-    "dump_file",
-)
 _KNOWN = "remove it, and --resume finds the images of the batch without it"
 _BUSY = {errno.EACCES, errno.EAGAIN}
 
@@ -45,7 +36,7 @@ def input_digests(spec: Spec, settings: Settings) -> Digests:
     FileError
         A file cannot be read.
     """
-    named = {str(path) for name, path in settings.items() if name in _FILES and path is not None}
+    named = {path for _, path in input_files(settings)}
     if spec.csv_file is not None:
         named.add(str(Path(spec.folder) / spec.csv_file))
     return {path: digest(path) for path in sorted(named)}

@@ -9,8 +9,8 @@ from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..parameters.command import CommandLine
+from ..parameters.given import Given
 from ..parameters.settings import Settings
-from ..parameters.tokens import Use, split
 from .inputs import Digests, unchanged
 from .spec import Spec, parse_command
 
@@ -26,14 +26,14 @@ class Base:
         Of the command as it stands; its cell, orientation and structure factors are the starting point of each image.
     settings : Settings
         Of the command, with what its files say of the crystal.
-    uses : tuple of Use
-        The options of the command, files by their whole paths.
+    given : tuple of Given
+        What the command gives, files by their whole paths.
     """
 
     command: CommandLine
     experiment: ExperimentRecord
     settings: Settings
-    uses: tuple[Use, ...]
+    given: tuple[Given, ...]
 
 
 def make_base(spec: Spec) -> Base:
@@ -49,8 +49,8 @@ def make_base(spec: Spec) -> Base:
     if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
         settings = settings.changed(misset_random=False, misset=None)
     resolved = resolve_with_choices(settings)
-    uses, _ = split(with_whole_paths(command, spec.folder))
-    return Base(command, resolved.experiment, resolved.settings, tuple(uses))
+    given = tuple(with_whole_paths(command.given, spec.folder))
+    return Base(command, resolved.experiment, resolved.settings, given)
 
 
 _lock = threading.Lock()

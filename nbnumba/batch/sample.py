@@ -11,10 +11,13 @@ import numpy as np
 
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError
+from ..experiment.command_line import given_as
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
 from ..geometry.vectors import Array, random_rotation
-from ..parameters.parser import parse
+from ..parameters.fill import Draft, apply
+from ..parameters.given import Given
+from ..parameters.table import NANOBRAGG, PARAMETERS
 from ..util.messages import muted
 from .distributions import KEYS, Number
 from .reference import Base
@@ -25,39 +28,12 @@ Value = TypeVar("Value")
 MOST_TRIES = 100
 MAX_SEED = 2**31 - 1  # of generators as C has them
 
-# Options that say where the crystal comes from and how it lies; -A_matrix says all of it.
-_CRYSTAL = {"-mat", "-cell", "-misset", "-misset_seed", "-A_matrix"}
+# What says where the crystal comes from and how it lies; A_matrix says all of it.
+_CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
+_NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
 
-# Fields of Settings that each option sets.
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "-energy": ("wavelength",),
-    "-distance": ("distance", "distance_given"),
-    "-beam_center_fast": ("beam_fast",),
-    "-beam_center_slow": ("beam_slow",),
-    "-N": ("Na", "Nb", "Nc"),
-    "-Na": ("Na",),
-    "-Nb": ("Nb",),
-    "-Nc": ("Nc",),
-    "-samplesize": ("sample_x", "sample_y", "sample_z"),
-    "-sample_x": ("sample_x",),
-    "-sample_y": ("sample_y",),
-    "-sample_z": ("sample_z",),
-    "-mosaic": ("mosaic_spread",),
-    "-mosaic_seed": ("mosaic_seed",),
-    "-fluence": ("fluence",),
-    "-flux": ("flux",),
-    "-water": ("water_size",),
-    "-A_matrix": ("reciprocal_A",),
-}
-
-# What would overrule an option, and the word that takes that away.
-_OVERRULED = {
-    "-N": ("-samplesize", "0"),
-    "-Na": ("-sample_x", "0"),
-    "-Nb": ("-sample_y", "0"),
-    "-Nc": ("-sample_z", "0"),
-    "-fluence": ("-flux", "0"),
-}
+# What would overrule a parameter, and is taken away by 0.
+_OVERRULED = {"N": "crystal_size_mm", "Na": "sample_x", "Nb": "sample_y", "Nc": "sample_z", "fluence": "flux"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +44,7 @@ class Draw:
     ----------
     image : int
     values : dict of str to number
-        By key, in the order of `vary.KEYS`.
+        By key, in the order of `distributions.KEYS`.
     rotation : (3, 3) or None
         Turns the crystal from where the command puts it.
     stretch : (3,) or None
@@ -115,7 +91,7 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     rotation = random_rotation(numbers("orientation")) if spec.random_orientation else None
     settings = base.command.settings
     mosaic = "mosaic_spread_deg" in spec.keys or (settings.crystal.mosaic_spread or 0.0) > 0.0
-    own_domains = mosaic and "-mosaic_seed" not in base.command.used
+    own_domains = mosaic and not base.command.gives("mosaic_seed")
     noise_seed = noise_number = None
     if spec.noise and spec.noise_rng == "counter":
         noise_seed, noise_number = spec.seed, image
@@ -184,8 +160,7 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
     InputError
         When the values together make no experiment, such as a beam centre that the panel's rotation keeps it from.
     """
-    changes = changed_words(base, draw)
-    settings = base.settings.changed(**changed_fields(changes))
+    settings = base.settings.changed(**changed_fields(changes(base, draw)))
     try:
         with muted():
             return resolve(settings, reflections=base.experiment.reflections)
@@ -193,30 +168,30 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
         raise type(error)(f"image {draw.image}: {error}") from None
 
 
-def changed_words(base: Base, draw: Draw) -> list[tuple[str, ...]]:
-    """Return the options that make the image out of the command, each with its values."""
-    changes: list[tuple[str, ...]] = []
+def changes(base: Base, draw: Draw) -> list[Given]:
+    """Return the parameters that make the image out of the command."""
+    found: list[Given] = []
     for key, value in draw.values.items():
-        option = KEYS[key].option
-        if option:
-            changes.append((option, repr(value)))
-            if option in _OVERRULED:
-                changes.append(_OVERRULED[option])
+        if key in PARAMETERS:
+            found.append(given_as(key, value))
+            if key in _OVERRULED:
+                found.append(given_as(_OVERRULED[key], 0))
     if draw.mosaic_seed is not None:
-        changes.append(("-mosaic_seed", str(draw.mosaic_seed)))
+        found.append(given_as("mosaic_seed", draw.mosaic_seed))
     vectors = reciprocal_vectors(base, draw)
     if vectors is not None:
-        changes.append(("-A_matrix", *(repr(float(number)) for number in vectors.reshape(-1))))
-    return changes
+        found.append(given_as("A_matrix", *(float(number) for number in vectors.reshape(-1))))
+    return found
 
 
-def changed_fields(changes: list[tuple[str, ...]]) -> dict[str, Any]:
-    """Return the fields of Settings that options set, converted as the command line converts them."""
-    values = dict(parse([word for change in changes for word in change]).settings.items())
-    fields: dict[str, Any] = {field: values[field] for option, *_ in changes for field in _FIELDS[option]}
-    if "reciprocal_A" in fields:
-        fields |= {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
-    return fields
+def changed_fields(given: list[Given]) -> dict[str, Any]:
+    """Return the fields of Settings that the parameters of an image set."""
+    draft = Draft([])
+    for item in given:
+        apply(draft, item)
+    fields = dict(draft.fields)
+    fields.pop("pivot_by_order", None)  # a distance that varies stands where the command's stood
+    return fields | _NO_OTHER_CRYSTAL if "reciprocal_A" in fields else fields
 
 
 def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
@@ -248,16 +223,15 @@ def _stretched(vectors: Array, factors: Array) -> Array:
 
 def image_words(base: Base, draw: Draw) -> list[str]:
     """Return a command line that draws the image without its noise, in any folder."""
-    changes = changed_words(base, draw)
-    options = {option for option, *_ in changes}
-    dropped = _CRYSTAL if "-A_matrix" in options else set()
-    kept = [use for use in base.uses if use.option.key not in dropped]
-    words = [(use.word, *use.values) for use in kept]
-    if "-distance" in options:
+    changed = changes(base, draw)
+    names = {item.parameter.name for item in changed}
+    dropped = _CRYSTAL if "A_matrix" in names else set()
+    kept = [item for item in base.given if item.parameter.name not in dropped]
+    if "distance_mm" in names:
         # Where it stood, or first of all: it moves the pivot, which later options move again.
-        changed = next(change for change in changes if change[0] == "-distance")
-        changes.remove(changed)
-        places = [i for i, use in enumerate(kept) if use.option.key == "-distance"]
-        words = [changed, *words] if not places else [*words[: places[-1]], changed, *words[places[-1] + 1 :]]
-    changes.append(("-semantics", base.settings.semantics.value))
-    return [word for option in [*words, *changes] for word in option]
+        distance = next(item for item in changed if item.parameter.name == "distance_mm")
+        changed.remove(distance)
+        places = [i for i, item in enumerate(kept) if item.parameter.name == "distance_mm"]
+        kept = [distance, *kept] if not places else [*kept[: places[-1]], distance, *kept[places[-1] + 1 :]]
+    semantics = given_as("semantics", base.settings.semantics.value)
+    return list(NANOBRAGG.words([*kept, *changed, semantics]))

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import InputError, NbnumbaError
 from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine
-from ..parameters.table import GROUPS
+from ..parameters.table import NANOBRAGG
 from ..readout.digitize import DTYPES
 from . import csv_table as table
 from . import toml_file as document
@@ -25,7 +25,7 @@ from .toml_file import Document, Where, shown
 MAX_COUNT = 100_000_000
 MAX_SEED = 2**63 - 1
 
-_FORBIDDEN = {option.key for group in ("Output", "Noise", "Engine", "Help") for option in GROUPS[group]}
+_FORBIDDEN = {option.key for group in ("Output", "Noise", "Engine", "Help") for option in NANOBRAGG.groups[group]}
 _INSTEAD = {
     "-seed": "the key seed of the SPEC takes its place",
     "-noise_rng": "the key noise_rng of the SPEC takes its place",
@@ -59,7 +59,7 @@ class Spec:
     random_orientation : bool
         Every image has an orientation of its own.
     vary : dict of str to Distribution
-        By key, in the order of `vary.KEYS`.
+        By key, in the order of `distributions.KEYS`.
     columns : tuple of str
         Keys whose values stand in a table.
     rows : tuple of dict
@@ -209,7 +209,7 @@ def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
 
     command = parse(words, folder)
     # A dump that an earlier run left behind is read only where the command names it, and none is written.
-    dump_file = command.settings.factors.dump_file if "-dump" in command.used else None
+    dump_file = command.settings.factors.dump_file if command.gives("dump") else None
     settings = command.settings.changed(semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
     if settings.factors.hkl_file is not None:
         settings = settings.changed(dump_file=None)

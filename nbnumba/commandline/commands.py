@@ -11,26 +11,11 @@ from ..compare.command import compare
 from ..errors import InputError
 from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
-from ..parameters.table import GROUPS
+from ..parameters.table import without_effect
 from ..util.messages import logger
 from .help import COMMANDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-
-# Groups of options without effect on the noise, and those of other groups; the rest shapes the image, the noise or
-# the header.
-_IDLE_GROUPS = (
-    "Crystal",
-    "Structure factors",
-    "Divergence and bandwidth",
-    "Sampling",
-    "Background",
-)
-_IDLE = {option.key for group in _IDLE_GROUPS for option in GROUPS[group]} | set(
-    "-fluence -flux -exposure -beamsize -polar -nopolar -detector_abs -detector_thick -detector_thicksteps "
-    "-point_pixel -floatfile -intfile -scale -pgmfile -pgmscale -nopgm -pngfile -rings -trace_pixel -tracefile "
-    "-precision".split()
-)
 
 # The words are read by the parser of nanoBragg's options, not by Typer's.
 _OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
@@ -110,7 +95,7 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     settings, output = command.settings, command.output
     compute = command.compute
     kernels.check_engine(compute.backend, compute.threads, compute.device)
-    idle = [key for key in command.used if key in _IDLE]
+    idle = without_effect(command.given, "noise")
     if idle:
         logger.warning(f"noise: without effect here: {', '.join(idle)}")
     if output.noise_file is None:

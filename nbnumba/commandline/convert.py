@@ -16,7 +16,7 @@ from ..io.atomic import check_can_write, check_distinct
 from ..parameters.choices import Semantics
 from ..parameters.command import Output
 from ..parameters.parser import parse_with_files
-from ..parameters.tokens import split
+from ..parameters.table import NANOBRAGG, without_effect
 from ..readout.digitize import to_dtype
 from ..util.messages import logger
 from ..util.text import quote
@@ -30,10 +30,6 @@ _DTYPES: dict[str, tuple[str | None, ...]] = {
     **dict.fromkeys((".h5", ".hdf5", ".nxs"), (None, "float32", "int32", "uint16")),
 }
 _OWN_WORDS = {"-o": "-o", "-output": "-o", "-dtype": "-dtype", "-image": "-image"}
-_OUTPUTS = set(
-    "-floatfile -intfile -noisefile -pgmfile -pngfile -h5file -cbffile -nonoise -nopgm -pgmscale -rings -seed -roi "
-    "-mask -trace_pixel -tracefile -hkl -default_F -pdb -oversample -interpolate -nointerpolate -water -dump".split()
-)
 _SAME = 1e-9  # m, by which the geometry of images in one file may differ
 
 
@@ -58,14 +54,14 @@ def convert(words: Sequence[str]) -> None:
         logger.warning(line)
     if not files:
         raise InputError("convert: needs an image to read")
-    options = [word for use in split(rest)[0] for word in (use.option.key, *use.values)]
+    options = NANOBRAGG.words(command.given)
     target = own.get("-o")
     if target is None:
         raise InputError("convert: needs -o FILE, the file to write")
     ending = Path(target).suffix.lower()
     if ending not in _DTYPES:
         raise InputError(f"-o {target}: the ending {quote(ending)} names no format; allowed: {', '.join(_DTYPES)}")
-    idle = [key for key in command.used if key in _OUTPUTS]
+    idle = without_effect(command.given, "convert")
     if idle:
         logger.warning(f"convert: without effect here: {', '.join(idle)}")
     check_distinct([("-o", target)], [("convert", path) for path in files])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from ..parameters.table import GROUPS
+from ..parameters.table import NANOBRAGG
 from ..parameters.types import Option
 
 WIDTH = 80
@@ -46,7 +46,7 @@ def help_text() -> str:
     parts = [USAGE, *(_wrap(paragraph) for paragraph in _INTRODUCTION.split("\n\n"))]
     commands = [_entry(f"nbnumba {name}", what) for name, what in COMMANDS.items()]
     parts.append("\n".join(["Other commands (each with --help)", *commands]))
-    parts += ["\n".join([title, *map(_option, group)]) for title, group in GROUPS.items()]
+    parts += ["\n".join([title, *map(_option, group)]) for title, group in NANOBRAGG.groups.items()]
     parts.append(_wrap(_CLOSING))
     return "\n\n".join(parts)
 
@@ -58,11 +58,12 @@ def _wrap(text: str) -> str:
 def _option(option: Option) -> str:
     """Return the lines about one option."""
     star = "*" if option.key in option.whole or option.own else ""
-    unit = f" [{option.unit.symbol}]" if option.unit.symbol else ""
-    default = f" (default {option.default})" if option.default else ""
+    parameter = option.parameter
+    unit = f" [{parameter.unit.symbol}]" if parameter.unit.symbol else ""
+    default = f" (default {parameter.default})" if parameter.default else ""
     others = ", ".join(name + ("*" if name in option.whole else "") for name in option.spellings[1:])
     also = f"; also {others}" if others else ""
-    return _entry(f"{option.key}{star} {option.values}", f"{option.help}{unit}{default}{also}")
+    return _entry(f"{option.key}{star} {option.values}", f"{option.help or parameter.help}{unit}{default}{also}")
 
 
 def _entry(left: str, right: str) -> str:

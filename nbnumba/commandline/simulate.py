@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import kernels
 from ..errors import InputError
-from ..experiment.command_line import with_choices, with_whole_paths
+from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..experiment.scene import build_scene
@@ -19,6 +19,7 @@ from ..io.atomic import check_can_write
 from ..parameters.choices import ComputeOptions
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
+from ..parameters.table import NANOBRAGG
 from ..render.image import Image
 from ..render.renderer import simulate
 from ..util.messages import Reporter, logger, progress_bar
@@ -86,11 +87,11 @@ def _folder_of_results(output: Output) -> Path | None:
 
 def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
     """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
-    command = with_choices(command, experiment)
     name = command.output.h5_file
     if name is None or Path(name).absolute().parent == Path.cwd():
-        return command.words
-    return with_whole_paths(command)
+        chosen = with_choices(command.given, experiment)[len(command.given) :]
+        return command.words + NANOBRAGG.words(chosen)
+    return words_to_draw(command.given, experiment)
 
 
 def _note_compute_options(compute: ComputeOptions, image: Image) -> None:
@@ -110,7 +111,7 @@ def _check_outputs(command: CommandLine) -> None:
     check_files(command.settings, image_outputs(output))
     settings = command.settings
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
-    if writes_dump and settings.factors.dump_file is not None and "-dump" in command.used:
+    if writes_dump and settings.factors.dump_file is not None and command.gives("dump"):
         check_can_write("-dump", settings.factors.dump_file)
     if output.rings and output.png_file is None:
         logger.warning("-rings has no effect without a -pngfile")

@@ -19,14 +19,13 @@ import nbnumba
 from ..errors import FileError, InputError
 from ..io import floatfile, smv
 from ..parameters.parser import parse
-from ..parameters.settings import PART_OF
+from ..parameters.table import NANOBRAGG
 from ..parameters.tokens import split
-from ..parameters.types import Kind, Option
+from ..parameters.types import Kind, Option, Role
 from .pair import LoadedImage
 
 _LAST_LINES = 10  # of a program that failed
 _TAIL = 1 << 14  # bytes
-_INPUT_FIELDS = frozenset(PART_OF)
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     InputError
         The words are no command line of nanoBragg.
     """
-    uses, loose = split(words)
+    uses, loose = split(words, NANOBRAGG)
     settings = parse(words).settings
     writes_dump = settings.factors.hkl_file is not None
     prepared = [item.word for item in loose if item.after is None]
@@ -164,7 +163,7 @@ def _is_output(option: Option, writes_dump: bool) -> bool:
         return writes_dump
     if option.kind is Kind.IGNORED:
         return option.key == "-stolout"
-    return not _INPUT_FIELDS.intersection(option.fields)
+    return option.parameter.role is Role.OUTPUT
 
 
 def _run(program: str, command: tuple[str, ...], folder: Path) -> Run:

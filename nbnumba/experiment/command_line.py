@@ -1,43 +1,55 @@
-"""Command lines that draw the same image again."""
+"""Command lines that draw the same image again, written from the parameters that were given."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Sequence
 
-from ..parameters.command import CommandLine
-from ..parameters.parser import inside
+from ..parameters.given import Given
 from ..parameters.settings import Settings
-from ..parameters.tokens import split
+from ..parameters.table import NANOBRAGG, PARAMETERS
 from .model import ExperimentRecord
 
 
-def with_choices(command: CommandLine, experiment: ExperimentRecord) -> CommandLine:
-    """Return a command line that also says what was chosen for it: the default dump, and the seed of -misset random.
+def with_choices(given: Sequence[Given], experiment: ExperimentRecord) -> list[Given]:
+    """Return parameters that also say what was chosen: the default dump, and the seed of a random orientation.
 
     Parameters
     ----------
-    command : CommandLine
+    given : sequence of Given
     experiment : ExperimentRecord
-        That came out of it.
+        That came out of them.
     """
-    words = command.words
-    if experiment.reflections is not None and not {"-hkl", "-pdb", "-dump"}.intersection(command.used):
-        words += ("-dump", str(Settings().factors.dump_file))
-    if experiment.crystal.misset_seed is not None and command.settings.crystal.misset_seed is None:
-        words += ("-misset_seed", str(experiment.crystal.misset_seed))
-    return dataclasses.replace(command, words=words)
+    names = {item.parameter.name for item in given}
+    everything = list(given)
+    if experiment.reflections is not None and not {"hkl", "pdb", "dump"}.intersection(names):
+        everything.append(given_as("dump", str(Settings().factors.dump_file)))
+    if experiment.crystal.misset_seed is not None and "misset_seed" not in names:
+        everything.append(given_as("misset_seed", experiment.crystal.misset_seed))
+    return everything
 
 
-def with_whole_paths(command: CommandLine, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """Return the words of a command line that means the same in every folder.
+def given_as(name: str, *values: float | int | str | bool) -> Given:
+    """Return a parameter with values that the program gives it."""
+    texts = tuple(value if isinstance(value, str) else repr(value) for value in values)
+    return Given(PARAMETERS[name], values, texts, name, name)
+
+
+def with_whole_paths(given: Sequence[Given], folder: str | os.PathLike[str] | None = None) -> list[Given]:
+    """Return parameters that mean the same in every folder.
 
     Parameters
     ----------
-    command : CommandLine
-        As `parse` returns it.
+    given : sequence of Given
     folder : path, optional
-        That `parse` was told.
+        Where their relative file names start; the working folder by default.
     """
     place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
-    return tuple(word for use in split(command.words)[0] for word in (use.option.key, *inside(place, use).values))
+    return [item.inside(place) for item in given]
+
+
+def words_to_draw(
+    given: Sequence[Given], experiment: ExperimentRecord, folder: str | os.PathLike[str] | None = None
+) -> tuple[str, ...]:
+    """Return the words of a command line that draws an experiment in any folder."""
+    return NANOBRAGG.words(with_whole_paths(with_choices(given, experiment), folder))

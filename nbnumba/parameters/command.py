@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .choices import ComputeOptions
+from .given import Given
 from .settings import Settings
 
 
@@ -42,7 +43,7 @@ class CommandLine:
     """A parsed command line: the settings, where results go, and what to tell the user.
 
     `notices` are one-line remarks for standard error, in the order met; `used` are the names, as in the help, of
-    the options that were typed, each once; `words` are all words as typed.
+    the options that were typed, each once; `words` are all words as typed, and `given` what they say.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -51,3 +52,8 @@ class CommandLine:
     notices: tuple[str, ...] = ()
     used: tuple[str, ...] = field(default=(), compare=False)
     words: tuple[str, ...] = field(default=(), compare=False)
+    given: tuple[Given, ...] = field(default=(), compare=False)
+
+    def gives(self, *names: str) -> bool:
+        """Tell whether one of some parameters was given."""
+        return any(item.parameter.name in names for item in self.given)

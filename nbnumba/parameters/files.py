@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..io.atomic import check_can_write, check_distinct
 from .command import Output
 from .settings import Settings
+from .table import INPUT_FILES, NANOBRAGG, OUTPUT_FILES
+from .types import Parameter
 
 Named = tuple[str, str]
 """An option and the path that it names."""
@@ -29,43 +31,31 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
     FileError
         An output cannot be written.
     """
-    inputs = [
-        ("-mat", settings.crystal.matrix_file),
-        ("-hkl", settings.factors.hkl_file),
-        ("-pdb", settings.factors.pdb_file),
-        ("-expt", settings.detector.expt_file),
-        ("-sourcefile", settings.beam.source_file),
-        ("-mask", settings.detector.mask_file),
-        ("-img", settings.detector.header_file),
-    ]
+    inputs = dict(input_files(settings))
+    factors = settings.factors
     written = list(outputs)
-    if settings.factors.hkl_file is None and settings.factors.pdb_file is None:
-        inputs.append(("-dump", settings.factors.dump_file))
-    elif (
-        settings.factors.hkl_file is not None and settings.factors.write_dump and settings.factors.dump_file is not None
-    ):
-        written.append(("-dump", settings.factors.dump_file))
-    check_distinct(written, [*more_inputs, *_named(inputs)])
+    dump = inputs.pop("-dump", None)
+    if dump is not None and factors.hkl_file is None and factors.pdb_file is None:
+        inputs["-dump"] = dump
+    elif dump is not None and factors.hkl_file is not None and factors.write_dump:
+        written.append(("-dump", dump))
+    check_distinct(written, [*more_inputs, *inputs.items()])
     # A dump that cannot be written is worth a notice only, which its writer gives.
     for option, path in outputs:
         check_can_write(option, path)
 
 
+def input_files(settings: Settings) -> list[Named]:
+    """Return the files that settings name to be read, the dump of the structure factors among them."""
+    values = dict(settings.items())
+    return _named((parameter, values[parameter.fields[0]]) for parameter in INPUT_FILES)
+
+
 def image_outputs(output: Output) -> list[Named]:
     """Return the files that a rendering writes, the dump of the structure factors apart."""
-    return _named(
-        [
-            ("-floatfile", output.float_file),
-            ("-intfile", output.int_file),
-            ("-pgmfile", output.pgm_file),
-            ("-noisefile", output.noise_file),
-            ("-pngfile", output.png_file),
-            ("-tracefile", output.trace_file),
-            ("-h5file", output.h5_file),
-            ("-cbffile", output.cbf_file),
-        ]
-    )
+    values = {**vars(output), "pgm_name": output.pgm_file}
+    return _named((parameter, values[parameter.fields[0]]) for parameter in OUTPUT_FILES)
 
 
-def _named(files: Sequence[tuple[str, str | None]]) -> list[Named]:
-    return [(option, path) for option, path in files if path is not None]
+def _named(files: Iterable[tuple[Parameter, str | None]]) -> list[Named]:
+    return [(NANOBRAGG.label(parameter.name), path) for parameter, path in files if path is not None]

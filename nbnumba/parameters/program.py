@@ -1,25 +1,34 @@
-"""Options of output, noise and engine, and those without effect."""
+"""Parameters of output, noise and engine, and those without effect."""
 
 from __future__ import annotations
 
-from .types import AT_LEAST_ONE, FROM_ZERO, INTEGER, Unset, choice, filename, flag, ignored, number, whole
+from .choices import Semantics
+from .types import AT_LEAST_ONE, FROM_ZERO, INTEGER, Unit, Unset, choice, flag, ignored, number, output_file, whole
 
 OUTPUT = (
-    filename(
+    output_file(
         "-floatfile",
         "raw image, 4-byte floats",
         "FILE",
         ("float_file",),
         names=("-floatfile", "-floatimage"),
         default="floatimage.bin",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
-    filename(
+    output_file(
         "-intfile",
         "scaled image without noise, SMV",
         "FILE",
         ("int_file",),
         names=("-intfile", "-intimage"),
         default="intimage.img",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
     number(
         "-scale",
@@ -28,9 +37,10 @@ OUTPUT = (
         ("scale",),
         unset=Unset.NOT_POSITIVE,
         default="55000/max",
+        idle=("noise",),
     ),
     number("-adc", "offset added to its pixels and to those of the noise image", "X", ("adc",), default="40"),
-    filename(
+    output_file(
         "-pgmfile",
         "8-bit picture",
         "FILE",
@@ -38,6 +48,10 @@ OUTPUT = (
         sets={"write_pgm": True},
         names=("-pgmfile", "-pgmimage"),
         default="image.pgm",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
     number(
         "-pgmscale",
@@ -47,25 +61,65 @@ OUTPUT = (
         unset=Unset.NOT_POSITIVE,
         sets={"write_pgm": True},
         default="250/(5 rmsd)",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
-    flag("-nopgm", "do not write it", sets={"write_pgm": False}),
-    filename("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True, default="not written"),
-    flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}),
-    filename(
+    flag(
+        "-nopgm",
+        "do not write it",
+        sets={"write_pgm": False},
+        idle=(
+            "noise",
+            "convert",
+        ),
+    ),
+    output_file(
+        "-pngfile",
+        "picture for the eye",
+        "FILE",
+        ("png_file",),
+        own=True,
+        default="not written",
+        idle=(
+            "noise",
+            "convert",
+        ),
+    ),
+    flag(
+        "-rings",
+        "resolution rings in that picture",
+        own=True,
+        sets={"rings": True},
+        idle=(
+            "noise",
+            "convert",
+        ),
+    ),
+    output_file(
         "-h5file",
         "NXmx HDF5: photons as float32, geometry and ground truth; beside it a CrystFEL .geom and an XDS.INP",
         "FILE",
         ("h5_file",),
         own=True,
         default="not written",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
-    filename(
+    output_file(
         "-cbffile",
         "mini-CBF: the noise image, or with -nonoise rounded photons",
         "FILE",
         ("cbf_file",),
         own=True,
         default="not written",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
     choice(
         "-smv_header",
@@ -82,13 +136,21 @@ OUTPUT = (
         ("trace_pixel",),
         allowed=INTEGER,
         own=True,
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
-    filename(
+    output_file(
         "-tracefile",
         "the same with every sub-pixel, source, phi step and domain, JSON",
         "FILE",
         ("trace_file",),
         own=True,
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
     flag("-progress", "show progress (default)", sets={"progress": True}),
     flag("-noprogress", "do not", sets={"progress": False}),
@@ -96,7 +158,7 @@ OUTPUT = (
 )
 
 NOISE = (
-    filename(
+    output_file(
         "-noisefile",
         "image with photon noise, SMV",
         "FILE",
@@ -124,6 +186,7 @@ ENGINE = (
         ("semantics",),
         choices=("c", "exact"),
         default="c",
+        unit=Unit("", Semantics),
     ),
     choice(
         "-backend",
@@ -132,9 +195,17 @@ ENGINE = (
         ("backend",),
         choices=("auto", "cpu", "cuda"),
         default="auto",
+        idle=("convert",),
     ),
     whole(
-        "-threads", "threads of the processor", "N", ("threads",), allowed=AT_LEAST_ONE, own=True, default="all cores"
+        "-threads",
+        "threads of the processor",
+        "N",
+        ("threads",),
+        allowed=AT_LEAST_ONE,
+        own=True,
+        default="all cores",
+        idle=("convert",),
     ),
     choice(
         "-precision",
@@ -143,6 +214,10 @@ ENGINE = (
         ("precision",),
         choices=("auto", "double", "mixed"),
         default="auto: by the GPU's float64 rate",
+        idle=(
+            "noise",
+            "convert",
+        ),
     ),
     whole(
         "-device",
@@ -152,6 +227,7 @@ ENGINE = (
         allowed=FROM_ZERO,
         own=True,
         default="0",
+        idle=("convert",),
     ),
 )
 

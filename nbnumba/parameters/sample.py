@@ -1,49 +1,58 @@
-"""Options of crystal, structure factors, beam, goniometer, sampling and background."""
+"""Parameters of crystal, structure factors and background."""
 
 from __future__ import annotations
 
 from .choices import Shape
-from .steps import MAX_OVERSAMPLE, MAX_STEPS
+from .steps import MAX_STEPS
 from .types import (
     ANGSTROM,
-    ANGSTROM_BY_PRODUCT,
     DEGREE,
-    ELECTRON_VOLT,
-    FLUENCE,
-    FLUX,
     INTEGER,
     MICRON_BY_DIVISION,
     MM,
-    MRAD,
     NOT_NEGATIVE,
     PER_ANGSTROM,
-    PERCENT,
-    POSITIVE,
-    SECOND,
-    UNIT_INTERVAL,
+    Kind,
+    Parameter,
     Range,
+    Unit,
     Unset,
     at_most,
-    filename,
     flag,
+    input_file,
     number,
     special,
+    spelling,
     text,
     whole,
+    yes_or_no,
 )
 
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
+_CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 
-_SPREAD = {"divergence_or_dispersion_given": True}
-
+SHAPE = Parameter(
+    "shape",
+    kind=Kind.CHOICE,
+    fields=("shape",),
+    unit=Unit("", Shape),
+    choices=tuple(Shape),
+    keyword=True,
+    note='"square", "round", "gauss" or "tophat".',
+)
+INTERPOLATE = yes_or_no(
+    "interpolate", "interpolate structure factors between the reflections; by default crystal size decides"
+)
 CRYSTAL = (
-    filename(
+    input_file(
         "-mat",
         "orientation matrix as of MOSFLM: a*, b*, c* times the wavelength; or the crystal of a DIALS .expt or an XDS "
         "XPARM.XDS, GXPARM.XDS",
         "FILE",
         ("matrix_file",),
         sets={"reciprocal_A": None},
+        name="matrix",
+        note="As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS.",
     ),
     special(
         "-A_matrix",
@@ -52,6 +61,9 @@ CRYSTAL = (
         unit=PER_ANGSTROM,
         own=True,
         takes="9 numbers [1/A]: a*, b*, c*, which span a volume",
+        name="A_matrix",
+        hint="ArrayLike",
+        note="(3, 3) [1/Angstrom], columns a*, b*, c*, in the laboratory frame.",
     ),
     special(
         "-cell",
@@ -59,14 +71,40 @@ CRYSTAL = (
         "missing angles 90",
         "a b c al be ga",
         takes="1 to 6 numbers, lengths [A] and angles [deg], the first greater than 0",
+        name="cell",
+        counts=tuple(range(1, 7)),
+        hint="Sequence[float]",
+        note="One to six numbers: lengths [Angstrom], angles [deg].\n\n"
+        'With `semantics="c"` the angles of a triclinic or primitive rhombohedral cell come out up to 2 degrees off,\n'
+        "as C draws them; a `U_matrix` beside it (np.eye(3) in the same orientation) avoids that.",
+    ),
+    Parameter(
+        "U_matrix",
+        kind=Kind.SPECIAL,
+        counts=(9,),
+        keyword=True,
+        hint="ArrayLike",
+        note="(3, 3) orientation, with `cell`: A = U B, where B has a* along x and b* in the xy plane.",
     ),
     special(
         "-misset",
         "turn the crystal about x, y and z [deg], or at random: -misset random",
         "X Y Z",
         takes="random, or 3 numbers [deg]",
+        name="misset_deg",
+        counts=(3, 1),
+        hint="Three | str",
+        note='Turns the crystal about x, y and z; or "random".',
     ),
-    whole("-misset_seed", "seed of the random orientation", "N", ("misset_seed",), allowed=INTEGER, default="the time"),
+    whole(
+        "-misset_seed",
+        "seed of the random orientation",
+        "N",
+        ("misset_seed",),
+        allowed=INTEGER,
+        default="the time",
+        name="misset_seed",
+    ),
     whole(
         "-N",
         "unit cells along each axis",
@@ -76,10 +114,16 @@ CRYSTAL = (
         whole=("-N",),
         allowed=at_most(MAX_CELLS),
         default="1",
+        name="N",
+        varies=_CELLS,
+        counts=(1, 3),
+        parts=("Na", "Nb", "Nc"),
+        hint="int | Sequence[int]",
+        note="Unit cells along each axis: one number, or three.",
     ),
-    whole("-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), default="1"),
-    whole("-Nb", "unit cells along b", "N", ("Nb",), allowed=at_most(MAX_CELLS), default="1"),
-    whole("-Nc", "unit cells along c", "N", ("Nc",), allowed=at_most(MAX_CELLS), default="1"),
+    whole("-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
+    whole("-Nb", "unit cells along b", "N", ("Nb",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
+    whole("-Nc", "unit cells along c", "N", ("Nc",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
     number(
         "-samplesize",
         "edge of the crystal, instead of -N",
@@ -87,6 +131,11 @@ CRYSTAL = (
         ("sample_x", "sample_y", "sample_z"),
         unit=MM,
         names=("-samplesize", "-sample_size", "-xtalsize", "-xtal_size"),
+        name="crystal_size_mm",
+        counts=(1, 3),
+        parts=("sample_x", "sample_y", "sample_z"),
+        hint="float | Three",
+        note="Edges of the crystal, instead of N.",
     ),
     number(
         "-sample_x",
@@ -113,15 +162,14 @@ CRYSTAL = (
         names=("-sample_z", "-sample_heigh", "-xtal_z", "-xtal_heigh", "-heigh"),
         shown=("-sample_height", "-xtal_z", "-xtal_height", "-height"),
     ),
-    flag(
-        "-square_xtal", "block-shaped crystal, with fringes between the spots (default)", sets={"shape": Shape.SQUARE}
-    ),
-    flag("-round_xtal", "ball-shaped crystal, with fringes", sets={"shape": Shape.ROUND}),
-    flag("-gauss_xtal", "Gaussian spots without fringes", sets={"shape": Shape.GAUSS}),
-    flag(
+    spelling("-square_xtal", SHAPE, "square", "block-shaped crystal, with fringes between the spots (default)"),
+    spelling("-round_xtal", SHAPE, "round", "ball-shaped crystal, with fringes"),
+    spelling("-gauss_xtal", SHAPE, "gauss", "Gaussian spots without fringes"),
+    spelling(
         "-tophat_spots",
+        SHAPE,
+        "tophat",
         "spots of constant height, cut off at half maximum",
-        sets={"shape": Shape.TOPHAT},
         names=("-tophat_spots", "-binary_spots"),
     ),
     number(
@@ -131,6 +179,7 @@ CRYSTAL = (
         ("fudge",),
         allowed=NOT_NEGATIVE,
         default="1",
+        name="fudge",
     ),
     number(
         "-mosaic",
@@ -144,6 +193,8 @@ CRYSTAL = (
         whole=("-mosaic",),
         shown=("-mosaicity", "-mosaic_spread"),
         default="0",
+        name="mosaic_spread_deg",
+        varies=Range("from 0 to 360", low=0.0, high=360.0),
     ),
     whole(
         "-mosaic_domains",
@@ -155,13 +206,38 @@ CRYSTAL = (
         names=("-mosaic_dom",),
         shown=(),
         default="10 with -mosaic",
+        name="mosaic_domains",
     ),
-    whole("-mosaic_seed", "seed of the domains", "N", ("mosaic_seed",), allowed=INTEGER, default="12345678"),
+    whole(
+        "-mosaic_seed",
+        "seed of the domains",
+        "N",
+        ("mosaic_seed",),
+        allowed=INTEGER,
+        default="12345678",
+        name="mosaic_seed",
+    ),
 )
 
 FACTORS = (
-    filename("-hkl", "reflections: lines of h k l F, for P1; or an MTZ or CIF file", "FILE", ("hkl_file",)),
-    text("-hkl_column", "column of an MTZ or CIF file", "NAME", ("hkl_column",), own=True, default="by its type"),
+    input_file(
+        "-hkl",
+        "reflections: lines of h k l F, for P1; or an MTZ or CIF file",
+        "FILE",
+        ("hkl_file",),
+        name="hkl",
+        hint="Path | ArrayLike",
+        note="A file (text, MTZ, CIF), or an array (n, 4) of h, k, l, F for P1.",
+    ),
+    text(
+        "-hkl_column",
+        "column of an MTZ or CIF file",
+        "NAME",
+        ("hkl_column",),
+        own=True,
+        default="by its type",
+        name="hkl_column",
+    ),
     number(
         "-hkl_dmin",
         "take no reflections beyond this resolution from an MTZ, CIF or PDB file",
@@ -171,204 +247,36 @@ FACTORS = (
         allowed=NOT_NEGATIVE,
         own=True,
         default="0: all",
+        name="hkl_dmin_A",
     ),
-    filename(
+    input_file(
         "-pdb",
         "structure factors of a model with bulk solvent, PDB or mmCIF; instead of -hkl",
         "FILE",
         ("pdb_file",),
         own=True,
+        name="pdb",
     ),
-    number("-default_F", "structure factor of every reflection that -hkl lacks", "F", ("default_F",), default="0"),
-    filename(
+    number(
+        "-default_F",
+        "structure factor of every reflection that -hkl lacks",
+        "F",
+        ("default_F",),
+        default="0",
+        name="default_F",
+    ),
+    input_file(
         "-dump",
         "binary copy of the reflections; read when there is no -hkl",
         "FILE",
         ("dump_file",),
         default="Fdump.bin",
+        name="dump",
+        note="A Fdump.bin to read, instead of hkl.",
     ),
     flag("-nodump", "do not write that copy", own=True, sets={"write_dump": False}),
-    flag("-interpolate", "interpolate structure factors between the reflections", sets={"interpolate": True}),
-    flag("-nointerpolate", "use the nearest reflection (default: by crystal size)", sets={"interpolate": False}),
-)
-
-BEAM = (
-    number(
-        "-lambda",
-        "wavelength",
-        "L",
-        ("wavelength",),
-        unit=ANGSTROM,
-        allowed=POSITIVE,
-        names=("-lambda", "-wave"),
-        shown=("-wavelength",),
-        default="1",
-    ),
-    number("-energy", "photon energy, instead of -lambda", "E", ("wavelength",), unit=ELECTRON_VOLT, allowed=POSITIVE),
-    number(
-        "-fluence",
-        "photons per area on the sample",
-        "X",
-        ("fluence",),
-        unit=FLUENCE,
-        allowed=NOT_NEGATIVE,
-        default="1.259e29",
-    ),
-    number(
-        "-flux",
-        "photons per second; with -exposure and -beamsize it replaces -fluence",
-        "X",
-        ("flux",),
-        unit=FLUX,
-        allowed=NOT_NEGATIVE,
-    ),
-    number("-exposure", "exposure time", "T", ("exposure",), unit=SECOND, default="1"),
-    number(
-        "-beamsize", "edge of the square beam; clips the sample in y and z", "D", ("beamsize",), unit=MM, default="0.1"
-    ),
-    number(
-        "-polar",
-        "Kahn polarization factor",
-        "K",
-        ("polarization",),
-        allowed=UNIT_INTERVAL,
-        sets={"nopolar": False},
-        names=(),
-        whole=("-polar",),
-        default="0",
-    ),
-    flag("-nopolar", "no polarization correction", sets={"nopolar": True}),
-)
-
-SPREAD = (
-    number(
-        "-dispersion",
-        "full width of the spectrum, of the wavelength",
-        "X",
-        ("dispersion",),
-        unit=PERCENT,
-        sets=_SPREAD,
-        default="0",
-    ),
-    whole(
-        "-dispsteps",
-        "wavelengths across it",
-        "N",
-        ("dispsteps",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_STEPS),
-        sets=_SPREAD,
-    ),
-    number(
-        "-divergence",
-        "full divergence, horizontal and vertical",
-        "A",
-        ("hdivrange", "vdivrange"),
-        unit=MRAD,
-        unset=Unset.NEGATIVE,
-        sets=_SPREAD,
-    ),
-    number(
-        "-hdivrange", "full horizontal divergence", "A", ("hdivrange",), unit=MRAD, unset=Unset.NEGATIVE, sets=_SPREAD
-    ),
-    number(
-        "-vdivrange", "full vertical divergence", "A", ("vdivrange",), unit=MRAD, unset=Unset.NEGATIVE, sets=_SPREAD
-    ),
-    whole(
-        "-divsteps",
-        "directions across each",
-        "N",
-        ("hdivsteps", "vdivsteps"),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_STEPS),
-        sets=_SPREAD,
-    ),
-    whole(
-        "-hdivsteps",
-        "directions across the horizontal divergence",
-        "N",
-        ("hdivsteps",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_STEPS),
-        sets=_SPREAD,
-    ),
-    whole(
-        "-vdivsteps",
-        "directions across the vertical divergence",
-        "N",
-        ("vdivsteps",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_STEPS),
-        sets=_SPREAD,
-    ),
-    number(
-        "-hdivstep",
-        "angle between directions, horizontal",
-        "A",
-        ("hdivstep",),
-        unit=MRAD,
-        unset=Unset.NOT_POSITIVE,
-        sets=_SPREAD,
-        names=(),
-        whole=("-hdivstep",),
-    ),
-    number(
-        "-vdivstep",
-        "angle between directions, vertical",
-        "A",
-        ("vdivstep",),
-        unit=MRAD,
-        unset=Unset.NOT_POSITIVE,
-        sets=_SPREAD,
-        names=(),
-        whole=("-vdivstep",),
-    ),
-    flag(
-        "-round_div",
-        "round off the corners of the divergence grid (default)",
-        sets={**_SPREAD, "round_divergence": True},
-    ),
-    flag("-square_div", "keep the corners", sets={**_SPREAD, "round_divergence": False}),
-    filename(
-        "-sourcefile",
-        "sources: lines of x y z weight wavelength [m]; replaces the options above",
-        "FILE",
-        ("source_file",),
-    ),
-)
-
-GONIOMETER = (
-    number("-phi", "spindle angle at the start", "A", ("phi",), unit=DEGREE, names=(), whole=("-phi",), default="0"),
-    number("-osc", "rotation range", "A", ("osc",), unit=DEGREE, unset=Unset.NEGATIVE, default="0"),
-    number(
-        "-phistep",
-        "angle between steps",
-        "A",
-        ("phistep",),
-        unit=DEGREE,
-        unset=Unset.NEGATIVE,
-        names=(),
-        whole=("-phistep",),
-    ),
-    whole("-phisteps", "number of steps", "N", ("phisteps",), unset=Unset.NEGATIVE, allowed=at_most(MAX_STEPS)),
-)
-
-SAMPLING = (
-    whole(
-        "-oversample",
-        "sub-pixels along each edge of a pixel",
-        "N",
-        ("oversample",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_OVERSAMPLE),
-        default="by crystal size",
-    ),
-    flag("-oversample_thick", "sensor absorption anew for every sub-pixel", sets={"oversample_thick": True}),
-    flag("-oversample_polar", "polarization anew for every sub-pixel", sets={"oversample_polar": True}),
-    flag("-oversample_omega", "solid angle anew for every sub-pixel", sets={"oversample_omega": True}),
-    number(
-        "-dmin", "leave out what lies beyond this resolution", "D", ("dmin",), unit=ANGSTROM_BY_PRODUCT, default="0"
-    ),
+    spelling("-interpolate", INTERPOLATE, True, "interpolate structure factors between the reflections"),
+    spelling("-nointerpolate", INTERPOLATE, False, "use the nearest reflection (default: by crystal size)"),
 )
 
 BACKGROUND = (
@@ -380,5 +288,7 @@ BACKGROUND = (
         unit=MICRON_BY_DIVISION,
         allowed=NOT_NEGATIVE,
         default="0",
+        name="water_um",
+        varies=NOT_NEGATIVE,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the table of options is made of: kinds, units, ranges and the option itself."""
+"""What the table of parameters is made of: kinds, units, ranges, the parameter and its spellings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from typing import Any
 
 from ..constants import DEGREES_PER_RADIAN
 
@@ -17,6 +18,7 @@ class Kind(Enum):
     """What the words after an option are."""
 
     FLAG = "no value"
+    SWITCH = "yes or no"
     NUMBER = "numbers"
     WHOLE = "whole numbers"
     FILE = "a file name"
@@ -40,10 +42,10 @@ class Unset(Enum):
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the command line and the way to SI, by the floating-point operations of C."""
+    """A unit and the way to SI, by the floating-point operations of C; for words the way to what they stand for."""
 
     symbol: str
-    to_si: Callable[[float], float]
+    to_si: Callable[[Any], Any]
 
 
 PLAIN = Unit("", lambda x: x)
@@ -66,7 +68,7 @@ FLUENCE = Unit("photons/m^2", lambda x: x)
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option takes, in its own unit."""
+    """The numbers that a parameter takes, in its own unit."""
 
     text: str = ""  # "greater than 0"; empty: no limit worth telling
     low: float = -math.inf
@@ -92,30 +94,113 @@ def at_most(high: int) -> Range:
     return Range(f"of at most {high}", low=-C_INT, high=high)
 
 
+class Role(Enum):
+    """What a file that a parameter names is to a run."""
+
+    PLAIN = "no file"
+    INPUT = "read"
+    OUTPUT = "written"
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """One quantity that a user can give, whatever the spelling.
+
+    Attributes
+    ----------
+    name
+        Its name in Python, in TOML and in batches, with the unit where that is not SI; of a parameter that only command
+        lines have, the name of its field.
+    help
+        One line for the help text and for the editor.
+    fields
+        Fields of Settings, Output or ComputeOptions that take the value; several values make a tuple.
+    sets
+        Fields that become a constant whenever it is given.
+    default
+        Of a command line, in words.
+    choices
+        Words that it takes.
+    takes
+        What it takes, in words for a message, when that does not follow from the rest.
+    counts
+        Numbers of values that it may be given.
+    parts
+        Parameters that take one value each where it is given several.
+    role
+        Whether it names a file that is read or written.
+    varies
+        Range of its values where it may vary from image to image of a batch.
+    keyword
+        Whether Python and TOML know it.
+    hint
+        Type of its value, as annotated; by kind and count when left out.
+    note
+        What to tell in an editor instead of the help.
+    idle
+        Commands besides the rendering of an image in which it has no effect though its subject has.
+    """
+
+    name: str
+    help: str = ""
+    kind: Kind = Kind.FLAG
+    fields: tuple[str, ...] = ()
+    unit: Unit = PLAIN
+    allowed: Range = ANY
+    unset: Unset = Unset.NEVER
+    sets: Mapping[str, object] = field(default_factory=dict)
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    takes: str = ""
+    counts: tuple[int, ...] = (1,)
+    parts: tuple[str, ...] = ()
+    role: Role = Role.PLAIN
+    varies: Range | None = None
+    keyword: bool = False
+    hint: str = ""
+    note: str = ""
+    idle: tuple[str, ...] = ()
+
+    def describe_values(self) -> str:
+        """Say in a few words what it takes, for an error message."""
+        if self.takes:
+            return self.takes
+        if self.kind is Kind.CHOICE:
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        if self.kind is Kind.FILE:
+            return "a file name"
+        if self.kind is Kind.TEXT:
+            return "a name"
+        what = "whole number" if self.kind is Kind.WHOLE else "number"
+        count = self.counts[0]
+        text = f"{count} {what}s" if count > 1 else f"a {what}"
+        if self.allowed.text:
+            text += f" {self.allowed.text}"
+        return f"{text} [{self.unit.symbol}]" if self.unit.symbol else text
+
+
 @dataclass(frozen=True)
 class Option:
-    """One option of the command line.
+    """A spelling of a parameter on the command line of a dialect.
 
     Attributes
     ----------
     key
         Its name in help and messages.
-    help
-        One line for the help text.
+    parameter
+        What it gives a value to.
     values
         Placeholders of its values, separated by blanks; as many as there are values.
-    fields
-        Fields of Settings, Output or ComputeOptions that take the value; several values make a tuple.
-    sets
-        Fields that the option sets to a constant.
+    value
+        Of an option without values: the value that it gives; None where giving the parameter is all.
+    help, default
+        For the help text, instead of those of the parameter.
     names
-        What C looks for anywhere in a word; the key when left out.
+        What is looked for anywhere in a word; the key when left out.
     whole
         Names that count only as a whole word.
     shown
         Spellings to show beside the key, when they are not simply all the names.
-    takes
-        What it takes, in words for a message, when that does not follow from the rest.
     own
         Not an option of nanoBragg: its names are whole words, with one dash or two.
     instead
@@ -123,22 +208,21 @@ class Option:
     """
 
     key: str
-    help: str
+    parameter: Parameter
     values: str = ""
-    fields: tuple[str, ...] = ()
-    kind: Kind = Kind.FLAG
-    unit: Unit = PLAIN
-    allowed: Range = ANY
-    unset: Unset = Unset.NEVER
+    value: bool | str | None = None
+    help: str = ""
     default: str = ""
-    sets: Mapping[str, object] = field(default_factory=dict)
     names: tuple[str, ...] | None = None
     whole: tuple[str, ...] = ()
     shown: tuple[str, ...] | None = None
-    choices: tuple[str, ...] = ()
-    takes: str = ""
     own: bool = False
     instead: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What the words after it are."""
+        return self.parameter.kind if self.values else Kind.FLAG
 
     @property
     def anywhere(self) -> tuple[str, ...]:
@@ -158,28 +242,37 @@ class Option:
         others = (*self.whole, *self.anywhere) if self.shown is None else self.shown
         return (self.key, *(name for name in others if name != self.key))
 
-    def describe_values(self) -> str:
-        """Say in a few words what the option takes, for an error message."""
-        if self.takes:
-            return self.takes
-        if self.kind is Kind.CHOICE:
-            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
-        if self.kind is Kind.FILE:
-            return "a file name"
-        if self.kind is Kind.TEXT:
-            return "a name"
-        what = "whole number" if self.kind is Kind.WHOLE else "number"
-        text = f"{self.count} {what}s" if self.count > 1 else f"a {what}"
-        if self.allowed.text:
-            text += f" {self.allowed.text}"
-        return f"{text} [{self.unit.symbol}]" if self.unit.symbol else text
+
+_OF_OPTION = {"names", "whole", "shown", "own", "instead"}
 
 
-flag = partial(Option, kind=Kind.FLAG)
-number = partial(Option, kind=Kind.NUMBER)
-whole = partial(Option, kind=Kind.WHOLE)
-filename = partial(Option, kind=Kind.FILE)
-text = partial(Option, kind=Kind.TEXT)
-choice = partial(Option, kind=Kind.CHOICE, own=True)
-special = partial(Option, kind=Kind.SPECIAL)
-ignored = partial(Option, kind=Kind.IGNORED)
+def _option(
+    kind: Kind, key: str, help: str, values: str = "", fields: tuple[str, ...] = (), *, name: str = "", **more: Any
+) -> Option:
+    """Return an option with a parameter of its own; one that Python knows has a name."""
+    of_option = {word: more.pop(word) for word in _OF_OPTION.intersection(more)}
+    more.setdefault("counts", (max(1, len(values.split())),))
+    called = name or (fields[0] if len(fields) == 1 else key.lstrip("-"))
+    parameter = Parameter(called, help, kind, fields, keyword=bool(name), **more)
+    return Option(key, parameter, values, **of_option)
+
+
+def spelling(key: str, of: Parameter, value: bool | str, help: str = "", **more: Any) -> Option:
+    """Return an option without values that gives one to a parameter."""
+    return Option(key, of, value=value, help=help, **more)
+
+
+def yes_or_no(name: str, help: str, fields: tuple[str, ...] = (), **more: Any) -> Parameter:
+    """Return a parameter that is on or off, a keyword of Python."""
+    return Parameter(name, help, Kind.SWITCH, fields or (name,), keyword=True, **more)
+
+
+flag = partial(_option, Kind.FLAG)
+number = partial(_option, Kind.NUMBER)
+whole = partial(_option, Kind.WHOLE)
+input_file = partial(_option, Kind.FILE, role=Role.INPUT)
+output_file = partial(_option, Kind.FILE, role=Role.OUTPUT)
+text = partial(_option, Kind.TEXT)
+choice = partial(_option, Kind.CHOICE, own=True)
+special = partial(_option, Kind.SPECIAL)
+ignored = partial(_option, Kind.IGNORED)

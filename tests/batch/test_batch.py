@@ -220,7 +220,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert sorted(tmp_path.iterdir()) == before
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "13 images in 4 files of 4, uint16, with noise (noise_rng counter)"
-    assert lines[1].split()[:7] == ["image", "energy_ev", "distance_mm", "N", "fluence", "cell_jitter_percent", "a*"]
+    assert lines[1].split()[:7] == ["image", "N", "energy_ev", "fluence", "distance_mm", "cell_jitter_percent", "a*"]
     assert [line.split()[0] for line in lines[2:7]] == ["0", "1", "2", "3", "4"]
     assert lines[7].startswith("time: about ")
     assert lines[8].startswith("disk: about ")

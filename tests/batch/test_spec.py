@@ -142,7 +142,7 @@ TOP = [
 ]
 
 VARY = [
-    ("orientaton = 1", "orientaton: unknown key; did you mean orientation? allowed: orientation, energy_ev"),
+    ("orientaton = 1", "orientaton: unknown key; did you mean orientation? allowed: orientation, N, Na"),
     ('orientation = "uniform"', "orientation: 'uniform'; allowed: \"random\""),
     ("orientation = true", 'orientation: true; allowed: "random"'),
     ("energy_ev = -3", "energy_ev: -3 is out of range; allowed: a number greater than 0, { normal = [mean, "),
@@ -303,15 +303,15 @@ def test_table(tmp_path: Path) -> None:
     table = '\ufeff"energy_ev", "N"\n9000, "5"\n\n9100.5, 6\n9200,7\n'
     spec = spec_of(tmp_path, with_table(tmp_path, table, "fluence = 1e20"))
     assert spec.columns == ("energy_ev", "N")
-    assert spec.keys == ("energy_ev", "N", "fluence")
+    assert spec.keys == ("N", "energy_ev", "fluence")
     assert spec.rows == ({"energy_ev": 9000.0, "N": 5}, {"energy_ev": 9100.5, "N": 6})
 
 
 @pytest.mark.parametrize(
     ("table", "vary", "message"),
     [
-        ("", "", "csv: t.csv line 1: no names of columns; allowed: energy_ev"),
-        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is no name of a column; allowed: energy_ev"),
+        ("", "", "csv: t.csv line 1: no names of columns; allowed: N, Na"),
+        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is no name of a column; allowed: N, Na"),
         ("N,N\n1,1", "", "csv: t.csv line 1: N names two columns"),
         ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 values under 2 names of columns"),
         ("N\n1\n\n2.5", "", "csv: t.csv line 4: N: '2.5' is no whole number in plain digits; allowed: a whole number"),

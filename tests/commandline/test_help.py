@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbnumba.commandline import help as usage
-from nbnumba.parameters import table as options
+from nbnumba.parameters.table import NANOBRAGG
 
 
 def test_help_fits_a_terminal() -> None:
@@ -14,16 +14,16 @@ def test_help_fits_a_terminal() -> None:
 
 def test_help_shows_every_option_with_its_values() -> None:
     lines = usage.help_text().splitlines()
-    for option in options.OPTIONS:
+    for option in NANOBRAGG.options:
         exact = option.own or option.key in option.whole
         entry = f"  {option.key}{'*' if exact else ''} {option.values}".rstrip()
         assert [line for line in lines if line == entry or line.startswith(entry + " ")], option.key
-        assert option.help, option.key
+        assert option.help or option.parameter.help, option.key
 
 
 def test_help_shows_groups_units_and_defaults() -> None:
     text = usage.help_text()
-    assert all(f"\n\n{group}\n" in text for group in options.GROUPS)
+    assert all(f"\n\n{group}\n" in text for group in NANOBRAGG.groups)
     assert "from the sample to the detector, along the beam [mm]" in text
     assert "-misset random" in text
     assert "nbnumba noise" in text
@@ -31,6 +31,6 @@ def test_help_shows_groups_units_and_defaults() -> None:
 
 
 def test_every_spelling_shown_works() -> None:
-    for option in options.OPTIONS:
+    for option in NANOBRAGG.options:
         for name in option.spellings:
-            assert options.find(name) is option, name
+            assert NANOBRAGG.find(name) is option, name

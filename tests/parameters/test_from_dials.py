@@ -16,8 +16,8 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.panel import PanelGeometry
 from nbnumba.parameters.choices import Convention
-from nbnumba.parameters.detector import AXES, DETECTOR
 from nbnumba.parameters.parser import parse
+from nbnumba.parameters.table import NANOBRAGG
 
 CONTENT: dict[str, Any] = {
     "__id__": "ExperimentList",
@@ -156,9 +156,15 @@ def test_a_scan_that_turns_backwards(content: dict[str, Any], tmp_path: Path) ->
 
 
 KEPT = {"-expt", "-mask", "-polar_vector", "-spindle_axis"}
+PLACING = [
+    option
+    for group in ("Detector: size and place", "Conventions and axes")
+    for option in NANOBRAGG.groups[group]
+    if option.key not in KEPT
+]
 
 
-@pytest.mark.parametrize("option", [o for g in (DETECTOR, AXES) for o in g if o.key not in KEPT], ids=lambda o: o.key)
+@pytest.mark.parametrize("option", PLACING, ids=lambda o: o.key)
 def test_options_that_place_a_detector_contradict_it(option: Any) -> None:
     values = {"-pivot": "beam", "-img": "a.img"}.get(option.key, " ".join(["1"] * option.count))
     # Before the file is looked for.

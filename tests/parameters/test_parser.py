@@ -16,11 +16,11 @@ from requirements import requires
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.command_line import with_whole_paths
-from nbnumba.parameters import table as options
 from nbnumba.parameters.choices import ComputeOptions, Convention, Pivot, Semantics, Shape
 from nbnumba.parameters.command import CommandLine, Output
 from nbnumba.parameters.parser import parse, parse_with_files
 from nbnumba.parameters.settings import Settings
+from nbnumba.parameters.table import NANOBRAGG
 
 RTD = 180.0 / math.pi
 # Last-bit differences between 180 * (1/pi) and 180/pi; every conversion but that is exact below.
@@ -608,7 +608,7 @@ def test_missing_header_file_is_a_file_error(tmp_path: Path) -> None:
 
 # Whole command lines
 
-WORDS = [name for option in options.OPTIONS for name in option.spellings if option.key not in ("-img", "-mask")]
+WORDS = [name for option in NANOBRAGG.options for name in option.spellings if option.key not in ("-img", "-mask")]
 WORDS += ["0", "1", "-1", "2.5", "-1e-300", "1e300", "inf", "nan", "random", "beam", "c", "-", "", "x", "-x", "-matX"]
 
 
@@ -730,6 +730,6 @@ def test_whole_paths_mean_the_same(folder: str | None, tmp_path: Path, monkeypat
 
     for seed in range(100):
         typed = parse(random_commands.random_command(Random(seed)), folder)
-        words = with_whole_paths(typed, folder)
+        words = NANOBRAGG.words(with_whole_paths(typed.given, folder))
         assert meaning(parse(words)) == meaning(typed)
         assert not any(word.endswith((".hkl", ".mat")) and not Path(word).is_absolute() for word in words)

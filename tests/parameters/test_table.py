@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from nbnumba.errors import InputError
-from nbnumba.parameters import table as options
 from nbnumba.parameters.choices import ComputeOptions
 from nbnumba.parameters.command import Output
-from nbnumba.parameters.parser import _SPECIAL
+from nbnumba.parameters.fill import SPECIAL
 from nbnumba.parameters.settings import PART_OF
+from nbnumba.parameters.table import NANOBRAGG, PARAMETERS
 from nbnumba.parameters.types import Kind, Option, Unset
 
 # Every name that nanoBragg.c looks for anywhere in a word, and the option of ours that it belongs to.
@@ -160,7 +160,7 @@ OWN = (
 
 
 def key_of(word: str) -> str | None:
-    option = options.find(word)
+    option = NANOBRAGG.find(word)
     return option.key if option is not None else None
 
 
@@ -182,19 +182,19 @@ def test_whole_word_is_found_as_such_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", OWN)
 def test_own_option_is_a_whole_word_with_one_dash_or_two(name: str) -> None:
-    option = options.find(name)
+    option = NANOBRAGG.find(name)
     assert option is not None
     assert option.own
-    assert options.find("-" + name) is option
+    assert NANOBRAGG.find("-" + name) is option
     for word in ("-x" + name, name + "Zz", "--" + name):
-        assert options.find(word) is not option
+        assert NANOBRAGG.find(word) is not option
 
 
 def test_table_has_the_names_of_nanobragg_and_no_others() -> None:
-    anywhere = {name: option.key for option in options.OPTIONS for name in option.anywhere}
+    anywhere = {name: option.key for option in NANOBRAGG.options for name in option.anywhere}
     assert anywhere == ANYWHERE
-    assert sorted(name for o in options.OPTIONS if not o.own for name in o.whole) == sorted(WHOLE)
-    assert {name for o in options.OPTIONS if o.own for name in (o.key, *o.whole)} >= set(OWN)
+    assert sorted(name for o in NANOBRAGG.options if not o.own for name in o.whole) == sorted(WHOLE)
+    assert {name for o in NANOBRAGG.options if o.own for name in (o.key, *o.whole)} >= set(OWN)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_longest_name_wins(word: str, key: str) -> None:
 @pytest.mark.parametrize("word", ["-Xbeam-Ybeam", "-mosflm-xds", "-detsize_f-detsize_s"])
 def test_two_names_side_by_side_are_refused(word: str) -> None:
     with pytest.raises(InputError, match="names several options"):
-        options.find(word)
+        NANOBRAGG.find(word)
 
 
 @pytest.mark.parametrize(
@@ -259,14 +259,14 @@ def test_two_names_side_by_side_are_refused(word: str) -> None:
     ],
 )
 def test_unknown_option_names_the_nearest(word: str, nearest: str) -> None:
-    assert options.find(word) is None
-    message = str(options.unknown(word))
+    assert NANOBRAGG.find(word) is None
+    message = str(NANOBRAGG.unknown(word))
     assert message.startswith(f"{word}: unknown option")
     assert message.rstrip("?").endswith(f" {nearest}")
 
 
 def test_far_off_option_points_at_the_help() -> None:
-    assert str(options.unknown("-qqqqqqq")) == "-qqqqqqq: unknown option; -help lists all options"
+    assert str(NANOBRAGG.unknown("-qqqqqqq")) == "-qqqqqqq: unknown option; -help lists all options"
 
 
 _FIELDS = [*PART_OF, *(f.name for cls in (Output, ComputeOptions) for f in dataclasses.fields(cls))]
@@ -274,23 +274,34 @@ _FIELDS = [*PART_OF, *(f.name for cls in (Output, ComputeOptions) for f in datac
 
 def test_every_option_can_be_told_apart_and_does_something() -> None:
     fields = {*_FIELDS, "pgm_name", "write_pgm"}
-    keys = [option.key for option in options.OPTIONS]
+    keys = [option.key for option in NANOBRAGG.options]
     assert len(set(keys)) == len(keys)
-    for option in options.OPTIONS:
-        assert {*option.fields, *option.sets} <= fields, option.key
-        silent = option.key in options.WITHOUT_EFFECT or option.key in ("-help", "-version")
-        acts = bool(option.fields or option.sets or option.key in _SPECIAL)
+    for option in NANOBRAGG.options:
+        parameter = option.parameter
+        assert {*parameter.fields, *parameter.sets} <= fields, option.key
+        silent = option.key in NANOBRAGG.without_effect or option.key in ("-help", "-version")
+        acts = bool(parameter.fields or parameter.sets or parameter.name in SPECIAL)
         assert acts != silent, option.key
         assert (option.count == 0) == (option.kind is Kind.FLAG), option.key
 
 
+def test_every_parameter_is_declared_once() -> None:
+    declared: dict[str, object] = {}
+    for option in NANOBRAGG.options:
+        assert declared.setdefault(option.parameter.name, option.parameter) is option.parameter, option.key
+    assert declared.items() <= PARAMETERS.items()
+    for name, parameter in PARAMETERS.items():
+        assert name in declared or name in ("U_matrix", "detector_rotation_deg"), name
+        assert set(parameter.parts) <= PARAMETERS.keys(), name
+
+
 def test_every_field_of_the_settings_has_an_option() -> None:
     by_special = {
-        *("cell_given", "cell_lengths_A", "cell_angles", "misset", "misset_random"),
-        *("pivot_by_order", "pivot_explicit", "detector_mu", "semantics", "pgm_file"),
+        *("cell_given", "cell_lengths_A", "cell_angles", "misset", "misset_random", "reciprocal_A"),
+        *("convention", "pivot_by_order", "pivot_explicit", "detector_mu", "pgm_file"),
         "panels",  # of -expt
     }
-    reached = {name for option in options.OPTIONS for name in (*option.fields, *option.sets)}
+    reached = {name for item in PARAMETERS.values() for name in (*item.fields, *item.sets)}
     assert set(_FIELDS) - reached - by_special == set()
 
 
@@ -320,6 +331,6 @@ def test_unset_values(unset: Unset, covered: list[float]) -> None:
     ],
 )
 def test_values_are_described(key: str, text: str) -> None:
-    option = options.find(key)
+    option = NANOBRAGG.find(key)
     assert isinstance(option, Option)
-    assert option.describe_values() == text
+    assert option.parameter.describe_values() == text

@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbnumba.errors import InputError
-from nbnumba.parameters import table as options
+from nbnumba.parameters.table import NANOBRAGG
 from nbnumba.parameters.tokens import Use, number, split, whole_number
 from nbnumba.util.text import quote
 
 
 def use(key: str) -> Use:
-    option = options.find(key)
+    option = NANOBRAGG.find(key)
     assert option is not None
     return Use(key, option, ())
 
 
 def shapes(line: str) -> list[tuple[str, ...]]:
-    return [(item.word, *item.values) for item in split(line.split())[0]]
+    return [(item.word, *item.values) for item in split(line.split(), NANOBRAGG)[0]]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_values_stay_with_their_option(line: str, expected: list[tuple[str, ...]
 
 
 def test_loose_words_remember_what_stood_before() -> None:
-    _, loose = split("a -nopolar b -N 5 c".split())
+    _, loose = split("a -nopolar b -N 5 c".split(), NANOBRAGG)
     assert [(item.word, item.after.word if item.after else None) for item in loose] == [
         ("a", None),
         ("b", "-nopolar"),
@@ -81,7 +81,7 @@ def test_quoted_word_is_short_and_printable(text: str) -> None:
 @given(st.lists(st.sampled_from(["-N", "-cell", "-misset", "-nopolar", "-mat", "5", "-5", "x", "random", "-"])))
 def test_no_word_is_lost(words: list[str]) -> None:
     try:
-        uses, loose = split(words)
+        uses, loose = split(words, NANOBRAGG)
     except InputError:
         return
     kept = sum(1 + len(item.values) for item in uses) + len(loose)

@@ -1,0 +1,255 @@
+"""Settings from the parameters that were given, whoever gave them.
+
+The rules are those of nanoBragg.c:400-1116: what is given later overwrites what was given before, headers of files
+come before all of it, and units become SI by the same floating-point operations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import InputError
+from .choices import ComputeOptions, Convention, Pivot
+from .command import Output
+from .detector import PLACING
+from .given import BIGGEST, Given, checked, number
+from .settings import PART_OF, Settings
+from .types import ANGSTROM, DEGREE, MM, PLAIN, Unit
+
+EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
+
+
+class Draft:
+    """Fields of Settings, Output and ComputeOptions as they fill up; the rest keeps its default.
+
+    `pgm_name` and `write_pgm` stand for the one field `pgm_file`: -nopgm forgets no name.
+    """
+
+    def __init__(self, notices: list[str], defaults: Mapping[str, Any] | None = None) -> None:
+        self.fields: dict[str, Any] = dict(defaults or {})
+        self.notices = notices
+        self.from_header: dict[str, str] = {}
+
+    def get(self, name: str) -> Any:
+        """Return the value of a field."""
+        return self.fields.get(name, _DEFAULTS[name])
+
+    def set(self, **fields: Any) -> None:
+        """Give fields other values."""
+        unknown = fields.keys() - _DEFAULTS.keys()
+        assert not unknown, f"no such field: {unknown}"
+        self.fields.update(fields)
+
+    def settings(self) -> Settings:
+        """Return what was said of the image."""
+        return Settings.of(**{name: value for name, value in self.fields.items() if name in PART_OF})
+
+    def output(self) -> Output:
+        """Return what was said of the files."""
+        name = self.get("pgm_name") if self.get("write_pgm") else None
+        return Output(**{**self._some(Output), "pgm_file": name})
+
+    def compute(self) -> ComputeOptions:
+        """Return what was said of the arithmetic."""
+        return ComputeOptions(**self._some(ComputeOptions))
+
+    def _some(self, cls: type) -> dict[str, Any]:
+        names = {field.name for field in dataclasses.fields(cls)}
+        return {name: value for name, value in self.fields.items() if name in names}
+
+
+_DEFAULTS: dict[str, Any] = dict(Settings().items()) | {
+    field.name: getattr(cls(), field.name) for cls in (Output, ComputeOptions) for field in dataclasses.fields(cls)
+}
+_DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
+
+
+def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, Any] | None = None) -> Draft:
+    """Apply headers of files, then what was given, in its order.
+
+    Parameters
+    ----------
+    given : sequence of Given
+    notices : list of str
+        Receives remarks for the user.
+    defaults : mapping, optional
+        Values of fields that differ from those of `Settings`.
+
+    Raises
+    ------
+    InputError
+        For a value that is not allowed, or the content of a header.
+    FileError
+        For a header that cannot be read.
+    """
+    draft = Draft(notices, defaults)
+    named = {item.parameter.name: item for item in given}
+    if "expt" in named:
+        _apply_expt(draft, named["expt"], given)
+    else:
+        # As C: -img overrides -mask, and of several the last one is read.
+        for name in ("mask", "header_file"):
+            if name in named:
+                _apply_header(draft, named[name])
+    for item in given:
+        apply(draft, item)
+    if "expt" in named and draft.get("osc") and draft.get("phistep") is None and draft.get("phisteps") is None:
+        draft.set(phisteps=EXPT_PHI_STEPS)
+    _check(draft)
+    if "sources" in named and draft.get("divergence_or_dispersion_given"):
+        label = named["sources"].label
+        notices.append(f"{label}: divergence and dispersion options have no effect beside it")
+    return draft
+
+
+def apply(draft: Draft, given: Given) -> None:
+    """Put one parameter into the draft."""
+    parameter = given.parameter
+    if parameter.name in SPECIAL:
+        SPECIAL[parameter.name](draft, given)
+    elif parameter.fields and given.values:
+        values = [checked(given, index) for index in range(len(given.values))]
+        draft.set(**dict.fromkeys(parameter.fields, values[0] if len(values) == 1 else tuple(values)))
+    draft.set(**parameter.sets)
+
+
+def _cell(draft: Draft, given: Given) -> None:
+    values = [number(given, index) for index in range(len(given.values))]
+    if values[0] <= 0.0:
+        raise given.error(given.texts[0], "is out of range for the first length")
+    if min(values) < 0.0:
+        raise InputError(
+            f"{given.spelling}: {' '.join(given.texts)} holds a negative number; "
+            "allowed: lengths and angles greater than 0"
+        )
+    # As C: what an earlier -cell said and this one leaves out stays.
+    lengths, angles = list(draft.get("cell_lengths_A")), list(draft.get("cell_angles"))
+    lengths[: len(values[:3])] = values[:3]
+    angles[: len(values[3:])] = [DEGREE.to_si(value) for value in values[3:]]
+    draft.set(cell_given=True, cell_lengths_A=tuple(lengths), cell_angles=tuple(angles))
+
+
+def _A_matrix(draft: Draft, given: Given) -> None:
+    values = [number(given, index) for index in range(9)]
+    a, b, c = rows = (tuple(values[:3]), tuple(values[3:6]), tuple(values[6:]))
+    volume = sum(a[i] * (b[i - 2] * c[i - 1] - b[i - 1] * c[i - 2]) for i in range(3))
+    if abs(volume) <= 1e-12 * math.prod(math.hypot(*row) for row in rows):
+        raise given.error(" ".join(given.texts), "has its vectors in one plane")
+    draft.set(reciprocal_A=rows)
+
+
+def _misset(draft: Draft, given: Given) -> None:
+    if len(given.values) == 1:
+        if given.values[0] != "random":
+            raise given.error(given.texts[0], "is unknown")
+        draft.set(misset=None, misset_random=True)
+    else:
+        angles = tuple(DEGREE.to_si(number(given, index)) for index in range(3))
+        draft.set(misset=angles, misset_random=False)
+
+
+def _convention(draft: Draft, given: Given) -> None:
+    (name,) = given.values
+    if name not in given.parameter.choices:
+        raise given.error(given.texts[0], "is unknown")
+    pivot = Pivot.SAMPLE if name == Convention.XDS else Pivot.BEAM
+    draft.set(convention=Convention(str(name)), pivot_by_order=pivot)
+
+
+def _pivot(draft: Draft, given: Given) -> None:
+    (name,) = given.values
+    if name not in given.parameter.choices:
+        raise given.error(given.texts[0], "is unknown")
+    pivot = Pivot(str(name))
+    draft.set(pivot_by_order=pivot, pivot_explicit=pivot)
+
+
+def _detector_abs(draft: Draft, given: Given) -> None:
+    (depth,) = given.values
+    if depth != math.inf:
+        depth = number(given, 0)
+    if depth in (0.0, math.inf):
+        draft.set(detector_thick=0.0, detector_mu=0.0)
+    else:
+        draft.set(detector_mu=1.0 / (float(depth) * 1e-6))
+
+
+SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
+    "cell": _cell,
+    "A_matrix": _A_matrix,
+    "misset_deg": _misset,
+    "convention": _convention,
+    "pivot": _pivot,
+    "attenuation_depth_um": _detector_abs,
+}
+"""Parameters whose values set fields in ways of their own."""
+
+# Keywords of a header, the fields that they set and their units (nanoBragg.c:428-496); TWOTHETA has no effect.
+_KEYWORDS: tuple[tuple[str, str, Unit], ...] = (
+    ("PIXEL_SIZE", "pixel_size", MM),
+    ("DISTANCE", "distance", MM),
+    ("CLOSE_DISTANCE", "close_distance", MM),
+    ("WAVELENGTH", "wavelength", ANGSTROM),
+    ("BEAM_CENTER_X", "Xbeam", MM),
+    ("BEAM_CENTER_Y", "Ybeam", MM),
+    ("ORGX", "ORGX", PLAIN),
+    ("ORGY", "ORGY", PLAIN),
+    ("PHI", "phi", DEGREE),
+    ("OSC_RANGE", "osc", DEGREE),
+)
+
+
+def _apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
+    """Let a DIALS experiment list set defaults."""
+    typed = list(dict.fromkeys(item.label for item in given if item.parameter.name in PLACING))
+    if typed:
+        contradict = "contradicts" if len(typed) == 1 else "contradict"
+        raise InputError(f"{', '.join(typed)}: {contradict} {expt.label}, which places the panels")
+    from .from_dials import settings_from_expt
+
+    path = str(checked(expt, 0))
+    fields = settings_from_expt(path, draft.notices)
+    if "wavelength" not in fields and not any("wavelength" in item.parameter.fields for item in given):
+        raise InputError(f"{expt.label} {path}: the beam has no single wavelength; give -lambda A")
+    panels = len(fields["panels"])
+    mask = next((item.label for item in given if item.parameter.name == "mask"), None)
+    if panels > 1 and mask is not None:
+        raise InputError(f"{mask}: contradicts {expt.label} {path}, which has {panels} panels; a mask is of one")
+    draft.set(**fields)
+
+
+def _apply_header(draft: Draft, given: Given) -> None:
+    """Let the header of an image set defaults."""
+    from ..io import smv
+
+    path = str(checked(given, 0))
+    is_mask = given.parameter.name == "mask"
+    header = smv.read_header(path, given.label)
+    for keyword, field, unit in _KEYWORDS:
+        value = header.value_of(keyword)
+        if math.isnan(value):
+            continue
+        place = f"{given.label} {path}: {keyword} is {value:g}"
+        if abs(value) > BIGGEST:
+            raise InputError(f"{place}; allowed is a size up to {BIGGEST:g}")
+        draft.set(**{field: unit.to_si(value)})
+        draft.from_header[field] = place
+        if keyword == "OSC_RANGE" and value < 0.0:
+            draft.set(osc=None)
+    pixel = draft.get("pixel_size")
+    draft.set(pixels_fast=header.n_fast, pixels_slow=header.n_slow)
+    draft.set(detsize_f=pixel * header.n_fast, detsize_s=pixel * header.n_slow)
+    y_beam = header.value_of("BEAM_CENTER_Y")
+    if is_mask and not math.isnan(y_beam):
+        draft.set(Ybeam=draft.get("detsize_s") - y_beam / 1000.0)
+
+
+def _check(draft: Draft) -> None:
+    """Refuse what only a header can have brought in: values were checked when they were given."""
+    for field in ("pixel_size", "wavelength", "close_distance"):
+        value = draft.get(field)
+        if value is not None and value <= 0.0:
+            raise InputError(f"{draft.from_header[field]}; it must be greater than 0")
