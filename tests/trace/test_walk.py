@@ -155,7 +155,7 @@ def test_weights_of_mosaic_domains(semantics: str, tmp_path: Path) -> None:
     goldens.copy_inputs(tmp_path)
     experiment = experiment_of([*RICH, "-semantics", semantics], tmp_path)
     weights = np.linspace(0.2, 1.7, len(experiment.crystal.mosaic_rotations))
-    check_pixels(replace(experiment, crystal=replace(experiment.crystal, domain_weights=weights)), 3)
+    check_pixels(replace(experiment, crystals=(replace(experiment.crystal, domain_weights=weights),)), 3)
 
 
 def middle_rows(experiment: ExperimentRecord) -> ExperimentRecord:
