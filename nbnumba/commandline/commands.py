@@ -167,13 +167,22 @@ def compare_traces(
             "(default: 1e-11 for geometry and cell, 1e-9 for the rest).",
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("-all", "--all", help="Print every quantity of both, its difference and ratio.")
+    ] = False,
+    out: Annotated[
+        str | None, typer.Option("-out", "--out", metavar="FILE", help="Write every quantity to this JSON file.")
+    ] = None,
 ) -> int:
     """Print the first quantity that differs; exit status 1 when there is one."""
     from ..trace.compare import compare_traces as compare
 
     comparison = compare(a, b, tolerance)
-    for line in comparison.lines():
-        print(line)
+    if everything:
+        print("\n".join(comparison.table()))
+    print("\n".join(comparison.lines()))
+    if out is not None:
+        comparison.write(out)
     return 1 if comparison.differences else 0
 
 

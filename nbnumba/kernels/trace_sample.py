@@ -135,6 +135,27 @@ def structure_factor(scene, h, k, l, may_interpolate):
 
 
 @kernel
+def neighbors(scene, h, k, l):
+    """Reflections that a sample is interpolated from: (64, 5) with h, k, l, weight and structure factor, l innermost.
+
+    All of them must stand in the table, as they do for a sample that is interpolated.
+    """
+    q = scene.numbers[0]
+    found = np.empty((64, 5))
+    h_below, k_below, l_below = math.floor(h), math.floor(k), math.floor(l)
+    along_h = look_up.cubic_weights(h - h_below)
+    along_k = look_up.cubic_weights(k - k_below)
+    along_l = look_up.cubic_weights(l - l_below)
+    for number in range(64):
+        i, j, m = number // 16, number // 4 % 4, number % 4
+        place = (h_below - q.h_min + i, k_below - q.k_min + j, l_below - q.l_min + m)
+        found[number, 0], found[number, 1], found[number, 2] = h_below - 1 + i, k_below - 1 + j, l_below - 1 + m
+        found[number, 3] = along_h[i] * along_k[j] * along_l[m]
+        found[number, 4] = scene.flat[int(look_up.table_place(place[0], place[1], place[2], q.nk, q.nl))]
+    return found
+
+
+@kernel
 def fill(scene, out, qx, qy, qz, passes, first_ordinal):
     """Work out all orientations of one ray; `first_ordinal` is the ordinal of the first one in the image."""
     q = scene.numbers[0]

@@ -55,7 +55,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
         "pixel": {"slow": trace.slow, "fast": trace.fast},
         "units": {
             "quantities": {name: unit for name, unit in UNITS.items() if unit},
-            "phi_steps, sources, layers": _LINE_UNITS,
+            "phi_steps, sources, layers, neighbors": _LINE_UNITS,
             "sub_pixels": _PLACE_UNITS,
             "rays": _RAY_UNITS,
             "samples": _SAMPLE_UNITS,
@@ -66,6 +66,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
         "phi_steps": trace.phi_steps,
         "sources": trace.sources,
         "layers": trace.layers,
+        "neighbors": trace.neighbors,
         "sample_axes": ["phi_step", "mosaic_domain"],
     }
     for name, value in head.items():

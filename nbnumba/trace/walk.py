@@ -75,6 +75,9 @@ class Trace:
     slow, fast : int
     quantities : dict
         By C's names and in C's order; per-sample ones are those of the first sample.
+    neighbors : list of dict
+        The 64 reflections that the structure factor of the first sample is interpolated from, their weights and
+        structure factors; empty where it is that of the nearest reflection.
     phi_steps, sources, layers : list of dict
         One entry each; of the first layer, sub-pixel, source, phi step and domain where nothing else is said.
     water : float [photons]
@@ -87,6 +90,7 @@ class Trace:
     phi_steps: list[dict[str, float | int]]
     sources: list[dict[str, float | int]]
     layers: list[dict[str, float | int]]
+    neighbors: list[dict[str, float | int]]
     water: float
 
     def lines(self) -> Iterator[str]:
@@ -94,7 +98,8 @@ class Trace:
         for name, value in self.quantities.items():
             numbers = value if isinstance(value, tuple) else (value,)
             yield f"TRACE_PY: {name} {' '.join(f'{v:.15g}' for v in numbers)}"
-        for kind, entries in (("PHI", self.phi_steps), ("SOURCE", self.sources), ("LAYER", self.layers)):
+        parts = (self.phi_steps, self.sources, self.layers, self.neighbors)
+        for kind, entries in zip(("PHI", "SOURCE", "LAYER", "NEIGHBOR"), parts, strict=True):
             for entry in entries:
                 yield f"TRACE_PY_{kind} {' '.join(f'{name}={value:.15g}' for name, value in entry.items())}"
         if self.water != 0.0:
@@ -173,11 +178,13 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
     sources: list[dict[str, float | int]] = []
     phi_steps: list[dict[str, float | int]] = []
     layers: list[dict[str, float | int]] = []
+    neighbors: list[dict[str, float | int]] = []
     water = _Water(scene)
     for step in walk(scene, slow, fast):
         if first is None:
             first = _first_sample(experiment, scene, step)
             phi_steps = _phi_entries(experiment, scene, step.samples)
+            neighbors = _neighbor_entries(scene, step.samples)
         if step.sub_slow == step.sub_fast == step.source == 0:
             layers.append(_layer_entry(scene, step))
         if step.layer == step.sub_slow == step.sub_fast == 0:
@@ -203,7 +210,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
         "I_pixel_final": value + water_photons,
         "floatimage_accumulated": float(stored),
     }
-    return Trace(slow, fast, first | rest, phi_steps, sources, layers, water_photons)
+    return Trace(slow, fast, first | rest, phi_steps, sources, layers, neighbors, water_photons)
 
 
 def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
@@ -351,6 +358,19 @@ def _phi_entries(experiment: ExperimentRecord, scene: Scene, samples: Any) -> li
             "F_latt": float(samples.F_latt[tic * scene.domains]),
         }
         for tic, phi in enumerate(experiment.goniometer.angles)
+    ]
+
+
+def _neighbor_entries(scene: Scene, samples: Any) -> list[dict[str, float | int]]:
+    """One entry for each reflection that the first sample is interpolated from."""
+    from ..kernels import trace_sample
+
+    if not samples.interpolated[0]:
+        return []
+    table = trace_sample.neighbors(scene, samples.h[0], samples.k[0], samples.l[0])
+    return [
+        {"neighbor": number, "h": int(h), "k": int(k), "l": int(l), "weight": float(weight), "F_cell": float(factor)}
+        for number, (h, k, l, weight, factor) in enumerate(table)
     ]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from nbnumba.errors import FileError, InputError
-from nbnumba.trace.compare import Measure, compare_traces, read
+from nbnumba.trace.compare import compare_traces
+from nbnumba.trace.load import Measure, read
 
 TRACE = min(goldens.TRACES.glob("*.txt"))
 SMALL = [
@@ -297,3 +298,111 @@ def test_one_file_is_not_enough(tmp_path: Path) -> None:
     status, _, err = command(tmp_path, TRACE)
     assert status == 2
     assert "compare-traces: Missing argument" in err
+
+
+# The whole output of an instrumented program
+
+INSTRUMENTED = """\
+nanoBragg nanocrystal diffraction simulator
+TRACE_C:detector_convention=MOSFLM
+TRACE_C:angles_rad=rotx:0.1 roty:0 rotz:-0.05 twotheta:0
+TRACE_C:Rx=[1 0 0; 0 0.995 -0.0998; 0 0.0998 0.995]
+TRACE_C:beam_center_m=X:0.0512 Y:0.0512 pixel_mm:0.1
+TRACE_C:convention_mapping=Fbeam\u2190Ybeam_mm(+0.5px)
+TRACE_C:pix0_vector=0.1 0.0513 -0.0513
+TRACE_C:pix0_vector=0.2 0.0513 -0.0513
+TRACE_C: Fbeam = 0.0513
+TRACE_C: fluence 1e+24
+TRACE: a_star = [1, 2, 3]
+max_I = 17
+"""
+
+
+def test_the_whole_output_of_an_instrumented_program(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text(INSTRUMENTED + TRACE.read_text())
+    status, out, err = command(tmp_path, "c.txt", TRACE)
+    assert (status, err) == (0, "")
+    assert out == [
+        "the traces agree: 40 quantities",
+        "only in A, not compared: detector_convention, angles_rad, Rx, beam_center_m, convention_mapping, pix0_vector, "
+        "pix0_vector (2), Fbeam, fluence",
+    ]
+    assert command(tmp_path, "c.txt", "c.txt")[1] == ["the traces agree: 49 quantities"]
+
+
+def test_how_lines_with_an_equals_sign_are_read(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text(INSTRUMENTED + "TRACE_C:hkl_frac=1.5 2 -3\n")
+    found = read(str(tmp_path / "c.txt"))
+    assert found["detector_convention"].text == "MOSFLM"
+    assert found["angles_rad"].numbers.tolist() == [0.1, 0.0, -0.05, 0.0]
+    assert found["Rx"].numbers.tolist() == [1, 0, 0, 0, 0.995, -0.0998, 0, 0.0998, 0.995]
+    assert found["pix0_vector (2)"].numbers.tolist() == [0.2, 0.0513, -0.0513]
+    assert found["Fbeam"].numbers.tolist() == [0.0513]
+    assert found["convention_mapping"].text.startswith("Fbeam\u2190")
+    assert found["hkl_frac"].measure is Measure.INDEX
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("MOSFLM", "XDS", "detector_convention: A 'MOSFLM', B 'XDS'"),
+        ("rotz:-0.05", "rotz:-0.06", "angles_rad[2]: A -0.05, B -0.06, ratio B/A 1.2; differs by 0.2 relative, "),
+        ("0 0.995 -0.0998;", "", "Rx: 9 numbers in A, 6 in B"),
+        ("0.2 0.0513", "0.2 0.0514", "pix0_vector (2)[1]: A 0.0513, B 0.0514, "),
+        ("Fbeam = 0.0513", "Fbeam = none", "Fbeam: A '0.0513', B 'none'"),
+    ],
+)
+def test_lines_of_instrumented_programs_are_compared(before: str, after: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(INSTRUMENTED)
+    (tmp_path / "b.txt").write_text(INSTRUMENTED.replace(before, after))
+    status, out, _ = command(tmp_path, "a.txt", "b.txt")
+    assert status == 1
+    assert out[0].startswith(line)
+
+
+def test_traces_of_nothing_in_common(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("TRACE_C:Fbeam=1\n")
+    status, out, err = command(tmp_path, "a.txt", TRACE)
+    assert (status, out) == (2, [])
+    assert err == f"nbnumba: error: a.txt, {TRACE}: these traces have no quantity in common\n"
+
+
+# All quantities
+
+
+def test_the_table_of_all_quantities(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("TRACE_C:kind=x y\nTRACE_C: F_latt 2\nTRACE_C: polar 0\nTRACE_C: F_cell 1\n")
+    (tmp_path / "b.txt").write_text("TRACE_C:kind=x y\nTRACE_C: F_latt 3\nTRACE_C: polar 0\nTRACE_C: r_e_sqr 1\n")
+    status, out, _ = command(tmp_path, "a.txt", "b.txt", "--all")
+    assert status == 1
+    rows = [line.split() for line in out[:6]]
+    assert rows[0] == ["quantity", "A", "B", "difference", "ratio", "B/A"]
+    assert rows[1] == ["kind", "x", "y", "x", "y"]
+    assert rows[2] == ["F_latt", "2", "3", "0.5", "relative", "1.5", "DIFFERS"]
+    assert rows[3] == ["polar", "0", "0", "0", "relative"]
+    assert rows[4] == ["F_cell", "missing", "in", "B", "DIFFERS"]
+    assert rows[5] == ["r_e_sqr", "missing", "in", "A", "DIFFERS"]
+    assert out[6].startswith("F_latt: A 2, B 3, ")
+
+
+def test_all_quantities_as_json(tmp_path: Path) -> None:
+    path = changed(tmp_path, "F_latt", 0, 1.5)
+    status, _, err = command(tmp_path, TRACE, path, "-out", "all.json")
+    assert (status, err) == (1, "")
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert (found["agree"], found["compared"], found["different"]) == (False, 40, 1)
+    by_name = {entry["name"]: entry for entry in found["quantities"]}
+    assert list(by_name)[:2] == ["pix0_vector_meters", "fdet_vec"]
+    assert by_name["F_latt"]["ratio"] == 1.5
+    assert by_name["F_latt"]["difference"] == 0.5
+    assert by_name["F_latt"]["differs"]
+    assert by_name["F_latt"]["b"] == [1.5 * by_name["F_latt"]["a"][0]]
+    assert len(by_name["pix0_vector_meters"]["a"]) == 3
+    assert not by_name["pix0_vector_meters"]["differs"]
+
+
+def test_a_file_of_quantities_that_cannot_be_written(tmp_path: Path) -> None:
+    status, _, err = command(tmp_path, TRACE, TRACE, "-out", "absent/all.json")
+    assert status == 3
+    assert "absent/all.json" in err
+    assert err.count("\n") == 1

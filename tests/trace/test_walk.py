@@ -24,7 +24,8 @@ from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
 from nbnumba.trace import walk as trace
-from nbnumba.trace.compare import compare_traces, read
+from nbnumba.trace.compare import compare_traces
+from nbnumba.trace.load import read
 
 SMALL = [
     *"-cell 40 50 60 80 95 100 -default_F 10 -N 5 -distance 100 -pixel 1 -detpixels 16 -oversample 1".split(),
@@ -466,3 +467,47 @@ def test_a_run_without_trace_does_not_load_it(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+# Interpolation
+
+
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+def test_neighbors_of_an_interpolated_sample(semantics: str, tmp_path: Path) -> None:
+    """They are the reflections of the list around h, k and l, and give the structure factor."""
+    goldens.copy_inputs(tmp_path)
+    base = "-mat triclinic.mat -hkl triclinic.hkl -lambda 1 -distance 100 -pixel 1 -detpixels 9 -N 1 -oversample 1"
+    words = [*base.split(), "-nonoise", "-nopgm", "-interpolate", "-semantics", semantics, "-trace_pixel", "4", "5"]
+    lines = run([*words, "-tracefile", "t.json"], tmp_path)
+    found = entries(lines, "NEIGHBOR")
+    assert [entry["neighbor"] for entry in found] == list(range(64))
+    traced = quantities(lines)
+    below = [math.floor(value) for value in traced["hkl_frac"]]
+    expected = [(below[0] + i, below[1] + j, below[2] + m) for i in RANGE for j in RANGE for m in RANGE]
+    assert [(entry["h"], entry["k"], entry["l"]) for entry in found] == expected
+    # Weights of a constant and of a straight line along each axis; 15 digits are printed.
+    assert sum(entry["weight"] for entry in found) == pytest.approx(1.0, rel=1e-13)
+    for name, value in zip("hkl", traced["hkl_frac"], strict=True):
+        assert sum(entry["weight"] * entry[name] for entry in found) == pytest.approx(value, rel=1e-12)
+    listed = [line.split() for line in (tmp_path / "triclinic.hkl").read_text().splitlines()]
+    factors = {tuple(int(float(word)) for word in words[:3]): float(words[3]) for words in listed if len(words) >= 4}
+    known = [entry for entry in found if (entry["h"], entry["k"], entry["l"]) in factors]
+    assert len(known) > 32, "a place in the middle of the list"
+    for entry in known:
+        assert entry["F_cell"] == factors[entry["h"], entry["k"], entry["l"]]
+    total = sum(entry["weight"] * entry["F_cell"] for entry in found)
+    assert traced["F_cell"][0] == pytest.approx(total, rel=1e-11)  # 64 terms of both signs, 15 digits each
+    assert [entry["weight"] for entry in json.loads((tmp_path / "t.json").read_text())["neighbors"]] == pytest.approx(
+        [entry["weight"] for entry in found], rel=1e-14
+    )
+
+
+def test_no_neighbors_without_interpolation(tmp_path: Path) -> None:
+    goldens.copy_inputs(tmp_path)
+    words = "-mat triclinic.mat -hkl triclinic.hkl -lambda 1 -distance 100 -pixel 1 -detpixels 9 -N 5 -oversample 1"
+    lines = run([*words.split(), "-nonoise", "-nopgm", "-nointerpolate", "-trace_pixel", "4", "5"], tmp_path)
+    assert quantities(lines)
+    assert not entries(lines, "NEIGHBOR")
+
+
+RANGE = (-1, 0, 1, 2)
