@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import FileError, InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ..util.regions import Roi
-    from .metrics import Metrics, Thresholds
-    from .pair import LoadedImage, Pair
-    from .run_other import Run
+    from .pair import LoadedImage
 
 _MOST_PEAKS = 5000
 
@@ -38,13 +33,23 @@ def compare(
             help="Run this program and nbnumba on ARGS, in empty folders of their own, and compare their float images.",
         ),
     ] = None,
+    command_list: Annotated[
+        str | None,
+        typer.Option(
+            "-list",
+            "--list",
+            metavar="FILE",
+            help="With --with: compare on every command line of this file, one a line, and print a table.",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
             "-out",
             "--out",
             metavar="DIR",
-            help="Write metrics.json, compare.png and compare.html, a page to look around in, into this folder.",
+            help="Write metrics.json, compare.png and compare.html, a page to look around in, into this folder; with "
+            "--list one folder for each line, and table.json.",
         ),
     ] = None,
     detpixels: Annotated[
@@ -55,6 +60,15 @@ def compare(
     ] = None,
     detpixels_s: Annotated[
         int | None, typer.Option("-detpixels_s", "--detpixels_s", min=1, help="Size of raw images along slow.")
+    ] = None,
+    detpixels_b: Annotated[
+        int | None, typer.Option("-detpixels_b", "--detpixels_b", min=1, help="Size of B where it differs from A's.")
+    ] = None,
+    detpixels_f_b: Annotated[
+        int | None, typer.Option("-detpixels_f_b", "--detpixels_f_b", min=1, help="The same along fast.")
+    ] = None,
+    detpixels_s_b: Annotated[
+        int | None, typer.Option("-detpixels_s_b", "--detpixels_s_b", min=1, help="The same along slow.")
     ] = None,
     image: Annotated[
         int | None, typer.Option("-image", "--image", min=1, help="Which image of files that hold several (first: 1).")
@@ -119,6 +133,7 @@ def compare(
     Prints how far they agree; the exit status is 0 where they pass and 1 where they do not. Where the shapes differ,
     finer pixels are added up to the coarser ones.
     """
+    from .comparing import Comparing, make_folder
     from .metrics import Thresholds
 
     _refuse_nan(
@@ -133,8 +148,17 @@ def compare(
             "-min_equal": min_equal,
         }
     )
-    folder = None if out is None else _make_folder(out)
+    folder = None if out is None else make_folder(out)
     thresholds = Thresholds(min_correlation, max_sum_error, max_rmse, max_difference, max_displacement, min_equal)
+    how = Comparing(roi, valid_range, thresholds, peaks, radius, percentile)
+    if command_list is not None:
+        from . import command_lines
+
+        if executable is None:
+            raise InputError(f"compare: --list {command_list}: needs --with EXECUTABLE, the program to compare with")
+        if words:
+            raise InputError(f"compare: --list {command_list}: its lines are compared, so {words[0]!a} has no place")
+        return command_lines.compare_all(executable, command_list, how, folder)
     runs = None
     if executable is not None:
         from .run_other import run_both
@@ -145,8 +169,12 @@ def compare(
     else:
         if words is None or len(words) != 2:
             raise InputError(f"compare: needs two images, got {len(words or ())}: {' '.join(words or ()) or 'none'}")
-        images = _read(words, (detpixels_s or detpixels, detpixels_f or detpixels), (image, image_b or image))
-    return _compare(images, runs, roi, valid_range, thresholds, peaks, radius, percentile, folder)
+        size = (detpixels_s or detpixels, detpixels_f or detpixels)
+        size_b = (detpixels_s_b or detpixels_b, detpixels_f_b or detpixels_b)
+        images = _read(words, size, size_b, (image, image_b or image))
+    report = how.report(images, runs, folder)
+    print(report.text)
+    return 0 if report.passed else 1
 
 
 def _refuse_nan(limits: dict[str, float | None]) -> None:
@@ -157,72 +185,24 @@ def _refuse_nan(limits: dict[str, float | None]) -> None:
 
 
 def _read(
-    paths: list[str], size: tuple[int | None, int | None], numbers: tuple[int | None, int | None]
+    paths: list[str],
+    size: tuple[int | None, int | None],
+    size_b: tuple[int | None, int | None],
+    numbers: tuple[int | None, int | None],
 ) -> tuple[LoadedImage, LoadedImage]:
     """Read both images."""
-    from .load import Source, read_two
+    from .load import Source, read_image, read_two
 
+    shape, shape_b = _shape(size, ""), _shape(size_b, "_b")
+    first, second = Source(paths[0], numbers[0]), Source(paths[1], numbers[1])
+    if shape_b is None:
+        return read_two(first, second, shape)
+    return read_image(first, shape), read_image(second, shape_b)
+
+
+def _shape(size: tuple[int | None, int | None], ending: str) -> tuple[int, int] | None:
     n_slow, n_fast = size
     if (n_slow is None) != (n_fast is None):
-        raise InputError("compare: -detpixels_f and -detpixels_s belong together; give both, or -detpixels")
-    shape = None if n_slow is None or n_fast is None else (n_slow, n_fast)
-    return read_two(Source(paths[0], numbers[0]), Source(paths[1], numbers[1]), shape)
-
-
-def _compare(
-    images: tuple[LoadedImage, LoadedImage],
-    runs: tuple[Run, Run] | None,
-    roi: Roi | None,
-    valid: tuple[float, float] | None,
-    thresholds: Thresholds,
-    peaks: int,
-    radius: float,
-    percentile: float,
-    folder: Path | None,
-) -> int:
-    """Measure, print and write; return the exit status."""
-    from . import summary
-    from .metrics import judge, measure
-    from .pair import make_pair
-
-    pair = make_pair(*images, roi, valid)
-    del images  # large ones would otherwise stay in memory beside their copies
-    metrics = measure(pair, peaks, radius)
-    checks = judge(metrics, thresholds)
-    print(summary.text(pair, metrics, checks, runs))
-    if folder is not None:
-        found = summary.as_dict(pair, metrics, checks, runs)
-        table = summary.rows(metrics, checks)
-        _write(folder, pair, metrics, found, table, percentile)
-    return 0 if summary.passed(checks) else 1
-
-
-def _write(
-    folder: Path,
-    pair: Pair,
-    metrics: Metrics,
-    found: dict[str, object],
-    table: list[tuple[str, str, str, str]],
-    percentile: float,
-) -> None:
-    """Write metrics.json, the picture and the page."""
-    from ..io.atomic import whole_file
-    from . import page, picture, summary
-
-    with whole_file(folder / "metrics.json") as file:
-        file.write(summary.to_json(found).encode())
-    picture.write(folder / "compare.png", pair, metrics, percentile)
-    page.write(folder / "compare.html", pair, metrics, found, table, percentile)
-    print(f"wrote {folder / 'compare.html'}, compare.png and metrics.json")
-
-
-def _make_folder(name: str) -> Path:
-    """Make the folder for the results, before anything is computed."""
-    from pathlib import Path
-
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"-out {name}: cannot be made: {error.strerror or error}") from None
-    return folder
+        names = f"-detpixels_f{ending} and -detpixels_s{ending}"
+        raise InputError(f"compare: {names} belong together; give both, or -detpixels{ending}")
+    return None if n_slow is None or n_fast is None else (n_slow, n_fast)

@@ -26,7 +26,7 @@ class PeakMatch:
         Peaks looked at in each image.
     matched : int
         Peaks of A that have a partner in B.
-    mean, median : float or None
+    mean, median, largest : float or None
         Of the distances between partners.
     shift : (slow, fast) or None
         Mean of B's position less A's.
@@ -37,6 +37,7 @@ class PeakMatch:
     matched: int
     mean: float | None
     median: float | None
+    largest: float | None
     shift: tuple[float, float] | None
 
 
@@ -62,7 +63,7 @@ def match_peaks(a: Array, b: Array, most: int, radius: float) -> PeakMatch:
     partner = _mutually_nearest(places_a, places_b, radius)[:most]
     matched = np.flatnonzero(partner >= 0)
     if matched.size == 0:
-        return PeakMatch(found_a, found_b, 0, None, None, None)
+        return PeakMatch(found_a, found_b, 0, None, None, None, None)
     offset = places_b[partner[matched]] - places_a[matched]
     distance = np.hypot(offset[:, 0], offset[:, 1])
     shift = offset.mean(axis=0)
@@ -72,6 +73,7 @@ def match_peaks(a: Array, b: Array, most: int, radius: float) -> PeakMatch:
         int(matched.size),
         float(distance.mean()),
         float(np.median(distance)),
+        float(distance.max()),
         (float(shift[0]), float(shift[1])),
     )
 

@@ -83,7 +83,7 @@ def run_both(executable: str, words: Sequence[str]) -> tuple[tuple[LoadedImage, 
     command line names for writing are put there, whatever folder the words say. Nothing of the user's, such as an
     Fdump.bin, can be overwritten.
     """
-    program = _find(executable)
+    program = find(executable)
     prepared = prepare_words(words)
     command = parse(prepared)
     with tempfile.TemporaryDirectory(prefix="nbnumba-compare-") as name:
@@ -106,8 +106,14 @@ def run_both(executable: str, words: Sequence[str]) -> tuple[tuple[LoadedImage, 
     return (images[0], images[1]), runs
 
 
-def _find(executable: str) -> str:
-    """Return the whole path of an executable."""
+def find(executable: str) -> str:
+    """Return the whole path of an executable.
+
+    Raises
+    ------
+    FileError
+        It is not there or cannot be executed.
+    """
     found = shutil.which(executable)
     if found is None:
         why = "is not executable" if Path(executable).is_file() else "is not there"

@@ -82,9 +82,15 @@ def times(runs: tuple[Run, Run]) -> str:
     """Return a sentence with the wall time of both programs."""
     other, ours = runs
     return (
-        f"time: {other.program} {other.seconds:.2f} s, {ours.program} {ours.seconds:.2f} s "
-        "(start included; the first run of nbnumba on a machine compiles)"
+        f"time: {other.program} {other.seconds:.2f} s, {ours.program} {ours.seconds:.2f} s, speed-up "
+        f"{speed_up(runs):.2f} (start included; the first run of nbnumba on a machine compiles)"
     )
+
+
+def speed_up(runs: tuple[Run, Run]) -> float:
+    """Return how many times less wall time nbnumba took, start included."""
+    other, ours = runs
+    return other.seconds / ours.seconds
 
 
 def as_dict(pair: Pair, metrics: Metrics, checks: list[Check], runs: tuple[Run, Run] | None) -> dict[str, Any]:
@@ -116,6 +122,7 @@ def as_dict(pair: Pair, metrics: Metrics, checks: list[Check], runs: tuple[Run, 
             "matched": m.peaks.matched,
             "mean_displacement": m.peaks.mean,
             "median_displacement": m.peaks.median,
+            "largest_displacement": m.peaks.largest,
             "mean_shift": m.peaks.shift,
         },
         "worst_pixels": [{"slow": p.slow, "fast": p.fast, "a": p.a, "b": p.b} for p in m.worst],
@@ -126,6 +133,7 @@ def as_dict(pair: Pair, metrics: Metrics, checks: list[Check], runs: tuple[Run, 
             {"program": run.program, "command": run.command, "seconds": run.seconds, "status": run.status}
             for run in runs
         ]
+        found["speed_up"] = speed_up(runs)
     cleaned: dict[str, Any] = _finite(found)
     return cleaned
 
@@ -180,6 +188,6 @@ def _percent(fraction: float) -> str:
 
 def _displacement(metrics: Metrics) -> str:
     peaks = metrics.peaks
-    if peaks.mean is None or peaks.median is None:
+    if peaks.mean is None or peaks.median is None or peaks.largest is None:
         return "not defined: no peak matched"
-    return f"median {peaks.median:.4g}, mean {peaks.mean:.4g} pixels"
+    return f"median {peaks.median:.4g}, mean {peaks.mean:.4g}, largest {peaks.largest:.4g} pixels"

@@ -138,3 +138,35 @@ def test_results_are_refused_before_anything_is_read(folder: Path) -> None:
     status, _, notices = run(["compare", "missing.bin", "b.bin", "-out", os.fspath(folder / "plain" / "x")], folder)
     assert status == 3
     assert "-out" in notices
+
+
+def test_a_size_for_each_raw_file(folder: Path) -> None:
+    """B has twice the pixels along fast, each with half of A's photons."""
+    a = np.fromfile(folder / "a.bin", np.float32).reshape(30, 40)
+    np.repeat(a * np.float32(0.5), 2, axis=1).tofile(folder / "fine.bin")
+    sizes = [*SIZE, "-detpixels_f_b", "80", "-detpixels_s_b", "30"]
+    status, text, notices = run(["compare", "a.bin", "fine.bin", *sizes], folder)
+    assert (status, notices) == (0, "")
+    assert "B: fine.bin (raw float32), 80 x 30 (fast x slow)" in text
+    assert "finer pixels are added up to 40 x 30" in text
+    status, text, notices = run(["compare", "a.bin", "fine.bin", *SIZE, "-detpixels_f_b", "80"], folder)
+    assert (status, text) == (2, "")
+    assert "-detpixels_f_b and -detpixels_s_b belong together; give both, or -detpixels_b" in notices
+
+
+def test_the_largest_displacement_of_a_peak(tmp_path: Path) -> None:
+    slow, fast = np.mgrid[:60, :60]
+
+    def spots(*places: tuple[float, float]) -> np.ndarray:
+        gaps = [(slow - s) ** 2 + (fast - f) ** 2 for s, f in places]
+        return sum(1000.0 * np.exp(-gap) for gap in gaps) + 1e-3 * np.sin(slow * fast)
+
+    np.save(tmp_path / "a.npy", spots((10, 10), (30, 45), (50, 20)))
+    np.save(tmp_path / "b.npy", spots((10, 10), (30, 47), (50, 20)))
+    status, text, _ = run(["compare", "a.npy", "b.npy", "-out", "found"], tmp_path)
+    assert status == 1
+    peaks = json.loads((tmp_path / "found" / "metrics.json").read_text())["peaks"]
+    # Centroids over 5 x 5 pixels; the background, a thousandth of a photon, moves them by far less.
+    assert peaks["largest_displacement"] == pytest.approx(2.0, abs=1e-3)
+    assert peaks["median_displacement"] == pytest.approx(0.0, abs=1e-3)
+    assert ", largest 2 pixels" in text

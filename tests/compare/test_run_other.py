@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden_runs import run
 from goldens import copy_inputs, load
-from requirements import ROOT, requires
+from other_programs import SMALL, nbnumba, program
+from requirements import requires
 
 from nbnumba.compare.run_other import prepare_words
 from nbnumba.errors import InputError
-
-SMALL = ["-cell", "50", "60", "70", "-default_F", "10", "-N", "3", "-distance", "100", "-detpixels_f", "24"]
-SMALL += ["-detpixels_s", "16", "-pixel", "1", "-nonoise"]
-
-
-def program(path: Path, *lines: str) -> str:
-    """Write an executable shell script."""
-    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
-def nbnumba(path: Path, *more: str) -> str:
-    """Write a program that is nbnumba with some more options."""
-    return program(path, f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -m nbnumba "$@" {" ".join(more)}')
 
 
 def test_input_files_become_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
