@@ -51,9 +51,11 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     """
     path = str(settings.crystal.matrix_file)
     text = read_text(path, "-mat")
-    from ..io import expt, xparm
+    from ..io import xparm
 
-    if expt.is_expt(text):
+    if text.lstrip().startswith("{"):  # which no other kind of file begins with
+        from ..io import expt
+
         content = expt.parse(text, path, "-mat")
         for line in content.remarks:
             logger.warning(line)

@@ -86,11 +86,6 @@ class Expt:
     remarks: tuple[str, ...]
 
 
-def is_expt(text: str) -> bool:
-    """Tell whether a text can only be meant as an experiment list."""
-    return text.lstrip().startswith("{")
-
-
 def read(path: PathLike, option: str = "-expt") -> Expt:
     """Read the first experiment of a file.
 
