@@ -81,7 +81,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="end within so many minutes; what matters most comes first")
     parser.add_argument("--device", type=int, default=0, help="number of the GPU")
     parser.add_argument("--repeats", type=int, default=5, help="renders of each row that is timed")
-    parser.add_argument("--pixels", type=int, help="render about so many pixels of each image only")
+    parser.add_argument(
+        "--pixels",
+        type=int,
+        help="to try the script: only about so many pixels of each image, and few orientations in what is timed",
+    )
     parser.add_argument("--cases", help="only golden cases and rows whose name holds this text")
     parser.add_argument("--only", action="append", metavar="STAGE", help="only this stage; may be given several times")
     parser.add_argument("--list", action="store_true", help="name the stages and end")

@@ -42,7 +42,7 @@ def rows(session: Session) -> Iterator[Item]:
     for row in matrix.load():
         if row.missing() or not session.chosen(row.name):
             continue
-        scene = session.scene(list(row.words), row.inputs)
+        scene = session.short_scene(list(row.words), row.inputs)
         for precision in session.renderers:
             item = _timed(session, row.name, precision, scene)
             if row.name == "100 mosaic domains":
@@ -62,8 +62,8 @@ def rows_table(items: list[Item]) -> str:
 
 def overhead(session: Session) -> Iterator[Item]:
     """Time images of a single pixel, and of a megapixel without a crystal's worth of work."""
-    pixel = session.scene([*_SMALL.split(), "-roi", "512", "512", "512", "512"])
-    whole = session.scene(_SMALL.replace("-mosaic_domains 10", "-mosaic_domains 1").split())
+    pixel = session.short_scene([*_SMALL.split(), "-roi", "512", "512", "512", "512"])
+    whole = session.short_scene(_SMALL.replace("-mosaic_domains 10", "-mosaic_domains 1").split())
     for name, scene in (("one pixel", pixel), ("1024 x 1024 pixels, one orientation", whole)):
         for precision in session.renderers:
             found = _measure(session, precision, scene)
@@ -76,7 +76,7 @@ def in_flight(session: Session) -> Iterator[Item]:
     """Time images in a row with one to four of them in flight."""
     from nbnumba.kernels.cuda.renderer import DeviceRenderer
 
-    scene = session.scene(_SMALL.split())
+    scene = session.short_scene(_SMALL.split())
     for count in (1, 2, 3, 4):
         with DeviceRenderer(session.options.device, "mixed", in_flight=count) as renderer:
             renderer.render(scene)
@@ -87,13 +87,13 @@ def in_flight(session: Session) -> Iterator[Item]:
 
 def large_jobs(session: Session) -> Iterator[Item]:
     """Time a megapixel with a thousand domains, then an image of the largest published set."""
-    thousand = session.scene(_THOUSAND.split())
+    thousand = session.short_scene(_THOUSAND.split())
     for precision in session.renderers:
         item = _timed(session, "1024 x 1024, 1000 domains", precision, thousand)
         yield {**item, "goal_seconds": 0.01 if precision == "mixed" else None, "text": _line(item)}
     with tempfile.TemporaryDirectory() as folder:
         _write_reflections(Path(folder) / "record.hkl")
-        record = session.scene(_RECORD.split(), Path(folder))
+        record = session.short_scene(_RECORD.split(), Path(folder))
     for precision in session.renderers:
         item = _timed(session, "3000 x 3000, 100 wavelengths, 25 domains", precision, record)
         yield {**item, "text": _line(item)}
