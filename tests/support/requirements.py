@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dxtbx_reader
+import oracles
 import pytest
 from large_job import large_job_folder
 
@@ -30,6 +31,11 @@ def _large_job() -> str | None:
         if not (folder / name).is_file():
             return f"no {folder / name}; NBNUMBA_LARGE_JOB names its folder"
     return None
+
+
+def _oracles() -> str | None:
+    found = all(oracles.names(kind) for kind in ("background", "noise", "noisify", "nonbragg", "psf"))
+    return None if found else f"no images in {oracles.folder()}; NBNUMBA_ORACLES names their folder"
 
 
 def _nanobragg() -> str | None:
@@ -138,6 +144,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "superuser": _superuser,
     "C compiler": _c_compiler,
     "large job": _large_job,
+    "oracles": _oracles,
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,
     "DIALS' reader": _dials_reader,

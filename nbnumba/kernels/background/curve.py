@@ -1,0 +1,143 @@
+"""Scattered intensity of amorphous material against the scattering angle.
+
+A curve is given by points of F against stol = sin(theta)/lambda. Three forms of it can be looked up: the points, as
+nonBragg does (`LAGRANGE`) or monotonically (`MONOTONE`), and a fine table of the intensity against sin(theta), which
+is summed over all wavelengths beforehand (`TABULATED`).
+"""
+
+import numpy as np
+
+from ..jit import inner, kernel, strict_inner
+
+LAGRANGE, MONOTONE, TABULATED = 0, 1, 2
+
+
+@inner
+def interval(x, knots):
+    """Largest index whose knot is at most x; 0 where there is none."""
+    low, high = 0, knots.shape[0]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if knots[middle] <= x:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@strict_inner
+def lagrange(x, knots, values):
+    """Cubic through the four points around x (nonBragg.c:2181), terms added in its order."""
+    n = interval(x, knots)
+    first = min(max(n, 1), knots.shape[0] - 3) - 1
+    total = 0.0
+    for i in range(4):
+        numerator, denominator = 1.0, 1.0
+        for j in range(4):
+            if j != i:
+                numerator *= x - knots[first + j]
+                denominator *= knots[first + i] - knots[first + j]
+        total += numerator * values[first + i] / denominator
+    return total
+
+
+@inner
+def hermite(t, width, value_0, value_1, slope_0, slope_1):
+    """Value and slope of the cubic with given values and slopes at both ends, at the fraction t of the interval."""
+    rise = value_1 - value_0
+    a = width * slope_0
+    b = width * slope_1
+    square = 3.0 * rise - 2.0 * a - b
+    cube = a + b - 2.0 * rise
+    return value_0 + t * (a + t * (square + t * cube)), (a + t * (2.0 * square + t * 3.0 * cube)) / width
+
+
+@inner
+def monotone(x, knots, values, slopes):
+    """F and its slope from monotone cubics between the points; the end values beyond them."""
+    last = knots.shape[0] - 1
+    if x <= knots[0]:
+        return values[0], 0.0
+    if x >= knots[last]:
+        return values[last], 0.0
+    n = interval(x, knots)
+    width = knots[n + 1] - knots[n]
+    return hermite((x - knots[n]) / width, width, values[n], values[n + 1], slopes[n], slopes[n + 1])
+
+
+@inner
+def tabulated(sine, table, source, cells):
+    """Intensity from the fine table of a source, at sin(theta)."""
+    place = sine * cells
+    cell = min(int(place), table.shape[1] - 2)
+    value, _ = hermite(
+        place - cell,
+        1.0,
+        table[source, cell, 0],
+        table[source, cell + 1, 0],
+        table[source, cell, 1],
+        table[source, cell + 1, 1],
+    )
+    return value  # fmt: skip
+
+
+@inner
+def intensity(kind, stol, sine, source, knots, values, slopes, table, cells):
+    """Sign(F) F^2 in electrons squared, from the form of the curve that `kind` names."""
+    if kind == TABULATED:
+        return tabulated(sine, table, source, cells)
+    if kind == LAGRANGE:
+        F = lagrange(stol, knots, values)
+    else:
+        F, _ = monotone(stol, knots, values, slopes)
+    return F * abs(F)
+
+
+@kernel
+def tabulate(first, step, inverse_wavelengths, weights, knots, values, slopes, table):
+    """Fill a table with the weighted sum over wavelengths of the intensity, and its slope times the step.
+
+    Parameters
+    ----------
+    first, step : float
+        sin(theta) of the first place, and from place to place.
+    inverse_wavelengths, weights : (n,)
+        In the unit of the knots, and of each wavelength.
+    knots, values, slopes : (m,)
+        Points of F and the slopes of its monotone cubics.
+    table : (places, 2)
+        Written.
+    """
+    for place in range(table.shape[0]):
+        sine = first + place * step
+        total, slope = 0.0, 0.0
+        for i in range(weights.shape[0]):
+            F, rise = monotone(sine * inverse_wavelengths[i], knots, values, slopes)
+            total += weights[i] * (F * abs(F))
+            slope += weights[i] * inverse_wavelengths[i] * (2.0 * abs(F) * rise)
+        table[place, 0] = total
+        table[place, 1] = slope * step
+
+
+@kernel
+def largest_error(coarse, fine):
+    """Largest error at the middles of a coarse table's cells, which a table of half the step holds.
+
+    Relative to the value there or, where the curve is next to nothing, to a millionth of its largest one.
+    """
+    top = 0.0
+    for place in range(fine.shape[0]):
+        top = max(top, abs(fine[place, 0]))
+    worst = 0.0
+    for cell in range(coarse.shape[0] - 1):
+        value, _ = hermite(0.5, 1.0, coarse[cell, 0], coarse[cell + 1, 0], coarse[cell, 1], coarse[cell + 1, 1])
+        true = fine[2 * cell + 1, 0]
+        scale = max(abs(true), 1e-6 * top)
+        if scale > 0.0:
+            worst = max(worst, abs(value - true) / scale)
+    return worst
+
+
+def empty_table():
+    """Return a table for the forms that need none."""
+    return np.zeros((0, 0, 2))

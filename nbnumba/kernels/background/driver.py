@@ -1,0 +1,143 @@
+"""Draws the background of one panel on all threads of the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scene import Scene
+from . import curve, sums
+from .extent import sine_range
+
+Array = NDArray[np.float64]
+
+_EDGE = 32  # of a tile
+_ROWS = 2 * _EDGE  # of a task
+TOLERANCE = 2e-7  # of a tile, and of the fine table: a fifth of the 1e-6 that is promised
+_CELLS = 1 << 12  # of the first table that is tried
+_MOST_CELLS = 1 << 18
+
+
+class Points(NamedTuple):
+    """A curve of F against stol [1/m], ascending."""
+
+    stol: Array
+    F: Array
+    slopes: Array  # of the monotone cubics
+
+
+class Material(NamedTuple):
+    """What one amorphous body adds to a picture."""
+
+    points: Points
+    photons: float  # r_e^2 fluence molecules / (sum of source weights, sub-pixels)
+    lagrange: bool = False  # as nonBragg interpolates
+
+
+def add(scene: Scene, materials: list[Material], image: Array, threads: int, *, direct: bool = False) -> None:
+    """Add the background of a panel to an image.
+
+    Parameters
+    ----------
+    scene : Scene
+        Its geometry, sources, sampling, region and mask.
+    materials : list of Material
+    image : (n_slow, n_fast) float64 [photons]
+        Changed in place, within the region and the mask.
+    threads : int
+    direct : bool
+        Sum every sample of every pixel; by default wavelengths are summed beforehand and smooth tiles are
+        interpolated, to a relative error of 1e-6. Curves that are interpolated as nonBragg does are always summed.
+    """
+    for material in materials:
+        if material.lagrange or direct:
+            kind = curve.LAGRANGE if material.lagrange else curve.MONOTONE
+            _add(scene, scene.sources, kind, material, curve.empty_table(), 0.0, image, threads, tiles=False)
+        else:
+            sources, table, cells = summed_over_wavelengths(scene.sources, material.points, sine_range(scene)[1])
+            many = scene.oversample**2 * scene.layers * len(sources) > 1
+            _add(scene, sources, curve.TABULATED, material, table, cells, image, threads, tiles=many)
+
+
+def _add(
+    scene: Scene,
+    sources: Array,
+    kind: int,
+    material: Material,
+    table: Array,
+    cells: float,
+    image: Array,
+    threads: int,
+    *,
+    tiles: bool,
+) -> None:
+    points = material.points
+    fixed = (scene.numbers, scene.mask, sources, kind, points.stol, points.F, points.slopes, table, cells)
+
+    def rows(first: int) -> None:
+        last = first + _ROWS - 1
+        if tiles:
+            sums.sum_tiles(*fixed, material.photons, TOLERANCE, first, last, _EDGE, image)
+        else:
+            sums.sum_rows(*fixed, material.photons, first, last, image)
+
+    in_threads(rows, range(scene.slow_first, scene.slow_last + 1, _ROWS), threads)
+
+
+def in_threads(task: Callable[[int], None], items: range, threads: int) -> None:
+    """Run a task for each item; the first item alone, so that compiling happens once."""
+    if not items:
+        return
+    task(items[0])
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for _ in pool.map(task, items[1:]):
+            pass
+
+
+def summed_over_wavelengths(sources: Array, points: Points, reach: float) -> tuple[Array, Array, float]:
+    """Sum the intensity over the wavelengths of each direction.
+
+    Parameters
+    ----------
+    sources : (n, 5)
+    points : Points
+    reach : float
+        Largest sin(theta) that is asked for.
+
+    Returns
+    -------
+    directions : (m, 5)
+        As sources, one for each direction, of weight 1.
+    table : (m, places, 2)
+        Intensity and its slope times the step, against sin(theta) from 0 to the reach.
+    cells : float
+        Places in a unit of sin(theta).
+
+    Notes
+    -----
+    The step is halved until the largest error in the middle of a cell is below `TOLERANCE`, or there are 2^18 cells.
+    """
+    directions, members = np.unique(sources[:, :3], axis=0, return_inverse=True)
+    groups = [sources[members.reshape(-1) == i] for i in range(len(directions))]
+    reach = max(reach, 1e-9) * (1.0 + 1e-9)
+    cells = _CELLS
+    tables = [_tabulated(group, points, cells, reach) for group in groups]
+    while cells < _MOST_CELLS:
+        finer = [_tabulated(group, points, 2 * cells, reach) for group in groups]
+        worst = max(curve.largest_error(a, b) for a, b in zip(tables, finer, strict=True))
+        cells, tables = 2 * cells, finer
+        if worst < TOLERANCE:
+            break
+    ones = np.ones((len(directions), 2))
+    return np.ascontiguousarray(np.column_stack([directions, ones])), np.array(tables), cells / reach
+
+
+def _tabulated(sources: Array, points: Points, cells: int, reach: float) -> Array:
+    table = np.empty((cells + 1, 2))
+    inverse, weights = np.ascontiguousarray(sources[:, 3]), np.ascontiguousarray(sources[:, 4])
+    curve.tabulate(0.0, reach / cells, inverse, weights, points.stol, points.F, points.slopes, table)
+    return table

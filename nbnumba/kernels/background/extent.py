@@ -1,0 +1,44 @@
+"""Scattering angles that a panel meets; no compiled code."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scene import FLAT, Scene
+
+Array = NDArray[np.float64]
+
+
+def sine_range(scene: Scene) -> tuple[float, float]:
+    """Return the smallest and largest sin(theta) that the region of a scene meets; 0 and 1 for a curved detector."""
+    if scene.surface != FLAT:
+        return 0.0, 1.0
+    fast = np.arange(scene.fast_first, scene.fast_last + 2) * scene.pixel_size
+    slow = np.arange(scene.slow_first, scene.slow_last + 2) * scene.pixel_size
+    edges = [(fast, slow[:1]), (fast, slow[-1:]), (fast[:1], slow), (fast[-1:], slow)]
+    smallest, largest = 1.0, 0.0
+    for depth in {0.0, (scene.layers - 1) * scene.layer_step}:
+        corner = scene.origin + depth * scene.normal
+        for along_fast, along_slow in edges:
+            place = corner + along_fast[:, None] * scene.fast + along_slow[:, None] * scene.slow
+            diffracted = place / np.linalg.norm(place, axis=1)[:, None]
+            for incident in scene.sources[:, :3]:
+                sine = 0.5 * np.linalg.norm(diffracted - incident, axis=1)
+                smallest, largest = min(smallest, float(sine.min())), max(largest, float(sine.max()))
+    if any(_meets(scene, incident) for incident in scene.sources[:, :3]):
+        smallest = 0.0
+    return smallest, min(largest, 1.0)
+
+
+def _meets(scene: Scene, incident: Array) -> bool:
+    """Whether an undiffracted ray hits the region."""
+    along = float(incident @ scene.normal)
+    if along == 0.0:
+        return False
+    reach = float(scene.origin @ scene.normal) / along
+    if reach <= 0.0:
+        return False
+    place = reach * incident - scene.origin
+    fast, slow = float(place @ scene.fast) / scene.pixel_size, float(place @ scene.slow) / scene.pixel_size
+    return scene.fast_first <= fast <= scene.fast_last + 1 and scene.slow_first <= slow <= scene.slow_last + 1

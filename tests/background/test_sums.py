@@ -1,0 +1,103 @@
+"""The background sum: against simtbx's images, closed forms, and itself in its two forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+from background_scenes import PLAIN, oracle_material, oracle_scene
+from requirements import requires
+from scenes import scene_of
+
+from nbnumba.background import tables
+from nbnumba.background.material import Material, check_range, monotone_points, padded_points
+from nbnumba.constants import R_E_SQUARED
+from nbnumba.errors import InputError
+from nbnumba.kernels.background import driver
+from nbnumba.kernels.scene import Scene
+
+
+def drawn(scene: Scene, points: driver.Points, photons: float, *, lagrange: bool = False, direct: bool = False):
+    image = np.zeros((scene.n_slow, scene.n_fast))
+    driver.add(scene, [driver.Material(points, photons, lagrange)], image, 2, direct=direct)
+    return image
+
+
+@requires("oracles")
+@pytest.mark.parametrize("name", [n for n in oracles.names("background") if n != "waterfull"])
+def test_simtbx_image_with_its_interpolation(name: str, tmp_path: Path) -> None:
+    params, arrays = oracles.load("background", name)
+    material, photons = oracle_material(params)
+    image = drawn(oracle_scene(params, tmp_path), padded_points(material.points), photons, lagrange=True)
+    # Rounding of a sum of up to 45 terms, and of differences of neighbouring stol in the interpolation.
+    np.testing.assert_allclose(image, arrays["raw_pixels"], rtol=1e-11, atol=1e-12 * arrays["raw_pixels"].max())
+
+
+@requires("oracles")
+@pytest.mark.parametrize("name", ["water14_sensor", "water14_over3", "water14_polar09", "water14_nopolar"])
+def test_flat_curve_equals_simtbx_whatever_interpolates(name: str, tmp_path: Path) -> None:
+    params, _ = oracles.load("background", name)
+    scene = oracle_scene(params, tmp_path)
+    flat = np.array([[0.0, 3.0], [0.1, 3.0], [0.4, 3.0], [2.0, 3.0]])
+    exact = drawn(scene, monotone_points(flat), 1e20, direct=True)
+    as_c = drawn(scene, padded_points(flat), 1e20, lagrange=True)
+    np.testing.assert_allclose(exact, as_c, rtol=1e-12)
+
+
+def test_flat_curve_at_normal_incidence_is_a_closed_form(tmp_path: Path) -> None:
+    scene = scene_of(PLAIN + " -nopolar -semantics exact", tmp_path).replace(oversample=1)
+    points = monotone_points(np.array([[0.0, 5.0], [1.0, 5.0]]))
+    image = drawn(scene, points, R_E_SQUARED * 1e30)
+    center = (np.arange(32) + 0.5) * 1e-4
+    place = scene.origin + center[None, :, None] * scene.fast + center[:, None, None] * scene.slow
+    radius = np.linalg.norm(place, axis=-1)
+    omega = 1e-8 * scene.close_distance / radius**3
+    np.testing.assert_allclose(image, R_E_SQUARED * 1e30 * 25.0 * omega, rtol=1e-12)  # rounding
+
+
+@pytest.mark.parametrize("name", ["water", "air", "icerings"])
+@pytest.mark.parametrize(
+    "extra",
+    ["", "-oversample 3", "-dispersion 3 -dispsteps 7", "-oversample 2 -detector_thick 0.4 -detector_abs 0.3"
+     " -detector_thicksteps 3 -hdivrange 4 -hdivsteps 3 -detector_rotx 12"],
+)  # fmt: skip
+def test_fast_form_equals_the_whole_sum(name: str, extra: str, tmp_path: Path) -> None:
+    line = f"-cell 78 78 38 90 90 90 -N 5 -default_F 1 -detpixels 96 -pixel 1 -distance 80 -lambda 1 {extra}"
+    scene = scene_of(line + " -semantics exact", tmp_path)
+    points = monotone_points(tables.load(name, "").points)
+    fast, whole = drawn(scene, points, 1e20), drawn(scene, points, 1e20, direct=True)
+    np.testing.assert_allclose(fast, whole, rtol=1e-6)  # what the fast form promises
+
+
+def test_region_and_mask(tmp_path: Path) -> None:
+    scene = scene_of(PLAIN + " -oversample 2", tmp_path)
+    points = monotone_points(tables.load("water", "").points)
+    whole = drawn(scene, points, 1e20)
+    part = drawn(scene.replace(fast_first=3, fast_last=20, slow_first=5, slow_last=30), points, 1e20, direct=True)
+    np.testing.assert_allclose(part[5:31, 3:21], whole[5:31, 3:21], rtol=1e-6)  # tiles are cut otherwise
+    assert np.count_nonzero(part) == 26 * 18
+    mask = np.ones((32, 32), dtype=np.uint8)
+    mask[4, 7] = 0
+    masked = drawn(scene.replace(mask=mask), points, 1e20)
+    assert masked[4, 7] == 0.0
+    assert np.count_nonzero(masked) == 32 * 32 - 1
+
+
+def test_weights_are_normalized_by_their_sum(tmp_path: Path) -> None:
+    scene = scene_of(PLAIN, tmp_path)
+    points = monotone_points(tables.load("water", "").points)
+    one = drawn(scene, points, 1e20)
+    two = np.repeat(scene.sources, 2, axis=0)
+    two[:, 4] = (1.0, 3.0)
+    np.testing.assert_allclose(drawn(scene.replace(sources=two), points, 1e20 / 4.0), one, rtol=1e-6)
+
+
+def test_a_table_that_does_not_reach_names_both_ranges(tmp_path: Path) -> None:
+    scene = scene_of(PLAIN, tmp_path)
+    short = Material("short.stol", 1e-3, 1.0, 18.0, np.array([[0.1, 4.0], [0.2, 3.0]]))
+    with pytest.raises(
+        InputError, match=r"-background short.stol: the table covers stol 0.1 to 0.2 1/A; the image needs 0 "
+    ):
+        check_range(short, [scene])
