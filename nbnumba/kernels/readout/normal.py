@@ -1,0 +1,101 @@
+"""Gaussian deviates counted by pixel, the same number on every processor and GPU.
+
+Notes
+-----
+M. J. Wichura, Algorithm AS 241: the percentage points of the normal distribution, Appl. Stat. 37, 477 (1988), PPND16.
+Products that meet a sum go through `rounded_product`, and the logarithm is worked out here.
+"""
+
+import math
+
+import numpy as np
+
+from ..jit import strict_inner
+from ..physics.intrinsics import bits_of, float_of, rounded_product
+from ..random.counter import two_fractions
+
+# What a random number is for; it is counted in the upper byte of the draw. Photon counts are purpose 0.
+FLICKER, CALIBRATION, READOUT, DARK, BAD_PIXELS, HOT_PIXELS = (np.uint64(purpose << 24) for purpose in range(1, 7))
+
+_CENTRAL = 0.425
+_SWITCH = 5.0
+# From the highest order down.
+_A = (
+    2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4,
+    1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0,
+)  # fmt: skip
+_B = (
+    5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4,
+    5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0,
+)  # fmt: skip
+_C = (
+    7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
+    3.64784832476320460504e0, 5.76949722146069140550e0, 4.63033784615654529590e0, 1.42343711074968357734e0,
+)  # fmt: skip
+_D = (
+    1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
+    6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0,
+)  # fmt: skip
+_E = (
+    2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3, 2.65321895265761230930e-2,
+    2.96560571828504891230e-1, 1.78482653991729133580e0, 5.46378491116411436990e0, 6.65790464350110377720e0,
+)  # fmt: skip
+_F = (
+    2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5, 7.86869131145613259100e-4,
+    1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0,
+)  # fmt: skip
+
+_LN2 = 0.6931471805599453
+_ROOT_HALF = 0.7071067811865476
+_ODD = tuple(1.0 / n for n in range(23, 0, -2))
+
+
+@strict_inner
+def _horner(x, coefficients):
+    total = 0.0
+    for coefficient in coefficients:
+        total = rounded_product(total, x) + coefficient
+    return total
+
+
+@strict_inner
+def minus_log(x):
+    """-ln(x) of a normal number from 0 to 1, relative error 1e-15.
+
+    Notes
+    -----
+    x = 2^e m with m from 0.71 to 1.41; ln m = 2 (v + v^3/3 + v^5/5 + ...), v = (m - 1)/(m + 1).
+    """
+    bits = bits_of(x)
+    exponent = (bits >> 52) - 1023
+    m = float_of((bits & 0xFFFFFFFFFFFFF) | (1023 << 52))
+    if rounded_product(m, _ROOT_HALF) > 1.0:
+        m *= 0.5
+        exponent += 1
+    v = (m - 1.0) / (m + 1.0)
+    series = rounded_product(2.0 * v, _horner(v * v, _ODD))
+    return -(rounded_product(np.float64(exponent), _LN2) + series)
+
+
+@strict_inner
+def normal_quantile(u):
+    """Number below which a Gaussian of mean 0 and variance 1 lies with a probability u between 0 and 1."""
+    q = u - 0.5
+    if abs(q) <= _CENTRAL:
+        r = _CENTRAL * _CENTRAL - rounded_product(q, q)
+        return rounded_product(q, _horner(r, _A)) / _horner(r, _B)
+    r = math.sqrt(minus_log(u if q < 0.0 else 1.0 - u))
+    if r <= _SWITCH:
+        r -= 1.6
+        value = _horner(r, _C) / _horner(r, _D)
+    else:
+        r -= _SWITCH
+        value = _horner(r, _E) / _horner(r, _F)
+    return -value if q < 0.0 else value
+
+
+@strict_inner
+def gaussian(seed, image, purpose, pixel):
+    """Deviate of mean 0 and variance 1; all arguments are uint64, the purpose is one of this module's."""
+    u, _ = two_fractions(seed, image, pixel, purpose)
+    return normal_quantile(u)

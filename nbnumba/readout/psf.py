@@ -1,0 +1,307 @@
+"""Point spread of a detector: one kernel for the whole image, integrated over pixels and normalized over the plane.
+
+What lies beyond the kernel is not given back, and what leaves the image is gone; both are reported.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.opening import label, read_text
+
+Array = NDArray[np.float64]
+
+KINDS = ("gauss", "fiber", "moffat", "file")
+FIBER_EXPONENT = 1.5
+LOST = 1e-3  # of a long-tailed kernel, at most, beyond its radius
+_GAUSS_LOST = 1e-9
+_LARGEST_KERNEL = 4097  # pixels along an edge of a kernel file
+_WIDEST = 1e4  # pixels
+_STEP = 0.125  # of ln t, between the Gaussians that make up a Moffat function
+_DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
+
+
+@dataclass(frozen=True)
+class PointSpread:
+    """A point spread function.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`. "fiber" is a Moffat function of exponent 3/2, as of a fiber-coupled CCD.
+    fwhm : float
+        Full width at half maximum [pixels]; of no meaning for "file".
+    exponent : float
+        Of a Moffat function, above 1: (1 + r^2/alpha^2)^-exponent.
+    radius : int
+        Pixels from the middle of the kernel to its edge; 0: as many as keep `LOST` beyond it, at most the longer edge
+        of the image.
+    file : str
+        Of the kernel.
+    """
+
+    kind: str
+    fwhm: float = 0.0
+    exponent: float = FIBER_EXPONENT
+    radius: int = 0
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"point spread {self.kind!r}: allowed are {', '.join(KINDS)}")
+        if self.kind != "file" and not 0.0 < self.fwhm <= _WIDEST:
+            raise InputError(
+                f"the width of the point spread is {self.fwhm:g} pixels; allowed are above 0 to {_WIDEST:g}"
+            )
+        if not self.exponent > 1.0:
+            raise InputError(f"the exponent of a Moffat function is {self.exponent:g}; its integral needs more than 1")
+        if self.radius < 0:
+            raise InputError(f"the radius of the point spread is {self.radius}; allowed are 0 (automatic) and more")
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A spread image, and the photons that did not stay in it."""
+
+    image: Array
+    beyond: float  # fraction that lies beyond the kernel
+    left: float  # photons that left the image
+
+
+def parse(word: str, fwhm: float, option: str = "-psf", radius: int = 0, file: str = "") -> PointSpread:
+    """Read ``gauss``, ``fiber``, ``moffat:EXPONENT`` or ``file``; `fwhm` in pixels.
+
+    Raises
+    ------
+    InputError
+        For another word, or an exponent that is not above 1.
+    """
+    kind, colon, text = word.partition(":")
+    exponent = FIBER_EXPONENT
+    if kind == "moffat":
+        try:
+            exponent = float(text)
+        except ValueError:
+            exponent = math.nan
+        if not 1.0 < exponent <= 1000.0:
+            raise InputError(f"{option}: the exponent of {word!r} must be above 1, e.g. moffat:2.5")
+    elif colon or kind not in KINDS:
+        raise InputError(f"{option}: {word!r}; allowed are gauss, fiber, moffat:EXPONENT and file")
+    return PointSpread(kind, fwhm, exponent, radius, file)
+
+
+def radius_of(spread: PointSpread, longest: int, lost: float = LOST) -> int:
+    """Return the radius of the kernel [pixels] for an image whose longer edge has `longest` pixels."""
+    if spread.radius > 0:
+        return min(spread.radius, longest)
+    if spread.kind == "gauss":
+        radius = spread.fwhm * math.sqrt(-math.log(_GAUSS_LOST) / math.log(16.0))
+    else:
+        exponent = spread.exponent if spread.kind == "moffat" else FIBER_EXPONENT
+        # exp and log, as the power overflows for exponents near 1.
+        squared = -math.log(lost) / (exponent - 1.0)
+        alpha = moffat_alpha(spread.fwhm, exponent)
+        radius = alpha * math.sqrt(math.expm1(min(squared, 700.0)))
+    return max(1, min(math.ceil(min(radius, 1e9)), longest))
+
+
+def moffat_alpha(fwhm: float, exponent: float) -> float:
+    """Scale of a Moffat function of a width: fwhm = 2 alpha sqrt(2^(1/exponent) - 1)."""
+    return fwhm / (2.0 * math.sqrt(math.expm1(math.log(2.0) / exponent)))
+
+
+def quarter(spread: PointSpread, radius: int) -> Array:
+    """Integrals over the pixels from the middle of the kernel to its lower right corner, (radius + 1, radius + 1).
+
+    Notes
+    -----
+    A Moffat function is a mixture of Gaussians, (1 + s)^-b = 1/Gamma(b) integral t^(b-1) exp(-t (1 + s)) dt, and the
+    integral over a pixel of each of them is a product of two differences of error functions. The trapezoidal sum over
+    ln t converges to rounding. The fiber's integral has a closed form.
+    """
+    if spread.kind == "gauss":
+        along = _gauss_integrals(np.array([2.0 * math.sqrt(math.log(2.0)) / spread.fwhm]), radius)
+        return np.asarray(np.outer(along[0], along[0]))
+    if spread.kind == "fiber":
+        return _fiber_quarter(moffat_alpha(spread.fwhm, FIBER_EXPONENT), radius)
+    alpha, power = moffat_alpha(spread.fwhm, spread.exponent), spread.exponent - 1.0
+    # Below the least t a Gaussian is far wider than the kernel and has next to nothing in it.
+    least = 2.0 * math.log(alpha / (radius + 1.0)) - 40.0
+    ln_t = np.arange(min(least, -40.0), math.log(60.0 + 2.0 * power), _STEP)
+    weights = _STEP * np.exp(power * ln_t - np.exp(ln_t) - math.lgamma(power))
+    along = _gauss_integrals(np.exp(0.5 * ln_t) / alpha, radius)
+    return np.asarray((along * weights[:, None]).T @ along)
+
+
+def _gauss_integrals(inverse_widths: Array, radius: int) -> Array:
+    """Integrals over pixels 0 to radius of Gaussians exp(-(k x)^2) k/sqrt(pi), (n, radius + 1)."""
+    from scipy.special import erf, erfc
+
+    edges = np.arange(radius + 2) - 0.5
+    scaled = inverse_widths[:, None] * edges
+    near, far = erf(scaled), erfc(scaled)
+    # Differences of erf lose their digits in the tail, those of erfc do not.
+    return np.asarray(np.where(scaled[:, 1:] < 0.5, near[:, 1:] - near[:, :-1], far[:, :-1] - far[:, 1:]) / 2.0)
+
+
+def _fiber_quarter(g: float, radius: int) -> Array:
+    """Integrals of g/(2 pi) (g^2 + r^2)^(-3/2) over pixels.
+
+    Notes
+    -----
+    From differences of atan(x y/(g sqrt(g^2 + x^2 + y^2)))/(2 pi) over the corners; far from the middle these
+    cancel, and the density at Gauss points of the pixel is summed instead.
+    """
+    edges = np.arange(radius + 2) - 0.5
+    x, y = edges[None, :], edges[:, None]
+    corner = np.arctan(x * y / (g * np.sqrt(g * g + x * x + y * y))) / (2.0 * math.pi)
+    values = np.asarray(corner[1:, 1:] - corner[1:, :-1] - corner[:-1, 1:] + corner[:-1, :-1])
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    center = np.arange(radius + 1)[:, None] + nodes / 2.0
+    far = np.hypot(*np.meshgrid(np.arange(radius + 1), np.arange(radius + 1))) > 12
+    rows = np.flatnonzero(far.any(axis=1))
+    for row in rows:
+        columns = np.flatnonzero(far[row])
+        squared = g * g + center[row][:, None, None] ** 2 + center[columns][None, :, :] ** 2
+        density = g / (2.0 * math.pi) * squared**-1.5
+        values[row, columns] = np.einsum("i,ijk,k->j", weights / 2.0, density, weights / 2.0)
+    return values
+
+
+def full_kernel(spread: PointSpread, longest: int) -> Array:
+    """The whole kernel, (2 radius + 1, 2 radius + 1) or as the file has it."""
+    if spread.kind == "file":
+        return read_kernel(spread.file)
+    part = quarter(spread, radius_of(spread, longest))
+    half = np.concatenate([part[:0:-1], part])
+    return np.concatenate([half[:, :0:-1], half], axis=1)
+
+
+def read_kernel(path: str, option: str = "-psf_file") -> Array:
+    """Read a kernel: lines of as many numbers, odd in both directions; its sum is what of a photon stays within it.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        A word is no number or negative, lines differ in length, or the sum is 0 or above 1.
+    """
+    rows: list[list[float]] = []
+    for number, line in enumerate(read_text(path, option).splitlines(), start=1):
+        words = line.split("#", 1)[0].replace(",", " ").split()
+        if not words:
+            continue
+        place = label(option, path, number)
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            raise InputError(f"{place}: not numbers alone") from None
+        if not all(0.0 <= value < math.inf for value in values):
+            raise InputError(f"{place}: allowed are finite numbers of 0 and more")
+        if rows and len(values) != len(rows[0]):
+            raise InputError(f"{place}: {len(values)} numbers; the lines before hold {len(rows[0])}")
+        rows.append(values)
+    kernel = np.array(rows)
+    if not rows or not all(size % 2 == 1 and size <= _LARGEST_KERNEL for size in kernel.shape):
+        found = f"{len(rows[0])} x {len(rows)}" if rows else "nothing"
+        raise InputError(f"{label(option, path)}: holds {found}; allowed are odd numbers of columns and lines")
+    if not 0.0 < kernel.sum() <= 1.0 + 1e-6:
+        raise InputError(f"{label(option, path)}: the sum is {kernel.sum():g}; allowed are above 0 to 1")
+    return kernel
+
+
+def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> Spread:
+    """Spread an image.
+
+    Parameters
+    ----------
+    image : (n_slow, n_fast)
+    spread : PointSpread
+    threads : int
+        Of the transforms.
+
+    Returns
+    -------
+    Spread
+        The image is float64: beside a bright pixel float32 is wrong by a tenth of a photon.
+    """
+    source = np.asarray(image, dtype=np.float64)
+    longest = max(source.shape)
+    total = float(source.sum())
+    if spread.kind == "gauss":
+        along = _symmetric(_gauss_integrals_of(spread, longest))
+        result = _along_axes(source, along)
+        kept = float(along.sum()) ** 2
+    elif spread.kind == "file" or radius_of(spread, longest) <= _DIRECT:
+        kernel = full_kernel(spread, longest)
+        result = _summed(source, kernel)
+        kept = float(kernel.sum())
+    else:
+        radius = radius_of(spread, longest)
+        transform, kept = _transform(spread, radius, *source.shape)
+        result = _transformed(source, transform, radius, threads)
+    if not np.any(source < 0.0):
+        np.maximum(result, 0.0, out=result)  # what rounding leaves of nothing
+    return Spread(result, 1.0 - kept, max(0.0, total * kept - float(result.sum())))
+
+
+def _gauss_integrals_of(spread: PointSpread, longest: int) -> Array:
+    inverse = np.array([2.0 * math.sqrt(math.log(2.0)) / spread.fwhm])
+    return np.asarray(_gauss_integrals(inverse, radius_of(spread, longest))[0])
+
+
+def _symmetric(half: Array) -> Array:
+    return np.concatenate([half[:0:-1], half])
+
+
+def _along_axes(image: Array, kernel: Array) -> Array:
+    from scipy.ndimage import convolve1d
+
+    return np.asarray(convolve1d(convolve1d(image, kernel, axis=1, mode="constant"), kernel, axis=0, mode="constant"))
+
+
+def _summed(image: Array, kernel: Array) -> Array:
+    from scipy.ndimage import convolve
+    from scipy.signal import fftconvolve
+
+    if kernel.size <= (2 * _DIRECT + 1) ** 2:
+        return np.asarray(convolve(image, kernel, mode="constant"))
+    rows, columns = (size // 2 for size in kernel.shape)
+    whole = fftconvolve(image, kernel, mode="full")
+    return np.asarray(whole[rows : rows + image.shape[0], columns : columns + image.shape[1]])
+
+
+@functools.lru_cache(maxsize=2)
+def _transform(spread: PointSpread, radius: int, n_slow: int, n_fast: int) -> tuple[Array, float]:
+    """Transform of the kernel, (rows/2 + 1, columns/2 + 1), real as the kernel is symmetric; and its sum."""
+    from scipy.fft import dctn, next_fast_len
+
+    part = quarter(spread, radius)
+    sizes = [2 * next_fast_len((n + min(radius, n) + 1) // 2 + 1, real=True) for n in (n_slow, n_fast)]
+    padded = np.zeros([size // 2 + 1 for size in sizes])
+    # Periods shorter than the kernel cannot be: an image of n pixels sees the kernel up to n - 1 pixels away.
+    rows, columns = (min(radius + 1, n, size // 2 + 1) for n, size in zip((n_slow, n_fast), sizes, strict=True))
+    padded[:rows, :columns] = part[:rows, :columns]
+    double = np.full(radius + 1, 2.0)
+    double[0] = 1.0
+    return np.asarray(dctn(padded, type=1)), float(double @ part @ double)
+
+
+def _transformed(image: Array, transform: Array, radius: int, threads: int) -> Array:
+    from scipy.fft import irfft2, rfft2
+
+    rows, columns = (2 * (size - 1) for size in transform.shape)
+    spectrum = rfft2(image, (rows, columns), workers=threads)
+    half = rows // 2
+    spectrum[: half + 1] *= transform
+    spectrum[half + 1 :] *= transform[half - 1 : 0 : -1]
+    whole = irfft2(spectrum, (rows, columns), workers=threads, overwrite_x=True)
+    return np.ascontiguousarray(whole[: image.shape[0], : image.shape[1]])
