@@ -55,8 +55,8 @@ class Material:
 def parse(text: str, option: str = "-background") -> Material:
     """Read ``TABLE:thick_mm[:density:MW]``.
 
-    TABLE is ``water``, ``air``, ``ice``, ``icerings``, ``icerings=WIDTH`` or a file, which holds stol [1/A] and F. Density
-    [g/cm3] and MW [g/mol] are those of the built-in material, and of water for a file.
+    TABLE is ``water``, ``air``, ``ice``, ``icerings``, ``icerings=WIDTH`` or a file, which holds stol [1/A] and F.
+    Density [g/cm3] and MW [g/mol] are those of the built-in material, and of water for a file.
 
     Raises
     ------

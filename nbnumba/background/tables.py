@@ -61,8 +61,8 @@ def load(name: str, option: str) -> Curve:
     Parameters
     ----------
     name : str
-        ``water``, ``air``, ``ice``, ``icerings``, ``icerings=WIDTH`` (of a ring in sin(theta)/lambda, full width at half
-        maximum, 1/A), or a file.
+        ``water``, ``air``, ``ice``, ``icerings``, ``icerings=WIDTH`` (of a ring in sin(theta)/lambda, full width at
+        half maximum, 1/A), or a file.
     option : str
         The option that named it, for messages.
 
@@ -140,8 +140,8 @@ def _ice(width: float) -> Curve:
     -----
     Averaged over orientations the reflections of a crystal of volume V/Z per molecule make
     F^2 = sum |F_hkl|^2 g(2 stol - 1/d) / (Z V 4 pi / d^2), g a Gaussian of area 1. Each hydrogen is spread over the
-    sphere around its oxygen, so that a molecule is the oxygen with a form factor of f_O + 2 f_H sin(q r)/(q r). The rings
-    are damped by exp(-2 B stol^2); F_molecule^2 (1 - exp(-2 B stol^2)) lies between them.
+    sphere around its oxygen, so that a molecule is the oxygen with a form factor of f_O + 2 f_H sin(q r)/(q r). The
+    rings are damped by exp(-2 B stol^2); F_molecule^2 (1 - exp(-2 B stol^2)) lies between them.
     """
     d_star, squared_F = _ice_reflections()
     step = min(width / 10.0, _STEP)

@@ -31,7 +31,7 @@ def delta(edge: int = 41) -> np.ndarray:
     return image
 
 
-@pytest.mark.parametrize("kind, exponent", [("gauss", 1.5), ("fiber", 1.5), ("moffat", 1.5), ("moffat", 2.5)])
+@pytest.mark.parametrize(("kind", "exponent"), [("gauss", 1.5), ("fiber", 1.5), ("moffat", 1.5), ("moffat", 2.5)])
 def test_a_point_keeps_all_but_the_stated_tail(kind: str, exponent: float) -> None:
     spread = psf.apply(delta(), PointSpread(kind, 1.5, exponent, radius=12))
     assert spread.image.sum() == pytest.approx(1000.0 * (1.0 - spread.beyond), rel=1e-12)  # rounding of transforms
@@ -114,7 +114,7 @@ def test_kernel_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, message",
+    ("text", "message"),
     [("", "holds nothing"), ("1 2\n3 4\n", "holds 2 x 2"), ("0 1 0\n1 1\n", "2 numbers"), ("x\n", "not numbers"),
      ("-1\n", "0 and more"), ("2\n", "the sum is 2"), ("nan\n", "finite")],
 )  # fmt: skip
