@@ -115,6 +115,22 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
 
+@app.command("noisify", help=_help("noisify"), context_settings=_OUR_WORDS)
+def noisify(
+    words: Annotated[list[str], typer.Argument(metavar="-floatfile FILE ...", help="Options of noisify.")],
+) -> None:
+    """Add the noise of a detector to a float image.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.noisify.run`.
+    """
+    from .noisify import run
+
+    run(words)
+
+
 @app.command("convert", help=_help("convert"), context_settings=_OUR_WORDS)
 def convert(
     words: Annotated[

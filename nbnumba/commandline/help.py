@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "batch": "render many images, each drawn anew, into files with labels",
     "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
+    "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,11 @@ class Readout:
 
     adu: NDArray[np.float64]
     photons: float
-    before_psf: float
 
 
-def spread(image: NDArray[Any], kind: str, fwhm: float, radius: int = 0) -> tuple[NDArray[Any], float]:
+def spread(
+    image: NDArray[Any], kind: str, fwhm: float, radius: int = 0, say: Callable[[str], None] | None = None
+) -> tuple[NDArray[Any], float]:
     """Spread an image as noisify and simtbx do, which accumulate in the type of the image.
 
     Parameters
@@ -35,6 +37,8 @@ def spread(image: NDArray[Any], kind: str, fwhm: float, radius: int = 0) -> tupl
     fwhm : float [pixels]
     radius : int
         0 chooses it for every pixel by its brightness.
+    say : callable, optional
+        Receives the lines that noisify prints.
 
     Returns
     -------
@@ -47,15 +51,21 @@ def spread(image: NDArray[Any], kind: str, fwhm: float, radius: int = 0) -> tupl
     image = np.ascontiguousarray(image)
     number = PSF_KINDS[kind]
     reach = c_chain.largest_radius(number, image, fwhm, radius)
+    say = say or (lambda line: None)
+    if radius == 0:
+        say(f"  maximum input photon/pixel: {max(0.0, float(image.max(initial=0.0))):g}")
+        if reach > 0:
+            say(f"  auto-selected psf_radius = {reach} pixels")
     if reach <= 0 and not radius < 0:
         return np.zeros_like(image), 0.0
-    reach = max(int(reach), 0)
+    reach = min(max(int(reach), 0), max(image.shape))
     if (2 * reach + 1) ** 2 > _LARGEST_KERNEL:
         raise InputError(f"the kernel of the point spread would have {2 * reach + 1} pixels along an edge")
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     c_chain.fill_kernel(number, reach, fwhm, kernel)
     out = np.zeros(image.size + 1, image.dtype)
     lost = c_chain.spread(number, image, fwhm, radius, kernel, out)
+    say(f"adding back {lost:g} lost photons")
     return out[:-1].reshape(image.shape), float(lost)
 
 
@@ -70,6 +80,8 @@ def read_out(
     seed: int,
     calibration_seed: int,
     psf: tuple[str, float, int] | None,
+    width_um: float = 0.0,
+    say: Callable[[str], None] | None = None,
 ) -> Readout:
     """Draw the noise image of noisify.
 
@@ -85,6 +97,10 @@ def read_out(
         As C's variables hold them: what is typed, negated.
     psf : (kind, fwhm [pixels], radius), optional
         Of the counts.
+    width_um : float
+        Width of the point spread, for the line that names it.
+    say : callable, optional
+        Receives the lines that noisify prints.
 
     Notes
     -----
@@ -101,7 +117,9 @@ def read_out(
     before = c_chain.draw_photons(counts, flicker, calibration, seeds, table, kept)
     image = counts.reshape(photons.shape)
     if psf is not None:
-        image, _ = spread(image, *psf)
+        if say is not None:
+            say(f"{before:.0f} photons on noise image before PSF\n  applying PSF width = {width_um:g} um")
+        image, _ = spread(image, *psf, say)
     adu = np.empty(counts.size)
     total = c_chain.read_out(image.reshape(-1), adu, gain, adc, readout, seeds, table, kept)
-    return Readout(adu.reshape(photons.shape), float(total), float(before))
+    return Readout(adu.reshape(photons.shape), float(total))

@@ -114,7 +114,7 @@ def fill_kernel(kind, radius, fwhm, kernel):
 
 @strict
 def largest_radius(kind, image, fwhm, user_radius):
-    """Radius of the kernel: the fixed one, or that of the brightest pixel; 0 where nothing is spread."""
+    """Radius of the kernel: the fixed one, or that of the brightest pixel, however large; 0 where nothing is spread."""
     radius = user_radius
     if radius <= 0:
         top = 0.0
@@ -126,7 +126,7 @@ def largest_radius(kind, image, fwhm, user_radius):
         if radius < 0:
             return 0
         radius = max(radius, 1)
-    return min(radius, max(image.shape[0], image.shape[1]))
+    return radius
 
 
 @strict
