@@ -131,6 +131,22 @@ def noisify(
     run(words)
 
 
+@app.command("nonbragg", help=_help("nonbragg"), context_settings=_OUR_WORDS)
+def nonbragg(
+    words: Annotated[list[str], typer.Argument(metavar="-stol FILE ...", help="Options of nonBragg.")],
+) -> None:
+    """Draw scattering by amorphous material.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.nonbragg.run`.
+    """
+    from .nonbragg import run
+
+    run(words)
+
+
 @app.command("convert", help=_help("convert"), context_settings=_OUR_WORDS)
 def convert(
     words: Annotated[

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "compare": "tell how far two images agree, or another program and nbnumba",
     "noise": "draw photon noise on a float image that exists already",
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
+    "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",

@@ -141,3 +141,38 @@ def _tabulated(sources: Array, points: Points, cells: int, reach: float) -> Arra
     inverse, weights = np.ascontiguousarray(sources[:, 3]), np.ascontiguousarray(sources[:, 4])
     curve.tabulate(0.0, reach / cells, inverse, weights, points.stol, points.F, points.slopes, table)
     return table
+
+
+def structure_factors(scene: Scene, points: Points, lagrange: bool) -> Array:
+    """F of the last sample of every pixel of the region, (n_slow, n_fast) [electrons]."""
+    image = np.zeros((scene.n_slow, scene.n_fast))
+    kind = curve.LAGRANGE if lagrange else curve.MONOTONE
+    sums.last_F(scene.numbers, scene.sources, kind, points.stol, points.F, points.slopes, image)
+    return image
+
+
+def extracted(scene: Scene, image: Array, photons: float) -> tuple[Array, Array]:
+    """Work out stol [1/m] and F of every pixel of an image that one amorphous material made.
+
+    Parameters
+    ----------
+    scene : Scene
+    image : (n_slow, n_fast) [photons]
+    photons : float
+        As of a `Material`.
+
+    Returns
+    -------
+    stol : (n_slow, n_fast)
+        Of the last sample of each pixel.
+    F : (n_slow, n_fast)
+        Sign and root of the photons over those of F = 1; NaN outside the region and under the mask.
+    """
+    one = Points(np.array([0.0, 1e12]), np.ones(2), np.zeros(2))
+    unit = np.zeros(image.shape)
+    add(scene, [Material(one, photons)], unit, 1, direct=True)
+    line = Points(np.array([0.0, 1e12]), np.array([0.0, 1e12]), np.ones(2))
+    stol = structure_factors(scene, line, lagrange=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        F = np.sign(image) * np.sqrt(np.abs(image) / unit)
+    return stol, np.where(unit > 0.0, F, np.nan)

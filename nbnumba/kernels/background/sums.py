@@ -8,7 +8,7 @@ import numpy as np
 from ..jit import inner, kernel
 from ..physics import sample as p
 from ..pixel import capture, direction_to, polarization, position, solid_angle
-from .curve import intensity
+from .curve import LAGRANGE, intensity, lagrange, monotone
 
 NODES = 8  # of a tile, along each edge
 _TAIL = 2  # orders of the expansion that estimate what is left out
@@ -181,3 +181,21 @@ def sum_tiles(
                                 q, sources, kind, knots, values, slopes, table, cells, slow, fast
                             )
     return single
+
+
+@kernel
+def last_F(numbers, sources, kind, knots, values, slopes, image):
+    """Write F of the last sample of every pixel of the region to an image."""
+    q = numbers[0]
+    last = sources.shape[0] - 1
+    for slow in range(q.slow_first, q.slow_last + 1):
+        for fast in range(q.fast_first, q.fast_last + 1):
+            x, y, z = position(q, slow, fast, q.oversample * q.oversample - 1, q.layers - 1)
+            dx, dy, dz, _ = direction_to(x, y, z)
+            ix, iy, iz, inverse = sources[last, 0], sources[last, 1], sources[last, 2], sources[last, 3]
+            qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse)
+            stol = 0.5 * np.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
+            if kind == LAGRANGE:
+                image[slow, fast] = lagrange(stol, knots, values)
+            else:
+                image[slow, fast] = monotone(stol, knots, values, slopes)[0]
