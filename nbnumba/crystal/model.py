@@ -39,6 +39,8 @@ class Crystal:
         Structure factor of the reflections that the table lacks.
     weight : float
         Share of the fluence.
+    cells_between : (Nd, Ne, Nf)
+        Off the diagonal of the matrix of unit cells, between a and b, b and c, a and c.
     """
 
     real_space: Array
@@ -60,6 +62,7 @@ class Crystal:
     reflections: ReflectionTable | None = None
     default_F: float = 0.0
     weight: float = 1.0
+    cells_between: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def size_m(self) -> Array:

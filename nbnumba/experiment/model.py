@@ -65,6 +65,8 @@ class Sampling:
         Samples of finer spacing are left out; 0: none.
     roi : (fast first, fast last, slow first, slow last)
         Inclusive, inside the panel; of a detector of several panels that of the first, and without effect.
+    spot_cutoff : float [photons]
+        What may be left out of a pixel in all; 0: what float32 cannot hold.
     """
 
     oversample: int
@@ -74,6 +76,7 @@ class Sampling:
     interpolate: bool
     dmin: float
     roi: tuple[int, int, int, int]
+    spot_cutoff: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..background.water import water_photons_per_steradian
-from ..constants import GAUSS_WIDTH, R_E_SQUARED, TOPHAT_RADIUS_SQUARED
+from ..constants import R_E_SQUARED
+from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
 from ..detector.model import Panel
 from ..geometry.vectors import Array, cross, dot, rotate_about
 from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from ..parameters.choices import Semantics, Shape
 from .model import ExperimentRecord
+from .spot_reach import spot_reach
 
 _NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
-SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND, Shape.GAUSS: GAUSS, Shape.TOPHAT: TOPHAT}
+SHAPES = {Shape.SQUARE: SQUARE, Shape.ROUND: ROUND} | dict.fromkeys(GAUSSIAN, GAUSS) | dict.fromkeys(TOPHATS, TOPHAT)
 
 
 class _Shared(NamedTuple):
@@ -121,15 +123,23 @@ def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
 def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
     """Fields of the crystal."""
     crystal = experiment.crystal
+    spot = spot_shape(crystal)
+    reach = spot_reach(experiment, panel, spot, shared.largest_F)
     return {
         "domains": len(crystal.mosaic_rotations),
-        "N": np.diag(np.asarray(crystal.cells, dtype=np.float64)),
+        "N": number_matrix(crystal),
         "shape": SHAPES[crystal.shape],
         "fudge": crystal.fudge,
         # C differs: its sinc3 loses its digits near the middle of a spot.
         "sinc3_cancels": experiment.semantics is not Semantics.EXACT,
-        "triangle": _triangle(crystal.reciprocal_A),
-        "reach": _reach(experiment, panel, shared),
+        "triangle": spot.triangle,
+        "spot_scale": spot.scale,
+        "spot_height": spot.height,
+        "spot_width": spot.width,
+        "spot_limit": spot.limit,
+        "spot_stretch": reach.stretch,
+        "spot_brightness": reach.brightness,
+        "reach": reach.squared_radius,
     }
 
 
@@ -149,6 +159,7 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
     sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
     weigh_layers = exact and experiment.detector.sensor.thickness != 0.0
+    per_pixel = switches or weigh_layers or sampling.dmin > 0.0
     weighted = bool(np.any(shared.sources[:, 4] != 1.0) or np.any(shared.weights != 1.0))
     water = water_photons_per_steradian(experiment.water_size, experiment.fluence)
     return {
@@ -163,7 +174,8 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
         "oversample_omega": sampling.oversample_omega,
         "compound": switches and not exact,
         "weigh_layers": weigh_layers,
-        "plain": not (switches or weigh_layers or sampling.dmin > 0.0 or weighted),
+        "plain": not (per_pixel or weighted),
+        "per_pixel": per_pixel,
         "photons": R_E_SQUARED * experiment.fluence / (experiment.steps * float(np.mean(shared.weights))),
         # C differs: it puts the water into the sum, where fluence and steps scale it once more.
         "water_start": 0.0 if exact else water,

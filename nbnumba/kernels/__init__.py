@@ -30,6 +30,7 @@ class Rendered(NamedTuple):
     threads: int
     evaluated_steps: int  # steps whose lattice factor was worked out; the others can only add nothing
     precision: str = "double"
+    spots: int = 0  # spots that were listed; 0 where every pixel was asked for the nearest reflections
 
 
 def available_threads() -> int:

@@ -174,21 +174,24 @@ def make_lattice_factor(variant):
     @inner
     def crystal_triangle(q):
         t = q.triangle
-        return t[0], t[1], t[2], t[3], t[4], t[5], p.cells_in_crystal(q), q.fudge, q.reach
+        shape = q.spot_scale, q.spot_height, q.fudge, q.spot_width, q.spot_limit, q.reach
+        return t[0], t[1], t[2], t[3], t[4], t[5], shape
 
     @inner
     def spot(crystal, dh, dk, dl):
-        xa, xb, xc, yb, yc, zc, cells, fudge, reach = crystal
-        radius_squared = p.spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, cells)
+        xa, xb, xc, yb, yc, zc, (scale, height, fudge, width, limit, reach) = crystal
+        radius_squared = p.spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, scale)
         if not (everywhere or radius_squared < reach):
             return real(0.0)
         if shape == TOPHAT:
-            return real(p.lattice_factor_tophat(radius_squared, cells, fudge))
+            return real(p.lattice_factor_tophat(radius_squared, height, fudge))
         if not single:
-            return p.lattice_factor_gauss(radius_squared, cells, fudge)
-        exponent = p.gauss_exponent(radius_squared, fudge)
+            return p.lattice_factor_gauss(radius_squared, height, fudge, width, limit)
+        exponent = p.gauss_exponent(radius_squared, fudge, width)
+        if not exponent < limit:
+            return real(0.0)
         n, r = functions.exp_parts(exponent if exponent < _VANISHED else _VANISHED)
-        return real(cells) * functions.exp_of_parts(np.int32(n), real(r))
+        return real(height) * functions.exp_of_parts(np.int32(n), real(r))
 
     if shape == SQUARE:
         return crystal_cells, square

@@ -60,7 +60,15 @@ RECORD = np.dtype(
         ("fudge", _REAL),
         ("sinc3_cancels", _FLAG),  # near the middle of the spots of an ellipsoidal crystal, as in C
         ("triangle", _REAL, 6),  # a* = (0, -, -), b* = (1, 3, -), c* = (2, 4, 5) laid with a* on x, b* in the xy plane
-        ("reach", _REAL),  # spots whose squared radius is larger cannot be seen, see physics.spot_radius_squared
+        # Gaussian and top-hat spots; the radius is that of physics.spot_radius_squared
+        ("spot_scale", _REAL),  # of the triangle
+        ("spot_height", _REAL),  # amplitude in the middle
+        ("spot_width", _REAL),  # of a Gaussian: its exponent is the squared radius times fudge over this
+        ("spot_limit", _REAL),  # exponent from which on it is 0
+        ("spot_stretch", _REAL),  # radius times this is sqrt(2 exponent), or sqrt(fudge) times the radius of a top hat
+        ("spot_brightness", _REAL),  # ln of the photons that all samples of a pixel amount to at the most, each in the
+        # middle of a spot of F = 1, over the photons that may be left out of a pixel
+        ("reach", _REAL),  # a spot whose squared radius is not below this is left out
         # structure factors, padded by one cell of default_F on every side
         ("nh", _WHOLE),  # cells of the padded table along h
         ("nk", _WHOLE),
@@ -79,6 +87,7 @@ RECORD = np.dtype(
         ("compound", _FLAG),  # factors multiply the running sum
         ("weigh_layers", _FLAG),  # each layer's terms are multiplied by its own capture
         ("plain", _FLAG),  # every term is added as it is
+        ("per_pixel", _FLAG),  # what a term is multiplied by depends on the pixel
         # scaling and background
         ("photons", _REAL),  # r_e^2 fluence / steps
         ("water_start", _REAL),  # in the sum from the beginning

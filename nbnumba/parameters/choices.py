@@ -22,6 +22,10 @@ class Shape(StrEnum):
     ROUND = "round"
     GAUSS = "gauss"
     TOPHAT = "tophat"
+    GAUSS_ABC = "gauss_abc"
+    GAUSS_ARGCHK = "gauss_argchk"
+    GAUSS_STAR = "gauss_star"
+    TOPHAT_ABC = "tophat_abc"
 
 
 class Convention(StrEnum):

@@ -1,38 +1,33 @@
-"""Runs the CPU twin on all threads, chunk by chunk, so that Ctrl-C and the progress bar get their turn.
-
-The threads are Python's: the kernel does not hold the interpreter's lock, a thread that is done takes the next
-chunk, and any number of renders may run at once. Numba's own parallel loops would compile the kernel three
-times over, share the strips out beforehand, and keep Ctrl-C waiting.
-"""
+"""Runs the CPU twin on all threads: compact spots from lists of them where that pays, else strip by strip."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..scene import FLAT, NEVER, Scene
 from . import kernel as cpu
+from . import spot_driver
 from .strip import LANES, SCRATCH, WIDTH
+from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
     from .. import Progress, Rendered
 
-CHUNK_SECONDS = 0.02
-LOOK_SECONDS = 0.1  # between two looks at the progress
 FIRST_CHUNK_STEPS = 500_000  # about a millisecond or two
 LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
-PATIENCE_SECONDS = 0.7  # code that is loaded, not compiled, is there by then
 
 
 def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: Callable[[], None] | None) -> Rendered:
     """Render a scene on the CPU; see `nbnumba.kernels.render`."""
     from .. import Rendered
 
+    planned = spot_driver.plan(scene, on_compiling)
+    if planned is not None:
+        return spot_driver.render(scene, planned, threads, progress, on_compiling)
     latch = _find_latch(scene, threads, on_compiling)
     work = _Work(scene.replace(latch=latch), cpu.renderer(scene), on_compiling)
     work.run(threads, progress)
@@ -77,10 +72,6 @@ class _Work:
         self.image = np.zeros((0, 0) if searching else (scene.n_slow, scene.n_fast), dtype=np.float32)
         self.tallies = np.zeros((0 if searching else self.strips, 2))
         self.found = NEVER
-        self._next = 0
-        self._done = 0
-        self._stop = False
-        self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._load(on_compiling)
 
@@ -88,63 +79,31 @@ class _Work:
         """Load or compile the function in the thread that asked, where Ctrl-C is heard."""
         if self.function in _loaded:
             return
-        timer = threading.Timer(PATIENCE_SECONDS, copy_context().run, (on_compiling or (lambda: None),))
-        timer.daemon = True
-        timer.start()
-        try:
+        with announced(on_compiling):
             self.function(self.scene, *_room(), self.image, self.tallies, 0, 0, 1, 1)
-        finally:
-            timer.cancel()
         _loaded.add(self.function)
 
     def run(self, threads: int, progress: Progress | None) -> None:
         """Work on all strips."""
+
+        def new_worker() -> Callable[[int, int], None]:
+            room = _room()
+            return lambda first, last: self._do(room, first, last)
+
+        self._tasks = Tasks(self.strips, new_worker, self.first_chunk)
         if self.few_steps:
-            self._take_chunks()
-            return
-        # Daemons: on Ctrl-C nobody waits for a strip of many steps; nothing is written that could be left half done.
-        workers = [threading.Thread(target=self._take_chunks_safely, daemon=True) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
-        try:
-            for worker in workers:
-                while worker.is_alive():
-                    worker.join(LOOK_SECONDS)
-                    if progress is not None:
-                        progress(self._done / self.strips)
-        finally:
-            self._stop = True
-        if self._failure is not None:
-            raise self._failure
+            self._tasks.run_here()
+        else:
+            self._tasks.run(threads, progress)
 
-    def _take_chunks_safely(self) -> None:
-        """Work as a thread; a failure is left for the main thread."""
-        try:
-            self._take_chunks()
-        except BaseException as failure:
-            self._failure = failure
-            self._stop = True
-
-    def _take_chunks(self) -> None:
-        """Work on one chunk after another until none is left."""
-        size = self.first_chunk
-        room = _room()
-        while not self._stop:
+    def _do(self, room: tuple[np.ndarray, np.ndarray], first: int, last: int) -> None:
+        """Work on the strips first to last - 1."""
+        found = self.function(self.scene, *room, self.image, self.tallies, first, last, self.per_row, self.width)
+        if found is not None and found != NEVER:  # by a search
             with self._lock:
-                first = self._next
-                last = self._next = min(self.strips, first + size)
-            if first == last:
-                return
-            start = time.perf_counter()
-            found = self.function(self.scene, *room, self.image, self.tallies, first, last, self.per_row, self.width)
-            spent = max(1e-6, time.perf_counter() - start)
-            size = max(1, int((last - first) * min(4.0, CHUNK_SECONDS / spent)))
-            with self._lock:
-                self._done += last - first
-                if found is not None:  # by a search
-                    self.found = min(self.found, found)
+                self.found = min(self.found, found)
             # Chunks are taken in order: what comes later cannot hold an earlier sample.
-            self._stop = self._stop or self.found != NEVER
+            self._tasks.stop = True
 
 
 def _find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:

@@ -176,35 +176,51 @@ def prepare(q, s, n):
         fill(s, WATER_POLAR_FIRST, n, 0.0)
 
 
+@inner_inlined
+def open_place(q, s, n, slow, fast, layer, sub):
+    """Work out directions and factors of one sub-pixel in one layer; each place is opened after the one before it."""
+    oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
+    if sub == 0:
+        fill(s, CAPTURE, n, 0.0 if sensor else 1.0)
+    place_strip(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
+    first = layer == 0 and sub == 0
+    if first or q.oversample_omega:
+        omega_strip(q, s, n)
+    if first:
+        copy(s, OMEGA_SUM, n, OMEGA)
+    else:
+        add(s, OMEGA_SUM, n, OMEGA)
+    # Without these two only the last layer's capture reaches the picture.
+    if sensor and (thick or q.weigh_layers or layer == layers - 1):
+        capture_strip(q, s, n, layer, thick)
+    if q.water_end != 0.0 and thick:
+        subs = oversample * oversample
+        for w in range(n):
+            s[WATER_CAPTURE + w] += s[CAPTURE + w] / subs
+
+
+@inner_inlined
+def close_place(q, s, n, sub):
+    """Keep what the water needs of a layer, once its last sub-pixel is done."""
+    if q.water_end != 0.0 and not q.oversample_thick and sub == q.oversample * q.oversample - 1:
+        add(s, WATER_CAPTURE, n, CAPTURE)
+
+
 @generic
 def sum_strip(sum_orientations, search, q, sources, orientations, weights, flat, s, index, n, slow, fast):
     """Run the sum of one strip, or search it for the latch."""
     n_orientations, n_sources = orientations.shape[0], sources.shape[0]
-    oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
+    oversample, layers = q.oversample, q.layers
     first_pixel = np.int64(slow) * q.n_fast + fast
     samples = layers * oversample * oversample * n_sources * n_orientations
-    water, subs = q.water_end != 0.0, oversample * oversample
+    subs = oversample * oversample
     prepare(q, s, n)
     unpolarized = q.polarized
     sample = np.int64(0)
     for layer in range(layers):
-        fill(s, CAPTURE, n, 0.0 if sensor else 1.0)
-        # Without these two only the last layer's capture reaches the picture.
-        capture_wanted = sensor and (thick or q.weigh_layers or layer == layers - 1)
         for sub in range(subs):
-            place_strip(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
+            open_place(q, s, n, slow, fast, layer, sub)
             first = layer == 0 and sub == 0
-            if first or q.oversample_omega:
-                omega_strip(q, s, n)
-            if first:
-                copy(s, OMEGA_SUM, n, OMEGA)
-            else:
-                add(s, OMEGA_SUM, n, OMEGA)
-            if capture_wanted:
-                capture_strip(q, s, n, layer, thick)
-            if water and thick:
-                for w in range(n):
-                    s[WATER_CAPTURE + w] += s[CAPTURE + w] / subs
             for source in range(n_sources):
                 scatter_strip(q, sources, s, n, source)
                 if search:
@@ -228,8 +244,7 @@ def sum_strip(sum_orientations, search, q, sources, orientations, weights, flat,
                         samples,
                     )
                 sample += n_orientations
-        if water and not thick:
-            add(s, WATER_CAPTURE, n, CAPTURE)
+            close_place(q, s, n, sub)
 
 
 @inner

@@ -124,17 +124,17 @@ def amplitude_strip(q, s, n):
     if shape == ROUND:
         round_strip(s, n, Na, Nb, Nc, fudge, q.sinc3_cancels)
         return
-    cells = Na * Nb * Nc
+    scale, height, width, limit = q.spot_scale, q.spot_height, q.spot_width, q.spot_limit
     t = q.triangle
     xa, xb, xc, yb, yc, zc = t[0], t[1], t[2], t[3], t[4], t[5]
     for w in range(n):
-        s[RADIUS_SQUARED + w] = p.spot_radius_squared(s[H + w], s[K + w], s[L + w], xa, xb, xc, yb, yc, zc, cells)
+        s[RADIUS_SQUARED + w] = p.spot_radius_squared(s[H + w], s[K + w], s[L + w], xa, xb, xc, yb, yc, zc, scale)
     if shape == GAUSS:
         for w in range(n):
-            s[AMPLITUDE + w] = p.lattice_factor_gauss(s[RADIUS_SQUARED + w], cells, fudge)
+            s[AMPLITUDE + w] = p.lattice_factor_gauss(s[RADIUS_SQUARED + w], height, fudge, width, limit)
     else:
         for w in range(n):
-            s[AMPLITUDE + w] = p.lattice_factor_tophat(s[RADIUS_SQUARED + w], cells, fudge)
+            s[AMPLITUDE + w] = p.lattice_factor_tophat(s[RADIUS_SQUARED + w], height, fudge)
 
 
 @inner_inlined
@@ -167,7 +167,7 @@ def spots_in_reach(q, a, s, index, n, o):
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     t = q.triangle
     xa, xb, xc, yb, yc, zc = t[0], t[1], t[2], t[3], t[4], t[5]
-    cells, reach = p.cells_in_crystal(q), q.reach
+    scale, reach = q.spot_scale, q.reach
     found = 0
     for w in range(n):
         x = s[QX + w]
@@ -186,7 +186,7 @@ def spots_in_reach(q, a, s, index, n, o):
             yb,
             yc,
             zc,
-            cells,
+            scale,
         )
         s[RADIUS_SQUARED + w] = radius_squared
         found += radius_squared < reach
@@ -203,7 +203,8 @@ def spots_in_reach(q, a, s, index, n, o):
 def sum_spots(q, a, weights, flat, s, index, lanes, o, first_pixel, sample, samples, cubic):
     """Add the terms of the collected pixels."""
     s[EVALUATED] += lanes
-    cells, fudge, gauss, plain, weight = p.cells_in_crystal(q), q.fudge, q.shape == GAUSS, q.plain, weights[o]
+    fudge, gauss, plain, weight = q.fudge, q.shape == GAUSS, q.plain, weights[o]
+    height, width, limit = q.spot_height, q.spot_width, q.spot_limit
     for i in range(lanes):
         w = index[i]
         x = s[QX + w]
@@ -216,9 +217,9 @@ def sum_spots(q, a, weights, flat, s, index, lanes, o, first_pixel, sample, samp
         f = look_up.structure_factor(h, k, l, flat, q.h_min, q.k_min, q.l_min, q.nh, q.nk, q.nl, on)
         radius_squared = s[RADIUS_SQUARED + w]
         if gauss:
-            f *= p.lattice_factor_gauss(radius_squared, cells, fudge)
+            f *= p.lattice_factor_gauss(radius_squared, height, fudge, width, limit)
         else:
-            f *= p.lattice_factor_tophat(radius_squared, cells, fudge)
+            f *= p.lattice_factor_tophat(radius_squared, height, fudge)
         if plain:
             s[SUM + w] += f * f
         else:

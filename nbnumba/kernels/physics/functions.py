@@ -37,6 +37,19 @@ _EXP = (
     2.7488459360278e-07,
 )
 _EXP_SINGLE = (1.0, 1.0, 0.4999999, 0.1666642, 0.041668225, 0.008374816, 0.0013836846)
+_LN2 = 0.6931471805599453
+_SHIFTER = 6755399441055744.0  # 1.5 2^52: a float64 of that size has no room for a fraction
+_EXP_SHORT = (
+    0.9999999999997623,
+    0.9999999999806229,
+    0.5000000000618229,
+    0.16666666885448056,
+    0.04166666422004413,
+    0.008333267031812407,
+    0.0013889178645189332,
+    0.0001991542208216558,
+    2.4727215912901194e-05,
+)
 _SINE = (
     -0.16666666666504604,
     0.008333333321087323,
@@ -125,6 +138,21 @@ def exp_minus(x):
     x = x if x > -700.0 else -700.0
     n, r = exp_parts(x)
     return exp_of_parts(np.int64(n), r)
+
+
+@physics
+def exp_negative(x):
+    """exp(-x) for x >= 0, to a relative error of 8e-13; beyond 700, where nothing is left, it is exp(-700).
+
+    Notes
+    -----
+    As `exp_minus`, with a polynomial of nine terms and a third less of instructions. The whole number n stands in the
+    last bits of a sum that has no room for a fraction, ready to be put into an exponent.
+    """
+    x = x if x < 700.0 else 700.0
+    shifted = _SHIFTER - x * _LOG2_E
+    r = -x - (shifted - _SHIFTER) * _LN2
+    return polynomial(r, _EXP_SHORT, _EXP_SINGLE) * float_of((bits_of(shifted) + 1023) << 52)
 
 
 @physics

@@ -8,11 +8,13 @@ and stay in float32.
 
 import math
 
-from ...constants import GAUSS_WIDTH, ROUND_AMPLITUDE, TOPHAT_RADIUS_SQUARED
+from ...constants import ROUND_AMPLITUDE, TOPHAT_RADIUS_SQUARED
 from ..jit import physics, strict_physics
 from ..scene import CURVED_AS_C
-from .functions import exp_minus, inverse_sqrt, sin_pi, sine_cosine_terms
+
 from .intrinsics import constant, floor, magnitude_above, polynomial, quotient, round_even
+from .functions import exp_minus, exp_negative, inverse_sqrt, sin_pi, sine_cosine_terms
+
 
 _SMALLEST_OFFSET = 1e-12
 
@@ -180,34 +182,50 @@ def lattice_factor_round(dh, dk, dl, Na, Nb, Nc, fudge, cancels):
 
 
 @physics
-def spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, cells):
-    """Squared distance from a reciprocal-lattice point, in units of 1/(Na Nb Nc) per Angstrom.
+def spot_radius_squared(dh, dk, dl, xa, xb, xc, yb, yc, zc, scale):
+    """Squared distance from a reciprocal-lattice point, in the units that the shape measures it in.
 
-    The reciprocal cell is laid with a* = (xa, 0, 0), b* = (xb, yb, 0), c* = (xc, yc, zc) [1/Angstrom], which changes
-    no distance (nanoBragg.c:2843).
+    Notes
+    -----
+    C's Gaussian and top-hat spots measure |dh a* + dk b* + dl c*| Na Nb Nc, in 1/Angstrom: the reciprocal cell is laid
+    with a* = (xa, 0, 0), b* = (xb, yb, 0), c* = (xc, yc, zc), which changes no distance (nanoBragg.c:2843). The other
+    shapes have a triangle and a scale of their own, see `nbnumba.crystal.spot_shape`.
     """
     x = dh * xa + dk * xb + dl * xc
     y = dk * yb + dl * yc
     z = dl * zc
-    return (x * x + y * y + z * z) * (cells * cells)
+    return (x * x + y * y + z * z) * (scale * scale)
 
 
 @physics
-def gauss_exponent(radius_squared, fudge):
-    """What a Gaussian spot falls off by: its amplitude is that of the centre times exp(-exponent)."""
-    return radius_squared / GAUSS_WIDTH * fudge
+def gauss_exponent(radius_squared, fudge, width):
+    """What a Gaussian spot falls off by: its amplitude is that of the center times exp(-exponent)."""
+    return radius_squared / width * fudge
 
 
 @physics
-def lattice_factor_gauss(radius_squared, cells, fudge):
-    """Amplitude of a Gaussian spot (nanoBragg.c:2861)."""
-    return cells * exp_minus(gauss_exponent(radius_squared, fudge))
+def lattice_factor_gauss(radius_squared, height, fudge, width, limit):
+    """Amplitude of a Gaussian spot: height exp(-exponent), 0 from an exponent of `limit` on (nanoBragg.c:2861)."""
+    exponent = gauss_exponent(radius_squared, fudge, width)
+    return height * exp_minus(exponent) if exponent < limit else 0.0
 
 
 @physics
-def lattice_factor_tophat(radius_squared, cells, fudge):
+def lattice_factor_tophat(radius_squared, height, fudge):
     """Amplitude of a spot cut at its half-width (nanoBragg.c:2866)."""
-    return cells if radius_squared * fudge < TOPHAT_RADIUS_SQUARED else 0.0
+    return height if radius_squared * fudge < TOPHAT_RADIUS_SQUARED else 0.0
+
+
+@physics
+def lattice_intensity_gauss(twice_exponent, height_squared):
+    """Square of `lattice_factor_gauss`, from twice its exponent."""
+    return height_squared * exp_negative(twice_exponent)
+
+
+@physics
+def lattice_intensity_tophat(radius_squared, height_squared):
+    """Square of `lattice_factor_tophat`, from the squared radius times fudge."""
+    return height_squared if radius_squared < TOPHAT_RADIUS_SQUARED else 0.0
 
 
 @physics

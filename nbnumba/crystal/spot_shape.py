@@ -1,0 +1,86 @@
+"""Size and form of compact spots: what the kernels are told of a Gaussian or top-hat shape.
+
+All of them are one formula: with dh the offset from a reflection in units of the reciprocal axes and R a triangular
+matrix, r^2 = scale^2 |R dh|^2, and the lattice factor is height exp(-fudge r^2 / width), or height where
+fudge r^2 < 0.3969. `SPOTS` says what a shape measures r by.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..constants import GAUSS_WIDTH
+from ..geometry.vectors import Array
+from ..parameters.choices import Shape
+from .model import Crystal
+
+GAUSSIAN = frozenset({Shape.GAUSS, Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.GAUSS_STAR})
+TOPHATS = frozenset({Shape.TOPHAT, Shape.TOPHAT_ABC})
+BY_MATRIX = frozenset({Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.GAUSS_STAR, Shape.TOPHAT_ABC})  # take -Nd -Ne -Nf
+_STAR_FALLOFF = 1.9  # exponent over |dQ|^2 L^2
+_ARGCHK_LIMIT = 35.0  # exponent
+
+
+class SpotShape(NamedTuple):
+    """A compact spot, as the kernels take it.
+
+    Attributes
+    ----------
+    triangle : (6,)
+        R: (0, 1, 2) in its first row, (3, 4) in its second, 5 in its third.
+    scale, height, width : float
+    limit : float
+        Exponent of a Gaussian from which on it is 0.
+    """
+
+    triangle: Array
+    scale: float
+    height: float
+    width: float
+    limit: float
+
+
+def number_matrix(crystal: Crystal) -> Array:
+    """Unit cells along the axes as a symmetric matrix, (3, 3): Na, Nb, Nc on the diagonal, Nd, Ne, Nf beside it."""
+    a, b, c = crystal.cells
+    d, e, f = crystal.cells_between
+    return np.array([[a, d, f], [d, b, e], [f, e, c]], dtype=np.float64)
+
+
+def spot_shape(crystal: Crystal) -> SpotShape:
+    """Say what a crystal's compact spots look like.
+
+    Notes
+    -----
+    gauss, tophat: r = |dQ| Na Nb Nc, dQ = dh a* + dk b* + dl c* in 1/Angstrom (nanoBragg.c:2843-2869).
+    gauss_abc, tophat_abc: r = |N dh|; gauss_argchk the same, 0 where the exponent is 35 or more.
+    gauss_star: exponent 1.9 fudge |dQ|^2 L^2, L = (det N times the cell's volume)^(1/3).
+    """
+    N = number_matrix(crystal)
+    shape = crystal.shape
+    if shape in (Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.TOPHAT_ABC):
+        limit = _ARGCHK_LIMIT if shape is Shape.GAUSS_ARGCHK else math.inf
+        return SpotShape(_triangle(N), 1.0, _determinant(N), GAUSS_WIDTH, limit)
+    triangle = _triangle(crystal.reciprocal_A.T)
+    if shape is Shape.GAUSS_STAR:
+        height = _determinant(N)
+        size = (height * crystal.volume_A3) ** (1.0 / 3.0)
+        return SpotShape(triangle, size, height, 1.0 / _STAR_FALLOFF, math.inf)
+    cells = math.prod(map(float, crystal.cells))
+    return SpotShape(triangle, cells, cells, GAUSS_WIDTH, math.inf)
+
+
+def _determinant(N: Array) -> float:
+    """Determinant; of a diagonal matrix the plain product."""
+    if np.count_nonzero(N - np.diag(np.diagonal(N))) == 0:
+        return float(N[0, 0] * N[1, 1] * N[2, 2])
+    return float(np.linalg.det(N))
+
+
+def _triangle(columns: Array) -> Array:
+    """Turn three columns so that three of their nine coordinates vanish, (6,)."""
+    upper = np.linalg.qr(columns).R
+    return np.asarray(upper[np.triu_indices(3)])

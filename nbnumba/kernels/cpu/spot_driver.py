@@ -1,0 +1,289 @@
+"""Draws compact spots from lists of them, where that is less work than to ask every pixel for every orientation.
+
+Spots are listed for a block of pairs of source and orientation at a time, so that memory is bounded; what a block
+adds to the pixels is kept in float64 until the next. Blocks depend on the scene alone: an image is the same for any
+number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scene import FLAT, GAUSS, TOPHAT, Scene
+from . import spots as cpu
+from .strip import LANES, SCRATCH, WIDTH
+from .tasks import Tasks, announced
+
+if TYPE_CHECKING:
+    from .. import Progress, Rendered
+
+_MOST_SPOTS = 1_500_000  # of a list; a spot and its places in the lists take about 100 bytes
+_SAMPLED_PAIRS = 12
+_UNITS = 32  # parts of a block that are listed apart
+_LEAST_STEPS = 3_000_000  # below that there is nothing to be gained
+
+# Nanoseconds of one core; their ratios decide which kernel draws.
+_PER_STEP = 2.0  # asking a pixel for the nearest reflection of an orientation
+_PER_PLACE = 3.0  # preparing a sub-pixel
+_PER_GAIN = 6.0  # weighing a source in a sub-pixel, where what it is weighed by depends on the pixel
+_PER_SPOT = 150.0  # listing
+_PER_ROW = 12.0
+_PER_PIXEL = 1.6
+_PER_TOUCH = 60.0  # a spot in a tile, each place
+_PER_INDEX = 8.0  # a pair of h and k that is asked for its spots
+
+_NOISE = 1e-9  # of the intensity, by the rounding of offsets; beyond it every rounding is done as the other kernel does
+
+
+class Geometry(NamedTuple):
+    """What is seen of reciprocal space, and how far a spot may extend in it."""
+
+    view: NDArray[np.float64]  # axis, cosine, sine of the panel's cone; smallest and largest stretch of M
+    tile_width: int
+    tiles_per_row: int
+    tiles: int
+
+
+class Plan(NamedTuple):
+    """How a scene is drawn."""
+
+    geometry: Geometry
+    pairs: int
+    block: int  # pairs in a block
+
+
+def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> Plan | None:
+    """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better."""
+    steps = math.prod(scene.region_shape) * scene.samples_per_pixel
+    if steps < _LEAST_STEPS or scene.shape not in (GAUSS, TOPHAT):
+        return None
+    with announced(on_compiling):
+        return forced_plan(scene, _PER_STEP * steps)
+
+
+def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_SPOTS) -> Plan | None:
+    """Plan lists of spots where they can draw a scene at all and cost less than `worth` nanoseconds."""
+    geometry = _geometry(scene)
+    if geometry is None:
+        return None
+    pairs = len(scene.sources) * len(scene.orientations)
+    sampled = sorted({round(i * (pairs - 1) / max(1, _SAMPLED_PAIRS - 1)) for i in range(_SAMPLED_PAIRS)})
+    work = np.zeros((len(sampled), 3))
+    for i, pair in enumerate(sampled):
+        tiles = np.zeros(geometry.tiles, dtype=np.int32)
+        work[i] = cpu.list_spots(scene, geometry.view, pair, pair + 1, geometry.tile_width, tiles)[2]
+    spots, touches, pixels = work.mean(axis=0) * pairs
+    places = scene.layers * scene.oversample**2
+    rows = math.sqrt(max(1.0, pixels) * max(1.0, touches))
+    cost = _PER_SPOT * spots + places * (_PER_TOUCH * touches + _PER_ROW * rows + _PER_PIXEL * pixels)
+    block = max(1, min(pairs, int(most_spots / max(1.0, 1.2 * float(work[:, 0].max())))))
+    blocks = -(-pairs // block)
+    gains = _PER_GAIN * len(scene.sources) if scene.per_pixel else 0.0
+    cost += blocks * places * math.prod(scene.region_shape) * (_PER_PLACE + gains)
+    cost += _PER_INDEX * pairs * _index_pairs(scene, geometry)
+    return Plan(geometry, pairs, block) if cost < worth else None
+
+
+def render(
+    scene: Scene,
+    planned: Plan,
+    threads: int,
+    progress: Progress | None,
+    on_compiling: Callable[[], None] | None,
+) -> Rendered:
+    """Render a scene from lists of spots; see `nbnumba.kernels.render`."""
+    from .. import Rendered
+
+    picture = _Picture(scene, planned, threads, progress, on_compiling)
+    picture.draw()
+    solid_angle, looked_at = np.sum(picture.tallies, axis=0)
+    return Rendered(
+        picture.image, float(solid_angle), scene.latch, "cpu", threads, round(float(looked_at)), spots=picture.listed
+    )
+
+
+class _Picture:
+    """An image that is being drawn block by block."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        planned: Plan,
+        threads: int,
+        progress: Progress | None,
+        on_compiling: Callable[[], None] | None,
+    ) -> None:
+        self.scene, self.plan, self.threads = scene, planned, threads
+        self.image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
+        self.tallies = np.zeros((planned.geometry.tiles, 2))
+        self.listed = 0
+        several = planned.block < planned.pairs
+        self._sums = np.zeros(scene.region_shape if several else (0, 0))
+        self._progress = progress
+        self._load(on_compiling)
+
+    def draw(self) -> None:
+        """Draw all blocks."""
+        pairs, block = self.plan.pairs, self.plan.block
+        for first in range(0, pairs, block):
+            last = min(pairs, first + block)
+            spots, order, starts = self._list(first, last)
+            self.listed += len(spots)
+            self._draw_block(spots, order, starts, first, last)
+
+    def _list(self, first: int, last: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """List the spots of a block of pairs; return them, their order by tiles, and where each tile starts."""
+        geometry = self.plan.geometry
+        units = min(_UNITS, last - first)
+        bounds = [first + (last - first) * unit // units for unit in range(units + 1)]
+        tiles = np.zeros((units, geometry.tiles), dtype=np.int32)
+        found: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.empty((0, cpu.SPOT)), np.empty((0, 4)))] * units
+
+        def list_units(begin: int, end: int) -> None:
+            for unit in range(begin, end):
+                found[unit] = cpu.list_spots(
+                    self.scene, geometry.view, bounds[unit], bounds[unit + 1], geometry.tile_width, tiles[unit]
+                )[:2]
+
+        self._run(units, lambda: list_units, first, last, 0.0, 0.2)
+        totals = tiles.sum(axis=0, dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(totals)])
+        places = starts[:-1] + np.cumsum(tiles, axis=0, dtype=np.int64) - tiles
+        order = np.empty(int(starts[-1]), dtype=np.int32)
+        offsets = np.concatenate([[0], np.cumsum([len(spots) for spots, _ in found])])
+
+        def put_in_order(begin: int, end: int) -> None:
+            for unit in range(begin, end):
+                cpu.put_in_order(
+                    found[unit][1], int(offsets[unit]), geometry.tile_width, geometry.tiles_per_row, places[unit], order
+                )
+
+        self._run(units, lambda: put_in_order, first, last, 0.2, 0.25)
+        return np.concatenate([spots for spots, _ in found]), order, starts
+
+    def _draw_block(
+        self, spots: NDArray[Any], order: NDArray[Any], starts: NDArray[Any], first: int, last: int
+    ) -> None:
+        """Add the listed spots to the pixels."""
+        geometry = self.plan.geometry
+        begins, ends = first == 0, last == self.plan.pairs
+
+        def new_worker() -> Callable[[int, int], object]:
+            scratch = np.zeros((cpu.TILE_ROWS, SCRATCH))
+            return lambda begin, end: cpu.draw_tiles(
+                self.scene, geometry.view, spots, order, starts, scratch, self._sums, self.image, self.tallies,
+                begin, end, geometry.tile_width, begins, ends,
+            )  # fmt: skip
+
+        self._run(geometry.tiles, new_worker, first, last, 0.25, 1.0)
+
+    def _run(
+        self, count: int, new_worker: Callable[[], Any], first: int, last: int, since: float, until: float
+    ) -> None:
+        """Run tasks that are a part of the work on a block, from one fraction of it to another."""
+        pairs = self.plan.pairs
+
+        def report(fraction: float) -> None:
+            if self._progress is not None:
+                self._progress((first + (since + fraction * (until - since)) * (last - first)) / pairs)
+
+        Tasks(count, new_worker).run(self.threads, report)
+
+    def _load(self, on_compiling: Callable[[], None] | None) -> None:
+        """Load or compile what draws, in the thread that asked, where Ctrl-C is heard."""
+        none, nowhere = np.zeros((0, cpu.SPOT)), np.zeros(2, dtype=np.int64)
+        with announced(on_compiling):
+            cpu.put_in_order(np.zeros((0, 4), dtype=np.int32), 0, LANES, 1, nowhere, np.zeros(0, dtype=np.int32))
+            cpu.draw_tiles(
+                self.scene, self.plan.geometry.view, none, np.zeros(0, dtype=np.int32), nowhere,
+                np.zeros((cpu.TILE_ROWS, SCRATCH)), self._sums, self.image, self.tallies, 0, 0, LANES, True, True,
+            )  # fmt: skip
+
+
+def _geometry(scene: Scene) -> Geometry | None:
+    """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
+    if scene.shape not in (GAUSS, TOPHAT) or scene.surface != FLAT or scene.compound or scene.interpolate:
+        return None
+    if not 0.0 < scene.reach < math.inf:
+        return None
+    stretches = _stretches(scene)
+    if stretches is None:
+        return None
+    smallest, largest = stretches
+    root = math.sqrt(scene.reach) * scene.spot_stretch
+    if 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
+        return None
+    axis, half_angle = _cone(scene)
+    if not half_angle < 1.5:
+        return None
+    width = min(WIDTH, -(-scene.region_shape[1] // LANES) * LANES)
+    per_row = -(-scene.region_shape[1] // width)
+    tiles = per_row * -(-scene.region_shape[0] // cpu.TILE_ROWS)
+    view = np.array([*axis, math.cos(half_angle), math.sin(half_angle), smallest, largest, 0.0 if _inside_the_cell(scene) else 1.0])
+    return Geometry(view, width, per_row, tiles)
+
+
+def _triangle(scene: Scene) -> NDArray[np.float64]:
+    """The matrix R that measures offsets from a reflection, in units in which spots end at the root of `reach`."""
+    R = np.zeros((3, 3))
+    R[np.triu_indices(3)] = scene.triangle
+    return R * scene.spot_scale
+
+
+def _stretches(scene: Scene) -> tuple[float, float] | None:
+    """Smallest and largest factor by which M stretches an offset [m]; None where orientations are no rotations."""
+    cells = scene.orientations.reshape(-1, 3, 3)
+    gram = np.einsum("oij,okj->oik", cells, cells)
+    if not np.allclose(gram, gram[0], rtol=1e-9, atol=1e-9 * float(np.abs(gram[0]).max())):
+        return None
+    singular = np.linalg.svd(_triangle(scene) @ cells[0] * scene.spot_stretch, compute_uv=False)
+    if not singular[-1] > 1e-9 * singular[0]:
+        return None
+    return float(singular[-1] * (1.0 - 1e-8)), float(singular[0] * (1.0 + 1e-8))
+
+
+def _inside_the_cell(scene: Scene) -> bool:
+    """Tell whether a spot ends before another reflection is the nearer one, along every axis."""
+    inverse = np.linalg.inv(_triangle(scene))
+    return bool(np.all(np.linalg.norm(inverse, axis=1) * math.sqrt(scene.reach) < 0.5 - 1e-6))
+
+
+def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
+    """Axis and half-angle of a cone that holds the directions from the sample to the region."""
+    pixel = scene.pixel_size
+    edges = [
+        (f * pixel, s * pixel)
+        for f in (scene.fast_first, scene.fast_last + 1)
+        for s in (scene.slow_first, scene.slow_last + 1)
+    ]
+    depths = (0.0, scene.layers * scene.layer_step)
+    corners = np.array(
+        [scene.origin + f * scene.fast + s * scene.slow + t * scene.normal for f, s in edges for t in depths]
+    )
+    lengths = np.linalg.norm(corners, axis=1)
+    if lengths.min() == 0.0:
+        return scene.beam, math.pi
+    directions = corners / lengths[:, None]
+    axis = directions.sum(axis=0)
+    if np.linalg.norm(axis) < 1e-3:
+        return scene.beam, math.pi
+    axis /= np.linalg.norm(axis)
+    cosines = np.clip(directions @ axis, -1.0, 1.0)
+    return axis, float(np.arccos(cosines.min())) + 1e-7
+
+
+def _index_pairs(scene: Scene, geometry: Geometry) -> float:
+    """About how many pairs of h and k a pair of source and orientation is asked for."""
+    k0 = float(scene.sources[:, 3].max())
+    chord = math.sqrt(max(0.0, 2.0 - 2.0 * float(geometry.view[3])))
+    reach = k0 * chord + math.sqrt(scene.reach) * scene.spot_stretch / float(geometry.view[5])
+    a, b, _ = np.linalg.norm(scene.orientations[0].reshape(3, 3), axis=1)
+    sides = [2.0 * reach * a + 1.0, 2.0 * reach * b + 1.0]
+    if scene.flat[0] == 0.0:
+        sides = [min(side, float(size)) for side, size in zip(sides, (scene.nh, scene.nk), strict=True)]
+    return math.prod(sides)

@@ -1,0 +1,158 @@
+"""Where a compact spot falls on a flat panel, and what it adds there.
+
+A spot is the neighborhood of one reflection q_h for one source and one orientation. A pixel sees it at the offset
+k0 d - v, with the diffracted unit vector d, k0 = 1/wavelength and v = q_h + k0 i for the incident direction i. The
+matrix M of the crystal stretches the offset so that the spot ends where |M (k0 d - v)| reaches a limit.
+"""
+
+import math
+
+from ..jit import physics
+
+_GRAZING = 0.05  # cosine of the angle to the panel's normal below which a ray may meet any pixel
+_LARGE = 0.25  # size of a spot over its distance from the sample beyond which the panel's plane is no approximation
+_MARGIN = 1e-5  # pixels; for rounding
+_EVERYWHERE = 1e9  # pixels
+
+
+@physics
+def reciprocal_vectors(ax, ay, az, bx, by, bz, cx, cy, cz):
+    """a*, b*, c* of a cell, such that a·a* = 1 and a·b* = 0."""
+    ux, uy, uz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+    vx, vy, vz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
+    wx, wy, wz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    scale = 1.0 / (ax * ux + ay * uy + az * uz)
+    return (
+        ux * scale, uy * scale, uz * scale,
+        vx * scale, vy * scale, vz * scale,
+        wx * scale, wy * scale, wz * scale,
+    )  # fmt: skip
+
+
+@physics
+def stretched(xa, xb, xc, yb, yc, zc, scale, ax, ay, az, bx, by, bz, cx, cy, cz):
+    """The matrix M of an orientation: the triangle of `spot_radius_squared`, scaled, times the rows a, b, c."""
+    xa, xb, xc, yb, yc, zc = xa * scale, xb * scale, xc * scale, yb * scale, yc * scale, zc * scale
+    return (
+        xa * ax + xb * bx + xc * cx, xa * ay + xb * by + xc * cy, xa * az + xb * bz + xc * cz,
+        yb * bx + yc * cx, yb * by + yc * cy, yb * bz + yc * cz,
+        zc * cx, zc * cy, zc * cz,
+    )  # fmt: skip
+
+
+@physics
+def cone_cosine(k0, v, rho):
+    """Cosine of the half-angle of the cone about v outside which no k0 d comes within rho of v; 2 if none does.
+
+    From the triangle of sides k0, v and rho.
+    """
+    cosine = (k0 * k0 + v * v - rho * rho) / (2.0 * k0 * v)
+    return 2.0 if abs(k0 - v) > rho else max(cosine, -1.0)
+
+
+@physics
+def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
+    """Ellipse on the panel outside which no pixel sees a spot.
+
+    Parameters
+    ----------
+    q : record
+        Numbers of the scene.
+    depth : float [m]
+        Of the layer.
+    k0, vx, vy, vz : float [1/m]
+    m : tuple of 9
+        M, row by row.
+    root : float
+        The spot ends where |M (k0 d - v)| is this.
+    rho : float [1/m]
+        The longest offset that M takes to `root`.
+    largest : float
+        The factor by which M stretches at the most.
+
+    Returns
+    -------
+    seen : bool
+    fast, slow : float [pixels]
+        Its middle; the middle of a pixel has whole coordinates.
+    half_fast, half_slow : float [pixels]
+        Half the sides of the rectangle around it.
+    slope, widest, narrowing : float
+        A row that is y off the middle is met from x - h to x + h, x = fast - slope y, h^2 = widest - narrowing y^2.
+
+    Notes
+    -----
+    The unit vector d is linear in the place on the panel but for less than w^2, for a place within w < 1/4 of the
+    distance from where v meets the panel: `root` is enlarged by what that amounts to. The ellipse which that gives is
+    smaller than the cone it started with, so the allowance is worked out once more.
+    """
+    v = math.sqrt(vx * vx + vy * vy + vz * vz)
+    cos_theta = cone_cosine(k0, v, rho)
+    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    if cos_theta > 1.0:
+        return nothing
+    x, y, z = vx / v, vy / v, vz / v
+    nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
+    ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
+    distance = ox * nx + oy * ny + oz * nz + depth
+    cos_psi = x * nx + y * ny + z * nz
+    if distance < 0.0:
+        distance, cos_psi = -distance, -cos_psi
+    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
+    sin_psi = math.sqrt(max(0.0, 1.0 - cos_psi * cos_psi))
+    outermost = cos_psi * cos_theta - sin_psi * sin_theta
+    if outermost < _GRAZING or cos_psi < _GRAZING or cos_theta < _GRAZING:
+        return True, 0.0, 0.0, _EVERYWHERE, _EVERYWHERE, 0.0, _EVERYWHERE * _EVERYWHERE, 0.0
+    length = distance / cos_psi
+    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
+    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
+    px = length * x - ox - depth * q.normal[0]
+    py = length * y - oy - depth * q.normal[1]
+    pz = length * z - oz - depth * q.normal[2]
+    inverse_pixel = 1.0 / q.pixel_size
+    fast = (px * fx + py * fy + pz * fz) * inverse_pixel - 0.5
+    slow = (px * sx + py * sy + pz * sz) * inverse_pixel - 0.5
+    w = sin_theta / outermost
+    per_pixel = q.pixel_size / length
+    radius = w / per_pixel + _MARGIN
+    if w > _LARGE:
+        return True, fast, slow, radius, radius, 0.0, radius * radius, 1.0
+    along_f, along_s = x * fx + y * fy + z * fz, x * sx + y * sy + z * sz
+    step = k0 * per_pixel
+    ux, uy, uz = (fx - along_f * x) * step, (fy - along_f * y) * step, (fz - along_f * z) * step
+    wx, wy, wz = (sx - along_s * x) * step, (sy - along_s * y) * step, (sz - along_s * z) * step
+    u0, u1, u2 = (
+        m[0] * ux + m[1] * uy + m[2] * uz, m[3] * ux + m[4] * uy + m[5] * uz, m[6] * ux + m[7] * uy + m[8] * uz,
+    )  # fmt: skip
+    w0, w1, w2 = (
+        m[0] * wx + m[1] * wy + m[2] * wz, m[3] * wx + m[4] * wy + m[5] * wz, m[6] * wx + m[7] * wy + m[8] * wz,
+    )  # fmt: skip
+    off = k0 - v
+    r0, r1, r2 = (
+        (m[0] * x + m[1] * y + m[2] * z) * off,
+        (m[3] * x + m[4] * y + m[5] * z) * off,
+        (m[6] * x + m[7] * y + m[8] * z) * off,
+    )
+    guu, gvv, guv = u0 * u0 + u1 * u1 + u2 * u2, w0 * w0 + w1 * w1 + w2 * w2, u0 * w0 + u1 * w1 + u2 * w2
+    bu, bv, cc = u0 * r0 + u1 * r1 + u2 * r2, w0 * r0 + w1 * r1 + w2 * r2, r0 * r0 + r1 * r1 + r2 * r2
+    det = guu * gvv - guv * guv
+    if not det > 1e-12 * guu * gvv:
+        return True, fast, slow, radius, radius, 0.0, radius * radius, 1.0
+    x0 = (guv * bv - gvv * bu) / det
+    y0 = (guv * bu - guu * bv) / det
+    least = cc + bu * x0 + bv * y0
+    middle = math.sqrt(x0 * x0 + y0 * y0)
+    farthest = w
+    left = half_fast = half_slow = 0.0
+    for _ in range(2):
+        end = root + largest * k0 * farthest * farthest
+        left = end * end - least
+        if left < 0.0:
+            return nothing
+        half_fast = math.sqrt(left * gvv / det)
+        half_slow = math.sqrt(left * guu / det)
+        farthest = min(farthest, (middle + math.sqrt(half_fast * half_fast + half_slow * half_slow)) * per_pixel)
+    return (
+        True, fast + x0, slow + y0, half_fast + _MARGIN, half_slow + _MARGIN,
+        guv / guu, left / guu + _MARGIN * (1.0 + half_fast), det / (guu * guu),
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""Spots drawn from lists against the kernel that asks every pixel."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from agreement import judge
+from random_commands import prepare_folder, random_command
+from scenes import scene_of
+
+from nbnumba import errors
+from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scenes
+from nbnumba.kernels.cpu import driver, spot_driver
+from nbnumba.kernels.scene import GAUSS, TOPHAT, Scene
+from nbnumba.parameters.parser import parse
+
+# Neighboring spots overlap or touch; 40 x 36 pixels.
+BASE = (
+    "-mat lyso.mat -hkl lyso.hkl -lambda 1.0 -distance 100 -pixel 0.8 -detpixels_x 130 -detpixels_y 70 "
+    "-N 8 -oversample 1"
+)
+CASES = {
+    "one orientation": "",
+    "tophat": "-tophat_spots -N 4 -mosaic 2 -mosaic_domains 10",
+    "domains": "-mosaic 1 -mosaic_domains 9",
+    "phi from zero": "-phi 0 -osc 2 -phisteps 4",
+    "sub-pixels": "-oversample 3",
+    "layers": "-detector_thick 900 -detector_abs 400 -detector_thicksteps 3 -oversample 2",
+    "sources": "-dispersion 3 -dispsteps 4 -hdivrange 5 -vdivrange 3 -hdivsteps 2 -vdivsteps 2 -mosaic_domains 2",
+    "weights": "-sourcefile spectrum.txt -mosaic 1 -mosaic_domains 3",
+    "dmin": "-dmin 2.5 -dispersion 3 -dispsteps 3",
+    "polarization": "-polar 0.8 -dispersion 3 -dispsteps 3",
+    "tilted": "-detector_rotx 15 -detector_roty -25 -twotheta 20",
+    "far off the axis": "-twotheta 75 -distance 60 -pixel 2",
+    "close": "-distance 20 -pixel 1",
+    "behind": "-twotheta 180 -distance 60",
+    "point pixels": "-point_pixel",
+    "region": "-roi 31 97 5 60",
+    "default F": "-hkl gaps.hkl -default_F 30",
+    "no list": "-nodump -cell 40 50 60 80 95 100 -default_F 20 -N 12",
+    "water": "-water 30 -fluence 1e20",
+    "triclinic": "-mat triclinic.mat -hkl triclinic.hkl -Na 20 -Nb 9 -Nc 12 -misset 10 20 30",
+}
+SWITCHES = "-oversample_thick -oversample_polar -oversample_omega -detector_thick 500 -detector_abs 300 -oversample 2"
+
+
+def by_lists(scene: Scene, threads: int = 2, most_spots: int = 1_500_000) -> tuple[np.ndarray, float]:
+    """Draw a scene from lists of spots."""
+    plan = spot_driver.forced_plan(scene, most_spots=most_spots)
+    assert plan is not None
+    rendered = spot_driver.render(scene, plan, threads, None, None)
+    return rendered.image, rendered.solid_angle
+
+
+def by_pixels(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, float]:
+    """Draw a scene pixel by pixel."""
+    with monkeypatch.context() as patch:
+        patch.setattr(spot_driver, "plan", lambda *arguments: None)
+        rendered = driver.render(scene, 2, None, None)
+    return rendered.image, rendered.solid_angle
+
+
+def check(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, solid_angle = by_lists(scene)
+    expected, expected_angle = by_pixels(scene, monkeypatch)
+    assert expected.any(), "a picture that shows nothing proves nothing"
+    verdict = judge(expected, image)
+    assert verdict.passed, verdict.reason
+    # Sums of the same numbers in another order.
+    assert solid_angle == pytest.approx(expected_angle, rel=1e-12)
+
+
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+@pytest.mark.parametrize("name", list(CASES))
+def test_same_picture(name: str, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"{BASE} -gauss_xtal {CASES[name]} -semantics {semantics}"
+    check(scene_of(line, tmp_path), monkeypatch)
+
+
+def test_switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In semantics c these switches rule lists out."""
+    more = "-dispersion 3 -dispsteps 3 -water 20 -fluence 1e20 -mosaic 1 -mosaic_domains 3 -dmin 2"
+    line = f"{BASE} -gauss_xtal {SWITCHES} {more}"
+    check(scene_of(f"{line} -semantics exact", tmp_path), monkeypatch)
+    assert spot_driver.forced_plan(scene_of(f"{line} -semantics c", tmp_path)) is None
+
+
+@pytest.mark.parametrize("more", ["", "-oversample 2 -detector_thick 500 -detector_abs 300", "-dmin 3"])
+def test_blocks_and_threads_do_not_show(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"{BASE} -gauss_xtal -mosaic 1 -mosaic_domains 7 -dispersion 2 -dispsteps 5 {more} -semantics exact"
+    scene = scene_of(line, tmp_path)
+    whole = by_lists(scene, 1)[0]
+    assert np.array_equal(whole, by_lists(scene, 2)[0])
+    blocks = by_lists(scene, 2, most_spots=300)[0]
+    assert np.array_equal(blocks, by_lists(scene, 1, most_spots=300)[0])
+    verdict = judge(whole, blocks)
+    assert verdict.passed, verdict.reason
+
+
+def random_scenes(seed: int, folder: Path, count: int) -> list[Scene]:
+    """Return scenes of random command lines of compact spots that lists can draw."""
+    random, scenes = Random(seed), []
+    prepare_folder(folder)
+    while len(scenes) < count:
+        shape = random.choice(("-gauss_xtal", "-tophat_spots"))
+        words = [*random_command(random), shape, "-nointerpolate", "-semantics", random.choice(("c", "exact")), "-nodump"]
+        with contextlib.chdir(folder), contextlib.suppress(errors.InputError):
+            made = build_scenes(resolve(parse(words).settings, lambda notice: None))[0]
+            if spot_driver.forced_plan(made) is not None:
+                scenes.append(made)
+    return scenes
+
+
+@pytest.mark.differential
+def test_random_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set()
+    for scene in random_scenes(18, tmp_path, 60):
+        image, _ = by_lists(scene)
+        expected, _ = by_pixels(scene, monkeypatch)
+        verdict = judge(expected, image)
+        assert verdict.passed, verdict.reason
+        if expected.any():
+            seen.add(scene.shape)
+    assert seen == {GAUSS, TOPHAT}
