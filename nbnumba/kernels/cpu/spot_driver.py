@@ -215,7 +215,7 @@ def _geometry(scene: Scene) -> Geometry | None:
     if stretches is None:
         return None
     smallest, largest = stretches
-    root = math.sqrt(scene.reach) * scene.spot_stretch
+    root = min(math.sqrt(scene.reach) * scene.spot_stretch, _farthest_offsets(scene)[1])
     if 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
         return None
     axis, half_angle = _cone(scene)
@@ -224,7 +224,11 @@ def _geometry(scene: Scene) -> Geometry | None:
     width = min(WIDTH, -(-scene.region_shape[1] // LANES) * LANES)
     per_row = -(-scene.region_shape[1] // width)
     tiles = per_row * -(-scene.region_shape[0] // cpu.TILE_ROWS)
-    view = np.array([*axis, math.cos(half_angle), math.sin(half_angle), smallest, largest, 0.0 if _inside_the_cell(scene) else 1.0])
+    crowded = not _inside_the_cell(scene)
+    longest, farthest = _farthest_offsets(scene)
+    view = np.array(
+        [*axis, math.cos(half_angle), math.sin(half_angle), smallest, largest, crowded, longest, farthest], dtype=float
+    )
     return Geometry(view, width, per_row, tiles)
 
 
@@ -251,6 +255,15 @@ def _inside_the_cell(scene: Scene) -> bool:
     """Tell whether a spot ends before another reflection is the nearer one, along every axis."""
     inverse = np.linalg.inv(_triangle(scene))
     return bool(np.all(np.linalg.norm(inverse, axis=1) * math.sqrt(scene.reach) < 0.5 - 1e-6))
+
+
+def _farthest_offsets(scene: Scene) -> tuple[float, float]:
+    """Longest offset whose nearest reflection is the same [1/m], and the largest that M makes of one."""
+    corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+    reciprocal = np.linalg.inv(scene.orientations[0].reshape(3, 3))  # columns a*, b*, c*
+    offsets, stretched = corners @ reciprocal.T, corners @ _triangle(scene).T * scene.spot_stretch
+    longest, farthest = (float(np.linalg.norm(v, axis=1).max()) for v in (offsets, stretched))
+    return longest * (1.0 + 1e-6), farthest * (1.0 + 1e-6)
 
 
 def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:

@@ -119,9 +119,10 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     Parameters
     ----------
     scene : Scene
-    view : (8,) float
+    view : (10,) float
         The cone of directions that the panel sees: axis, cosine and sine of its half-angle; the smallest and largest
-        stretch of M; 1 where spots reach into the realm of their neighbors, else 0.
+        stretch of M; 1 where spots reach into the realm of their neighbors, else 0; the longest offset that is nearest
+        to one reflection [1/m], and the largest that M makes of such offsets.
     tile_width : int
         Of a tile, which has TILE_ROWS rows.
     tiles : int32 array
@@ -143,8 +144,9 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     work = np.zeros(3)
     found = 0
     gx, gy, gz, cos_view, sin_view, smallest, largest = view[0], view[1], view[2], view[3], view[4], view[5], view[6]
-    root_of_all = math.sqrt(q.reach) * q.spot_stretch
-    rho_of_all = root_of_all / smallest
+    longest, farthest = view[8], view[9]
+    root_of_all = min(math.sqrt(q.reach) * q.spot_stretch, farthest)
+    rho_of_all = min(root_of_all / smallest, longest)
     tiles_per_row = (q.fast_last - q.fast_first) // tile_width + 1
     half_chord = math.sqrt(max(0.0, 2.0 - 2.0 * cos_view))
     for pair in range(first, last):
@@ -209,16 +211,21 @@ def list_spots(scene, view, first, last, tile_width, tiles):
                     f = flat[look_up.table_place(i, j, n, nk, nl)]
                     if f == 0.0:
                         continue
-                    root = spot_root(q, f)
+                    root = min(spot_root(q, f), farthest)
                     if root == 0.0:
                         continue
-                    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, m, root, root / smallest, largest)
+                    rho = min(root / smallest, longest)
+                    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, m, root, rho, largest)
                     if left > right:
                         continue
                     if found == spots.shape[0]:
                         more, more_boxes = np.empty((2 * found, SPOT)), np.empty((2 * found, 4), dtype=np.int32)
-                        more[:found] = spots
-                        more_boxes[:found] = boxes
+                        # Element by element: for slices Numba compiles messages of errors, which takes seconds.
+                        for i_old in range(found):
+                            for column in range(SPOT):
+                                more[i_old, column] = spots[i_old, column]
+                            for column in range(4):
+                                more_boxes[i_old, column] = boxes[i_old, column]
                         spots, boxes = more, more_boxes
                     spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
                     spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
@@ -332,14 +339,14 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
 
     `slow` and `fast` are the tile's first pixel.
     """
-    smallest, largest, crowded = stretches
+    smallest, largest, crowded, longest = stretches
     pair = int(spot[PAIR])
     source, orientation = pair // orientations.shape[0], pair % orientations.shape[0]
     k0 = sources[source, 3]
     m = matrix_of(q, orientations[orientation])
     vx, vy, vz, root = spot[VX], spot[VY], spot[VZ], spot[ROOT]
     seen, f, s, half_f, half_s, slope, widest, narrowing = ellipse_on_panel(
-        q, layer * q.layer_step, k0, vx, vy, vz, m, root, root / smallest, largest
+        q, layer * q.layer_step, k0, vx, vy, vz, m, root, min(root / smallest, longest), largest
     )
     if not seen:
         return 0
@@ -469,7 +476,7 @@ def draw_tiles(scene, view, spots, order, starts, scratch, sums, image, tallies,
             continue
         tallies[tile, 1] += sum_tile(
             q, sources, orientations, weights, spots, order[starts[tile] : starts[tile + 1]], s2, rows, n, pixels,
-            slow, fast, (view[5], view[6], view[7] != 0.0),
+            slow, fast, (view[5], view[6], view[7] != 0.0, view[8]),
         )  # fmt: skip
         if not ends:
             for row in range(rows):

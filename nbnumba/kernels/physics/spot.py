@@ -92,9 +92,17 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     if cos_theta > 1.0:
         return nothing
     x, y, z = vx / v, vy / v, vz / v
-    nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
-    ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
-    distance = ox * nx + oy * ny + oz * nz + depth
+    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
+    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
+    # The edges of a panel need not be perpendicular, nor the direction into the sensor.
+    skew = fx * sx + fy * sy + fz * sz
+    across = 1.0 / (1.0 - skew * skew)
+    scale = math.sqrt(across)
+    nx, ny, nz = (fy * sz - fz * sy) * scale, (fz * sx - fx * sz) * scale, (fx * sy - fy * sx) * scale
+    ox = q.origin[0] + depth * q.normal[0]
+    oy = q.origin[1] + depth * q.normal[1]
+    oz = q.origin[2] + depth * q.normal[2]
+    distance = ox * nx + oy * ny + oz * nz
     cos_psi = x * nx + y * ny + z * nz
     if distance < 0.0:
         distance, cos_psi = -distance, -cos_psi
@@ -104,17 +112,14 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     if outermost < _GRAZING or cos_psi < _GRAZING or cos_theta < _GRAZING:
         return True, 0.0, 0.0, _EVERYWHERE, _EVERYWHERE, 0.0, _EVERYWHERE * _EVERYWHERE, 0.0
     length = distance / cos_psi
-    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
-    px = length * x - ox - depth * q.normal[0]
-    py = length * y - oy - depth * q.normal[1]
-    pz = length * z - oz - depth * q.normal[2]
-    inverse_pixel = 1.0 / q.pixel_size
-    fast = (px * fx + py * fy + pz * fz) * inverse_pixel - 0.5
-    slow = (px * sx + py * sy + pz * sz) * inverse_pixel - 0.5
+    px, py, pz = length * x - ox, length * y - oy, length * z - oz
+    along_f, along_s = px * fx + py * fy + pz * fz, px * sx + py * sy + pz * sz
+    inverse_pixel = across / q.pixel_size
+    fast = (along_f - skew * along_s) * inverse_pixel - 0.5
+    slow = (along_s - skew * along_f) * inverse_pixel - 0.5
     w = sin_theta / outermost
     per_pixel = q.pixel_size / length
-    radius = w / per_pixel + _MARGIN
+    radius = w / per_pixel * scale + _MARGIN
     if w > _LARGE:
         return True, fast, slow, radius, radius, 0.0, radius * radius, 1.0
     along_f, along_s = x * fx + y * fy + z * fz, x * sx + y * sy + z * sz
@@ -141,6 +146,7 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     x0 = (guv * bv - gvv * bu) / det
     y0 = (guv * bu - guu * bv) / det
     least = cc + bu * x0 + bv * y0
+    longer = math.sqrt(1.0 + abs(skew)) * per_pixel
     middle = math.sqrt(x0 * x0 + y0 * y0)
     farthest = w
     left = half_fast = half_slow = 0.0
@@ -151,7 +157,7 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
             return nothing
         half_fast = math.sqrt(left * gvv / det)
         half_slow = math.sqrt(left * guu / det)
-        farthest = min(farthest, (middle + math.sqrt(half_fast * half_fast + half_slow * half_slow)) * per_pixel)
+        farthest = min(farthest, (middle + math.sqrt(half_fast * half_fast + half_slow * half_slow)) * longer)
     return (
         True, fast + x0, slow + y0, half_fast + _MARGIN, half_slow + _MARGIN,
         guv / guu, left / guu + _MARGIN * (1.0 + half_fast), det / (guu * guu),

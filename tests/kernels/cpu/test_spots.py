@@ -36,7 +36,7 @@ CASES = {
     "dmin": "-dmin 2.5 -dispersion 3 -dispsteps 3",
     "polarization": "-polar 0.8 -dispersion 3 -dispsteps 3",
     "tilted": "-detector_rotx 15 -detector_roty -25 -twotheta 20",
-    "far off the axis": "-twotheta 75 -distance 60 -pixel 2",
+    "far off the axis": "-twotheta 75 -distance 60",
     "close": "-distance 20 -pixel 1",
     "behind": "-twotheta 180 -distance 60",
     "point pixels": "-point_pixel",
