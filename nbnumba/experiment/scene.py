@@ -229,40 +229,6 @@ def _sources(experiment: ExperimentRecord) -> Array:
     return sources[weights > 0.0]
 
 
-def _triangle(reciprocal_A: Array) -> Array:
-    """Turn a*, b*, c* so that three of their nine coordinates vanish, (6,) [1/Angstrom]."""
-    upper = np.linalg.qr(reciprocal_A.T).R
-    return np.asarray(upper[np.triu_indices(3)])
-
-
-def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> float:
-    """Squared radius beyond which a Gaussian or top-hat spot leaves no trace in a float32 image.
-
-    All samples of a pixel together must stay below 1e-47 photons; the smallest float32 is 1.4e-45.
-    """
-    crystal, sampling = experiment.crystal, experiment.sampling
-    if crystal.fudge == 0.0:
-        return math.inf
-    if crystal.shape is Shape.TOPHAT:
-        return TOPHAT_RADIUS_SQUARED / crystal.fudge * (1.0 + 1e-9)
-    nearest = min(abs(panel.close_distance), abs(panel.distance))
-    pixel = 1.0 if experiment.detector.point_pixel else panel.pixel_size  # solid angle <= (pixel/nearest)^2
-    fluence = experiment.fluence
-    if not (fluence > 0.0 and shared.largest_F > 0.0):
-        return 0.0
-    if nearest == 0.0:
-        return math.inf
-    # Of logarithms, since products of what the options allow overflow.
-    amplitude = [pixel, shared.largest_F, *crystal.cells, sampling.oversample]
-    largest_weight = float(shared.weights.max() / np.mean(shared.weights))
-    orientations = len(shared.sources) * len(shared.orientations)
-    sources, layers = len(experiment.beam.sources.weights), panel.sensor.layers
-    terms = [R_E_SQUARED, fluence, orientations, largest_weight, sources, layers]
-    brightest = 2.0 * (sum(map(math.log, amplitude)) - math.log(nearest)) + sum(map(math.log, terms))
-    exponent = max(0.0, (brightest - math.log(1e-47)) / 2.0)
-    return exponent * GAUSS_WIDTH / crystal.fudge
-
-
 def _bend_signs(experiment: ExperimentRecord, panel: Panel) -> tuple[float, float]:
     """Sense of the two turns of a curved detector that goes over into the flat one near the beam."""
     beam = experiment.beam.direction

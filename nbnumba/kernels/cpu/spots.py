@@ -35,6 +35,7 @@ TILE_ROWS = 32
 VX, VY, VZ, FCELL, ROOT, PAIR = range(6)  # of a spot: v [1/m], structure factor, where it ends, pair
 SPOT = 6
 _FIRST_ROOM = 1024  # spots
+_LOWEST = -2147483000  # index
 
 
 @inner
@@ -86,16 +87,12 @@ def row_range(ellipse, row, pixels):
 @inner
 def pixel_box(q, k0, vx, vy, vz, m, root, rho, largest):
     """Rows and columns of the region whose pixels may see a spot in some sub-pixel and layer, and its area [pixels]."""
-    seen, f, s, half_f, half_s, _, widest, narrowing = ellipse_on_panel(
-        q, 0.0, k0, vx, vy, vz, m, root, rho, largest
-    )
+    seen, f, s, half_f, half_s, _, widest, narrowing = ellipse_on_panel(q, 0.0, k0, vx, vy, vz, m, root, rho, largest)
     f1, f2, s1, s2 = f - half_f, f + half_f, s - half_s, s + half_s
     area = math.pi * widest / math.sqrt(narrowing) if narrowing > 0.0 else 1e18
     if q.layers > 1:
         depth = (q.layers - 1) * q.layer_step
-        beyond, f, s, half_f, half_s, _, _, _ = ellipse_on_panel(
-            q, depth, k0, vx, vy, vz, m, root, rho, largest
-        )
+        beyond, f, s, half_f, half_s, _, _, _ = ellipse_on_panel(q, depth, k0, vx, vy, vz, m, root, rho, largest)
         if seen and beyond:
             f1, f2, s1, s2 = min(f1, f - half_f), max(f2, f + half_f), min(s1, s - half_s), max(s2, s + half_s)
         elif seen != beyond:
@@ -110,6 +107,56 @@ def pixel_box(q, k0, vx, vy, vz, m, root, rho, largest):
         return 0, -1, 0, -1, 0.0
     area = min(area, (right - left + 1.0) * (top - bottom + 1.0))
     return int(left), int(right), int(bottom), int(top), area
+
+
+@inner
+def index_box(q, o, k0, axis, incident, far, bounded):
+    """First and last h, k and l of what the panel's cone of directions can scatter: within `far` of its axis [1/m]."""
+    x, y, z = k0 * axis[0] - incident[0], k0 * axis[1] - incident[1], k0 * axis[2] - incident[2]
+    far_h = math.sqrt(p.dot(o[0], o[1], o[2], o[0], o[1], o[2])) * far
+    far_k = math.sqrt(p.dot(o[3], o[4], o[5], o[3], o[4], o[5])) * far
+    far_l = math.sqrt(p.dot(o[6], o[7], o[8], o[6], o[7], o[8])) * far
+    h_low, k_low, l_low = (q.h_min, q.k_min, q.l_min) if bounded else (_LOWEST, _LOWEST, _LOWEST)
+    h_high, k_high, l_high = -_LOWEST, -_LOWEST, -_LOWEST
+    if bounded:
+        h_high, k_high, l_high = q.h_min + q.nh - 3, q.k_min + q.nk - 3, q.l_min + q.nl - 3
+    h1, h2 = index_range(p.dot(o[0], o[1], o[2], x, y, z), far_h, h_low, h_high)
+    k1, k2 = index_range(p.dot(o[3], o[4], o[5], x, y, z), far_k, k_low, k_high)
+    l1, l2 = index_range(p.dot(o[6], o[7], o[8], x, y, z), far_l, l_low, l_high)
+    return h1, h2, k1, k2, l1, l2
+
+
+@inner
+def misses_panel(view, x, y, z, v, cos_theta):
+    """Tell whether the cone of half-angle theta about (x, y, z), of length v, has no direction that the panel sees."""
+    gx, gy, gz, cos_view, sin_view = view[0], view[1], view[2], view[3], view[4]
+    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
+    if sin_theta * cos_view + cos_theta * sin_view <= 0.0:  # both half-angles are more than a half turn together
+        return False
+    return x * gx + y * gy + z * gz < (cos_theta * cos_view - sin_theta * sin_view - 1e-12) * v
+
+
+@inner
+def factor_at(q, flat, h, k, l):
+    """Structure factor of a reflection."""
+    i = look_up.padded_index(h, q.h_min, q.nh)
+    j = look_up.padded_index(k, q.k_min, q.nk)
+    m = look_up.padded_index(l, q.l_min, q.nl)
+    return flat[look_up.table_place(i, j, m, q.nk, q.nl)]
+
+
+@inner
+def doubled(spots, boxes):
+    """Return room for twice as many spots, with those that there are."""
+    found = spots.shape[0]
+    more, more_boxes = np.empty((2 * found, SPOT)), np.empty((2 * found, 4), dtype=np.int32)
+    # Element by element: for slices Numba compiles messages of errors, which takes seconds.
+    for i in range(found):
+        for column in range(SPOT):
+            more[i, column] = spots[i, column]
+        for column in range(4):
+            more_boxes[i, column] = boxes[i, column]
+    return more, more_boxes
 
 
 @kernel
@@ -138,12 +185,11 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     """
     q = scene.numbers[0]
     sources, orientations, flat = borrowed(scene.sources), borrowed(scene.orientations), borrowed(scene.flat)
-    nh, nk, nl, h_min, k_min, l_min = q.nh, q.nk, q.nl, q.h_min, q.k_min, q.l_min
     bounded = flat[0] == 0.0  # no reflections outside the table
     spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, 4), dtype=np.int32)
     work = np.zeros(3)
     found = 0
-    gx, gy, gz, cos_view, sin_view, smallest, largest = view[0], view[1], view[2], view[3], view[4], view[5], view[6]
+    gx, gy, gz, cos_view, smallest, largest = view[0], view[1], view[2], view[3], view[5], view[6]
     longest, farthest = view[8], view[9]
     root_of_all = min(math.sqrt(q.reach) * q.spot_stretch, farthest)
     rho_of_all = min(root_of_all / smallest, longest)
@@ -158,22 +204,7 @@ def list_spots(scene, view, first, last, tile_width, tiles):
         reciprocal = geometry.reciprocal_vectors(o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8])
         ax, ay, az, bx, by, bz, cx, cy, cz = reciprocal
         cc = cx * cx + cy * cy + cz * cz
-        # Indices of what the panel's cone of directions can scatter.
-        mx, my, mz = k0 * gx - ix, k0 * gy - iy, k0 * gz - iz
-        far = k0 * half_chord + rho_of_all
-        far_h = math.sqrt(p.dot(o[0], o[1], o[2], o[0], o[1], o[2])) * far
-        far_k = math.sqrt(p.dot(o[3], o[4], o[5], o[3], o[4], o[5])) * far
-        far_l = math.sqrt(p.dot(o[6], o[7], o[8], o[6], o[7], o[8])) * far
-        lowest, highest = -2147483000.0, 2147483000.0
-        h1, h2 = index_range(
-            p.dot(o[0], o[1], o[2], mx, my, mz), far_h, h_min if bounded else lowest, h_min + nh - 3 if bounded else highest
-        )
-        k1, k2 = index_range(
-            p.dot(o[3], o[4], o[5], mx, my, mz), far_k, k_min if bounded else lowest, k_min + nk - 3 if bounded else highest
-        )
-        l1, l2 = index_range(
-            p.dot(o[6], o[7], o[8], mx, my, mz), far_l, l_min if bounded else lowest, l_min + nl - 3 if bounded else highest
-        )
+        h1, h2, k1, k2, l1, l2 = index_box(q, o, k0, (gx, gy, gz), (ix, iy, iz), k0 * half_chord + rho_of_all, bounded)
         inner_squared = max(0.0, k0 - rho_of_all) ** 2
         outer_squared = (k0 + rho_of_all) ** 2
         for h in range(h1, h2 + 1):
@@ -191,24 +222,16 @@ def list_spots(scene, view, first, last, tile_width, tiles):
                 while l < l_last:
                     l += 1
                     if abs(l + uc / cc) < skipped:
-                        l = int(math.ceil(-uc / cc + skipped)) - 1
+                        l = math.ceil(-uc / cc + skipped) - 1
                         continue
                     x, y, z = ux + l * cx, uy + l * cy, uz + l * cz
                     v = math.sqrt(x * x + y * y + z * z)
                     cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
                     if cos_theta > 1.0:
                         continue
-                    # Angle to the panel's cone more than both half-angles together.
-                    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
-                    apart = cos_theta * cos_view - sin_theta * sin_view
-                    if x * gx + y * gy + z * gz < (apart - 1e-12) * v and sin_theta * cos_view + cos_theta * sin_view > 0.0:
+                    if misses_panel(view, x, y, z, v, cos_theta):
                         continue
-                    i, j, n = (
-                        look_up.padded_index(h, h_min, nh),
-                        look_up.padded_index(k, k_min, nk),
-                        look_up.padded_index(l, l_min, nl),
-                    )
-                    f = flat[look_up.table_place(i, j, n, nk, nl)]
+                    f = factor_at(q, flat, h, k, l)
                     if f == 0.0:
                         continue
                     root = min(spot_root(q, f), farthest)
@@ -219,14 +242,7 @@ def list_spots(scene, view, first, last, tile_width, tiles):
                     if left > right:
                         continue
                     if found == spots.shape[0]:
-                        more, more_boxes = np.empty((2 * found, SPOT)), np.empty((2 * found, 4), dtype=np.int32)
-                        # Element by element: for slices Numba compiles messages of errors, which takes seconds.
-                        for i_old in range(found):
-                            for column in range(SPOT):
-                                more[i_old, column] = spots[i_old, column]
-                            for column in range(4):
-                                more_boxes[i_old, column] = boxes[i_old, column]
-                        spots, boxes = more, more_boxes
+                        spots, boxes = doubled(spots, boxes)
                     spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
                     spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
                     left, right = left - q.fast_first, right - q.fast_first
@@ -345,7 +361,7 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
     k0 = sources[source, 3]
     m = matrix_of(q, orientations[orientation])
     vx, vy, vz, root = spot[VX], spot[VY], spot[VZ], spot[ROOT]
-    seen, f, s, half_f, half_s, slope, widest, narrowing = ellipse_on_panel(
+    seen, f, s, _, half_s, slope, widest, narrowing = ellipse_on_panel(
         q, layer * q.layer_step, k0, vx, vy, vz, m, root, min(root / smallest, longest), largest
     )
     if not seen:
@@ -362,6 +378,7 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
     f -= fast + (sub % q.oversample + 0.5) / q.oversample - 0.5
     s -= slow + (sub // q.oversample + 0.5) / q.oversample - 0.5
     first, last = index_range(s, half_s, 0, rows - 1)
+    end = root * root
     ellipse, c = (f, s, slope, widest, narrowing), (c0, c1, c2)
     if crowded:
         a, t = orientations[orientation], q.triangle
@@ -372,10 +389,21 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
         cell = (a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], h0, k0_index, l0)
         triangle = (t[0], t[1], t[2], t[3], t[4], t[5], q.spot_scale * q.spot_stretch)
         return add_crowded_rows(
-            scratch, first, last, pixels, ellipse, cell, (ix, iy, iz), k0, triangle, root * root, height, q.shape == GAUSS
+            scratch,
+            first,
+            last,
+            pixels,
+            ellipse,
+            cell,
+            (ix, iy, iz),
+            k0,
+            triangle,
+            root * root,
+            height,
+            q.shape == GAUSS,
         )
     if q.shape == GAUSS:
-        return add_gauss_rows(scratch, first, last, pixels, ellipse, mk, c, root * root, height)
+        return add_gauss_rows(scratch, first, last, pixels, ellipse, mk, c, end, height)
     return add_tophat_rows(scratch, first, last, pixels, ellipse, mk, c, height)
 
 

@@ -11,10 +11,8 @@ import math
 from ...constants import ROUND_AMPLITUDE, TOPHAT_RADIUS_SQUARED
 from ..jit import physics, strict_physics
 from ..scene import CURVED_AS_C
-
-from .intrinsics import constant, floor, magnitude_above, polynomial, quotient, round_even
 from .functions import exp_minus, exp_negative, inverse_sqrt, sin_pi, sine_cosine_terms
-
+from .intrinsics import constant, floor, magnitude_above, polynomial, quotient, round_even
 
 _SMALLEST_OFFSET = 1e-12
 

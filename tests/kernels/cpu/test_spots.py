@@ -108,9 +108,10 @@ def random_scenes(seed: int, folder: Path, count: int) -> list[Scene]:
     prepare_folder(folder)
     while len(scenes) < count:
         shape = random.choice(("-gauss_xtal", "-tophat_spots"))
-        words = [*random_command(random), shape, "-nointerpolate", "-semantics", random.choice(("c", "exact")), "-nodump"]
+        semantics = ("-semantics", random.choice(("c", "exact")))
+        words = [*random_command(random), shape, "-nointerpolate", *semantics, "-nodump"]
         with contextlib.chdir(folder), contextlib.suppress(errors.InputError):
-            made = build_scenes(resolve(parse(words).settings, lambda notice: None))[0]
+            made = build_scenes(resolve(parse(words).settings))[0]
             if spot_driver.forced_plan(made) is not None:
                 scenes.append(made)
     return scenes
