@@ -63,8 +63,8 @@ def spot_shape(crystal: Crystal) -> SpotShape:
     shape = crystal.shape
     if shape in (Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.TOPHAT_ABC):
         limit = _ARGCHK_LIMIT if shape is Shape.GAUSS_ARGCHK else math.inf
-        return SpotShape(_triangle(N), 1.0, _determinant(N), GAUSS_WIDTH, limit)
-    triangle = _triangle(crystal.reciprocal_A.T)
+        return SpotShape(triangle_of(N), 1.0, _determinant(N), GAUSS_WIDTH, limit)
+    triangle = triangle_of(crystal.reciprocal_A.T)
     if shape is Shape.GAUSS_STAR:
         height = _determinant(N)
         size = (height * crystal.volume_A3) ** (1.0 / 3.0)
@@ -80,7 +80,7 @@ def _determinant(N: Array) -> float:
     return float(np.linalg.det(N))
 
 
-def _triangle(columns: Array) -> Array:
+def triangle_of(columns: Array) -> Array:
     """Turn three columns so that three of their nine coordinates vanish, (6,)."""
     upper = np.linalg.qr(columns).R
     return np.asarray(upper[np.triu_indices(3)])

@@ -114,14 +114,14 @@ def test_the_middle_of_a_round_spot() -> None:
 
 def test_spot_radius_is_the_same_in_the_turned_cell() -> None:
     """The triangular form that the kernels use against the length of the vector itself."""
-    from nbnumba.experiment.scene import _triangle
+    from nbnumba.crystal.spot_shape import triangle_of
 
     rng = np.random.default_rng(RNG_SEED)
     for _ in range(100):
         stars = rng.normal(0.0, 0.02, (3, 3))
         offset = rng.uniform(-0.5, 0.5, 3)
         expected = float(np.sum((offset @ stars) ** 2)) * 60.0**2
-        ours = physics.spot_radius_squared(*offset, *_triangle(stars), 60.0)
+        ours = physics.spot_radius_squared(*offset, *triangle_of(stars.T), 60.0)
         assert ours == pytest.approx(expected, rel=1e-12)  # rounding of the orthogonal decomposition
 
 
