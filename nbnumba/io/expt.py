@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..geometry.panel import PanelGeometry
 from ..util.text import quote
 from .atomic import PathLike
-from .expt_schema import Beam, Crystal, Detector, Goniometer, Group, Panel, Root, Scan
+from .expt_schema import BeamEntry, CrystalEntry, DetectorEntry, GoniometerEntry, Group, PanelEntry, Root, Scan
 from .opening import label, read_text
 from .validated import Vector, converted, failure, shown
 
@@ -119,11 +119,11 @@ def parse(text: str, path: PathLike, option: str = "-expt") -> Expt:
     root = converted(content, Root, where)
     if not root.experiment:
         raise InputError(f"{where}: holds no experiment")
-    beam, beam_place = _model(root, "beam", Beam, where)
-    detector, detector_place = _model(root, "detector", Detector, where)
-    goniometer, goniometer_place = _model(root, "goniometer", Goniometer, where)
+    beam, beam_place = _model(root, "beam", BeamEntry, where)
+    detector, detector_place = _model(root, "detector", DetectorEntry, where)
+    goniometer, goniometer_place = _model(root, "goniometer", GoniometerEntry, where)
     scan, scan_place = _model(root, "scan", Scan, where)
-    crystal, crystal_place = _model(root, "crystal", Crystal, where)
+    crystal, crystal_place = _model(root, "crystal", CrystalEntry, where)
     if beam is None or detector is None:
         raise InputError(f"{where}: the experiment has no {'beam' if beam is None else 'detector'}")
     direction, wavelength, normal, fraction = _beam(beam, beam_place)
@@ -183,7 +183,7 @@ def _rotation(values: Sequence[float] | None, place: _Place, key: str) -> Array:
     return matrix
 
 
-def _beam(beam: Beam, place: _Place) -> tuple[Array, float | None, Array, float]:
+def _beam(beam: BeamEntry, place: _Place) -> tuple[Array, float | None, Array, float]:
     """Return direction, wavelength [Angstrom], normal of the polarization and its fraction."""
     # dxtbx: the direction points from the sample to the source.
     direction = -_unit_vector(beam.direction, place, "direction")
@@ -203,7 +203,7 @@ def _beam(beam: Beam, place: _Place) -> tuple[Array, float | None, Array, float]
     return direction, wavelength, normal, fraction
 
 
-def _mounting(goniometer: Goniometer | None, place: _Place) -> tuple[Array, Array, Array]:
+def _mounting(goniometer: GoniometerEntry | None, place: _Place) -> tuple[Array, Array, Array]:
     """Return axis, fixed and setting rotation: a crystal at an angle phi is S R(axis, phi) F A."""
     if goniometer is None:
         return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
@@ -218,7 +218,7 @@ def _mounting(goniometer: Goniometer | None, place: _Place) -> tuple[Array, Arra
     )
 
 
-def _several_axes(goniometer: Goniometer, axes: Sequence[Vector], place: _Place) -> tuple[Array, Array, Array]:
+def _several_axes(goniometer: GoniometerEntry, axes: Sequence[Vector], place: _Place) -> tuple[Array, Array, Array]:
     """Return the same of a goniometer of several axes, the first of which is next to the crystal."""
     count, angles, scanned = len(axes), goniometer.angles, goniometer.scan_axis
     if angles is None or len(angles) != count:
@@ -261,7 +261,7 @@ def _angles(scan: Scan | None, place: _Place) -> tuple[float, float]:
     return starts[0], widths[0] if widths else 0.0
 
 
-def _reciprocal(crystal: Crystal, place: _Place) -> Array:
+def _reciprocal(crystal: CrystalEntry, place: _Place) -> Array:
     """Return the matrix A of columns a*, b*, c* [1/Angstrom]."""
     real = np.array([crystal.real_space_a, crystal.real_space_b, crystal.real_space_c])
     lengths = np.linalg.norm(real, axis=1)
@@ -270,7 +270,7 @@ def _reciprocal(crystal: Crystal, place: _Place) -> Array:
     return np.linalg.inv(real)
 
 
-def _panels(detector: Detector, place: _Place) -> tuple[PanelGeometry, ...]:
+def _panels(detector: DetectorEntry, place: _Place) -> tuple[PanelGeometry, ...]:
     """Return the panels in their order, each carried from its group's frame to the laboratory's."""
     panels = detector.panels
     if not panels:
@@ -332,7 +332,7 @@ def _frame_in(parent: _Frame, vectors: tuple[Vector, Vector, Vector], place: _Pl
     return axes @ local, origin + axes @ np.array(vectors[2])
 
 
-def _panel(panel: Panel, place: _Place, parent: _Frame) -> PanelGeometry:
+def _panel(panel: PanelEntry, place: _Place, parent: _Frame) -> PanelGeometry:
     axes, origin = _frame_in(parent, (panel.fast_axis, panel.slow_axis, panel.origin), place)
     n_fast, n_slow = panel.image_size
     if not all(1.0 <= size <= 1e9 and size == math.floor(size) for size in panel.image_size):
@@ -351,7 +351,7 @@ def _panel(panel: Panel, place: _Place, parent: _Frame) -> PanelGeometry:
 
 
 def _remarks(
-    where: str, experiments: int, models: tuple[Beam, Detector, Goniometer | None, Crystal | None]
+    where: str, experiments: int, models: tuple[BeamEntry, DetectorEntry, GoniometerEntry | None, CrystalEntry | None]
 ) -> Iterator[str]:
     """Say what of the file does not count, though it changes an image."""
     beam, detector, goniometer, crystal = models

@@ -33,7 +33,7 @@ class Root(msgspec.Struct):
     crystal: list[Any] | None = None
 
 
-class Beam(msgspec.Struct):
+class BeamEntry(msgspec.Struct):
     direction: Vector
     kind: str = msgspec.field(name="__id__", default="")
     wavelength: Number | None = None
@@ -43,7 +43,7 @@ class Beam(msgspec.Struct):
     s0_at_scan_points: Any = None
 
 
-class Goniometer(msgspec.Struct):
+class GoniometerEntry(msgspec.Struct):
     rotation_axis: Vector | None = None
     fixed_rotation: Matrix | None = None
     setting_rotation: Matrix | None = None
@@ -63,7 +63,7 @@ class Scan(msgspec.Struct):
     properties: Properties | None = None
 
 
-class Crystal(msgspec.Struct):
+class CrystalEntry(msgspec.Struct):
     real_space_a: Vector
     real_space_b: Vector
     real_space_c: Vector
@@ -84,7 +84,7 @@ class Strategy(msgspec.Struct):
     type: str | None = None
 
 
-class Panel(msgspec.Struct):
+class PanelEntry(msgspec.Struct):
     fast_axis: Vector
     slow_axis: Vector
     origin: Vector
@@ -95,6 +95,6 @@ class Panel(msgspec.Struct):
     px_mm_strategy: Strategy | None = None
 
 
-class Detector(msgspec.Struct):
-    panels: list[Panel]
+class DetectorEntry(msgspec.Struct):
+    panels: list[PanelEntry]
     hierarchy: Group | None = None
