@@ -301,8 +301,11 @@ def _dump_to_read(settings: Settings, *, asked_for: bool) -> str | None:
         return None
     from .io.opening import opened
 
-    with opened(str(settings.factors.dump_file), "-dump"):
-        return settings.factors.dump_file
+    dump_file = str(settings.factors.dump_file)
+    if not Path(dump_file).exists():
+        with opened(dump_file, "-dump"):  # raises, and says why
+            pass
+    return dump_file
 
 
 def _table(rows: NDArray[np.float64], default_F: float) -> ReflectionTable:

@@ -14,7 +14,7 @@ import pytest
 from goldens import copy_inputs
 from reflection_files import cif_text, unique_reflections, values_of, write_mtz
 
-from nbnumba import cli
+from nbnumba import Experiment, cli
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
@@ -86,6 +86,19 @@ def test_files_are_opened_once(words: str) -> None:
     named = {word for word in words.split() if Path(word).is_file()}
     assert named
     assert {name: opens[name] for name in named} == dict.fromkeys(named, 1)
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_keywords_open_files_once() -> None:
+    for keywords in (
+        {"cell": (20, 24, 30), "dump": "kept.bin"},
+        {"hkl": "x.mtz"},
+        {"matrix": "lyso.mat", "hkl": "lyso.hkl"},
+    ):
+        with counted() as opens:
+            Experiment(detpixels=16, N=2, oversample=1, **keywords)  # type: ignore[arg-type]
+        named = {str(value) for value in keywords.values() if isinstance(value, str)}
+        assert {name: opens[name] for name in named} == dict.fromkeys(named, 1)
 
 
 @pytest.mark.usefixtures("_inputs")
