@@ -97,7 +97,7 @@ def write_list(path: str, lines: int) -> dict[str, Any]:
 
 
 def read_list(path: str, small: str) -> dict[str, Any]:
-    """Read a list of reflections, after a small one that loads the reader's compiled code."""
+    """Read a list of reflections, after a small one that loads what the reader needs."""
     from nbnumba.structure_factors import hkl_list as hkl
 
     hkl.read(small)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import math
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +22,13 @@ from ..util.messages import logger
 from ..util.text import NUMBER, quote
 from .table import LARGEST_F, IndexBox, inside
 
-_BLOCK = 1 << 20  # bytes per call of the scanner: a few milliseconds; also the longest line
-_SHORTEST_REFLECTION = 8  # bytes: "1 2 3 4" and the end of its line
+_BLOCK = 1 << 20  # bytes that are read at a time; also the longest line
 _COLUMNS = ("h", "k", "l", "F")
+_ROW = np.dtype([("h", np.int32), ("k", np.int32), ("l", np.int32), ("F", np.float64)])
+_OF_NUMBERS = b"0123456789+-.eE \t\v\f\r\n"  # bytes of numbers, and between them
+_COMMENTS = (b"#", b"!")
+_COMMENT_LINE = re.compile(rb"(?m)^[ \t\v\f]*[#!][^\r\n]*")
+_MOST_KEPT = 4_000_000  # reflections of a file, 80 MB, that are kept rather than read again
 _LARGEST_INDEX = 2**31 - 1
 _NUMBER = re.compile(NUMBER.encode())
 
@@ -40,7 +47,7 @@ def read(
     Parameters
     ----------
     path : str or path
-        The list. A pipe is held in memory, any other file is read twice.
+        The list. A pipe is held in memory; another file is read twice when it is long.
     default_F : float
         Structure factor of the reflections inside the box that the list lacks, and of the border [electrons].
     report : callable
@@ -85,8 +92,10 @@ def read_open(
     source = file if is_regular(file) else io.BytesIO(file.read())
     report(f"counting entries in {path}")
     survey = _Survey()
+    kept: list[_Block] = []
     for block in _blocks(source, option, path):
         survey.add(block)
+        kept = [*kept, block] if survey.count <= _MOST_KEPT else []
     if survey.count == 0:
         raise InputError(f"{label(option, path)}: holds no reflection; a line is h k l F")
     if survey.extra:
@@ -98,8 +107,9 @@ def read_open(
     box.check_fits(label(option, path))
     table = _allocate(box, default_F, report)
     report(f"re-reading {path}")
-    source.seek(0)
-    _fill(inside(table), box, source, option, path)
+    if not kept:
+        source.seek(0)
+    _fill(inside(table), box, kept or _blocks(source, option, path), option, path)
     return table, box, survey.count
 
 
@@ -112,73 +122,101 @@ def _allocate(box: IndexBox, default_F: float, report: Callable[[str], None]) ->
     return table
 
 
-@dataclass
-class _Block:
-    """The reflections of one block of the file; the arrays are reused for the next.
+class _Block(NamedTuple):
+    """The reflections of one block of the file."""
 
-    `slow` lists the structure factors that are not worked out yet: row, first and last byte in `text`.
-    """
-
-    text: NDArray[np.uint8]
-    h: NDArray[np.int32]
-    k: NDArray[np.int32]
-    l: NDArray[np.int32]
-    F: NDArray[np.float64]
-    line: NDArray[np.int64]
-    slow: NDArray[np.int64]
-    count: int = 0
-    n_slow: int = 0
-    extra: int = 0
+    rows: NDArray[np.void]  # (n,) of _ROW
+    extra: int = 0  # lines of more than four columns
     first_extra: int = 0
-
-    @classmethod
-    def empty(cls) -> _Block:
-        rows = _BLOCK // _SHORTEST_REFLECTION + 1
-        return cls(
-            text=np.empty(_BLOCK, dtype=np.uint8),
-            h=np.empty(rows, dtype=np.int32),
-            k=np.empty(rows, dtype=np.int32),
-            l=np.empty(rows, dtype=np.int32),
-            F=np.empty(rows),
-            line=np.empty(rows, dtype=np.int64),
-            slow=np.empty((rows, 3), dtype=np.int64),
-        )
 
 
 def _blocks(file: BinaryIO, option: str, path: PathLike) -> Iterator[_Block]:
-    """Cut a file into blocks of whole lines and scan each."""
-    from ..kernels.text import scan_reflections
-
-    block = _Block.empty()
-    buffer = memoryview(block.text)  # type: ignore[arg-type]
-    held = 0  # bytes of an unfinished line at the front of the buffer
+    """Cut a file into blocks of whole lines and read each."""
+    held = b""  # of an unfinished line
     line = 1
     at_end = False
     while not at_end:
-        got = file.readinto(buffer[held:])  # type: ignore[attr-defined]
-        at_end = got == 0
-        if line == 1 and bytes(buffer[:3]) == b"\xef\xbb\xbf":  # byte order mark
-            buffer[:3] = b"   "
-        filled = held + got
-        stop = filled if at_end else _end_of_last_line(block.text[:filled])
-        if stop == 0 and filled == _BLOCK:
+        got = file.read(_BLOCK - len(held))
+        at_end = not got
+        text = held + got
+        if line == 1:
+            text = text.removeprefix(b"\xef\xbb\xbf")  # byte order mark
+        stop = len(text) if at_end else _end_of_last_line(text)
+        if stop == 0 and len(held) + len(got) == _BLOCK:
             raise InputError(f"{label(option, path, line)}: longer than {_BLOCK} bytes; a line is h k l F")
-        block.count, block.n_slow, block.extra, block.first_extra, bad, line = scan_reflections(
-            block.text[:stop], line, block.h, block.k, block.l, block.F, block.line, block.slow
-        )
-        if bad >= 0:
-            _explain(bytes(buffer[bad:stop]), label(option, path, line))
-        yield block
-        held = filled - stop
-        buffer[:held] = bytes(buffer[stop:filled])
+        text, held = text[:stop], text[stop:]
+        yield _of_numbers_alone(text, line) or _of_anything(text, line, option, path)
+        line += text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
-def _end_of_last_line(text: NDArray[np.uint8]) -> int:
+def _end_of_last_line(text: bytes) -> int:
     """Return how many bytes belong to finished lines, 0 for none."""
-    data = text.tobytes()
-    newline = data.rfind(b"\n")
+    newline = text.rfind(b"\n")
     # A carriage return at the very end may be half of a line end.
-    return newline + 1 if newline >= 0 else data.rfind(b"\r", 0, len(data) - 1) + 1
+    return newline + 1 if newline >= 0 else text.rfind(b"\r", 0, len(text) - 1) + 1
+
+
+def _of_numbers_alone(text: bytes, line: int) -> _Block | None:
+    """Read lines of four or more numbers, the quick way; None where anything else may stand in them."""
+    if b"#" in text or b"!" in text:
+        text = _COMMENT_LINE.sub(b"", text)
+    if not text or text.isspace() or text.translate(None, _OF_NUMBERS):
+        return None
+    block: _Block | None = None
+    with warnings.catch_warnings():
+        # Before version 2.4 NumPy cuts an index such as 1.5, and warns.
+        warnings.filterwarnings("error", "loadtxt", DeprecationWarning)
+        with contextlib.suppress(ValueError, DeprecationWarning):
+            block = _Block(np.loadtxt(_lines(text), _ROW, ndmin=1))
+        if block is None:
+            with contextlib.suppress(ValueError, DeprecationWarning):
+                rows = np.loadtxt(_lines(text), _ROW, ndmin=1, usecols=range(4))
+                longer = [number for number, found in enumerate(text.splitlines(), line) if len(found.split()) > 4]
+                block = _Block(rows, len(longer), longer[0] if longer else 0)
+    if block is None or not (np.abs(block.rows["F"]) <= LARGEST_F).all():
+        return None
+    lowest = min(int(block.rows[name].min()) for name in "hkl")
+    return block if lowest >= -_LARGEST_INDEX else None
+
+
+def _lines(text: bytes) -> io.StringIO:
+    return io.StringIO(text.decode("ascii"), newline=None)  # which takes all three kinds of line ends
+
+
+def _of_anything(text: bytes, line: int, option: str, path: PathLike) -> _Block:
+    """Read lines one by one, among them comments, and say what is wrong with the first that is no reflection."""
+    rows: list[tuple[int, int, int, float]] = []
+    extra = first_extra = 0
+    for number, found in enumerate(text.splitlines(), line):
+        words = found.split(None, 4)
+        if not words or words[0].startswith(_COMMENTS):
+            continue
+        if len(words) < 4 or not all(map(_NUMBER.fullmatch, words[:4])):
+            _explain(found, label(option, path, number))
+        h, k, l = (_whole(word) for word in words[:3])
+        F = float(words[3])
+        if h is None or k is None or l is None:
+            _explain(found, label(option, path, number))
+        if not math.isfinite(F):
+            raise InputError(f"{label(option, path, number)}: F is {quote(words[3])}; a finite number is allowed")
+        if abs(F) > LARGEST_F:
+            place = label(option, path, number)
+            raise InputError(f"{place}: F is {F:g}; allowed are {-LARGEST_F:g} to {LARGEST_F:g}")
+        rows.append((h, k, l, F))
+        if len(words) > 4 and not words[4].startswith(_COMMENTS):
+            first_extra = first_extra or number
+            extra += 1
+    return _Block(np.array(rows, _ROW), extra, first_extra)
+
+
+def _whole(word: bytes) -> int | None:
+    """Return a number of any spelling as an index; None where it is no whole number or too large for one."""
+    value = float(word)
+    if not abs(value) <= _LARGEST_INDEX or not value.is_integer():
+        return None
+    if not word.lstrip(b"+-").isdigit() and Decimal(word.decode()) != int(value):  # digits that float has no room for
+        return None
+    return int(value)
 
 
 @dataclass
@@ -195,50 +233,26 @@ class _Survey:
         if block.extra and not self.extra:
             self.first_extra = block.first_extra
         self.extra += block.extra
-        if block.count == 0:
+        if block.rows.size == 0:
             return
-        low = [int(index[: block.count].min()) for index in (block.h, block.k, block.l)]
-        high = [int(index[: block.count].max()) for index in (block.h, block.k, block.l)]
+        low = [int(block.rows[name].min()) for name in "hkl"]
+        high = [int(block.rows[name].max()) for name in "hkl"]
         self.low = [min(pair) for pair in zip(self.low, low, strict=True)] if self.count else low
         self.high = [max(pair) for pair in zip(self.high, high, strict=True)] if self.count else high
-        self.count += block.count
+        self.count += block.rows.size
 
     def box(self) -> IndexBox:
         return IndexBox(self.low[0], self.high[0], self.low[1], self.high[1], self.low[2], self.high[2])
 
 
-def _fill(values: NDArray[np.float64], box: IndexBox, file: BinaryIO, option: str, path: PathLike) -> None:
-    """Put the reflections of a second reading into the table."""
-    from ..kernels.text import fill_table
-
-    for block in _blocks(file, option, path):
-        _finish(block, option, path)
-        n = block.count
-        if not fill_table(values, box.h_min, box.k_min, box.l_min, block.h[:n], block.k[:n], block.l[:n], block.F[:n]):
+def _fill(values: NDArray[np.float64], box: IndexBox, blocks: Iterable[_Block], option: str, path: PathLike) -> None:
+    """Put reflections into the table."""
+    lowest = (box.h_min, box.k_min, box.l_min)
+    for block in blocks:
+        place = [block.rows[name].astype(np.int64) - low for name, low in zip("hkl", lowest, strict=True)]
+        if any(((i < 0) | (i >= size)).any() for i, size in zip(place, values.shape, strict=True)):
             raise InputError(f"{label(option, path)}: changed while it was being read")
-
-
-def _finish(block: _Block, option: str, path: PathLike) -> None:
-    """Work out the structure factors that the scanner left, those of more than about fifteen digits; check all."""
-    if block.n_slow:
-        _convert_slow(block, option, path)
-    F = block.F[: block.count]
-    if F.size and max(F.max(), -F.min()) > LARGEST_F:
-        first = int(np.argmax(np.abs(F) > LARGEST_F))
-        place = label(option, path, int(block.line[first]))
-        raise InputError(f"{place}: F is {F[first]:g}; allowed are {-LARGEST_F:g} to {LARGEST_F:g}")
-
-
-def _convert_slow(block: _Block, option: str, path: PathLike) -> None:
-    data = block.text.tobytes()
-    rows, starts, stops = block.slow[: block.n_slow].T
-    words = [data[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-    block.F[rows] = list(map(float, words))
-    endless = np.flatnonzero(~np.isfinite(block.F[rows]))
-    if endless.size:
-        first = int(endless[0])
-        place = label(option, path, int(block.line[rows[first]]))
-        raise InputError(f"{place}: F is {quote(words[first])}; a finite number is allowed")
+        values[tuple(place)] = block.rows["F"]  # in their order: the last of a repeated reflection stays
 
 
 def _explain(text: bytes, place: str) -> NoReturn:

@@ -15,23 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 pytestmark = pytest.mark.command_line
 
-FILL = """
+# A compiled function that Python calls, and which is soon compiled.
+CUT = """
 import sys
-import numpy as np
-from nbnumba.kernels import text
-one = np.ones(1, dtype=np.int32)
-table = np.zeros((2, 2, 2))
-text.fill_table(table, 0, 0, 0, one, one, one, np.array([7.0]))
-found = sum(text.fill_table.stats.cache_hits.values())
-print(found, "numba.np.arraymath" in sys.modules, table[1, 1, 1])
+from nbnumba.kernels.random import c_stream
+whole = c_stream.to_whole(7.5)
+print(sum(c_stream.to_whole.stats.cache_hits.values()), "numba.np.arraymath" in sys.modules, whole)
 """
 
-# A number of 1 and eight bytes of text: the scanner is compiled after other code was found.
-SCAN = """
-count = text.scan_reflections(
-    np.frombuffer(b"1 2 3 4\\n", dtype=np.uint8), 1, *(np.zeros(2, dtype=np.int32) for _ in range(3)),
-    np.zeros(2), np.zeros(2, dtype=np.int64), np.zeros((2, 3), dtype=np.int64))[0]
-print(count)
+# Another one, which is compiled after other code was found.
+CUT_AGAIN = """
+print(c_stream.to_unsigned_short(65537.0))
 """
 
 # A kernel of which little has to be compiled: the amplitude of a spot that is cut at a constant radius.
@@ -59,25 +53,25 @@ def _run(script: str, cache: Path, package: Path = ROOT) -> str:
 
 
 def test_kept_code_is_found_without_getting_ready_to_compile(tmp_path: Path) -> None:
-    assert _run(FILL, tmp_path) == "0 True 7.0\n"
-    assert _run(FILL, tmp_path) == "1 False 7.0\n"
+    assert _run(CUT, tmp_path) == "0 True 7\n"
+    assert _run(CUT, tmp_path) == "1 False 7\n"
 
 
 def test_compiling_after_code_was_found(tmp_path: Path) -> None:
-    _run(FILL, tmp_path)
-    assert _run(FILL + SCAN, tmp_path) == "1 False 7.0\n1\n"
+    _run(CUT, tmp_path)
+    assert _run(CUT + CUT_AGAIN, tmp_path) == "1 False 7\n1\n"
 
 
 def test_an_edit_in_a_checkout_is_seen(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT / "nbnumba", checkout / "nbnumba")
     cache = tmp_path / "cache"
-    assert _run(FILL, cache, checkout).endswith(" 7.0\n")
-    source = checkout / "nbnumba" / "kernels" / "text.py"
+    assert _run(CUT, cache, checkout).endswith(" 7\n")
+    source = checkout / "nbnumba" / "kernels" / "random" / "c_stream.py"
     code = source.read_text()
-    assert code.count("] = F[n]\n") == 1
-    source.write_text(code.replace("] = F[n]\n", "] = 2.0 * F[n]\n"))
-    assert _run(FILL, cache, checkout) == "0 True 14.0\n"
+    assert code.count("    return np.int64(value)\n") == 1
+    source.write_text(code.replace("    return np.int64(value)\n", "    return np.int64(2.0 * value)\n"))
+    assert _run(CUT, cache, checkout) == "0 True 15\n"
 
 
 def test_an_edit_of_a_constant_is_seen(tmp_path: Path) -> None:
@@ -116,17 +110,17 @@ def test_code_goes_stale_with_every_module_that_kernels_use(module: str, tmp_pat
 
 def test_without_a_place_to_keep_code(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert _run(FILL, tmp_path / "file") == "0 True 7.0\n"
+    assert _run(CUT, tmp_path / "file") == "0 True 7\n"
 
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str) -> None:
     """A file of compiled code that was cut short counts as absent: 0 hits, the same result, then 1 hit again."""
-    assert _run(FILL, tmp_path).split()[0] == "0"
-    assert _run(FILL, tmp_path).split()[0] == "1"
+    assert _run(CUT, tmp_path).split()[0] == "0"
+    assert _run(CUT, tmp_path).split()[0] == "1"
     kept = list(tmp_path.rglob(f"*{suffix}"))
     assert kept
     for path in kept:
         path.write_bytes(path.read_bytes()[:20])
-    assert _run(FILL, tmp_path).split()[::2] == ["0", "7.0"]
-    assert _run(FILL, tmp_path).split()[0] == "1"
+    assert _run(CUT, tmp_path).split()[::2] == ["0", "7"]
+    assert _run(CUT, tmp_path).split()[0] == "1"

@@ -1,4 +1,4 @@
-"""Reflection lists, and the scanner of bytes behind them."""
+"""Reflection lists."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_last_of_a_repeated_reflection_counts(tmp_path: Path) -> None:
     values, _, count = read(tmp_path, "1 1 1 5\n1 1 2 6\n1 1 1 1.00000000000000000001e1\n1 1 1 8\n")
     assert values.ravel().tolist() == [8.0, 6.0]
     assert count == 4
-    # The slow path of the parser keeps its turn.
+    # More digits than fit keep their turn.
     values, _, _ = read(tmp_path, "1 1 1 8\n1 1 1 1.2345678901234567890\n")
     assert values.ravel().tolist() == [1.2345678901234567890]
 
@@ -131,6 +131,10 @@ def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
         ("0 0 1 1d3\n", "line 1: F is '1d3'"),
         ("0 0 - 1\n", "line 1: l is '-'"),
         ("0 0 . 1\n", r"line 1: l is '\.'"),
+        ("0 0 1 1\n0 0 -2147483648 5\n", "line 2: l is '-2147483648'; allowed are"),
+        ("0 0 1 1\n0 0.5 1 5\n", r"line 2: k is '0\.5'; an integer is allowed"),
+        ("0 0 1 1\n0 0 1_0 5\n", "line 2: l is '1_0'; an integer is allowed"),
+        ("0 0 1 1\n0\xa00 1 5\n", "line 2: h is "),
         ("0 0 1 5#\n", "line 1: F is '5#'"),
         ("1 2 3 #4\n", "line 1: F is '#4'"),
         (b"\x89HDF\r\n\x1a\n\0\0", r"line 1: h is '\\x89HDF'"),
@@ -143,6 +147,22 @@ def test_malformed_lists(tmp_path: Path, text: str | bytes, message: str) -> Non
     with pytest.raises(InputError, match=rf"^-hkl .*{message}") as caught:
         read(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+def test_zeros_with_absurd_exponents(tmp_path: Path) -> None:
+    values, box, _ = read(tmp_path, "0e999999999 0 0 0e999999999\n0 0 0e-999999999 1\n")
+    assert box == IndexBox(0, 0, 0, 0, 0, 0)
+    assert values.ravel().tolist() == [1.0]
+
+
+def test_a_column_of_errors_on_every_line(tmp_path: Path) -> None:
+    """Plain numbers in a fifth column, beside a comment and line ends of every kind."""
+    notices: list[str] = []
+    with heard_by(notices.append):
+        values, _, count = read(tmp_path, "0 0 1 5 0.1\r\n0 0 2 6 0.2\r\r0 0 3 7\n0 0 4 8 9 10\n")
+    assert values.ravel().tolist() == [5.0, 6.0, 7.0, 8.0]
+    assert count == 4
+    assert "(3 lines, the first is line 1)" in notices[0]
 
 
 def test_a_stray_index_is_an_error_not_a_crash(tmp_path: Path) -> None:
@@ -186,6 +206,18 @@ def test_lines_across_blocks(tmp_path: Path, end: str) -> None:
         values, _, count = read(tmp_path, comment + line * n_lines + tail.replace("bad", "4"))
         assert count == n_lines + 2
         assert (values[1, 0, 0], values[0, 0, 0], values[8, 8, 9]) == (2.5, 4.0, 1.5)
+
+
+def test_a_long_list_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of which no more than 1000 reflections are kept, in place of four million."""
+    monkeypatch.setattr(hkl, "_MOST_KEPT", 1000)
+    lines = [f"{n % 100} {n // 100 % 100} {n // 10000} {n + 0.5}\n" for n in range(150_000)]
+    values, box, count = read(tmp_path, "".join(lines) + "3 0 0 -1\n")
+    assert count == 150_001
+    assert box == IndexBox(0, 99, 0, 99, 0, 14)
+    expected = np.arange(150_000).reshape(15, 100, 100).T + 0.5
+    expected[3, 0, 0] = -1.0
+    np.testing.assert_array_equal(values, expected)
 
 
 def test_the_first_line_with_further_columns_may_lie_in_a_later_block(tmp_path: Path) -> None:
