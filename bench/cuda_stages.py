@@ -95,7 +95,7 @@ class Session:
         from nbnumba.parameters.parser import parse
 
         with contextlib.chdir(folder):
-            scene = build_scene(resolve(parse([*words, "-nodump"]).settings, lambda notice: None))
+            scene = build_scene(resolve(parse([*words, "-nodump"]).settings))
         pixels = self.options.pixels
         if pixels is None or scene.region_shape[0] * scene.region_shape[1] <= pixels:
             return scene

@@ -59,15 +59,15 @@ class Comparing:
         FileError
             The folder cannot be written.
         """
-        from ..io.atomic import whole_file
-        from . import page, picture
-
         pair = make_pair(*images, self.roi, self.valid)
         del images  # large ones would otherwise stay in memory beside their copies
         metrics = measure(pair, self.peaks, self.radius)
         checks = judge(metrics, self.thresholds)
         text = summary.text(pair, metrics, checks, runs)
         if folder is not None:
+            from ..io.atomic import whole_file
+            from . import page, picture
+
             found = summary.as_dict(pair, metrics, checks, runs)
             with whole_file(folder / "metrics.json") as file:
                 file.write(summary.to_json(found).encode())
