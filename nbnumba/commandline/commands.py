@@ -9,9 +9,7 @@ import typer
 from ..batch.command import batch
 from ..compare.command import compare
 from ..errors import InputError
-from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
-from ..parameters.table import without_effect
 from ..util.messages import logger
 from .help import COMMANDS
 
@@ -43,7 +41,8 @@ def noise(
         typer.Argument(
             metavar="FLOATFILE",
             help="A raw float image and options as for rendering: -detpixels_f and -detpixels_s give its size, "
-            "-seed, -adc and -roi the noise, -noisefile the result; -distance, -pixel and others go into the header.",
+            "-seed, -adc and -roi the noise, -noisefile the result, -h5file and -cbffile the counts without offset; "
+            "-distance, -pixel and others go into the headers.",
         ),
     ],
 ) -> None:
@@ -56,63 +55,14 @@ def noise(
     FileError
         When a file cannot be read or written.
     """
+    from .noise import draw_noise
+
     command, files = parse_with_files(words)
     for line in command.notices:
         logger.warning(line)
     if len(files) != 1:
         raise InputError(f"noise: needs one float image, got {len(files)}: {' '.join(files) or 'none'}")
     draw_noise(command, files[0])
-
-
-def draw_noise(command: CommandLine, float_file: str) -> None:
-    """Draw noise on a float image that exists already.
-
-    Parameters
-    ----------
-    command : CommandLine
-        Says the size of the image, the noise and what the header states; no crystal is needed.
-    float_file : str
-
-    Raises
-    ------
-    InputError
-        When the file does not have the size that the options say, or -nonoise forbids the result, or the result
-        would replace a file that is read; for more threads than cores.
-    FileError
-        When a file cannot be read or written.
-    DeviceError
-        When an explicit -backend is not there.
-    """
-    from .. import kernels
-    from ..detector.placement import resolve_axes, resolve_detector
-    from ..experiment.geometry_only import build_goniometer
-    from ..experiment.regions import region_of_interest
-    from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
-    from ..io import floatfile, smv
-    from ..parameters.files import check_files
-    from ..util.messages import Reporter
-
-    settings, output = command.settings, command.output
-    compute = command.compute
-    kernels.check_engine(compute.backend, compute.threads, compute.device)
-    idle = without_effect(command.given, "noise")
-    if idle:
-        logger.warning(f"noise: without effect here: {', '.join(idle)}")
-    if output.noise_file is None:
-        raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
-    check_files(settings, [("-noisefile", output.noise_file)], [("noise", float_file)])
-    axes = resolve_axes(settings)
-    detector = resolve_detector(settings, axes)
-    region = region_of_interest(settings, detector.panels[0])[1]
-    fields = smv_fields(detector, settings.beam.wavelength, build_goniometer(settings, axes), output.adc)
-    image = floatfile.read(float_file, (fields.n_slow, fields.n_fast))
-    not_finite = floatfile.not_finite(image)
-    if not_finite is not None:
-        logger.warning(f"{float_file}: {not_finite}")
-    style = header_style(settings.semantics, output, detector, axes.beam)
-    seed = choose_noise_seed(output)
-    Reporter(output.quiet)([f"noise seed = {seed}"])
-    write_noise(output.noise_file, image, seed, region, smv.header(fields, style), output)
 
 
 @app.command("noisify", help=_help("noisify"), context_settings=_OUR_WORDS)

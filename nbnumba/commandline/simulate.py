@@ -11,9 +11,11 @@ from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..experiment.scene import build_scene
-from ..imagefiles import save as saving
+from ..imagefiles import registry
 from ..imagefiles.headers import truth_lines
-from ..imagefiles.smv import choose_noise_seed, header_style, smv_fields, write_noise
+from ..imagefiles.records import ImageRecord, SaveOptions
+from ..imagefiles.save import write_images
+from ..imagefiles.smv import header_style, smv_fields
 from ..io import floatfile, pgm, smv
 from ..io.atomic import check_can_write
 from ..parameters.choices import ComputeOptions
@@ -24,6 +26,7 @@ from ..render.image import Image
 from ..render.renderer import simulate
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
+from .noise import Draw, check_endings, choose_noise_seed, write_noise
 
 # Options that go with a detector of one panel.
 _ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
@@ -108,6 +111,7 @@ def _check_outputs(command: CommandLine) -> None:
     output = command.output
     if output.trace_file is not None and output.trace_pixel is None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
+    check_endings(output)
     check_files(command.settings, image_outputs(output))
     settings = command.settings
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
@@ -187,16 +191,25 @@ class _Writer:
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
             flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
-            saving.write_picture(self.image, output.png_file, output.rings and flat)
+            options = SaveOptions("-pngfile", rings=output.rings and flat)
+            write_images(registry.PNG, output.png_file, [self._record(None)], 1, options)
         if output.noise_file is not None and seed is not None:
-            table = list(experiment.random_table)
-            write_noise(output.noise_file, array, seed, roi, self._header(seed), output, table, self.device)
+            draw = Draw(output, self.device, random_table=experiment.random_table)
+            write_noise(output.noise_file, array, seed, roi, self._header(seed), draw)
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
-            saving.write_h5(self.image, output.h5_file)
+            write_images(registry.NXMX, output.h5_file, [self._record(None)], 1, SaveOptions("-h5file"))
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
-            saving.write_cbf(self.image, output.cbf_file, seed, output.noise_rng)
+            write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, SaveOptions("-cbffile"))
+
+    def _record(self, seed: int | None) -> ImageRecord:
+        """Return the photons, or the counts that a seed draws, with all that is known of them."""
+        image, rng = self.image, self.output.noise_rng
+        known = image.experiment, image.experiment.crystal
+        if seed is None:
+            return ImageRecord(image.array, *known, image.ground_truth())
+        return ImageRecord(image.with_noise(seed, rng), *known, image.ground_truth(seed, rng))
 
     def _header(self, seed: int | None) -> bytes:
         """Return the header of an SMV image; `seed` is that of its noise."""

@@ -10,7 +10,7 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from .pair import LoadedImage
+    from ..imagefiles.records import LoadedImage
 
 _MOST_PEAKS = 5000
 
@@ -191,7 +191,8 @@ def _read(
     numbers: tuple[int | None, int | None],
 ) -> tuple[LoadedImage, LoadedImage]:
     """Read both images."""
-    from .load import Source, read_image, read_two
+    from ..imagefiles.records import Source
+    from .load import read_image, read_two
 
     shape, shape_b = _shape(size, ""), _shape(size_b, "_b")
     first, second = Source(paths[0], numbers[0]), Source(paths[1], numbers[1])

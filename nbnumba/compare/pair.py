@@ -8,37 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..imagefiles.records import LoadedImage
 from ..util.regions import Roi, roi_slices
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedImage:
-    """An image as it was read.
-
-    Attributes
-    ----------
-    name : str
-        What to call it.
-    kind : str
-        Its format, in words.
-    values : (n_slow, n_fast) float64
-    left_out : (n_slow, n_fast) bool or None
-        Pixels that the file itself declares to hold nothing.
-    """
-
-    name: str
-    kind: str
-    values: Array
-    left_out: Mask | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_slow, n_fast)."""
-        n_slow, n_fast = self.values.shape
-        return n_slow, n_fast
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,12 @@ import numpy as np
 import nbnumba
 
 from ..errors import FileError, InputError
+from ..imagefiles.records import LoadedImage
 from ..io import floatfile, smv
 from ..parameters.parser import parse
 from ..parameters.table import NANOBRAGG
 from ..parameters.tokens import split
 from ..parameters.types import Kind, Option, Role
-from .pair import LoadedImage
 
 _LAST_LINES = 10  # of a program that failed
 _TAIL = 1 << 14  # bytes

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..crystal.model import Crystal
 from ..errors import InputError
+from ..experiment.geometry_only import build_geometry
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry
 from ..io import cbf
 from ..io.atomic import PathLike
+from ..parameters.parser import parse_with_files
 from ..readout.digitize import SATURATION
 from ..util.messages import logger
-from .headers import truth_lines, untold
+from .headers import gives_beam_center, truth_lines, untold
+from .others import load_by_fabio, single
+from .records import ImageRecord, LoadedImage, SaveOptions, Source, digitized, image_of_options
 
 
 def cbf_fields(geometry: Geometry, saturation: int) -> cbf.CbfFields:
@@ -82,3 +88,49 @@ def write_cbf(
         logger.warning(line)
     fields = cbf_fields(geometry, SATURATION["int32"] if saturation is None else saturation)
     cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)
+
+
+def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:
+    """Write an image of one panel."""
+    image = next(images)
+    counts = np.asarray(digitized(image, "int32", path), dtype=np.int32)
+    write_cbf(path, counts, image.geometry, image.crystal, image.truth)
+
+
+def load(source: Source) -> LoadedImage:
+    """Read the pixels alone."""
+    return single(source, LoadedImage(source.path, "CBF", np.asarray(_pixels(source.path), dtype=np.float64)))
+
+
+def _pixels(path: str) -> NDArray[Any]:
+    try:
+        return cbf.read(path)
+    except cbf.OtherCoding:
+        return load_by_fabio(Source(path)).values
+
+
+def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+    """Read an image; options of a command line override what its header says."""
+    typed, _ = parse_with_files(words)
+    pixels, fields = _pixels(path), cbf.read_header(path)
+    n_slow, n_fast = pixels.shape
+    said = {
+        "-detpixels_f": n_fast,
+        "-detpixels_s": n_slow,
+        "-pixel": fields.pixel_size * 1e3,
+        "-lambda": fields.wavelength * 1e10,
+        "-distance": fields.distance * 1e3,
+        "-phi": fields.start_angle,
+    }
+    if fields.exposure > 0.0:
+        said["-exposure"] = fields.exposure
+    if fields.angle_increment > 0.0:
+        said["-osc"] = fields.angle_increment
+    if fields.polarization is not None:
+        said["-polar"] = 2.0 * fields.polarization - 1.0
+    if not gives_beam_center(typed):
+        said["-beam_center_fast"] = fields.beam_fast * fields.pixel_size * 1e3
+        said["-beam_center_slow"] = fields.beam_slow * fields.pixel_size * 1e3
+    front = [text for key, value in said.items() for text in (key, repr(value))]
+    command, _ = parse_with_files([*front, *words])
+    yield image_of_options(path, pixels, *build_geometry(command.settings))

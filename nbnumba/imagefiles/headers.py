@@ -12,6 +12,7 @@ from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry, Goniometer
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
+from ..parameters.command import CommandLine
 
 _LINE = 160  # characters of a command on one line
 _LONGEST_COMMAND = 4000  # characters; readers have buffers of fixed size
@@ -74,6 +75,18 @@ def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Gon
 def is_skew(panel: PanelGeometry) -> bool:
     """Whether fast and slow are not at right angles."""
     return abs(dot(panel.fast, panel.slow)) > _SQUARE
+
+
+def gives_beam_center(command: CommandLine) -> bool:
+    """Whether a command line says where the beam meets the detector, so that a header does not count."""
+    settings = command.settings
+    return (
+        settings.detector.beam_center_given
+        or settings.detector.beam_fast is not None
+        or settings.detector.beam_slow is not None
+        or settings.detector.pix0_vector is not None
+        or bool(settings.detector.panels)
+    )
 
 
 def reading_frame(panel: PanelGeometry, beam_direction: Array) -> Array:

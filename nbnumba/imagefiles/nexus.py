@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..beam.frames import to_mcstas
 from ..detector.model import Detector
+from ..errors import InputError
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry
 from ..geometry.panel import PanelGeometry, StackedPanel
@@ -24,9 +26,12 @@ from ..io.nexus import layout as nexus_writing
 from ..io.nexus.layout import Column
 from ..readout.digitize import DTYPES, saturation_value
 from ..version import __version__
+from .records import ImageRecord, SaveOptions, digitized
 
 if TYPE_CHECKING:
     import h5py
+
+_SAME = 1e-9  # m, by which the geometry of images in one file may differ
 
 NO_NUMBER = -(2**63)  # stands for a whole number that there is none of, such as the seed of noise that was not drawn
 
@@ -77,6 +82,8 @@ class NexusWriter:
     saturation : float, optional
         The largest value that the pixels can have; by default the one of `nbnumba.readout.digitize.to_dtype`, and none
         for float32.
+    underload : int
+        The smallest value that a good pixel can have.
     sensor_material : str
         "Si", "CdTe" or "GaAs". The format wants one; without a simulated sensor nothing follows from it.
 
@@ -112,6 +119,7 @@ class NexusWriter:
         dtype: str,
         *,
         saturation: float | None = None,
+        underload: int = 0,
         sensor_material: str = "Si",
     ) -> None:
         if dtype not in DTYPES:
@@ -122,6 +130,7 @@ class NexusWriter:
         self._geometry = geometry
         self._dtype = np.dtype(dtype)
         self._saturation = saturation_value(dtype, saturation)
+        self._underload = underload
         self._material = sensor_material
         self._panels = geometry.detector.panels
         self._shape = stacked_shape(geometry.detector)
@@ -224,7 +233,7 @@ class NexusWriter:
             sensor_material=self._material,
             sensor_thickness=detector.sensor.depth,
             pixel_mask=mask,
-            underload=0,
+            underload=self._underload,
             saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
             frame_time=geometry.beam.exposure,
         )
@@ -234,6 +243,51 @@ def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> Stacked
     """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file."""
     axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
     return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row)
+
+
+def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:
+    """Write images of one detector, and beside them the geometry for CrystFEL and XDS.
+
+    Raises
+    ------
+    FileError
+        A file cannot be written.
+    InputError
+        The images differ in their size or in the place of their detector.
+    """
+    from .crystfel_xds import write_geometry_files
+
+    first = next(images)
+    # Pixels of an image that bore an offset go below 0 by noise.
+    underload = -math.ceil(max(first.offset or 0.0, 0.0))
+    with NexusWriter(path, first.geometry, count, options.dtype, underload=underload) as file:
+        for index, image in enumerate(itertools.chain([first], images)):
+            _check_alike(image, first, path)
+            file.write(index, digitized(image, options.dtype, path), image.geometry, image.truth)
+    write_geometry_files(path, first.geometry, first.crystal, images=count, dtype=options.dtype)
+
+
+def _check_alike(image: ImageRecord, first: ImageRecord, path: str) -> None:
+    """Refuse images of different detectors: readers take the geometry of the first for all."""
+
+    def places(one: ImageRecord) -> Array:
+        # Images may come with laboratories of their own; the file has one frame.
+        frame = to_mcstas(one.geometry.beam)
+        return np.array(
+            [
+                frame @ panel.position(slow, fast)
+                for panel in one.geometry.detector.panels
+                for slow, fast in ((0, 0), (panel.n_slow, 0), (0, panel.n_fast))
+            ]
+        )
+
+    if image.pixels.shape != first.pixels.shape:
+        ours, theirs = (" x ".join(map(str, one.pixels.shape[::-1])) for one in (image, first))
+        raise InputError(f"{image.name}: has {ours} pixels, {first.name} {theirs}; one file holds images of one size")
+    if np.max(np.abs(places(image) - places(first))) > _SAME:
+        raise InputError(
+            f"{image.name}: its detector stands elsewhere than that of {first.name}; {path} can hold one geometry"
+        )
 
 
 def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:

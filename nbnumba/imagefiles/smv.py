@@ -1,21 +1,38 @@
-"""SMV images of an experiment: what their headers say, and the noise image."""
+"""SMV images of an experiment: what their headers say, and what those of others say."""
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..detector.model import Detector
+from ..errors import InputError
+from ..experiment.geometry_only import build_geometry
 from ..experiment.model import Goniometer
 from ..geometry.vectors import Array
 from ..io import smv
 from ..parameters.choices import Semantics
-from ..parameters.command import Output
-from ..readout.poisson import poisson_image_c, poisson_image_counter, seed_from_time
-from ..util.messages import Reporter, logger, progress_bar
-from .headers import untold
+from ..parameters.command import CommandLine, Output
+from ..parameters.parser import parse_with_files
+from ..util.messages import logger
+from .headers import gives_beam_center, truth_lines, untold
+from .others import load_by_fabio, single
+from .records import ImageRecord, LoadedImage, SaveOptions, Source, image_of_options, note_clipped
+
+# What a header should say, and the options that say it instead.
+_SAY = {
+    "PIXEL_SIZE": {"-pixel"},
+    "DISTANCE": {"-distance", "-close_distance"},
+    "WAVELENGTH": {"-lambda", "-energy"},
+    "BEAM_CENTER_X": set[str](),
+}
+_ADC = 40.0  # what C adds, and its headers do not state
+_OF_NANOBRAGG = ("BEAMLINE=fake;", "DIALS_ORIGIN=", "XDS_ORGX=", "DENZO_X_BEAM=")
 
 
 def header_style(semantics: Semantics, output: Output, detector: Detector, beam_direction: Array) -> str:
@@ -34,11 +51,21 @@ def header_style(semantics: Semantics, output: Output, detector: Detector, beam_
     str
         A style of `nbnumba.io.smv.header`.
     """
-    style = output.smv_header or ("c" if semantics is Semantics.C else "dials")
+    style = output.smv_header or style_of(semantics)
+    _note_untold(style, detector, beam_direction)
+    return style
+
+
+def style_of(semantics: Semantics) -> str:
+    """Return the style of headers where none is asked for."""
+    return "c" if semantics is Semantics.C else "dials"
+
+
+def _note_untold(style: str, detector: Detector, beam_direction: Array) -> None:
+    """Warn where the format cannot tell the truth."""
     if style != "c":
         for line in untold(detector, beam_direction, "SMV"):
             logger.warning(line)
-    return style
 
 
 def smv_fields(detector: Detector, wavelength: float, goniometer: Goniometer, adc: float) -> smv.SmvFields:
@@ -75,54 +102,106 @@ def smv_fields(detector: Detector, wavelength: float, goniometer: Goniometer, ad
     )
 
 
-def choose_noise_seed(output: Output) -> int:
-    """Return the seed of the noise; one that is drawn from the time goes out as a notice, under -quiet too."""
-    if output.seed is not None:
-        return output.seed
-    seed = seed_from_time()
-    logger.warning(f"noise seed {seed}, from the time; -seed {seed} draws the same noise again")
-    return seed
-
-
-def write_noise(
-    path: str,
-    image: NDArray[np.float32],
-    seed: int,
-    roi: tuple[int, int, int, int],
-    header: bytes,
-    output: Output,
-    random_table: MutableSequence[int] | None = None,
-    device: int | None = None,
-) -> None:
-    """Draw the noise image, report it and write it.
-
-    Parameters
-    ----------
-    path : str
-    image : (n_slow, n_fast) float32 [photons]
-    seed : int
-        As typed after -seed.
-    roi : (fast first, fast last, slow first, slow last)
-        Inclusive.
-    header : bytes
-    output : Output
-        The offset -adc, -noise_rng, -quiet and -noprogress count.
-    random_table : sequence of int, optional
-        See `nbnumba.readout.poisson.poisson_image_c`.
-    device : int, optional
-        GPU that draws counted noise; the processor by default.
+def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:
+    """Write an image of one panel as counts: photons * scale + adc, or the offset that its own file had.
 
     Raises
     ------
     FileError
         The file cannot be written.
     """
-    say = Reporter(output.quiet)
-    with progress_bar("drawing noise", output.shows_progress) as progress:
-        if output.noise_rng == "counter":
-            noise = poisson_image_counter(image, seed, output.adc, roi, progress, device=device)
-        else:
-            noise = poisson_image_c(image, seed, output.adc, roi, progress, random_table)
-    say([f"{noise.photons:.0f} photons on noise image ({noise.overloads} overloads)"])
-    say([f"writing {path} as 2-byte integers"])
-    smv.write(path, noise.counts, header)
+    image = next(images)
+    geometry = image.geometry
+    adc = options.adc if image.offset is None else image.offset
+    photons = np.asarray(image.pixels, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        counts = photons.astype(np.float64) * options.scale + adc
+        note_clipped(image, int(np.count_nonzero(~((counts >= -0.5) & (counts < 65535.5)))), "uint16", path)
+    _note_untold(options.smv_header, geometry.detector, geometry.beam.direction)
+    fields = smv_fields(geometry.detector, geometry.beam.wavelength, geometry.goniometer, adc)
+    header = smv.header(fields, options.smv_header, truth_lines(geometry, image.crystal, image.truth))
+    smv.write(path, smv.int_values(photons, options.scale, adc), header)
+
+
+def load(source: Source) -> LoadedImage:
+    """Read the pixels alone, as they are in the file."""
+    return single(source, LoadedImage(source.path, "SMV", np.asarray(_pixels(source.path), dtype=np.float64)))
+
+
+def _pixels(path: str) -> NDArray[Any]:
+    try:
+        return smv.read(path).data
+    except InputError:
+        with contextlib.suppress(InputError):
+            return load_by_fabio(Source(path)).values  # it knows wider pixels
+        raise
+
+
+def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+    """Read an image; options of a command line override what its header says."""
+    typed, _ = parse_with_files(words)
+    header = smv.read_header(path)
+    said: list[str] = []
+    if "-img" not in typed.used:
+        said += ["-img", path]
+        if not gives_beam_center(typed):
+            said += _beam_center_words(header)
+        if geometry:
+            _note_unsaid(path, header, typed)
+            _note_tilt(path, header, typed)
+    command, _ = parse_with_files([*said, *words])
+    pixels, offset = _pixels(path), _offset(path, header, command)
+    if offset:
+        pixels = pixels - (int(offset) if offset == round(offset) else offset)
+    yield image_of_options(path, pixels, *build_geometry(command.settings), offset)
+
+
+def _beam_center_words(header: smv.SmvHeader) -> list[str]:
+    """Return the beam centre in a form that depends on no convention, where a header has it."""
+    slow, fast = header.value_of("DENZO_X_BEAM"), header.value_of("DENZO_Y_BEAM")
+    if math.isnan(slow) or math.isnan(fast):
+        return []
+    return ["-beam_center_fast", repr(fast), "-beam_center_slow", repr(slow)]
+
+
+def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
+    """Name what neither the header nor the options tell, so that a default takes its place."""
+    given = {key for key, options in _SAY.items() if options & set(typed.used)}
+    if gives_beam_center(typed) or not math.isnan(header.value_of("DENZO_X_BEAM")):
+        given.add("BEAM_CENTER_X")
+    unsaid = [key for key in _SAY if key not in given and math.isnan(header.value_of(key))]
+    if unsaid and "-expt" not in typed.used:
+        logger.warning(
+            f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken"
+        )
+
+
+def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
+    """Say that a header hints at a tilt, unless the user gives one."""
+    tilts = {"-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz", "-fdet_vector", "-sdet_vector", "-expt"}
+    if tilts & set(typed.used):
+        return
+    close, along = header.value_of("CLOSE_DISTANCE"), header.value_of("DISTANCE")
+    twotheta = header.value_of("TWOTHETA")
+    # Six digits are written.
+    if (twotheta != 0.0 and not math.isnan(twotheta)) or abs(close - along) > 1e-5 * abs(along):
+        logger.warning(
+            f"{path}: its detector was tilted, which the header cannot tell exactly; give the options that tilt it"
+        )
+
+
+def _offset(path: str, header: smv.SmvHeader, command: CommandLine) -> float:
+    """Return what was added to the pixels; where nothing tells, images of nanoBragg have 40 and those of others 0."""
+    if "-adc" in command.used:
+        return command.output.adc
+    for key in ("IMAGE_PEDESTAL", "ADC_OFFSET"):
+        value = header.value_of(key)
+        if not math.isnan(value):
+            return value
+    if all(sign in header.text for sign in _OF_NANOBRAGG):
+        logger.warning(
+            f"{path}: its header states no offset; {_ADC:g} is subtracted, as nanoBragg adds it (-adc N: another)"
+        )
+        return _ADC
+    logger.warning(f"{path}: its header states no offset, and none is subtracted (-adc N subtracts N)")
+    return 0.0

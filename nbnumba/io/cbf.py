@@ -18,9 +18,13 @@ from .atomic import PathLike, whole_file
 from .opening import label, opened
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
-_START = b"\x0c\x1a\x04\xd5"  # stands before the pixels
+START = b"\x0c\x1a\x04\xd5"  # stands before the pixels
 _SECTION = b"--CIF-BINARY-FORMAT-SECTION--"
 _PADDING = 4095  # bytes of zero behind the pixels, as detectors write them: readers may look ahead
+
+
+class OtherCoding(InputError):
+    """The pixels of a CBF image are coded in a way that is not read here."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def write(path: PathLike, counts: NDArray[np.int32], lines: Sequence[str], name:
     ]
     with whole_file(path) as file:
         file.write("\r\n".join(text).encode("ascii"))
-        file.write(_START)
+        file.write(START)
         file.write(packed)
         file.write(bytes(_PADDING))
         file.write(b"\r\n" + _SECTION + b"--\r\n;\r\n")
@@ -172,18 +176,17 @@ def read(path: PathLike, option: str = "") -> NDArray[np.int32]:
     return _pixels(_content(path, option), label(option, path))
 
 
-def read_with_header(path: PathLike, option: str = "") -> tuple[NDArray[np.int32], CbfFields]:
-    """Read the pixels and what the header says about the experiment.
+def read_header(path: PathLike, option: str = "") -> CbfFields:
+    """Read what the header says about the experiment.
 
     Raises
     ------
     FileError
         The file is missing or cannot be read.
     InputError
-        The file is no mini-CBF, is cut short or damaged, or its header leaves out what it should say.
+        The header leaves out what it should say.
     """
     name, data = label(option, path), _content(path, option)
-    pixels = _pixels(data, name)
     lines = data[: data.find(_SECTION)].decode("latin-1").splitlines()
     said: dict[str, list[float]] = {}
     for line in lines:
@@ -199,7 +202,7 @@ def read_with_header(path: PathLike, option: str = "") -> tuple[NDArray[np.int32
             raise InputError(f"{name}: its header does not say {key}")
         return default
 
-    return pixels, CbfFields(
+    return CbfFields(
         pixel_size=value("Pixel_size"),
         thickness=value("Silicon", default=0.0),
         exposure=value("Exposure_time", default=1.0),
@@ -225,7 +228,7 @@ def _pixels(data: bytes, name: str) -> NDArray[np.int32]:
 
     if not data.startswith(b"###CBF"):
         raise InputError(f"{name}: not a CBF image: it does not begin with ###CBF")
-    section, start = data.find(_SECTION), data.find(_START)
+    section, start = data.find(_SECTION), data.find(START)
     if section < 0 or start < section:
         raise InputError(f"{name}: holds no pixels")
     said = {}
@@ -233,14 +236,14 @@ def _pixels(data: bytes, name: str) -> NDArray[np.int32]:
         key, _, value = line.partition(":")
         said[key.strip()] = value.strip().strip('"')
     if b"x-CBF_BYTE_OFFSET" not in data[section:start] or said.get("X-Binary-Element-Type") != "signed 32-bit integer":
-        raise InputError(f"{name}: only signed 32-bit pixels in the compression x-CBF_BYTE_OFFSET can be read")
+        raise OtherCoding(f"{name}: only signed 32-bit pixels in the compression x-CBF_BYTE_OFFSET can be read")
     try:
         size = int(said["X-Binary-Size"])
         shape = int(said["X-Binary-Size-Second-Dimension"]), int(said["X-Binary-Size-Fastest-Dimension"])
         count = int(said["X-Binary-Number-of-Elements"])
     except (KeyError, ValueError):
         raise InputError(f"{name}: does not say how many pixels it holds") from None
-    packed = data[start + len(_START) :][: max(size, 0)]
+    packed = data[start + len(START) :][: max(size, 0)]
     digest = base64.b64encode(hashlib.md5(packed, usedforsecurity=False).digest()).decode()
     if len(packed) < size or size < 1 or min(shape) < 1 or said.get("Content-MD5", digest) != digest:
         raise InputError(f"{name}: cut short or damaged: {len(packed)} of {size} bytes of pixels")

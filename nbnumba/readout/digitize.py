@@ -17,6 +17,7 @@ DTYPES = ("float32", "int32", "uint16")
 # The largest value of a whole-number image. The two above each are left free: readers of NeXus files take them for
 # marks of bad pixels.
 SATURATION = {"uint16": 65533, "int32": 2**31 - 3}
+LOWEST = {"uint16": 0, "int32": -(2**31)}
 
 _BLOCK = 1 << 16  # pixels; four float64 blocks stay within a core's own cache
 
@@ -46,11 +47,12 @@ def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) ->
     Returns
     -------
     pixels : array of the dtype
-        Whole numbers are rounded to the nearest (halves to the even one), are at least 0 and at most the saturation
-        value, and 0 stands for NaN. float32 is left as it is, below 0 and NaN too, but for an explicit saturation.
+        Whole numbers are rounded to the nearest (halves to the even one), are at least `LOWEST` and at most the
+        saturation value, and 0 stands for NaN. float32 is left as it is, below 0 and NaN too, but for an explicit
+        saturation.
     clipped : int
         How many pixels hold something else than their nearest number: those above the saturation value, and of
-        whole numbers those below 0 and NaN.
+        whole numbers those below `LOWEST` and NaN.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) ->
     if dtype == "float32":
         return _float_pixels(image, saturation)
     top = SATURATION[dtype] if saturation is None else _checked_saturation(saturation, dtype)
+    low = LOWEST[dtype]
     pixels: NDArray[np.int32] | NDArray[np.uint16] = np.empty(image.shape, dtype=dtype)
     source, target = image.reshape(-1), pixels.reshape(-1)
     value = np.empty(min(_BLOCK, source.size), dtype=np.float64)
@@ -71,11 +74,11 @@ def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) ->
         block = source[start : start + _BLOCK]
         nearest = value[: block.size]
         np.rint(block, out=nearest, dtype=np.float64)
-        kept = np.count_nonzero((nearest >= 0.0) & (nearest <= top))
+        kept = np.count_nonzero((nearest >= low) & (nearest <= top))
         if kept < block.size:
             clipped += block.size - int(kept)
-            np.fmax(nearest, 0.0, out=nearest)  # NaN becomes 0
-            np.minimum(nearest, top, out=nearest)
+            np.nan_to_num(nearest, copy=False, nan=0.0, posinf=top, neginf=low)
+            np.clip(nearest, low, top, out=nearest)
         target[start : start + _BLOCK] = nearest
     return pixels, clipped
 

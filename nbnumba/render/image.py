@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
 from ..parameters.types import C_INT
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
+from ..util.messages import Notify, heard_by
 from ..util.regions import row_blocks
 
 
@@ -119,11 +120,61 @@ class Image:
 
         return preview.png(self.array.reshape(-1, self.array.shape[-1]))
 
-    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
-        """Write the image in the format that the name's ending tells; see `nbnumba.imagefiles.save.save`."""
-        from ..imagefiles.save import save
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: DTypeLike | None = None,
+        noise_seed: int | None = None,
+        noise_rng: str = "counter",
+        adc: float = 0.0,
+        scale: float = 1.0,
+        rings: bool = False,
+        notify: Notify | None = None,
+    ) -> None:
+        """Write the image in the format that the name's ending tells.
 
-        save(self, path, **options)
+        Parameters
+        ----------
+        path : path
+            ``.bin``: photons, raw float32. ``.h5``, ``.hdf5``, ``.nxs``: NXmx with geometry and ground truth, and
+            beside it a CrystFEL ``.geom`` and an ``XDS.INP``. ``.cbf``: mini-CBF. ``.img``: SMV. ``.png``: a picture.
+        dtype : {"float32", "int32", "uint16"}, optional
+            Of the pixels of an NXmx file, float32 by default. The others have one each: CBF int32, SMV uint16.
+        noise_seed : int, optional
+            Draws photon noise first; not for ``.bin`` and ``.png``.
+        noise_rng : {"counter", "c"}
+            Random numbers counted by pixel, or those of the C program.
+        adc, scale : float
+            Of SMV alone: the pixel is photons * scale + adc. Noise is not scaled.
+        rings : bool
+            Of PNG alone: resolution rings.
+        notify : callable, optional
+            Receives lines about what the format cannot tell, and about clipped pixels.
+
+        Raises
+        ------
+        InputError
+            For an unknown ending, an option that the format has no use for, or a detector that it cannot hold.
+        FileError
+            The file cannot be written, or the disk is full.
+        """
+        from ..imagefiles.save import checked_options, save
+
+        one_of("noise_rng", noise_rng, NOISE_RNGS)
+        noisy = noise_seed is not None
+        if noise_seed is not None:
+            noise_seed = whole("noise_seed", noise_seed, -C_INT, C_INT)
+        semantics = self.experiment.semantics
+        options = checked_options(path, semantics, dtype=dtype, noise=noisy, adc=adc, scale=scale, rings=rings)
+        with heard_by(notify):
+            if noise_seed is None:
+                save(path, self.array, self.experiment, self.experiment.crystal, self.ground_truth(), options)
+                return
+            counts = self.with_noise(noise_seed, noise_rng)
+            unscaled = replace(options, scale=1.0)
+            truth = self.ground_truth(noise_seed, noise_rng)
+            save(path, counts, self.experiment, self.experiment.crystal, truth, unscaled)
 
     def with_noise(self, seed: int, rng: str = "counter", number: int = 0) -> NDArray[np.int32]:
         """Draw photon counts.

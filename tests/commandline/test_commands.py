@@ -136,7 +136,7 @@ def test_noise_tells_of_options_without_effect_and_odd_pixels(capsys: pytest.Cap
     image.tofile("f.bin")
     assert cli.main("noise f.bin -detpixels 8 -seed 5 -N 3 -pngfile p.png -adc 1 -threads 1 -N 4".split()) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "nbnumba: notice: noise: without effect here: -N, -pngfile",
+        "nbnumba: notice: noise: without effect here: -N, -pngfile, -threads",
         "nbnumba: notice: f.bin: 2 of 64 pixels are not finite numbers (infinite or NaN)",
     ]
     assert not Path("p.png").exists()

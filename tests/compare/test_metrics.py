@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from nbnumba.compare.metrics import Check, Metrics, Thresholds, judge, measure
-from nbnumba.compare.pair import LoadedImage, make_pair
+from nbnumba.compare.pair import make_pair
+from nbnumba.imagefiles.records import LoadedImage
 
 SUMS = 1e-12  # rounding of sums of up to 2000 terms, in another order than NumPy's
 ROUNDING = 1e-15  # of a few operations

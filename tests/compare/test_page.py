@@ -17,7 +17,8 @@ from requirements import requires
 
 from nbnumba.compare import page, summary
 from nbnumba.compare.metrics import Thresholds, judge, measure
-from nbnumba.compare.pair import LoadedImage, Pair, make_pair
+from nbnumba.compare.pair import Pair, make_pair
+from nbnumba.imagefiles.records import LoadedImage
 
 PANELS = ("a", "b", "difference")
 SHAPE = (90, 120)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbnumba.compare.pair import LoadedImage, add_up, make_pair
+from nbnumba.compare.pair import add_up, make_pair
 from nbnumba.errors import InputError
+from nbnumba.imagefiles.records import LoadedImage
 
 
 def image(values: object, left_out: object = None) -> LoadedImage:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from nbnumba.compare import picture
 from nbnumba.compare.metrics import measure
-from nbnumba.compare.pair import LoadedImage, make_pair
+from nbnumba.compare.pair import make_pair
 from nbnumba.compare.scales import grey, scales, signed
+from nbnumba.imagefiles.records import LoadedImage
 
 
 def draw(path: Path, a: NDArray, b: NDArray, names: tuple[str, str] = ("A.bin", "B.bin")) -> NDArray[np.uint8]:

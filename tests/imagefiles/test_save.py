@@ -18,7 +18,6 @@ import pytest
 import nbnumba
 from nbnumba import Experiment, FileError, Image, InputError, cli
 from nbnumba.geometry.panel import PanelGeometry
-from nbnumba.imagefiles import save as saving
 from nbnumba.io.nexus import read as nexus
 
 CRYSTAL = "-cell 40 50 60 -default_F 40 -N 3 -fluence 1e27 -oversample 1"
@@ -91,8 +90,8 @@ def test_clipping_is_told_and_counted(here: Path) -> None:
         ("x.bin", {"dtype": "int32"}, "dtype 'int32' is not possible; allowed: float32"),
         ("x.cbf", {"dtype": "uint16"}, "allowed: int32"),
         ("x.h5", {"dtype": "uint8"}, "allowed: float32, int32, uint16"),
-        ("x.h5", {"adc": 40.0}, "adc and scale have no effect"),
-        ("x.cbf", {"rings": True}, "rings have no effect"),
+        ("x.h5", {"adc": 40.0}, "adc has no effect on .h5; it goes with .img"),
+        ("x.cbf", {"rings": True}, "rings has no effect"),
         ("x.cbf", {"noise_seed": 1, "noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
         ("x.png", {"noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
         ("x.h5", {"dtype": "pixels"}, "dtype 'pixels' is unknown; allowed: float32, int32, uint16"),
@@ -156,7 +155,7 @@ def test_without_noise_the_cbf_holds_rounded_photons(here: Path) -> None:
 def test_what_cannot_be_written_is_found_before_the_render(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*LINE.split(), "-h5file", "none/x.h5"]) == 3
     assert "-h5file none/x.h5: cannot be written: there is no folder" in capsys.readouterr().err
-    assert cli.main([*LINE.split(), "-h5file", "a.h5", "-cbffile", "a.h5"]) == 2
+    assert cli.main([*LINE.split(), "-h5file", "a.h5", "-floatfile", "a.h5"]) == 2
     assert "the same file" in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
@@ -204,7 +203,7 @@ def test_several_panels(here: Path) -> None:
     image.save("two.png")
     assert np.fromfile("two.bin", np.float32).size == image.array.size
     for name in ("two.cbf", "two.img"):
-        with pytest.raises(InputError, match="holds one panel, and this detector has 2"):
+        with pytest.raises(InputError, match=r"holds one panel, the detector has 2; write an \.h5 file"):
             image.save(name)
 
 
@@ -224,8 +223,8 @@ def test_a_panel_of_several_is_drawn_as_it_is_alone() -> None:
 
 def test_a_picture_with_rings(here: Path) -> None:
     image = image_of()
-    saving.write_picture(image, "plain.png")
-    saving.write_picture(image, "rings.png", rings=True)
+    image.save("plain.png")
+    image.save("rings.png", rings=True)
     assert Path("plain.png").read_bytes() != Path("rings.png").read_bytes()
 
 

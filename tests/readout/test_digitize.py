@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nbnumba.errors import InputError
-from nbnumba.readout.digitize import SATURATION, saturation_value, to_dtype
+from nbnumba.readout.digitize import LOWEST, SATURATION, saturation_value, to_dtype
 
 WHOLE = ["int32", "uint16"]
 
 
 def one(value: float, dtype: str, saturation: int | None) -> tuple[int, bool]:
     """Return the pixel of one value, and whether it was clipped, without NumPy."""
-    top = SATURATION[dtype] if saturation is None else saturation
+    top, low = SATURATION[dtype] if saturation is None else saturation, LOWEST[dtype]
     if math.isnan(value):
         return 0, True
     if math.isinf(value):
-        return (top if value > 0.0 else 0), True
+        return (top if value > 0.0 else low), True
     nearest = round(value)
-    return min(max(nearest, 0), top), not 0 <= nearest <= top
+    return min(max(nearest, low), top), not low <= nearest <= top
 
 
 @pytest.mark.parametrize("dtype", WHOLE)
@@ -47,6 +47,7 @@ def test_every_pixel_is_the_nearest_allowed_number(dtype: str, values: np.ndarra
         ("uint16", [0.5, 1.5, 2.4999, 65533.4, 65534, np.inf], [0, 2, 2, 65533, 65533, 65533], 2),
         ("uint16", [-0.4, -0.6, -np.inf, np.nan], [0, 0, 0, 0], 3),
         ("int32", [2147483520.0, 2147483648.0, 1e30], [2147483520, 2**31 - 3, 2**31 - 3], 2),
+        ("int32", [-0.6, -28.0, -(2.0**31), -3e9, np.nan], [-1, -28, -(2**31), -(2**31), 0], 2),
     ],
 )
 def test_limits(dtype: str, values: list[float], expected: list[int], clipped: int) -> None:
@@ -72,7 +73,7 @@ def test_shape_is_kept_across_blocks(dtype: str) -> None:
     image = (np.arange(3 * 70001 * 1, dtype=np.float32) % 70000).reshape(3, 1, 70001)
     image[2, 0, 70000] = -5.0
     pixels, clipped = to_dtype(image, dtype)
-    expected = np.clip(image.astype(np.int64), 0, SATURATION[dtype])
+    expected = np.clip(image.astype(np.int64), LOWEST[dtype], SATURATION[dtype])
     np.testing.assert_array_equal(pixels, expected)
     assert clipped == np.count_nonzero(expected != image)
 
@@ -80,8 +81,8 @@ def test_shape_is_kept_across_blocks(dtype: str) -> None:
 def test_a_view_with_gaps_and_other_numbers() -> None:
     counts = np.arange(24, dtype=np.uint16).reshape(4, 6)
     pixels, clipped = to_dtype(counts[::2, ::3].astype(np.int64) - 5, "int32")
-    assert pixels.tolist() == [[0, 0], [7, 10]]
-    assert clipped == 2
+    assert pixels.tolist() == [[-5, -2], [7, 10]]
+    assert clipped == 0
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float", ""])

@@ -1,0 +1,188 @@
+"""The noise image: of a render, and of a float image that exists already (`nbnumba noise`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..imagefiles import registry
+from ..imagefiles.records import ImageRecord, SaveOptions
+from ..imagefiles.save import write_images
+from ..imagefiles.smv import header_style, smv_fields
+from ..io import smv
+from ..parameters.command import CommandLine, Output
+from ..parameters.files import check_files, image_outputs
+from ..readout.poisson import NoiseImage, poisson_image_c, poisson_image_counter, seed_from_time
+from ..util.messages import Reporter, logger, progress_bar
+from . import effects
+
+Region = tuple[int, int, int, int]
+"""Fast first and last, slow first and last, inclusive."""
+
+_OUTPUTS = ("-noisefile", "-h5file", "-cbffile")
+
+
+def draw_noise(command: CommandLine, float_file: str) -> None:
+    """Draw noise on a float image that exists already.
+
+    Parameters
+    ----------
+    command : CommandLine
+        Says the size of the image, the noise, the files to write and what they state; no crystal is needed.
+    float_file : str
+
+    Raises
+    ------
+    InputError
+        When the file does not have the size that the options say, or -nonoise forbids the result, or the result
+        would replace a file that is read; for more threads than cores.
+    FileError
+        When a file cannot be read or written.
+    DeviceError
+        When an explicit -backend is not there.
+    """
+    from .. import kernels
+    from ..detector.placement import resolve_axes, resolve_detector
+    from ..experiment.geometry_only import build_goniometer
+    from ..experiment.regions import region_of_interest
+    from ..imagefiles.floatfile import read_pixels
+
+    settings, output, compute = command.settings, command.output, command.compute
+    kernels.check_engine(compute.backend, compute.threads, compute.device)
+    idle = effects.without_effect_on_noise(command)
+    if idle:
+        logger.warning(f"noise: without effect here: {', '.join(idle)}")
+    if output.noise_file is None:
+        raise InputError("-nonoise: contradicts the command noise; leave it out, or name a -noisefile after it")
+    check_endings(output)
+    files = [(option, path) for option, path in image_outputs(output) if option in _OUTPUTS]
+    check_files(settings, files, [("noise", float_file)])
+    axes = resolve_axes(settings)
+    detector = resolve_detector(settings, axes)
+    if len(detector.panels) > 1:
+        raise InputError(f"noise: the float image must be of one panel, and the detector has {len(detector.panels)}")
+    region = region_of_interest(settings, detector.panels[0])[1]
+    fields = smv_fields(detector, settings.beam.wavelength, build_goniometer(settings, axes), output.adc)
+    image = read_pixels(float_file, (fields.n_slow, fields.n_fast))
+    style = header_style(settings.semantics, output, detector, axes.beam)
+    seed = choose_noise_seed(output)
+    Reporter(output.quiet)([f"noise seed = {seed}"])
+    device = (compute.device or 0) if compute.backend == "cuda" else None
+    draw = Draw(output, device, compute.threads)
+    write_noise(output.noise_file, image, seed, region, smv.header(fields, style), draw)
+    _write_counts(command, image, seed, region, draw)
+
+
+def _write_counts(command: CommandLine, image: NDArray[np.float32], seed: int, region: Region, draw: Draw) -> None:
+    """Write the counts without offset, with all that is known of them, where the options name such files."""
+    from ..experiment.geometry_only import build_geometry
+    from ..experiment.ground_truth import partial_truth
+
+    output = command.output
+    wanted = [(registry.NXMX, "-h5file", output.h5_file), (registry.CBF, "-cbffile", output.cbf_file)]
+    if all(path is None for _, _, path in wanted):
+        return
+    counts = draw(image, seed, region, 0.0, "int32").counts
+    geometry, crystal = build_geometry(command.settings)
+    truth = replace(partial_truth(geometry, crystal), noise_seed=seed, noise_rng=output.noise_rng)
+    for form, option, path in wanted:
+        if path is not None:
+            Reporter(output.quiet)([f"writing {path} as {form.name}"])
+            options = SaveOptions(option=option, dtype="int32")
+            write_images(form, path, [ImageRecord(counts, geometry, crystal, truth)], 1, options)
+
+
+def check_endings(output: Output) -> None:
+    """Refuse names of files whose ending contradicts what is written; nanoBragg's own take any name.
+
+    Raises
+    ------
+    InputError
+    """
+    for form, option, path in (
+        (registry.PNG, "-pngfile", output.png_file),
+        (registry.NXMX, "-h5file", output.h5_file),
+        (registry.CBF, "-cbffile", output.cbf_file),
+    ):
+        if path is not None:
+            registry.check_ending(option, path, form)
+
+
+def choose_noise_seed(output: Output) -> int:
+    """Return the seed of the noise; one that is drawn from the time goes out as a notice, under -quiet too."""
+    if output.seed is not None:
+        return output.seed
+    seed = seed_from_time()
+    logger.warning(f"noise seed {seed}, from the time; -seed {seed} draws the same noise again")
+    return seed
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draws counts with the random numbers that the options choose.
+
+    Attributes
+    ----------
+    output : Output
+        -adc, -noise_rng, -quiet and -noprogress count.
+    device : int or None
+        GPU that draws counted noise; None: the processor.
+    threads : int or None
+        Of the processor, for counted noise; None: every core.
+    random_table : sequence of int or None
+        See `nbnumba.readout.poisson.poisson_image_c`.
+    """
+
+    output: Output
+    device: int | None = None
+    threads: int | None = None
+    random_table: Sequence[int] | None = None
+
+    def __call__(
+        self,
+        image: NDArray[np.float32],
+        seed: int,
+        roi: Region,
+        adc: float,
+        dtype: str,
+        progress: Callable[[float], None] | None = None,
+    ) -> NoiseImage:
+        """Return the counts of an image."""
+        if self.output.noise_rng == "counter":
+            return poisson_image_counter(
+                image, seed, adc, roi, progress, device=self.device, threads=self.threads, dtype=dtype
+            )
+        table = None if self.random_table is None else list(self.random_table)
+        return poisson_image_c(image, seed, adc, roi, progress, table, dtype=dtype)
+
+
+def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, header: bytes, draw: Draw) -> None:
+    """Draw the noise image, report it and write it.
+
+    Parameters
+    ----------
+    path : str
+    image : (n_slow, n_fast) float32 [photons]
+    seed : int
+        As typed after -seed.
+    roi : (fast first, fast last, slow first, slow last)
+        Inclusive.
+    header : bytes
+    draw : Draw
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    output = draw.output
+    say = Reporter(output.quiet)
+    with progress_bar("drawing noise", output.shows_progress) as progress:
+        noise = draw(image, seed, roi, output.adc, "uint16", progress)
+    say([f"{noise.photons:.0f} photons on noise image ({noise.overloads} overloads)"])
+    say([f"writing {path} as 2-byte integers"])
+    smv.write(path, noise.counts, header)

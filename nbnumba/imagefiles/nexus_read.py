@@ -1,0 +1,143 @@
+"""NXmx files of nbnumba read back: images with their geometry and ground truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..beam.frames import MCSTAS_TO_IMGCIF
+from ..errors import InputError, NbnumbaError
+from ..experiment.geometry_only import build_geometry, crystal_of_vectors
+from ..experiment.ground_truth import GroundTruth
+from ..geometry.panel import PanelGeometry
+from ..io.nexus import file as nexus_file
+from ..io.nexus import read as nexus
+from ..parameters.choices import Convention, Vector
+from ..parameters.parser import parse_with_files
+from ..parameters.settings import Settings
+from .records import ImageRecord
+
+# What is not known without the vectors of the crystal; whole numbers stand in the file all the same.
+_OF_CRYSTAL = ("A_matrix_imgcif", "U_matrix", "cell", "cells", "mosaic_spread_deg", "mosaic_domains", "mosaic_seed")
+_SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
+
+
+def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+    """Read the images of a file that nbnumba wrote; its geometry stands, whatever the options say."""
+    command, _ = parse_with_files(words)
+    columns = nexus.read_ground_truth(path)
+    needed = {item.name for item in dataclasses.fields(GroundTruth)} | {"panel_origin", "panel_fast", "panel_slow"}
+    if not needed <= columns.keys():
+        raise InputError(f"{path}: holds no ground truth of nbnumba, so that its geometry is not known")
+    with nexus_file.read(path) as file:
+        pixel_size = float(file["/entry/instrument/detector/x_pixel_size"][()])
+        omega = file.get("/entry/sample/transformations/omega")
+        spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
+    for index in range(nexus.image_count(path)):
+        parts = nexus.read_image(path, index)
+        try:
+            known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
+            image = _known_image(path, parts, known, (pixel_size, spindle), command.settings)
+        except NbnumbaError:
+            raise
+        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: its ground truth makes no sense: {error}") from error
+        yield image
+
+
+def _known_image(
+    path: str,
+    parts: Sequence[NDArray[Any]],
+    known: dict[str, Any],
+    of_file: tuple[float, Vector],
+    settings: Settings,
+) -> ImageRecord:
+    """Put an image together from its panels, its ground truth, and the file's pixel size and spindle axis."""
+    pixel_size, spindle = of_file
+    panels = tuple(
+        PanelGeometry(part.shape[1], part.shape[0], (pixel_size, pixel_size), origin, fast, slow)
+        for part, origin, fast, slow in zip(
+            parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
+        )
+    )
+    settings = settings.changed(
+        convention=Convention.CUSTOM,
+        beam_vector=(0.0, 0.0, 1.0),
+        polar_vector=(1.0, 0.0, 0.0),
+        spindle_axis=spindle,
+        fdet_vector=_vector(panels[0].fast),
+        sdet_vector=_vector(panels[0].slow),
+        odet_vector=(0.0, 0.0, 0.0),
+        panels=panels,
+        pixel_size=pixel_size,
+        pixels_fast=panels[0].n_fast,
+        pixels_slow=panels[0].n_slow,
+        wavelength=float(known["wavelength"]),
+        phi=math.radians(known["phi_deg"]),
+        osc=math.radians(known["osc_deg"]) if known["osc_deg"] > 0.0 else None,
+        reciprocal_A=None,
+        matrix_file=None,
+        cell_given=False,
+    )
+    polarization = _or_none(known.get("polarization"))
+    if polarization is not None:
+        settings = settings.changed(polarization=float(polarization))
+    geometry, crystal = build_geometry(settings)
+    truth = _truth_in_file_frame(known)
+    if truth.A_matrix is not None:
+        crystal = crystal_of_vectors(np.asarray(np.linalg.inv(truth.A_matrix) * 1e-10, dtype=np.float64))
+    pixels = parts[0] if len(parts) == 1 else np.stack(parts)
+    return ImageRecord(pixels, geometry, crystal, truth, path)
+
+
+def _truth_in_file_frame(known: dict[str, Any]) -> GroundTruth:
+    """Return the ground truth of an image whose laboratory frame is now that of the file, McStas'."""
+    _check_types(known)
+    told = {item.name: _or_none(known[item.name]) for item in dataclasses.fields(GroundTruth)}
+    if told["A_matrix"] is None:
+        told.update(dict.fromkeys(_OF_CRYSTAL))
+        return GroundTruth(**told)
+    Na, Nb, Nc = (int(cells) for cells in told["cells"])
+    A = MCSTAS_TO_IMGCIF @ told["A_matrix_imgcif"]
+    turn = A @ np.linalg.inv(told["A_matrix"])
+    return GroundTruth(**{**told, "A_matrix": A, "U_matrix": turn @ told["U_matrix"], "cells": (Na, Nb, Nc)})
+
+
+def _or_none(value: Any) -> Any:
+    """Return None for what stands for an unknown quantity in a file: no text, or no number."""
+    if isinstance(value, str):
+        return value or None
+    if value is None or np.asarray(value).dtype.kind != "f":
+        return value
+    return value if np.all(np.isfinite(value)) else None
+
+
+def _check_types(known: dict[str, Any]) -> None:
+    """Refuse texts where numbers should be, the reverse, and arrays of other shapes."""
+    for item in dataclasses.fields(GroundTruth):
+        value, kind = known[item.name], str(item.type)
+        if "str" in kind:
+            good = isinstance(value, str) or (value is None and "None" in kind)
+        elif value is None:
+            good = "None" in kind
+        else:
+            good = np.shape(value) == _SHAPES.get(item.name, ()) and np.asarray(value).dtype.kind in "fiu"
+        if not good:
+            raise ValueError(f"{item.name} is {value!r}")
+
+
+def _value(value: Any, missing: int | None) -> Any:
+    """Return an item of a column as Python has it; None where it stands for nothing."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if missing is not None and value == missing else value
+
+
+def _vector(values: Any) -> Vector:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
