@@ -32,7 +32,6 @@ _OF_OPTION: dict[str, tuple[str, ...]] = {
     "-beamsize": ("beam size", "fluence", "crystal"),
     **dict.fromkeys(("-dispersion", "-dispsteps", "-sourcefile"), ("spectrum",)),
     **dict.fromkeys(("-detector_abs", "-detector_thick", "-detector_thicksteps"), ("sensor",)),
-    "-curved_det": ("geometry",),
     "-roi": ("region",),
     "-adc": ("offset",),
     "-scale": ("scale",),

@@ -1,0 +1,293 @@
+"""Every option of the table either changes what `convert` and `noise` write, or is named as without effect."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from plain_experiments import experiment
+from requirements import ROOT
+
+from nbnumba import cli
+from nbnumba.commandline import effects
+from nbnumba.imagefiles.smv import smv_fields
+from nbnumba.io import smv
+from nbnumba.parameters.table import OPTIONS, WITHOUT_EFFECT
+
+pytestmark = pytest.mark.command_line
+
+BASE = {
+    "-detpixels_f": "12",
+    "-detpixels_s": "9",
+    "-pixel": "0.2",
+    "-distance": "100",
+    "-lambda": "1",
+    "-Xbeam": "1",
+    "-Ybeam": "1.3",
+    "-twotheta": "5",
+    "-cell": "40 50 60 80 90 100",
+    "-misset": "10 20 30",
+    "-mosaic": "0.3",
+    "-mosaic_domains": "3",
+    "-dispersion": "1",
+    "-dispsteps": "2",
+    "-osc": "1",
+    "-phisteps": "2",
+    "-flux": "1e12",
+    "-exposure": "0.5",
+    "-polar": "0.5",
+    "-detector_thick": "100",
+    "-semantics": "exact",
+}
+EXPT = """
+{"__id__": "ExperimentList", "experiment": [{"beam": 0, "detector": 0}],
+ "beam": [{"direction": [0, 0, 1], "wavelength": 1.25}],
+ "detector": [{"panels": [{"fast_axis": [1, 0, 0], "slow_axis": [0, -1, 0], "origin": [-1, 1, -90],
+                           "image_size": [12, 9], "pixel_size": [0.2, 0.2]}]}]}
+"""
+# Values that differ from those above, and options to take away (-x) or to add before, so that they can count.
+CASES: dict[str, tuple[str, str]] = {
+    "-mat": ("lyso.mat", "-cell -misset"),
+    "-A_matrix": ("0.02 0 0 0 0.03 0 0 0 0.01", "-cell"),
+    "-cell": ("41 52 63", ""),
+    "-misset": ("1 2 3", ""),
+    "-misset_seed": ("5", "-misset=random"),
+    "-N": ("7", ""),
+    "-Na": ("7", ""),
+    "-Nb": ("7", ""),
+    "-Nc": ("7", ""),
+    "-samplesize": ("0.0001", ""),
+    "-sample_x": ("0.0001", ""),
+    "-sample_y": ("0.0001", ""),
+    "-sample_z": ("0.0001", ""),
+    "-square_xtal": ("", "-gauss_xtal="),
+    "-round_xtal": ("", ""),
+    "-gauss_xtal": ("", ""),
+    "-tophat_spots": ("", ""),
+    "-fudge": ("2", ""),
+    "-mosaic": ("0.7", ""),
+    "-mosaic_domains": ("5", ""),
+    "-mosaic_seed": ("7", ""),
+    "-hkl": ("none.hkl", ""),
+    "-hkl_column": ("F", ""),
+    "-hkl_dmin": ("3", ""),
+    "-pdb": ("none.pdb", ""),
+    "-default_F": ("7", ""),
+    "-dump": ("none.bin", ""),
+    "-nodump": ("", ""),
+    "-interpolate": ("", ""),
+    "-nointerpolate": ("", ""),
+    "-lambda": ("1.3", ""),
+    "-energy": ("9000", ""),
+    "-fluence": ("1e20", "-flux"),
+    "-flux": ("1e11", ""),
+    "-exposure": ("0.7", ""),
+    "-beamsize": ("0.03", ""),
+    "-polar": ("0.7", ""),
+    "-nopolar": ("", ""),
+    "-dispersion": ("3", ""),
+    "-dispsteps": ("3", ""),
+    "-divergence": ("3", ""),
+    "-hdivrange": ("3", ""),
+    "-vdivrange": ("3", ""),
+    "-divsteps": ("3", ""),
+    "-hdivsteps": ("3", ""),
+    "-vdivsteps": ("3", ""),
+    "-hdivstep": ("3", ""),
+    "-vdivstep": ("3", ""),
+    "-round_div": ("", "-divergence=3"),
+    "-square_div": ("", "-divergence=3"),
+    "-sourcefile": ("sources.txt", ""),
+    "-distance": ("110", ""),
+    "-close_distance": ("110", ""),
+    "-pixel": ("0.3", "-detpixels_f -detpixels_s -detsize_f=2.4 -detsize_s=1.8"),
+    "-detsize": ("2.4", "-detpixels_f"),
+    "-detsize_f": ("2.4", "-detpixels_f"),
+    "-detsize_s": ("1.8", "-detpixels_s"),
+    "-detpixels": ("12", ""),
+    "-detpixels_f": ("11", ""),
+    "-detpixels_s": ("11", ""),
+    "-Xbeam": ("1.1", ""),
+    "-Ybeam": ("1.1", ""),
+    "-Xclose": ("1.1", "-Xbeam -Ybeam -spindle_axis=0,0,1"),
+    "-Yclose": ("1.1", "-Xbeam -Ybeam -spindle_axis=0,0,1"),
+    "-ORGX": ("3", "-Xbeam -Ybeam -xds="),
+    "-ORGY": ("3", "-Xbeam -Ybeam -xds="),
+    "-beam_center_fast": ("1.1", ""),
+    "-beam_center_slow": ("1.1", ""),
+    "-detector_rotx": ("3", ""),
+    "-detector_roty": ("3", ""),
+    "-detector_rotz": ("3", ""),
+    "-twotheta": ("7", ""),
+    "-pivot": ("sample", "-detector_rotx=7"),
+    "-expt": ("a.expt", ""),
+    "-img": ("a.img", "-detpixels_f -detpixels_s"),
+    "-mask": ("a.img", "-detpixels_f -detpixels_s"),
+    "-detector_abs": ("0", ""),
+    "-detector_thick": ("300", ""),
+    "-detector_thicksteps": ("3", ""),
+    "-curved_det": ("", ""),
+    "-point_pixel": ("", ""),
+    "-roi": ("1 5 2 6", ""),
+    "-mosflm": ("", "-denzo="),
+    "-denzo": ("", ""),
+    "-adxv": ("", ""),
+    "-xds": ("", ""),
+    "-dials": ("", ""),
+    "-beam_vector": ("1 0.1 0", ""),
+    "-fdet_vector": ("0 0.1 1", ""),
+    "-sdet_vector": ("0.1 -1 0", ""),
+    "-odet_vector": ("1 0.1 0", ""),
+    "-polar_vector": ("0 1 0", ""),
+    "-spindle_axis": ("0 1 0", ""),
+    "-twotheta_axis": ("0 0 1", ""),
+    "-pix0_vector": ("0.1 -0.001 0.001", "-Xbeam -Ybeam"),
+    "-pix0_vector_mm": ("100 -1 1", "-Xbeam -Ybeam"),
+    "-phi": ("3", ""),
+    "-osc": ("3", ""),
+    "-phistep": ("0.3", "-osc"),
+    "-phisteps": ("4", "-osc -phisteps"),
+    "-oversample": ("3", ""),
+    "-oversample_thick": ("", ""),
+    "-oversample_polar": ("", ""),
+    "-oversample_omega": ("", ""),
+    "-dmin": ("3", ""),
+    "-water": ("3", ""),
+    "-floatfile": ("f.bin", ""),
+    "-intfile": ("i.img", ""),
+    "-scale": ("3", ""),
+    "-adc": ("7", ""),
+    "-pgmfile": ("p.pgm", ""),
+    "-pgmscale": ("3", ""),
+    "-nopgm": ("", ""),
+    "-pngfile": ("p.png", ""),
+    "-rings": ("", ""),
+    "-h5file": ("h.h5", ""),
+    "-cbffile": ("c.cbf", ""),
+    "-smv_header": ("adxv", ""),
+    "-trace_pixel": ("1 1", ""),
+    "-tracefile": ("t.json", ""),
+    "-noisefile": ("n.img", ""),
+    "-nonoise": ("", ""),
+    "-seed": ("6", ""),
+    "-noise_rng": ("c", ""),
+    "-semantics": ("c", ""),
+    "-backend": ("cpu", ""),
+    "-threads": ("1", ""),
+    "-precision": ("double", ""),
+    "-device": ("0", ""),
+}
+# About what the program says, not about files.
+TALK = {"-quiet", "-progress", "-noprogress", "-help", "-version"}
+# Told before anything is read.
+NEVER = set(WITHOUT_EFFECT)
+# Do not show in the files themselves: the counts are the same whatever computes them.
+SAME_COUNTS = {"-threads", "-backend", "-device"}
+
+_IDLE = re.compile(r"^nbnumba: notice: (?:convert|noise): without effect here: (.*)$", re.MULTILINE)
+_TIME = re.compile(rb"# \d{4}-\d\d-\d\dT[\d:.]+")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (np.arange(108, dtype="<f4") * 3).tofile("in.bin")
+    shutil.copyfile(ROOT / "golden" / "inputs" / "lyso.mat", "lyso.mat")
+    Path("a.expt").write_text(EXPT)
+    Path("sources.txt").write_text("-10 0 0 1 1.0e-10\n-10 0 0 3 1.1e-10\n")
+    record = experiment("-distance 77")
+    header = smv.header(smv_fields(record.detector, record.settings, 0.0, 40.0), "c")
+    smv.write("a.img", np.ones((9, 12), np.uint16), header)
+
+
+def line(key: str) -> tuple[list[str], list[str]]:
+    """Return the words before an option, and its own."""
+    values, before = CASES[key]
+    kept = dict(BASE)
+    for change in before.split():
+        name, equals, value = change.partition("=")
+        kept.pop(name, None)
+        if equals:
+            kept[name] = value.replace(",", " ")
+    words = [word for name, value in kept.items() for word in (name, *value.split())]
+    return words, [key, *values.split()]
+
+
+def h5_content(path: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if name in ("entry/start_time", "entry/end_time_estimated"):
+            return
+        values = {f"@{key}": np.asarray(value).tolist() for key, value in item.attrs.items() if "time" not in key}
+        if isinstance(item, h5py.Dataset):
+            data = np.asarray(item[()])
+            if name.endswith("_weights"):
+                data = data / data.sum()  # one more source of every wavelength is no other spectrum
+            # 12 digits: sums over other sources round differently.
+            values["data"] = [f"{value:.12g}" if data.dtype.kind == "f" else value for value in data.ravel().tolist()]
+        found[name] = repr(values)
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def contents(ignored: set[str]) -> dict[str, object]:
+    """Return what every file of the folder holds, moments apart; and remove those that are no inputs."""
+    found: dict[str, object] = {}
+    for path in sorted(Path().iterdir()):
+        if path.name in ignored:
+            continue
+        found[path.name] = h5_content(path) if path.suffix == ".h5" else _TIME.sub(b"", path.read_bytes())
+        path.unlink()
+    return found
+
+
+def run(words: list[str], capsys: pytest.CaptureFixture[str], inputs: set[str]) -> tuple[object, set[str]]:
+    """Return what was written, and which options were named as without effect."""
+    status = cli.main(words)
+    named = _IDLE.search(capsys.readouterr().err)
+    return (status, contents(inputs)), set() if named is None else set(named[1].split(", "))
+
+
+def wrongly_told(command: list[str], capsys: pytest.CaptureFixture[str], same: set[str]) -> Mapping[str, str]:
+    """Return what is wrong with what is said of each option."""
+    inputs = {path.name for path in Path().iterdir()}
+    bases: dict[tuple[str, ...], object] = {}
+    wrong = {}
+    for key in CASES:
+        before, own = line(key)
+        if tuple(before) not in bases:
+            bases[tuple(before)], _ = run([*command, *before], capsys, inputs)
+        written, named = run([*command, *before, *own], capsys, inputs)
+        changes = written != bases[tuple(before)] or key in same
+        if changes == (key in named):
+            wrong[key] = "is named, and changes the files" if changes else "changes nothing, and is not named"
+    return wrong
+
+
+def test_every_option_is_tried() -> None:
+    assert set(CASES) | TALK | NEVER == {option.key for option in OPTIONS}
+
+
+def test_every_option_tells_something_or_nothing() -> None:
+    assert {effects.facts(option.key) == () for option in OPTIONS} == {True, False}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["out.h5", "out.cbf", "out.img", "out.bin"])
+def test_convert(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert wrongly_told(["convert", "in.bin", "-o", target], capsys, set()) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("files", [[], ["-h5file", "out.h5", "-cbffile", "out.cbf"]])
+def test_noise(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["noise", "in.bin", "-seed", "5", "-noise_rng", "counter", *files]
+    assert wrongly_told(command, capsys, SAME_COUNTS) == {}
