@@ -109,7 +109,7 @@ def convert(
             "image does not, -detpixels_f and -detpixels_s first; of the others the header does, and options override "
             "it (the geometry of an .h5 stands). -mat or -cell, where given, travels in the result. -dtype float32, "
             "int32 or uint16 chooses the numbers of an .h5. From SMV the offset is subtracted: -adc, else that of the "
-            "header, else 40. To .img it is added, in the style dials unless -smv_header says otherwise. Whole "
+            "header, else 40 where nanoBragg made the image. To .img it is added, in the style dials unless -smv_header says otherwise. Whole "
             "numbers are rounded and clipped to what they hold, which is reported; what nanoBragg scaled stays "
             "scaled.",
         ),

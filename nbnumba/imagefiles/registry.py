@@ -134,7 +134,7 @@ NUMPY = ImageFormat("a NumPy array", (".npy",), (b"\x93NUMPY",), loader="others:
 # Beginnings that no raw image has by chance. FabIO knows more of them, some as short as one byte.
 FABIO = (
     ImageFormat("a TIFF image", (".tif", ".tiff"), (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM+\x00")),
-    ImageFormat("an EDF image", (".edf",), (b"{\r\nEDF", b"\n{\r\nEDF")),
+    ImageFormat("an EDF image", (".edf",), (b"{\r\nEDF", b"\n{\r\nEDF", b"{\nEDF", b"{\nHeaderID")),
     ImageFormat("a RAXIS image", (".osc",), (b"R-AXIS",)),
     ImageFormat("a Bruker image", (".sfrm",), (b"FORMAT :",)),
     ImageFormat("an Esperanto image", (".esperanto",), (b"ESPERANTO FORMAT",)),

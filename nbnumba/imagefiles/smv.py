@@ -151,8 +151,11 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
             _note_tilt(path, header, typed)
     command, _ = parse_with_files([*said, *words])
     pixels, offset = _pixels(path), _offset(path, header, command)
-    if offset:
-        pixels = pixels - (int(offset) if offset == round(offset) else offset)
+    # Whole numbers stay whole, below 0 as well.
+    if pixels.dtype.kind in "iu" and offset == round(offset) and abs(offset) < 1 << 30:
+        pixels = pixels.astype(np.int32) - np.int32(offset)
+    else:
+        pixels = pixels.astype(np.float64) - offset
     yield image_of_options(path, pixels, *build_geometry(command.settings), offset)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fabio
 import goldens
+import h5py
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from nbnumba import cli
 from nbnumba.commandline import help as usage
 from nbnumba.commandline.commands import app
 from nbnumba.io import smv
+from nbnumba.io.nexus import read as nexus
 
 pytestmark = pytest.mark.command_line
 
@@ -149,3 +152,73 @@ def test_noise_of_a_tilted_detector_says_what_its_header_leaves_out(capsys: pyte
     assert capsys.readouterr().err == ""
     assert cli.main(f"{tilted} -semantics exact".split()) == 0
     assert "SMV headers cannot tell that a detector is tilted" in capsys.readouterr().err
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("rng", ["c", "counter"])
+def test_noise_writes_every_file_that_is_named(rng: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((6, 8), 5.0, "<f4").tofile("f.bin")
+    words = (
+        f"noise f.bin -seed 7 -noise_rng {rng} -detpixels_f 8 -detpixels_s 6 -pixel 0.5 -distance 150 -roi 1 6 0 4 "
+        "-cell 40 50 60 -N 9 -h5file x.h5 -cbffile x.cbf"
+    )
+    assert cli.main(words.split()) == 0
+    err = capsys.readouterr().err
+    assert "without effect" not in err
+    noisy = smv.read("noiseimage.img").data.astype(int)
+    inside = np.zeros((6, 8), bool)
+    inside[:5, 1:7] = True
+    expected = np.where(inside, noisy - 40, 0)
+    with h5py.File("x.h5") as file:
+        data = file["entry/data/data"]
+        assert data.dtype == np.int32
+        np.testing.assert_array_equal(data[0], expected)
+    np.testing.assert_array_equal(fabio.open("x.cbf").data, expected)
+    truth = nexus.read_ground_truth("x.h5")
+    assert [truth["noise_seed"].values[0], truth["noise_rng"].values[0]] == [7, rng]
+    assert truth["cells"].values[0].tolist() == [9, 9, 9]
+    contents = fabio.open("x.cbf").header["_array_data.header_contents"]
+    assert "NBNUMBA_NOISE_SEED 7" in contents
+    assert "Detector_distance 0.15 m" in contents
+    assert Path("x.geom").is_file()
+
+
+def test_noise_of_a_file_of_another_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    assert cli.main("noise f.bin -detpixels 8 -quiet -seed 5 -h5file x.h5 -cbffile x.cbf -distance 100".split()) == 0
+    Path("x.txt").write_text("1 2 3 4.5\n")
+    capsys.readouterr()
+    for name, what in (
+        ("noiseimage.img", "an SMV image"),
+        ("x.h5", "an HDF5 file"),
+        ("x.cbf", "a CBF image"),
+        ("x.txt", "a text"),
+    ):
+        assert cli.main(f"noise {name} -detpixels 8 -seed 5 -noisefile n.img".split()) == 2
+        assert capsys.readouterr().err == f"nbnumba: error: {name}: is {what}; a raw float image is needed\n"
+    assert not Path("n.img").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("-h5file x.cbf", "-h5file x.cbf: -h5file writes an HDF5 file; allowed endings: .h5, .hdf5, .nxs"),
+        ("-cbffile x.img", "-cbffile x.img: -cbffile writes a CBF image; allowed endings: .cbf"),
+        ("-pngfile x.jpg", "-pngfile x.jpg: -pngfile writes a PNG picture; allowed endings: .png"),
+    ],
+)
+def test_endings_that_contradict_a_format(options: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    before = list(Path().iterdir())
+    for words in (f"noise f.bin -detpixels 8 -seed 5 {options}", f"-cell 40 -default_F 1 -detpixels 8 {options}"):
+        assert cli.main(words.split()) == 2
+        assert f"nbnumba: error: {message}\n" in capsys.readouterr().err
+    assert list(Path().iterdir()) == before
+
+
+def test_nanobraggs_own_files_take_any_name() -> None:
+    words = "-cell 40 50 60 -default_F 1 -detpixels 8 -oversample 1 -quiet -seed 1 -floatfile f.h5 -intfile i.png "
+    assert cli.main([*words.split(), "-noisefile", "n.cbf", "-pgmfile", "p.img"]) == 0
+    assert smv.read("i.png").shape == smv.read("n.cbf").shape == (8, 8)
+    assert Path("f.h5").stat().st_size == 4 * 64
+    assert Path("p.img").read_bytes().startswith(b"P5")

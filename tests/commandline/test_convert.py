@@ -424,3 +424,99 @@ def test_a_pipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         os.close(reading)
     assert "is a pipe" in capsys.readouterr().err
+
+
+def foreign_smv(name: str, pixels: np.ndarray, more: str = "") -> None:
+    """Write an SMV image as another maker would."""
+    n_slow, n_fast = pixels.shape
+    head = (
+        "{\nHEADER_BYTES=  512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\n"
+        f"SIZE1={n_fast};\nSIZE2={n_slow};\nPIXEL_SIZE=0.055;\nDISTANCE=500;\nWAVELENGTH=0.0251;\n"
+        f"BEAMLINE=elsewhere;\n{more}}}\n"
+    )
+    Path(name).write_bytes(head.encode().ljust(512) + pixels.astype("<u2").tobytes())
+
+
+@pytest.mark.parametrize(("target", "path"), [("a.h5", "h5"), ("a.cbf", "cbf"), ("a.bin", "bin"), ("b.img", "img")])
+def test_an_smv_image_of_another_maker_keeps_its_values(
+    target: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.full((64, 64), 12)
+    pixels[3, 4], pixels[5, 6] = 0, 65535
+    foreign_smv("foreign_001.img", pixels)
+    assert run(f"foreign_001.img -o {target}") == 0
+    err = capsys.readouterr().err
+    assert "foreign_001.img: its header states no offset, and none is subtracted (-adc N subtracts N)" in err
+    assert "clipped" not in err
+    np.testing.assert_array_equal(written_pixels(target), pixels)
+
+
+def written_pixels(name: str) -> np.ndarray:
+    if name.endswith(".h5"):
+        with h5py.File(name) as file:
+            assert file["/entry/data/data"].dtype == np.int32
+            return np.asarray(file["/entry/data/data"][0])
+    if name.endswith(".bin"):
+        return np.fromfile(name, "<f4").reshape(64, 64)
+    return np.asarray(fabio.open(name).data)
+
+
+@pytest.mark.parametrize("options", ["-adc 40", ""])
+def test_pixels_below_an_offset_are_negative(options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.full((64, 64), 12)
+    pixels[7, 8] = 47
+    foreign_smv("a.img", pixels, "" if options else "IMAGE_PEDESTAL=40;\n")
+    for target in ("a.h5", "a.cbf", "a.bin"):
+        assert run(f"a.img -o {target} {options}") == 0
+        np.testing.assert_array_equal(written_pixels(target), pixels - 40)
+    with h5py.File("a.h5") as file:  # where DIALS' trusted range begins
+        assert file["/entry/instrument/detector/underload_value"][()] == -40
+    assert run(f"a.img -o b.img {options}") == 0
+    np.testing.assert_array_equal(written_pixels("b.img"), pixels)
+    assert "clipped" not in capsys.readouterr().err
+    assert run(f"a.img -o u.h5 -dtype uint16 {options}") == 0
+    assert "u.h5: 4095 pixels of a.img beyond what uint16 holds were clipped" in capsys.readouterr().err
+
+
+@pytest.mark.readers
+def test_masked_pixels_of_another_makers_cbf_stay_negative() -> None:
+    record = experiment("")
+    counts = some_counts(record)
+    counts[0, :3] = -1, -2, -(2**31)
+    write_cbf("a.cbf", counts, record, record.crystal, ground_truth(record))
+    assert run("a.cbf -o a.h5") == 0
+    assert run("a.h5 -o b.cbf") == 0
+    with h5py.File("a.h5") as file:
+        np.testing.assert_array_equal(file["/entry/data/data"][0], counts)
+    np.testing.assert_array_equal(fabio.open("b.cbf").data, counts)
+
+
+@pytest.mark.readers
+def test_images_of_other_formats_take_their_geometry_from_the_options() -> None:
+    counts = np.arange(108, dtype=np.uint16).reshape(9, 12) * 300
+    Image.fromarray(counts).save("a.tif")
+    np.save("a.npy", counts)
+    fabio.edfimage.EdfImage(data=counts).write("a.edf")
+    for name in ("a.tif", "a.npy", "a.edf"):
+        assert run(f"{name} -o out.cbf -pixel 0.2 -distance 77 -lambda 1.3") == 0
+        found = fabio.open("out.cbf")
+        np.testing.assert_array_equal(found.data, counts)
+        assert "Detector_distance 0.077 m" in found.header["_array_data.header_contents"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"# h k l F\n1 2 3 4.5\n", "a.bin: is a text; a raw float image is needed"),
+        (b"\x93NUMPY\x01\x00", "a.bin: not readable as a NumPy array"),
+        (b"II*\x00\x08\x00", "a.bin: begins with 'II*"),
+        (b"###CBF: VERSION 1.5\ndata_x\n", "a.bin: holds no pixels"),
+    ],
+)
+def test_files_of_other_kinds_are_called_by_their_name(
+    content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.bin").write_bytes(content)
+    assert run(f"a.bin -o b.cbf {SIZE}") == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "notice" not in text]
+    assert line.startswith(f"nbnumba: error: {message}")

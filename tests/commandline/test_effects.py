@@ -201,7 +201,7 @@ def _in_a_folder_with_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("a.expt").write_text(EXPT)
     Path("sources.txt").write_text("-10 0 0 1 1.0e-10\n-10 0 0 3 1.1e-10\n")
     record = experiment("-distance 77")
-    header = smv.header(smv_fields(record.detector, record.settings, 0.0, 40.0), "c")
+    header = smv.header(smv_fields(record.detector, record.beam.wavelength, record.goniometer, 40.0), "c")
     smv.write("a.img", np.ones((9, 12), np.uint16), header)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import fabio
@@ -13,8 +17,9 @@ from PIL import Image
 
 from nbnumba.compare.load import read_image, read_two
 from nbnumba.errors import FileError, InputError
+from nbnumba.imagefiles.others import _BLOCK, _lacks_mark
 from nbnumba.imagefiles.records import LoadedImage, Source
-from nbnumba.io import pgm, smv
+from nbnumba.io import cbf, pgm, smv
 from nbnumba.util.messages import heard_by
 
 COUNTS = np.random.default_rng(6).integers(0, 60000, (12, 20)).astype(np.uint16)
@@ -281,3 +286,38 @@ def test_broken_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     for path in broken(tmp_path):
         fails(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress)])
+def test_a_cbf_image_without_its_mark_ends(tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]) -> None:
+    # FabIO looks for the mark for ever.
+    write_cbf(tmp_path / "whole.cbf")
+    content = (tmp_path / "whole.cbf").read_bytes()
+    (tmp_path / f"good.cbf{ending}").write_bytes(pack(content))
+    np.testing.assert_array_equal(read(tmp_path / f"good.cbf{ending}")[0].values, COUNTS)
+    (tmp_path / f"bad.cbf{ending}").write_bytes(pack(content.replace(cbf.START, b"....")))
+    assert "holds no pixels" in fails(tmp_path / f"bad.cbf{ending}")
+
+
+def test_the_mark_may_stand_across_two_blocks() -> None:
+    for before in (_BLOCK - 2, _BLOCK, 3 * _BLOCK - 1):
+        head = b"###CBF".ljust(before)
+        assert not _lacks_mark(io.BytesIO(head + cbf.START))
+        assert _lacks_mark(io.BytesIO(head + cbf.START[:3]))
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh9"])
+def test_a_damaged_package_is_told(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "bad.gz").write_bytes(start + bytes(40))
+    assert "cannot be unpacked" in fails(tmp_path / "bad.gz")
+
+
+def test_a_cbf_image_of_another_coding_is_left_to_fabio(tmp_path: Path) -> None:
+    write_cbf(tmp_path / "a.cbf")
+    whole = (tmp_path / "a.cbf").read_bytes()
+    named = whole.replace(b'"signed 32-bit integer"', b'"unsigned 32-bit integer"')
+    assert named != whole
+    (tmp_path / "b.cbf").write_bytes(named)
+    with pytest.raises(cbf.OtherCoding):
+        cbf.read(tmp_path / "b.cbf")
+    np.testing.assert_array_equal(read(tmp_path / "b.cbf")[0].values, COUNTS)
