@@ -103,15 +103,15 @@ def convert(
         list[str],
         typer.Argument(
             metavar="IMAGE... -o FILE",
-            help="Raw float images, SMV, mini-CBF or HDF5 files of nbnumba, and the result, whose ending .h5, .cbf, "
-            ".img, .bin or .png tells its format. Several images go into one .h5, beside which a .geom for CrystFEL "
-            "and an XDS.INP are written; -image N takes the N-th of a file. Options as for rendering say what a float "
-            "image does not, -detpixels_f and -detpixels_s first; of the others the header does, and options override "
-            "it (the geometry of an .h5 stands). -mat or -cell, where given, travels in the result. -dtype float32, "
-            "int32 or uint16 chooses the numbers of an .h5. From SMV the offset is subtracted: -adc, else that of the "
-            "header, else 40 where nanoBragg made the image. To .img it is added, in the style dials unless -smv_header says otherwise. Whole "
-            "numbers are rounded and clipped to what they hold, which is reported; what nanoBragg scaled stays "
-            "scaled.",
+            help="Raw float images, SMV, mini-CBF, HDF5 files of nbnumba or what FabIO reads, and the result, whose "
+            "ending .h5, .cbf, .img, .bin or .png tells its format. Several images go into one .h5, beside which "
+            "a .geom for CrystFEL and an XDS.INP are written; -image N takes the N-th of a file. Options as for "
+            "rendering say what a float image does not, -detpixels_f and -detpixels_s first; of SMV and CBF the "
+            "header does, and options override it (the geometry of an .h5 stands). -mat or -cell, where given, "
+            "travels in the result. -dtype float32, int32 or uint16 chooses the numbers of an .h5. From SMV the "
+            "offset is subtracted: -adc, else that of the header, else 40 where nanoBragg made the image. To .img "
+            "it is added, in the style dials unless -smv_header says otherwise. Whole numbers are rounded and "
+            "clipped to what they hold, which is reported; what nanoBragg scaled stays scaled.",
         ),
     ],
 ) -> None:
