@@ -34,7 +34,6 @@ from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
 from .util.messages import Notify, heard_by, logger
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
 # What `dataclasses.replace` hands over besides the changes.
 _PARTS = {field.name for field in dataclasses.fields(ExperimentRecord) if field.init} - {"semantics"}
@@ -187,13 +186,13 @@ class Experiment(ExperimentRecord):
         InputError, FileError
             The file is missing or unreadable, or describes no experiment.
         """
-        from .io.opening import opened, read_text
+        from .imagefiles import registry
+        from .io.opening import read_text
 
         name = os.fspath(path)
         folder = Path(name).resolve().parent
-        with opened(name, "") as file:
-            hdf5 = file.read(len(_HDF5)) == _HDF5
-        if hdf5:
+        form = registry.recognized(registry.beginning(name))
+        if form is registry.NXMX:
             from .io.nexus.read import read_command
 
             command = parse(_words(read_command(name)), folder)
@@ -202,6 +201,10 @@ class Experiment(ExperimentRecord):
             settings = settings.changed(dump_file=_dump_to_read(settings, asked_for=command.gives("dump")))
             with heard_by(notify):
                 return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
+        if form is not None:
+            raise InputError(
+                f"{name}: is {form.name}; allowed: a command line as text, TOML, or an HDF5 file of nbnumba"
+            )
         text = read_text(name, "")
         try:
             if name.lower().endswith(".toml"):

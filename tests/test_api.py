@@ -187,6 +187,11 @@ def test_bad_files(tmp_path: Path) -> None:
     (tmp_path / "line.txt").write_text("-cell 40 -default_F\n")
     with pytest.raises(InputError, match=r"line\.txt: -default_F: needs a number"):
         Experiment.from_file(tmp_path / "line.txt")
+    image = simulate(small())
+    for name, what in (("a.img", "an SMV image"), ("a.cbf", "a CBF image"), ("a.png", "a PNG picture")):
+        image.save(tmp_path / name)
+        with pytest.raises(InputError, match=rf"{name}: is {what}; allowed: a command line as text, TOML, or an HDF5"):
+            Experiment.from_file(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -170,8 +170,13 @@ def _command_lines(command: str) -> list[tuple[str, str]]:
 
 
 def encoded(text: str) -> str:
-    """Return a text that no reader of headers can trip over; `urllib.parse.unquote` undoes it."""
-    text = _FORBIDDEN.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), text)
+    """Return a text that no reader of headers can trip over; `urllib.parse.unquote` undoes it.
+
+    File names may hold bytes that are no UTF-8; they come out as they are on the disk.
+    """
+    text = _FORBIDDEN.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode("utf-8", "surrogateescape")), text
+    )
     text = _KEYWORDS.sub(lambda found: f"%{ord(found.group()[0]):02X}{found.group()[1:]}", text)
     # At the ends spaces would be lost.
     inner = text.strip(" ")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..io.opening import label, opened
+from ..io.opening import is_regular, label, opened
 from ..util.text import quote
 
 _LOOKED_AT = 512  # bytes at the beginning of a file
@@ -189,7 +189,7 @@ def recognized(start: bytes) -> ImageFormat | None:
 
 
 def beginning(path: str | os.PathLike[str], option: str = "") -> bytes:
-    """Return the first bytes of a file.
+    """Return the first bytes of a file; none of a pipe, which can be read only once.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def beginning(path: str | os.PathLike[str], option: str = "") -> bytes:
         The file is missing or cannot be read.
     """
     with opened(path, option) as file:
-        return file.read(_LOOKED_AT)
+        return file.read(_LOOKED_AT) if is_regular(file) else b""
 
 
 def looks_like_text(start: bytes) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import fabio
 import h5py
@@ -239,3 +241,18 @@ def test_a_path_of_plug_ins_for_other_programs_does_no_harm(here: Path) -> None:
     environment = {**os.environ, "HDF5_PLUGIN_PATH": str(hdf5plugin.PLUGIN_PATH)}
     ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert ran.stdout.endswith("True\n"), ran.stderr
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "caf\u00e9"])
+def test_names_that_are_not_ascii_travel(here: Path, name: str) -> None:
+    (here / f"{name}.hkl").write_text("1 0 0 100\n0 2 0 70\n")
+    line = f"-cell 40 50 60 -hkl {name}.hkl -nodump -N 3 -oversample 1 -detpixels 12 -pixel 1 -distance 50 -quiet"
+    files = ["-h5file", "x.h5", "-cbffile", "x.cbf", "-intfile", "x.img", "-nonoise", "-smv_header", "dials"]
+    assert cli.main([*line.split(), *files]) == 0
+    command = nexus.read_command("x.h5")
+    assert f"{name}.hkl" in command
+    for path in ("x.cbf", "x.img"):
+        found = re.findall(rb"NBNUMBA_COMMAND_\d+[ =](.*?);?\r?\n", Path(path).read_bytes())
+        assert os.fsencode(f"{name}.hkl") in unquote_to_bytes(b"".join(found))
+    again = Experiment.from_file("x.h5")
+    np.testing.assert_array_equal(nbnumba.simulate(again).array, np.fromfile("floatimage.bin", "<f4").reshape(12, 12))

@@ -289,7 +289,9 @@ def write_column(group: h5py.Group, name: str, column: Column) -> None:
     if isinstance(column.values, np.ndarray):
         dataset = group.create_dataset(name, data=column.values)
     else:
-        dataset = group.create_dataset(name, data=list(column.values), dtype=h5py.string_dtype())
+        # File names may hold bytes that are no UTF-8.
+        texts = [text.encode("utf-8", "surrogateescape") for text in column.values]
+        dataset = group.create_dataset(name, data=texts, dtype=h5py.string_dtype())
     if column.units is not None:
         dataset.attrs["units"] = column.units
     if column.missing is not None:

@@ -120,7 +120,7 @@ def columns(file: h5py.File) -> dict[str, Column]:
         text = h5py.check_string_dtype(dataset.dtype) is not None
         missing = dataset.attrs.get("missing")
         found[name] = Column(
-            values=list(dataset.asstr()[()]) if text else dataset[()],
+            values=list(dataset.asstr(errors="surrogateescape")[()]) if text else dataset[()],
             units=dataset.attrs.get("units"),
             missing=None if missing is None else int(missing),
         )
