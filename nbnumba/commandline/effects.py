@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from ..experiment.required import has_crystal
 from ..imagefiles.registry import CBF, NXMX, SMV, ImageFormat
 from ..parameters.command import CommandLine
-from ..parameters.table import GROUPS, WITHOUT_EFFECT
+from ..parameters.table import NANOBRAGG
 
 # What an option tells, by the group that it is listed in.
 _OF_GROUP = {
@@ -60,7 +60,7 @@ def facts(key: str) -> tuple[str, ...]:
     """Return what an option tells that a file made from another may state."""
     if key in _OF_OPTION:
         return _OF_OPTION[key]
-    group = next(name for name, options in GROUPS.items() if any(option.key == key for option in options))
+    group = next(name for name, options in NANOBRAGG.groups.items() if any(option.key == key for option in options))
     return _OF_GROUP.get(group, ())
 
 
@@ -112,4 +112,4 @@ def _stated(command: CommandLine, form: ImageFormat, style: str | None) -> set[s
 
 def _idle(command: CommandLine, stated: Collection[str]) -> list[str]:
     # What never has an effect was told when it was parsed.
-    return [key for key in command.used if key not in WITHOUT_EFFECT and not set(facts(key)) & set(stated)]
+    return [key for key in command.used if key not in NANOBRAGG.without_effect and not set(facts(key)) & set(stated)]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileError
+from ..imagefiles.records import LoadedImage
 from ..util.regions import Roi
 from . import summary
 from .metrics import Metrics, Thresholds, judge, measure
-from .pair import LoadedImage, make_pair
+from .pair import make_pair
 from .run_other import Run
 
 

@@ -51,7 +51,7 @@ CONVENTION = Parameter(
     note='"mosflm" (default), "denzo", "adxv", "xds" or "dials".',
 )
 CURVED = yes_or_no("curved", "all pixels at the same distance from the sample", fields=("curved_detector",))
-POINT_PIXEL = yes_or_no("point_pixel", "solid angle without the obliquity of the pixel", idle=("noise", "convert"))
+POINT_PIXEL = yes_or_no("point_pixel", "solid angle without the obliquity of the pixel")
 
 DETECTOR = (
     number(
@@ -223,7 +223,6 @@ DETECTOR = (
         "FILE",
         ("mask_file",),
         name="mask",
-        idle=("convert",),
     ),
 )
 
@@ -239,7 +238,6 @@ SENSOR = (
         name="attenuation_depth_um",
         hint="float",
         note="Attenuation depth of the sensor; infinite: no depth effect at all.",
-        idle=("noise",),
     ),
     number(
         "-detector_thick",
@@ -251,7 +249,6 @@ SENSOR = (
         whole=("-detector_thick",),
         default="0",
         name="thickness_um",
-        idle=("noise",),
     ),
     whole(
         "-detector_thicksteps",
@@ -262,7 +259,6 @@ SENSOR = (
         allowed=at_most(MAX_LAYERS),
         names=("-detector_thicksteps", "-thicksteps"),
         name="thicksteps",
-        idle=("noise",),
     ),
     spelling("-curved_det", CURVED, True),
     spelling("-point_pixel", POINT_PIXEL, True),
@@ -276,7 +272,6 @@ SENSOR = (
         name="roi",
         hint="Sequence[int]",
         note="Fast first and last, slow first and last; inclusive.",
-        idle=("convert",),
     ),
 )
 

@@ -33,7 +33,6 @@ POLARIZED = yes_or_no(
     "polarized",
     "whether there is a polarization correction",
     fields=("nopolar",),
-    idle=("noise",),
     unit=Unit("", lambda on: not on),
 )
 ROUND_DIVERGENCE = yes_or_no("round_divergence", "round off the corners of the divergence grid", sets=_SPREAD)
@@ -75,7 +74,6 @@ BEAM = (
         name="fluence",
         varies=NOT_NEGATIVE,
         note="Photons per square metre on the sample.",
-        idle=("noise",),
     ),
     number(
         "-flux",
@@ -86,11 +84,8 @@ BEAM = (
         allowed=NOT_NEGATIVE,
         name="flux",
         note="Photons per second; with exposure_s and beamsize_mm instead of fluence.",
-        idle=("noise",),
     ),
-    number(
-        "-exposure", "exposure time", "T", ("exposure",), unit=SECOND, default="1", name="exposure_s", idle=("noise",)
-    ),
+    number("-exposure", "exposure time", "T", ("exposure",), unit=SECOND, default="1", name="exposure_s"),
     number(
         "-beamsize",
         "edge of the square beam; clips the sample in y and z",
@@ -99,7 +94,6 @@ BEAM = (
         unit=MM,
         default="0.1",
         name="beamsize_mm",
-        idle=("noise",),
     ),
     number(
         "-polar",
@@ -113,7 +107,6 @@ BEAM = (
         default="0",
         name="polarization",
         note="Kahn factor, -1 to 1.",
-        idle=("noise",),
     ),
     spelling("-nopolar", POLARIZED, False, "no polarization correction"),
 )

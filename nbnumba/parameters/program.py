@@ -13,10 +13,6 @@ OUTPUT = (
         ("float_file",),
         names=("-floatfile", "-floatimage"),
         default="floatimage.bin",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     output_file(
         "-intfile",
@@ -25,10 +21,6 @@ OUTPUT = (
         ("int_file",),
         names=("-intfile", "-intimage"),
         default="intimage.img",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     number(
         "-scale",
@@ -37,7 +29,6 @@ OUTPUT = (
         ("scale",),
         unset=Unset.NOT_POSITIVE,
         default="55000/max",
-        idle=("noise",),
     ),
     number("-adc", "offset added to its pixels and to those of the noise image", "X", ("adc",), default="40"),
     output_file(
@@ -48,10 +39,6 @@ OUTPUT = (
         sets={"write_pgm": True},
         names=("-pgmfile", "-pgmimage"),
         default="image.pgm",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     number(
         "-pgmscale",
@@ -61,42 +48,10 @@ OUTPUT = (
         unset=Unset.NOT_POSITIVE,
         sets={"write_pgm": True},
         default="250/(5 rmsd)",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
-    flag(
-        "-nopgm",
-        "do not write it",
-        sets={"write_pgm": False},
-        idle=(
-            "noise",
-            "convert",
-        ),
-    ),
-    output_file(
-        "-pngfile",
-        "picture for the eye",
-        "FILE",
-        ("png_file",),
-        own=True,
-        default="not written",
-        idle=(
-            "noise",
-            "convert",
-        ),
-    ),
-    flag(
-        "-rings",
-        "resolution rings in that picture",
-        own=True,
-        sets={"rings": True},
-        idle=(
-            "noise",
-            "convert",
-        ),
-    ),
+    flag("-nopgm", "do not write it", sets={"write_pgm": False}),
+    output_file("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True, default="not written"),
+    flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}),
     output_file(
         "-h5file",
         "NXmx HDF5: photons as float32, geometry and ground truth; beside it a CrystFEL .geom and an XDS.INP",
@@ -104,10 +59,6 @@ OUTPUT = (
         ("h5_file",),
         own=True,
         default="not written",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     output_file(
         "-cbffile",
@@ -116,10 +67,6 @@ OUTPUT = (
         ("cbf_file",),
         own=True,
         default="not written",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     choice(
         "-smv_header",
@@ -136,10 +83,6 @@ OUTPUT = (
         ("trace_pixel",),
         allowed=INTEGER,
         own=True,
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     output_file(
         "-tracefile",
@@ -147,10 +90,6 @@ OUTPUT = (
         "FILE",
         ("trace_file",),
         own=True,
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     flag("-progress", "show progress (default)", sets={"progress": True}),
     flag("-noprogress", "do not", sets={"progress": False}),
@@ -195,17 +134,9 @@ ENGINE = (
         ("backend",),
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        idle=("convert",),
     ),
     whole(
-        "-threads",
-        "threads of the processor",
-        "N",
-        ("threads",),
-        allowed=AT_LEAST_ONE,
-        own=True,
-        default="all cores",
-        idle=("convert",),
+        "-threads", "threads of the processor", "N", ("threads",), allowed=AT_LEAST_ONE, own=True, default="all cores"
     ),
     choice(
         "-precision",
@@ -214,10 +145,6 @@ ENGINE = (
         ("precision",),
         choices=("auto", "double", "mixed"),
         default="auto: by the GPU's float64 rate",
-        idle=(
-            "noise",
-            "convert",
-        ),
     ),
     whole(
         "-device",
@@ -227,7 +154,6 @@ ENGINE = (
         allowed=FROM_ZERO,
         own=True,
         default="0",
-        idle=("convert",),
     ),
 )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
 from .exposure import BEAM, GONIOMETER, SAMPLING, SPREAD
-from .given import Given
 from .program import ENGINE, HELP, NO_EFFECT, NOISE, OUTPUT
 from .sample import BACKGROUND, CRYSTAL, FACTORS
 from .types import Option, Parameter, Role
@@ -59,19 +56,3 @@ VARYING: dict[str, Parameter] = {
 """Parameters that may vary in a batch."""
 INPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.INPUT)
 OUTPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.OUTPUT)
-
-# Subjects without effect in commands that work on images that exist already.
-_IDLE_SUBJECTS = {
-    "noise": {"Crystal", "Structure factors", "Divergence and bandwidth", "Sampling", "Background"},
-    "convert": {"Structure factors", "Sampling", "Background", "Noise"},
-}
-
-
-def has_effect(name: str, command: str) -> bool:
-    """Tell whether a parameter has an effect in `noise` or `convert`."""
-    return SUBJECT_OF[name] not in _IDLE_SUBJECTS[command] and command not in PARAMETERS[name].idle
-
-
-def without_effect(given: Iterable[Given], command: str) -> list[str]:
-    """Return the options among those typed that have no effect in `noise` or `convert`, each once."""
-    return list(dict.fromkeys(item.label for item in given if not has_effect(item.parameter.name, command)))

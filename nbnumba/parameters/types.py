@@ -137,8 +137,6 @@ class Parameter:
         Type of its value, as annotated; by kind and count when left out.
     note
         What to tell in an editor instead of the help.
-    idle
-        Commands besides the rendering of an image in which it has no effect though its subject has.
     """
 
     name: str
@@ -159,7 +157,6 @@ class Parameter:
     keyword: bool = False
     hint: str = ""
     note: str = ""
-    idle: tuple[str, ...] = ()
 
     def describe_values(self) -> str:
         """Say in a few words what it takes, for an error message."""

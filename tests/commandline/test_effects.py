@@ -17,7 +17,7 @@ from nbnumba import cli
 from nbnumba.commandline import effects
 from nbnumba.imagefiles.smv import smv_fields
 from nbnumba.io import smv
-from nbnumba.parameters.table import OPTIONS, WITHOUT_EFFECT
+from nbnumba.parameters.table import NANOBRAGG
 
 pytestmark = pytest.mark.command_line
 
@@ -185,7 +185,7 @@ CASES: dict[str, tuple[str, str]] = {
 # About what the program says, not about files.
 TALK = {"-quiet", "-progress", "-noprogress", "-help", "-version"}
 # Told before anything is read.
-NEVER = set(WITHOUT_EFFECT)
+NEVER = set(NANOBRAGG.without_effect)
 # Do not show in the files themselves: the counts are the same whatever computes them.
 SAME_COUNTS = {"-threads", "-backend", "-device"}
 
@@ -273,11 +273,11 @@ def wrongly_told(command: list[str], capsys: pytest.CaptureFixture[str], same: s
 
 
 def test_every_option_is_tried() -> None:
-    assert set(CASES) | TALK | NEVER == {option.key for option in OPTIONS}
+    assert set(CASES) | TALK | NEVER == {option.key for option in NANOBRAGG.options}
 
 
 def test_every_option_tells_something_or_nothing() -> None:
-    assert {effects.facts(option.key) == () for option in OPTIONS} == {True, False}
+    assert {effects.facts(option.key) == () for option in NANOBRAGG.options} == {True, False}
 
 
 @pytest.mark.slow
