@@ -19,6 +19,7 @@ from ..util.messages import logger
 from . import lattice, mosaic
 from .model import Crystal
 from .orientation_files import reciprocal_from_file
+from .spot_shape import GAUSSIAN, check_between
 
 
 def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
@@ -62,8 +63,10 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
     cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
     if math.prod(cells) > 10**15:
         raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
-    if settings.crystal.fudge < 0.0 and settings.crystal.shape in (Shape.ROUND, Shape.GAUSS):
+    if settings.crystal.fudge < 0.0 and settings.crystal.shape in {Shape.ROUND, *GAUSSIAN}:
         raise InputError(f"-fudge: {settings.crystal.fudge:g} makes a spot without bounds; it must be 0 or more")
+    cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
+    check_between(cells, cells_between, settings.crystal.shape)
     spread, domains, _ = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)
     return Crystal(
         real_space=made.real_A * 1e-10,
@@ -82,6 +85,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         mosaic_seed=settings.crystal.mosaic_seed,
         mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.crystal.mosaic_seed, random_table),
         default_F=settings.factors.default_F,
+        cells_between=cells_between,
     )
 
 

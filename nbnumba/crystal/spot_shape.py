@@ -8,13 +8,15 @@ fudge r^2 < 0.3969. `SPOTS` says what a shape measures r by.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..constants import GAUSS_WIDTH
+from ..errors import InputError
 from ..geometry.vectors import Array
-from ..parameters.choices import Shape
+from ..parameters.choices import Shape, Vector
 from .model import Crystal
 
 GAUSSIAN = frozenset({Shape.GAUSS, Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.GAUSS_STAR})
@@ -48,6 +50,28 @@ def number_matrix(crystal: Crystal) -> Array:
     a, b, c = crystal.cells
     d, e, f = crystal.cells_between
     return np.array([[a, d, f], [d, b, e], [f, e, c]], dtype=np.float64)
+
+
+def check_between(cells: Sequence[int], between: Vector, shape: Shape) -> None:
+    """Raise where Nd, Ne, Nf make no spot.
+
+    Raises
+    ------
+    InputError
+        For a shape that does not take them, or values with Na, Nb, Nc that leave some direction without cells.
+    """
+    if not any(between):
+        return
+    shown = " ".join(f"{value:g}" for value in between)
+    if shape not in BY_MATRIX:
+        shapes = ", ".join(sorted(BY_MATRIX))
+        raise InputError(f"-Nd, -Ne, -Nf: {shown} with -shape {shape.value}; allowed with {shapes}")
+    a, b, c = cells
+    d, e, f = between
+    if not np.all(np.linalg.eigvalsh([[a, d, f], [d, b, e], [f, e, c]]) > 1e-6 * max(cells)):
+        raise InputError(
+            f"-Nd, -Ne, -Nf: {shown} with {a} x {b} x {c} cells; the matrix of the six must be positive definite"
+        )
 
 
 def spot_shape(crystal: Crystal) -> SpotShape:

@@ -1,14 +1,19 @@
-"""How many orientations and samples an experiment may have."""
+"""How many orientations and samples an experiment may have, and what may be drawn in closed form."""
 
 from __future__ import annotations
 
+import math
+
+from ..crystal.spot_shape import GAUSSIAN
 from ..errors import InputError
 from ..kernels.scene import NEVER
+from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import mosaic_domains
 from ..util.memory import free_memory, gigabytes
 from .model import ExperimentRecord
 
+MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, where rotations are taken as linear
 MAX_ORIENTATIONS = 10_000_000
 ORIENTATION_BYTES = 72  # nine float64
 
@@ -45,4 +50,39 @@ def check_samples(experiment: ExperimentRecord) -> None:
         raise InputError(
             f"-oversample, -detector_thicksteps, sources, -phisteps, -mosaic_domains: all pixels together sum over "
             f"{samples:.3g} samples; at most {NEVER:.3g}"
+        )
+
+
+def check_closed_form(experiment: ExperimentRecord) -> None:
+    """Refuse what cannot be drawn in closed form.
+
+    Raises
+    ------
+    InputError
+        Naming the option that rules it out.
+    """
+    spread, crystal, sampling = experiment.spread, experiment.crystal, experiment.sampling
+    if spread is None:
+        return
+    if crystal.shape not in GAUSSIAN:
+        raise InputError(
+            f"-spread continuous: with -shape {crystal.shape.value}; it takes {', '.join(sorted(GAUSSIAN))}"
+        )
+    if crystal.fudge == 0.0:
+        raise InputError("-spread continuous: with -fudge 0, which makes spots without bounds; it must be positive")
+    if experiment.detector.curved:
+        raise InputError("-spread continuous: with -curved_det; the detector must be flat")
+    if sampling.interpolate:
+        raise InputError("-spread continuous: with -interpolate; give -nointerpolate")
+    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    if switches and experiment.semantics is Semantics.C:
+        raise InputError(
+            "-spread continuous: with -oversample_thick, -oversample_polar or -oversample_omega; these take "
+            "-semantics exact"
+        )
+    sigma = math.degrees(math.sqrt(float(spread.mosaicity[0, 0])))
+    if sigma > MAX_SIGMA_DEG:
+        raise InputError(
+            f"-mosaic: {math.degrees(crystal.mosaic_spread):g} degrees are a standard deviation of {sigma:.3g} about "
+            f"each axis; -spread continuous takes at most {MAX_SIGMA_DEG:g}"
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..background.water import Water
 from ..beam.model import Beam
+from ..crystal.continuous import Spread
 from ..crystal.model import Crystal
 from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
@@ -102,6 +103,8 @@ class ExperimentRecord(Geometry):
         Materials around the crystal.
     readout : Readout
     semantics : Semantics
+    spread : Spread or None
+        Mosaicity, bandwidth and divergence of spots in closed form; None: they are sampled by domains and sources.
     compute : ComputeOptions
         What the user wants it rendered by.
     command : tuple of str
@@ -113,6 +116,7 @@ class ExperimentRecord(Geometry):
     background: tuple[Water, ...] = ()
     readout: Readout = field(default_factory=Readout)
     semantics: Semantics = Semantics.EXACT
+    spread: Spread | None = None
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     command: tuple[str, ...] = field(default=(), init=False)
 

@@ -15,10 +15,12 @@ import numpy as np
 from ..background.water import Water
 from ..beam.build import build_beam
 from ..crystal.build import build_crystal, clipping_warnings
+from ..crystal.continuous import in_closed_form
 from ..crystal.model import Crystal
 from ..detector.placement import resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
 from ..errors import IncompleteError
+from ..parameters.choices import Spreading
 from ..parameters.files import check_files
 from ..parameters.settings import Settings
 from ..structure_factors.load import FactorSource
@@ -27,7 +29,7 @@ from ..structure_factors.table import Reach, ReflectionTable
 from ..util.messages import logger
 from .defects import log_defects
 from .geometry_only import build_goniometer
-from .limits import check_orientations, check_samples
+from .limits import check_closed_form, check_orientations, check_samples
 from .model import ExperimentRecord
 from .regions import with_mask
 from .required import has_crystal, lacks_crystal, no_crystal
@@ -94,6 +96,9 @@ def _resolve(
     check_orientations(settings, goniometer.steps)
     crystal = build_crystal(settings, axes, goniometer.turns)
     sampling, sampling_choices = build_sampling(settings, detector, crystal)
+    spread = None
+    if settings.crystal.spreading is Spreading.CONTINUOUS:
+        crystal, beam, spread = in_closed_form(crystal, beam, settings.beam.source_file is not None)
     detector = with_mask(settings, detector)
     size = settings.background.water_size
     experiment = ExperimentRecord(
@@ -104,7 +109,9 @@ def _resolve(
         sampling=sampling,
         background=(Water(size),) if size != 0.0 else (),
         semantics=settings.semantics,
+        spread=spread,
     )
+    check_closed_form(experiment)
     check_samples(experiment)
     check(experiment)
     reflection_lines: list[str] = []

@@ -61,6 +61,7 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
         interpolate=interpolate,
         dmin=settings.sampling.dmin,
         roi=roi,
+        spot_cutoff=settings.sampling.spot_cutoff,
     )
     return sampling, {
         "interpolate_chosen": interpolate_chosen,

@@ -35,6 +35,7 @@ class _Shared(NamedTuple):
     orientations: Array
     weights: Array
     largest_F: float  # where the reach of spots needs it, else 0
+    reflections: int  # not 0; where spots are in closed form, else 0
 
 
 def build_scenes(experiment: ExperimentRecord) -> list[Scene]:
@@ -57,6 +58,7 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
         sources=_sources(experiment),
         orientations=_orientations(experiment),
         weights=_weights(experiment),
+        reflections=0 if experiment.spread is None else _count_reflections(experiment, table),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
     )
 
@@ -124,7 +126,7 @@ def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dic
     """Fields of the crystal."""
     crystal = experiment.crystal
     spot = spot_shape(crystal)
-    reach = spot_reach(experiment, panel, spot, shared.largest_F)
+    reach = spot_reach(experiment, panel, spot, shared.largest_F, shared.reflections)
     return {
         "domains": len(crystal.mosaic_rotations),
         "N": number_matrix(crystal),
@@ -139,7 +141,19 @@ def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dic
         "spot_limit": spot.limit,
         "spot_stretch": reach.stretch,
         "spot_brightness": reach.brightness,
+        **_spread(experiment),
         "reach": reach.squared_radius,
+    }
+
+
+def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
+    """Fields of spots in closed form."""
+    spread = experiment.spread
+    return {
+        "continuous": spread is not None,
+        "mosaicity": np.zeros((3, 3)) if spread is None else spread.mosaicity,
+        "bandwidth": 0.0 if spread is None else spread.bandwidth,
+        "divergence": np.zeros((3, 3)) if spread is None else spread.divergence,
     }
 
 
@@ -190,6 +204,15 @@ def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, 
     if reflections is None:
         return np.full((2, 2, 2), experiment.default_F), (0, 0, 0)
     return reflections.bordered_by(experiment.default_F), (reflections.h_min, reflections.k_min, reflections.l_min)
+
+
+def _count_reflections(experiment: ExperimentRecord, table: Array) -> int:
+    """Number of reflections that can add to the image."""
+    if experiment.default_F == 0.0:
+        return int(np.count_nonzero(table))
+    longest = 2.0 / float(experiment.beam.sources.wavelengths.min())
+    lengths = np.linalg.norm(experiment.crystal.real_space, axis=1)
+    return math.prod(2 * math.ceil(1.5 * length * longest) + 1 for length in lengths)
 
 
 def _orientations(experiment: ExperimentRecord) -> Array:

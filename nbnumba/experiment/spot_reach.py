@@ -34,7 +34,9 @@ class Reach(NamedTuple):
     squared_radius: float
 
 
-def spot_reach(experiment: ExperimentRecord, panel: Panel, spot: SpotShape, largest_F: float) -> Reach:
+def spot_reach(
+    experiment: ExperimentRecord, panel: Panel, spot: SpotShape, largest_F: float, reflections: int
+) -> Reach:
     """Work out where the spots on a panel may end.
 
     Parameters
@@ -44,6 +46,8 @@ def spot_reach(experiment: ExperimentRecord, panel: Panel, spot: SpotShape, larg
     spot : SpotShape
     largest_F : float
         The largest magnitude of a structure factor.
+    reflections : int
+        Number of those that are not 0.
 
     Notes
     -----
@@ -63,6 +67,8 @@ def spot_reach(experiment: ExperimentRecord, panel: Panel, spot: SpotShape, larg
     terms = (R_E_SQUARED, fluence, panel.sensor.layers, factors)
     brightness = sum(map(math.log, terms)) + 2.0 * math.log(spot.height)
     brightness -= math.log(sampling.spot_cutoff or NOTHING)
+    if experiment.spread is not None:  # a pixel sees any number of spots
+        brightness += math.log(max(1, reflections))
     brightest = brightness + 2.0 * math.log(largest_F)
     if fudge <= 0.0:
         return Reach(stretch, brightness, math.inf)

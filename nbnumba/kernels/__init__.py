@@ -94,6 +94,10 @@ def render(
         See `check_engine`.
     """
     check_engine("cpu", threads)
+    if scene.continuous:  # there is no kernel for it on a GPU
+        if backend == "cuda":
+            raise InputError("-backend cuda: -spread continuous is drawn by the processor; give -backend cpu or auto")
+        backend = "cpu"
     if backend == "cuda":
         return renderer(device, precision).render(scene, progress, on_compiling)
     if backend == "auto" and (device is not None or _gpu_may_be_there()):

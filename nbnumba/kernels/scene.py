@@ -68,6 +68,11 @@ RECORD = np.dtype(
         ("spot_stretch", _REAL),  # radius times this is sqrt(2 exponent), or sqrt(fudge) times the radius of a top hat
         ("spot_brightness", _REAL),  # ln of the photons that all samples of a pixel amount to at the most, each in the
         # middle of a spot of F = 1, over the photons that may be left out of a pixel
+        # In closed form, spots are as wide as mosaicity, bandwidth and divergence make them
+        ("continuous", _FLAG),
+        ("mosaicity", _REAL, (3, 3)),  # covariance of rotation vectors [rad^2]
+        ("bandwidth", _REAL),  # standard deviation of the wavelength over the wavelength
+        ("divergence", _REAL, (3, 3)),  # covariance of the incident direction [rad^2]
         ("reach", _REAL),  # a spot whose squared radius is not below this is left out
         # structure factors, padded by one cell of default_F on every side
         ("nh", _WHOLE),  # cells of the padded table along h

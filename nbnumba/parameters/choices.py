@@ -28,6 +28,13 @@ class Shape(StrEnum):
     TOPHAT_ABC = "tophat_abc"
 
 
+class Spreading(StrEnum):
+    """How mosaicity, bandwidth and divergence are drawn: by domains and sources, or in closed form."""
+
+    SAMPLED = "sampled"
+    CONTINUOUS = "continuous"
+
+
 class Convention(StrEnum):
     """Which program's beam centre and axes are meant."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .choices import Convention, Pivot, Semantics, Shape, Vector
+from .choices import Convention, Pivot, Semantics, Shape, Spreading, Vector
 
 if TYPE_CHECKING:
     from ..geometry.panel import PanelGeometry
@@ -41,7 +41,11 @@ class CrystalSettings:
     sample_x: float = 0.0  # <= 0: N decides
     sample_y: float = 0.0
     sample_z: float = 0.0
+    Nd: float = 0.0  # off the diagonal of the matrix of unit cells: between a and b, b and c, a and c
+    Ne: float = 0.0
+    Nf: float = 0.0
     shape: Shape = Shape.SQUARE
+    spreading: Spreading = Spreading.SAMPLED
     fudge: float = 1.0
     mosaic_spread: float | None = None
     mosaic_domains: int | None = None
@@ -152,6 +156,7 @@ class SamplingSettings:
     oversample_polar: bool = False
     oversample_omega: bool = False
     dmin: float = 0.0
+    spot_cutoff: float = 0.0  # photons; 0: not given
     roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     # fast min, fast max, slow min, slow max; inclusive
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import InputError
 from ..scene import FLAT, NEVER, Scene
 from . import kernel as cpu
 from . import spot_driver
@@ -26,6 +27,8 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
     from .. import Rendered
 
     planned = spot_driver.plan(scene, on_compiling)
+    if planned is None and scene.continuous:
+        raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
     if planned is not None:
         return spot_driver.render(scene, planned, threads, progress, on_compiling)
     latch = _find_latch(scene, threads, on_compiling)

@@ -60,6 +60,9 @@ class Plan(NamedTuple):
 def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> Plan | None:
     """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better."""
     steps = math.prod(scene.region_shape) * scene.samples_per_pixel
+    if scene.continuous:
+        with announced(on_compiling):
+            return forced_plan(scene)
     if steps < _LEAST_STEPS or scene.shape not in (GAUSS, TOPHAT):
         return None
     with announced(on_compiling):
@@ -216,7 +219,7 @@ def _geometry(scene: Scene) -> Geometry | None:
         return None
     smallest, largest = stretches
     root = min(math.sqrt(scene.reach) * scene.spot_stretch, _farthest_offsets(scene)[1])
-    if 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
+    if not scene.continuous and 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
         return None
     axis, half_angle = _cone(scene)
     if not half_angle < 1.5:
@@ -224,11 +227,11 @@ def _geometry(scene: Scene) -> Geometry | None:
     width = min(WIDTH, -(-scene.region_shape[1] // LANES) * LANES)
     per_row = -(-scene.region_shape[1] // width)
     tiles = per_row * -(-scene.region_shape[0] // cpu.TILE_ROWS)
-    crowded = not _inside_the_cell(scene)
-    longest, farthest = _farthest_offsets(scene)
-    view = np.array(
-        [*axis, math.cos(half_angle), math.sin(half_angle), smallest, largest, crowded, longest, farthest], dtype=float
-    )
+    crowded = not scene.continuous and not _inside_the_cell(scene)
+    longest, farthest = (math.inf, math.inf) if scene.continuous else _farthest_offsets(scene)
+    variances = (float(np.linalg.eigvalsh(C)[-1]) for C in (scene.mosaicity, scene.divergence))
+    cone = (*axis, math.cos(half_angle), math.sin(half_angle))
+    view = np.array([*cone, smallest, largest, crowded, longest, farthest, *variances], dtype=np.float64)
     return Geometry(view, width, per_row, tiles)
 
 

@@ -49,9 +49,31 @@ def matrix_of(q, o):
 
 
 @inner
-def spot_root(q, f):
+def form_of(q, view, m, k0, x, y, z):
+    """M of a reflection at (x, y, z) [1/m], what the height is multiplied by, and the smallest stretch of M.
+
+    `m` is that of one domain, one wavelength and one direction.
+    """
+    if not q.continuous:
+        return m, 1.0, view[5]
+    broad, gain = geometry.broadened(q, m, k0, x, y, z)
+    return broad, gain, smallest_stretch(q, view, k0, x * x + y * y + z * z)
+
+
+@inner
+def smallest_stretch(q, view, k0, squared):
+    """A bound of the smallest stretch of M, for a reflection of squared length `squared` [1/m^2]."""
+    if not q.continuous:
+        return view[5]
+    own = 0.5 / (view[5] * view[5])
+    widest = own + squared * max(view[10], q.bandwidth * q.bandwidth) + k0 * k0 * view[11]
+    return math.sqrt(0.5 / widest)
+
+
+@inner
+def spot_root(q, f, gain):
     """Where a spot of a structure factor ends, as a length that M takes offsets to; 0 where it leaves no trace."""
-    exponent = q.spot_brightness + 2.0 * math.log(abs(f))
+    exponent = q.spot_brightness + 2.0 * math.log(abs(f)) + math.log(gain)
     if q.shape != GAUSS:
         return math.sqrt(q.reach) * q.spot_stretch if exponent > 0.0 else 0.0
     farthest = q.reach * q.spot_stretch * q.spot_stretch
@@ -166,10 +188,11 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     Parameters
     ----------
     scene : Scene
-    view : (10,) float
+    view : (12,) float
         The cone of directions that the panel sees: axis, cosine and sine of its half-angle; the smallest and largest
         stretch of M; 1 where spots reach into the realm of their neighbors, else 0; the longest offset that is nearest
-        to one reflection [1/m], and the largest that M makes of such offsets.
+        to one reflection [1/m], and the largest that M makes of such offsets; the largest variances of mosaicity and
+        divergence [rad^2].
     tile_width : int
         Of a tile, which has TILE_ROWS rows.
     tiles : int32 array
@@ -189,10 +212,9 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, 4), dtype=np.int32)
     work = np.zeros(3)
     found = 0
-    gx, gy, gz, cos_view, smallest, largest = view[0], view[1], view[2], view[3], view[5], view[6]
+    gx, gy, gz, cos_view, largest = view[0], view[1], view[2], view[3], view[6]
     longest, farthest = view[8], view[9]
     root_of_all = min(math.sqrt(q.reach) * q.spot_stretch, farthest)
-    rho_of_all = min(root_of_all / smallest, longest)
     tiles_per_row = (q.fast_last - q.fast_first) // tile_width + 1
     half_chord = math.sqrt(max(0.0, 2.0 - 2.0 * cos_view))
     for pair in range(first, last):
@@ -204,6 +226,13 @@ def list_spots(scene, view, first, last, tile_width, tiles):
         reciprocal = geometry.reciprocal_vectors(o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8])
         ax, ay, az, bx, by, bz, cx, cy, cz = reciprocal
         cc = cx * cx + cy * cy + cz * cz
+        rho_of_all = min(root_of_all / smallest_stretch(q, view, k0, 0.0), longest)
+        if q.continuous:
+            # Spots become larger as q does: |q| <= outermost + rho, and rho <= that of q = 0 + share |q|.
+            x, y, z = k0 * gx - ix, k0 * gy - iy, k0 * gz - iz
+            outermost = math.sqrt(p.dot(x, y, z, x, y, z)) + k0 * half_chord
+            share = root_of_all * math.sqrt(2.0 * max(view[10], q.bandwidth * q.bandwidth))
+            rho_of_all = (rho_of_all + share * outermost) / (1.0 - share)
         h1, h2, k1, k2, l1, l2 = index_box(q, o, k0, (gx, gy, gz), (ix, iy, iz), k0 * half_chord + rho_of_all, bounded)
         inner_squared = max(0.0, k0 - rho_of_all) ** 2
         outer_squared = (k0 + rho_of_all) ** 2
@@ -234,11 +263,12 @@ def list_spots(scene, view, first, last, tile_width, tiles):
                     f = factor_at(q, flat, h, k, l)
                     if f == 0.0:
                         continue
-                    root = min(spot_root(q, f), farthest)
+                    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
+                    root = min(spot_root(q, f, gain), farthest)
                     if root == 0.0:
                         continue
                     rho = min(root / smallest, longest)
-                    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, m, root, rho, largest)
+                    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, form, root, rho, largest)
                     if left > right:
                         continue
                     if found == spots.shape[0]:
@@ -350,17 +380,19 @@ def add_crowded_rows(scratch, first, last, pixels, ellipse, cell, incident, k0, 
 
 
 @inner
-def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast, pixels, layer, sub, stretches):
+def draw_spot(q, view, sources, orientations, weights, spot, rows, scratch, slow, fast, pixels, layer, sub):
     """Add one spot to the rows of a tile, for one sub-pixel and layer; return the number of pixels looked at.
 
     `slow` and `fast` are the tile's first pixel.
     """
-    smallest, largest, crowded, longest = stretches
+    largest, crowded, longest = view[6], view[7] != 0.0, view[8]
     pair = int(spot[PAIR])
     source, orientation = pair // orientations.shape[0], pair % orientations.shape[0]
     k0 = sources[source, 3]
-    m = matrix_of(q, orientations[orientation])
+    ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
     vx, vy, vz, root = spot[VX], spot[VY], spot[VZ], spot[ROOT]
+    x, y, z = vx - ix * k0, vy - iy * k0, vz - iz * k0
+    m, gain, smallest = form_of(q, view, matrix_of(q, orientations[orientation]), k0, x, y, z)
     seen, f, s, _, half_s, slope, widest, narrowing = ellipse_on_panel(
         q, layer * q.layer_step, k0, vx, vy, vz, m, root, min(root / smallest, longest), largest
     )
@@ -371,7 +403,7 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
     c2 = m[6] * vx + m[7] * vy + m[8] * vz
     mk = (m[0] * k0, m[1] * k0, m[2] * k0, m[3] * k0, m[4] * k0, m[5] * k0, m[6] * k0, m[7] * k0, m[8] * k0)
     amplitude = spot[FCELL] * q.spot_height
-    height = amplitude * amplitude
+    height = amplitude * amplitude * gain
     if not q.plain:
         height *= weights[orientation] if q.per_pixel else weights[orientation] * sources[source, 4]
     # Middle of the ellipse in pixels of the tile, as the sub-pixel counts them.
@@ -382,26 +414,13 @@ def draw_spot(q, sources, orientations, weights, spot, rows, scratch, slow, fast
     ellipse, c = (f, s, slope, widest, narrowing), (c0, c1, c2)
     if crowded:
         a, t = orientations[orientation], q.triangle
-        ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
-        x, y, z = vx - ix * k0, vy - iy * k0, vz - iz * k0
         h, k, l = p.dot(a[0], a[1], a[2], x, y, z), p.dot(a[3], a[4], a[5], x, y, z), p.dot(a[6], a[7], a[8], x, y, z)
         h0, k0_index, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
         cell = (a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], h0, k0_index, l0)
         triangle = (t[0], t[1], t[2], t[3], t[4], t[5], q.spot_scale * q.spot_stretch)
         return add_crowded_rows(
-            scratch,
-            first,
-            last,
-            pixels,
-            ellipse,
-            cell,
-            (ix, iy, iz),
-            k0,
-            triangle,
-            root * root,
-            height,
-            q.shape == GAUSS,
-        )
+            scratch, first, last, pixels, ellipse, cell, (ix, iy, iz), k0, triangle, end, height, q.shape == GAUSS
+        )  # fmt: skip
     if q.shape == GAUSS:
         return add_gauss_rows(scratch, first, last, pixels, ellipse, mk, c, end, height)
     return add_tophat_rows(scratch, first, last, pixels, ellipse, mk, c, height)
@@ -430,7 +449,7 @@ def close_source(s, n):
 
 
 @inner
-def sum_tile(q, sources, orientations, weights, spots, order, scratch, rows, n, pixels, slow, fast, stretches):
+def sum_tile(q, view, sources, orientations, weights, spots, order, scratch, rows, n, pixels, slow, fast):
     """Go through the layers, sub-pixels, sources and spots of a tile; return the number of pixels looked at."""
     subs, n_sources, n_orientations = q.oversample * q.oversample, sources.shape[0], orientations.shape[0]
     looked_at = 0
@@ -452,8 +471,8 @@ def sum_tile(q, sources, orientations, weights, spots, order, scratch, rows, n, 
                 stop = (source + 1) * n_orientations
                 while at < order.shape[0] and spots[order[at], PAIR] < stop:
                     looked_at += draw_spot(
-                        q, sources, orientations, weights, spots[order[at]], rows, scratch, slow, fast, pixels,
-                        layer, sub, stretches,
+                        q, view, sources, orientations, weights, spots[order[at]], rows, scratch, slow, fast, pixels,
+                        layer, sub,
                     )  # fmt: skip
                     at += 1
                 if q.per_pixel:
@@ -503,8 +522,8 @@ def draw_tiles(scene, view, spots, order, starts, scratch, sums, image, tallies,
         if not rendered:
             continue
         tallies[tile, 1] += sum_tile(
-            q, sources, orientations, weights, spots, order[starts[tile] : starts[tile + 1]], s2, rows, n, pixels,
-            slow, fast, (view[5], view[6], view[7] != 0.0, view[8]),
+            q, view, sources, orientations, weights, spots, order[starts[tile] : starts[tile + 1]], s2, rows, n,
+            pixels, slow, fast,
         )  # fmt: skip
         if not ends:
             for row in range(rows):

@@ -41,6 +41,76 @@ def stretched(xa, xb, xc, yb, yc, zc, scale, ax, ay, az, bx, by, bz, cx, cy, cz)
 
 
 @physics
+def inverse_of(m):
+    """Inverse of a matrix of nine numbers, row by row, and its determinant."""
+    a, b, c, d, e, f, g, h, i = m
+    x, y, z = e * i - f * h, f * g - d * i, d * h - e * g
+    determinant = a * x + b * y + c * z
+    s = 1.0 / determinant
+    return (
+        x * s, (c * h - b * i) * s, (b * f - c * e) * s,
+        y * s, (a * i - c * g) * s, (c * d - a * f) * s,
+        z * s, (b * g - a * h) * s, (a * e - b * d) * s,
+    ), determinant  # fmt: skip
+
+
+@physics
+def covariance_of(m):
+    """Covariance of a spot exp(-|M x|^2), the inverse of 2 M^T M: xx, xy, xz, yy, yz, zz; and the determinant of M."""
+    (a, b, c, d, e, f, g, h, i), determinant = inverse_of(m)
+    return (
+        0.5 * (a * a + b * b + c * c), 0.5 * (a * d + b * e + c * f), 0.5 * (a * g + b * h + c * i),
+        0.5 * (d * d + e * e + f * f), 0.5 * (d * g + e * h + f * i), 0.5 * (g * g + h * h + i * i),
+    ), determinant  # fmt: skip
+
+
+@physics
+def broadened(q, m, k0, x, y, z):
+    """M of a spot that mosaicity, bandwidth and divergence have broadened, and what its height is multiplied by.
+
+    Parameters
+    ----------
+    q : record
+        Numbers of the scene.
+    m : tuple of 9
+        M of the spot of one domain, one wavelength and one direction.
+    k0, x, y, z : float [1/m]
+        1/wavelength, and the reflection q_h.
+
+    Notes
+    -----
+    Covariances add up: of the spot itself; [q]x C [q]x^T for rotations of covariance C, where [q]x is the matrix of the
+    vector product; (sigma/lambda)^2 q q^T for the wavelength; k0^2 D for incident directions of covariance D. With
+    T = L L^T for their sum, the new M is L^-1 / sqrt 2, and the integral over the spot stays the same.
+    """
+    (xx, xy, xz, yy, yz, zz), determinant = covariance_of(m)
+    c, d = q.mosaicity, q.divergence
+    # Rows of [q]x C.
+    r00, r01, r02 = y * c[2, 0] - z * c[1, 0], y * c[2, 1] - z * c[1, 1], y * c[2, 2] - z * c[1, 2]
+    r10, r11, r12 = z * c[0, 0] - x * c[2, 0], z * c[0, 1] - x * c[2, 1], z * c[0, 2] - x * c[2, 2]
+    r20, r21 = x * c[1, 0] - y * c[0, 0], x * c[1, 1] - y * c[0, 1]
+    band, k2 = q.bandwidth * q.bandwidth, k0 * k0
+    xx += y * r02 - z * r01 + band * x * x + k2 * d[0, 0]
+    xy += z * r00 - x * r02 + band * x * y + k2 * d[0, 1]
+    xz += x * r01 - y * r00 + band * x * z + k2 * d[0, 2]
+    yy += z * r10 - x * r12 + band * y * y + k2 * d[1, 1]
+    yz += x * r11 - y * r10 + band * y * z + k2 * d[1, 2]
+    zz += x * r21 - y * r20 + band * z * z + k2 * d[2, 2]
+    l00 = math.sqrt(xx)
+    l10, l20 = xy / l00, xz / l00
+    l11 = math.sqrt(yy - l10 * l10)
+    l21 = (yz - l20 * l10) / l11
+    l22 = math.sqrt(zz - l20 * l20 - l21 * l21)
+    s = math.sqrt(0.5)
+    new = (
+        s / l00, 0.0, 0.0,
+        -s * l10 / (l00 * l11), s / l11, 0.0,
+        s * (l10 * l21 - l11 * l20) / (l00 * l11 * l22), -s * l21 / (l11 * l22), s / l22,
+    )  # fmt: skip
+    return new, s * s * s / (abs(determinant) * l00 * l11 * l22)
+
+
+@physics
 def cone_cosine(k0, v, rho):
     """Cosine of the half-angle of the cone about v outside which no k0 d comes within rho of v; 2 if none does.
 

@@ -1,0 +1,65 @@
+"""Mosaicity, bandwidth and divergence as Gaussian distributions, in place of domains and sources that sample them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..beam.model import Beam, Sources
+from ..geometry.vectors import Array
+from .model import Crystal
+
+MOSAIC_SIGMA = 0.4964  # standard deviation about each axis of C's rotations, over their largest angle
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How widely orientations, wavelengths and directions are spread.
+
+    Attributes
+    ----------
+    mosaicity : (3, 3) [rad^2]
+        Covariance of rotation vectors, in the laboratory frame.
+    bandwidth : float
+        Standard deviation of the wavelength over the wavelength.
+    divergence : (3, 3) [rad^2]
+        Covariance of the incident direction.
+    """
+
+    mosaicity: Array
+    bandwidth: float
+    divergence: Array
+
+
+def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Crystal, Beam, Spread]:
+    """Replace domains and sources by Gaussian distributions of equal variances.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    beam : Beam
+    keep_sources : bool
+        Whether the sources stay as they are, as those of a file do.
+
+    Notes
+    -----
+    C's rotations have a uniform axis and the angle spread (1 - r^2)^(1/3), r uniform: their variance about each axis is
+    a third of the mean squared angle, (0.4964 spread)^2. For n wavelengths in equal steps over a full width X the
+    variance of the list is X^2 (n + 1)/(12 (n - 1)); whatever the list, its own variance is taken, and so for
+    directions.
+    """
+    still = dataclasses.replace(crystal, mosaic_rotations=np.eye(3)[np.newaxis], domain_weights=None)
+    mosaicity = (MOSAIC_SIGMA * crystal.mosaic_spread) ** 2 * np.eye(3)
+    if keep_sources:
+        return still, beam, Spread(mosaicity, 0.0, np.zeros((3, 3)))
+    listed = beam.sources
+    shares = listed.weights / np.sum(listed.weights)
+    deviations = listed.wavelengths / beam.wavelength - 1.0
+    bandwidth = float(np.sqrt(np.sum(shares * deviations**2)))
+    incident = -listed.directions
+    across = incident - np.outer(incident @ beam.direction, beam.direction)
+    divergence = np.einsum("n,ni,nj->ij", shares, across, across)
+    one = Sources(-beam.direction[np.newaxis], np.ones(1), np.array([beam.wavelength]))
+    return still, dataclasses.replace(beam, sources=one), Spread(mosaicity, bandwidth, divergence)

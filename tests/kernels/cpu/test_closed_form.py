@@ -1,0 +1,147 @@
+"""Spots in closed form against sums over many domains, wavelengths and directions that follow the same Gaussians."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from nbnumba.beam.model import Sources
+from nbnumba.crystal.continuous import MOSAIC_SIGMA, Spread, in_closed_form
+from nbnumba.crystal.mosaic import mosaic_rotations
+from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scene
+from nbnumba.kernels.cpu import driver
+from nbnumba.parameters.parser import parse
+
+LINE = (
+    "-cell 78 -misset 12 25 40 -default_F 100 -lambda 1 -distance 100 -pixel 0.5 -detpixels 150 -N 10 -gauss_xtal "
+    "-oversample 1 -nointerpolate -semantics exact -nodump"
+)
+SIGMA_L, SIGMA_D = 0.003, 0.001
+
+
+def experiment(folder: Path, more: str = "") -> ExperimentRecord:
+    with contextlib.chdir(folder):
+        return resolve(parse([*LINE.split(), *more.split()]).settings)
+
+
+def drawn(made: ExperimentRecord) -> NDArray[np.float64]:
+    """Draw an experiment, without the neighborhood of the direct beam, which is no reflection."""
+    image = driver.render(build_scene(made), 2, None, None).image.astype(np.float64)
+    image[65:85, 65:85] = 0.0
+    return image
+
+
+def gaussian_steps(count: int, sigma: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return values in equal steps over 4 sigma either way, and the share of each."""
+    values = np.linspace(-4.0, 4.0, count) * sigma
+    weights = np.exp(-0.5 * (values / sigma) ** 2)
+    return values, weights / weights.sum()
+
+
+def with_spectrum(made: ExperimentRecord, count: int) -> ExperimentRecord:
+    values, weights = gaussian_steps(count, SIGMA_L)
+    sources = Sources(np.tile(-made.beam.direction, (count, 1)), weights, made.beam.wavelength * (1.0 + values))
+    return dataclasses.replace(made, beam=dataclasses.replace(made.beam, sources=sources))
+
+
+def with_divergence(made: ExperimentRecord, count: int) -> ExperimentRecord:
+    values, shares = gaussian_steps(count, SIGMA_D)
+    across = np.array([[0.0, y, z] for y in values for z in values])
+    directions = -(made.beam.direction + across)
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    wavelengths = np.full(len(directions), made.beam.wavelength)
+    sources = Sources(directions, np.outer(shares, shares).ravel(), wavelengths)
+    return dataclasses.replace(made, beam=dataclasses.replace(made.beam, sources=sources))
+
+
+def with_domains(made: ExperimentRecord, count: int, sigma: float, seed: int = 1) -> ExperimentRecord:
+    vectors = np.random.default_rng(seed).normal(0.0, sigma, (count, 3))
+    rotations = Rotation.from_rotvec(vectors).as_matrix()
+    return dataclasses.replace(made, crystals=(dataclasses.replace(made.crystal, mosaic_rotations=rotations),))
+
+
+def closed(made: ExperimentRecord, sigma_m: float = 0.0) -> ExperimentRecord:
+    """Return the experiment in closed form, with the variances of its own sources."""
+    crystal, beam, spread = in_closed_form(made.crystal, made.beam, False)
+    spread = dataclasses.replace(spread, mosaicity=sigma_m**2 * np.eye(3))
+    return dataclasses.replace(made, crystals=(crystal,), beam=beam, spread=spread)
+
+
+def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def test_without_any_spread(tmp_path: Path) -> None:
+    made = experiment(tmp_path)
+    sampled, ours = drawn(made), drawn(closed(made))
+    # Of a sampled spot ends what is nearer to the next reflection; here that is next to nothing.
+    np.testing.assert_allclose(ours, sampled, rtol=1e-6, atol=1e-9 * sampled.max())
+
+
+def test_bandwidth(tmp_path: Path) -> None:
+    made = with_spectrum(experiment(tmp_path), 41)
+    sampled, ours = drawn(made), drawn(closed(made))
+    # 41 wavelengths, and spots that are not small against |q|: the reference in NumPy has 4e-6 and 1e-5 here.
+    assert correlation(sampled, ours) > 1.0 - 1e-4
+    assert ours.sum() == pytest.approx(sampled.sum(), rel=1e-3)
+
+
+def test_divergence(tmp_path: Path) -> None:
+    made = with_divergence(experiment(tmp_path), 15)
+    sampled, ours = drawn(made), drawn(closed(made))
+    # 225 directions, whose steps are half of sigma.
+    assert correlation(sampled, ours) > 1.0 - 5e-4
+    assert ours.sum() == pytest.approx(sampled.sum(), rel=2e-3)
+
+
+@pytest.mark.parametrize("sigma_deg", [0.1, 0.3, 1.0])
+def test_mosaicity(sigma_deg: float, tmp_path: Path) -> None:
+    made, sigma = experiment(tmp_path), np.radians(sigma_deg)
+    ours = drawn(closed(made, sigma))
+    errors = []
+    for count in (100, 6400):
+        sampled = drawn(with_domains(made, count, sigma))
+        errors.append(float(np.sqrt(np.mean((sampled - ours) ** 2) / np.mean(ours**2))))
+    # The grain of random domains falls as 1/sqrt(n): by 8 here, give or take its own fluctuations, which are those of
+    # the few reflections that 100 domains excite.
+    assert 5.0 < errors[0] / errors[1] < 13.0
+    assert errors[1] < 0.1
+    assert ours.sum() == pytest.approx(sampled.sum(), rel=1.2e-2)  # the grain of 6400 domains, up to 0.7 %
+
+
+def test_all_together(tmp_path: Path) -> None:
+    sigma = np.radians(0.3)
+    made = with_domains(with_spectrum(experiment(tmp_path), 21), 2000, sigma)
+    sampled, ours = drawn(made), drawn(closed(made, sigma))
+    assert correlation(sampled, ours) > 0.998  # the grain of 2000 domains
+    assert ours.sum() == pytest.approx(sampled.sum(), rel=5e-3)
+
+
+def test_the_variances_of_options(tmp_path: Path) -> None:
+    more = "-mosaic 0.5 -dispersion 1.2 -dispsteps 7 -hdivrange 2 -hdivsteps 5 -vdivrange 4 -vdivsteps 9 -square_div"
+    made = experiment(tmp_path, more)
+    spread: Spread = in_closed_form(made.crystal, made.beam, False)[2]
+
+    def sigma(width: float, count: int) -> float:
+        return width * float(np.sqrt((count + 1) / (12.0 * (count - 1))))
+
+    assert spread.bandwidth == pytest.approx(sigma(0.012, 7), rel=1e-12)
+    # Sines of the directions' angles, of up to 2 mrad.
+    assert np.sqrt(np.linalg.eigvalsh(spread.divergence)[1:]) == pytest.approx(
+        [sigma(0.002, 5), sigma(0.004, 9)], rel=1e-5
+    )
+    assert np.sqrt(np.diag(spread.mosaicity)) == pytest.approx(MOSAIC_SIGMA * np.radians(0.5), rel=1e-12)
+
+
+def test_the_variance_of_c_s_domains() -> None:
+    angles = Rotation.from_matrix(mosaic_rotations(0.01, 20_000, 7)).as_rotvec()
+    # 20 000 random domains.
+    assert angles.std(axis=0) == pytest.approx(MOSAIC_SIGMA * 0.01, rel=0.02)
