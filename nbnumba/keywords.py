@@ -41,7 +41,19 @@ class Keywords(TypedDict, total=False):
     crystal_size_mm: float | Three
     """Edges of the crystal, instead of N."""
     shape: str
-    """"square", "round", "gauss" or "tophat"."""
+    """"square", "round", "gauss", "tophat"; with unit cells counted along each axis "gauss_abc", "gauss_argchk",
+    "tophat_abc"; "gauss_star", as large in all directions.
+    """
+    Nd: float
+    """Off the diagonal of the matrix of unit cells, between a and b; for shape gauss_* and tophat_abc."""
+    Ne: float
+    """The same between b and c."""
+    Nf: float
+    """The same between a and c."""
+    spread: str
+    """"sampled": mosaicity, dispersion and divergence by domains and sources; "continuous": as one Gaussian
+    of the same variances for each reflection of Gaussian spots.
+    """
     fudge: float
     """Factor on the squared distance to a spot, not for square."""
     mosaic_spread_deg: float
@@ -198,6 +210,8 @@ class Keywords(TypedDict, total=False):
     """Solid angle anew for every subpixel_mm."""
     dmin_A: float
     """Leave out what lies beyond this resolution [A]."""
+    spot_cutoff_photons: float
+    """Photons that Gaussian spots may lack in a pixel, in all, where they fade."""
 
     # Background
     water_um: float

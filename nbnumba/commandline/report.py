@@ -19,6 +19,10 @@ _SHAPE_WORDS = {
     Shape.SQUARE: "parallelpiped",  # C's spelling
     Shape.GAUSS: "gaussian",
     Shape.TOPHAT: "tophat-spot",
+    Shape.GAUSS_ABC: "gaussian (abc)",
+    Shape.GAUSS_ARGCHK: "gaussian (argchk)",
+    Shape.GAUSS_STAR: "gaussian (star)",
+    Shape.TOPHAT_ABC: "tophat-spot (abc)",
 }
 
 
@@ -210,7 +214,29 @@ def image_lines(image: Image) -> Iterator[str]:
         yield ""
     solid_angle = image.statistics.solid_angle
     sphere = 100 * solid_angle / 4 / math.pi
+    yield from _spots(image)
     yield f"solid angle subtended by detector = {solid_angle:g} steradian ( {sphere:g}% sphere)"
+
+
+def _spots(image: Image) -> Iterator[str]:
+    """What was left out of the spots, where that was asked for, and what they took."""
+    experiment = image.experiment
+    cutoff, spread = experiment.sampling.spot_cutoff, experiment.closed_form
+    if cutoff == 0.0 and spread is None:
+        return
+    pixels = sum(panel.n_slow * panel.n_fast for panel in experiment.detector.panels)
+    layers = experiment.detector.sensor.layers
+    if spread is not None:
+        mosaic = math.sqrt(spread.mosaicity[0, 0]) * DEGREES_PER_RADIAN
+        directions = np.sqrt(np.maximum(0.0, np.linalg.eigvalsh(spread.divergence)[1:])) * 1e3
+        yield (
+            f"spots in closed form: sigma of mosaicity {mosaic:g} deg about each axis, of the wavelength "
+            f"{spread.bandwidth * 100:g} %, of the direction {_g(*directions)} mrad"
+        )
+    yield (
+        f"spots: cutoff {cutoff:g} photons, {image.spots} listed, {image.evaluated_steps} steps evaluated of "
+        f"{pixels * layers * experiment.steps}"
+    )
 
 
 def statistics_lines(image: Image) -> Iterator[str]:

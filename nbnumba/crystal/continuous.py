@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..beam.model import Beam, Sources
+from ..beam.model import Beam, SourceGrid, Sources
+from ..beam.sources import SOURCE_DISTANCE
 from ..geometry.vectors import Array
 from .model import Crystal
 
@@ -63,3 +64,14 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     divergence = np.einsum("n,ni,nj->ij", shares, across, across)
     one = Sources(-beam.direction[np.newaxis], np.ones(1), np.array([beam.wavelength]))
     return still, dataclasses.replace(beam, sources=one), Spread(mosaicity, bandwidth, divergence)
+
+
+def one_source(grid: SourceGrid, beam: Beam) -> SourceGrid:
+    """Return what the report says of sources that have become one."""
+    return dataclasses.replace(
+        grid,
+        positions=-SOURCE_DISTANCE * beam.direction[np.newaxis],
+        weights=np.ones(1),
+        divergences=((0.0, 0.0),),
+        wavelengths=(beam.wavelength,),
+    )

@@ -61,7 +61,7 @@ def check_closed_form(experiment: ExperimentRecord) -> None:
     InputError
         Naming the option that rules it out.
     """
-    spread, crystal, sampling = experiment.spread, experiment.crystal, experiment.sampling
+    spread, crystal, sampling = experiment.closed_form, experiment.crystal, experiment.sampling
     if spread is None:
         return
     if crystal.shape not in GAUSSIAN:

@@ -103,7 +103,7 @@ class ExperimentRecord(Geometry):
         Materials around the crystal.
     readout : Readout
     semantics : Semantics
-    spread : Spread or None
+    closed_form : Spread or None
         Mosaicity, bandwidth and divergence of spots in closed form; None: they are sampled by domains and sources.
     compute : ComputeOptions
         What the user wants it rendered by.
@@ -116,7 +116,7 @@ class ExperimentRecord(Geometry):
     background: tuple[Water, ...] = ()
     readout: Readout = field(default_factory=Readout)
     semantics: Semantics = Semantics.EXACT
-    spread: Spread | None = None
+    closed_form: Spread | None = None
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     command: tuple[str, ...] = field(default=(), init=False)
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..background.water import Water
 from ..beam.build import build_beam
 from ..crystal.build import build_crystal, clipping_warnings
-from ..crystal.continuous import in_closed_form
+from ..crystal.continuous import in_closed_form, one_source
 from ..crystal.model import Crystal
 from ..detector.placement import resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
@@ -99,6 +99,8 @@ def _resolve(
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
         crystal, beam, spread = in_closed_form(crystal, beam, settings.beam.source_file is not None)
+        if settings.beam.source_file is None:
+            grid = one_source(grid, beam)
     detector = with_mask(settings, detector)
     size = settings.background.water_size
     experiment = ExperimentRecord(
@@ -109,7 +111,7 @@ def _resolve(
         sampling=sampling,
         background=(Water(size),) if size != 0.0 else (),
         semantics=settings.semantics,
-        spread=spread,
+        closed_form=spread,
     )
     check_closed_form(experiment)
     check_samples(experiment)

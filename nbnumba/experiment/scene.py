@@ -58,7 +58,7 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
         sources=_sources(experiment),
         orientations=_orientations(experiment),
         weights=_weights(experiment),
-        reflections=0 if experiment.spread is None else _count_reflections(experiment, table),
+        reflections=0 if experiment.closed_form is None else _count_reflections(experiment, table),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
     )
 
@@ -148,7 +148,7 @@ def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dic
 
 def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
     """Fields of spots in closed form."""
-    spread = experiment.spread
+    spread = experiment.closed_form
     return {
         "continuous": spread is not None,
         "mosaicity": np.zeros((3, 3)) if spread is None else spread.mosaicity,

@@ -67,7 +67,7 @@ def spot_reach(
     terms = (R_E_SQUARED, fluence, panel.sensor.layers, factors)
     brightness = sum(map(math.log, terms)) + 2.0 * math.log(spot.height)
     brightness -= math.log(sampling.spot_cutoff or NOTHING)
-    if experiment.spread is not None:  # a pixel sees any number of spots
+    if experiment.closed_form is not None:  # a pixel sees any number of spots
         brightness += math.log(max(1, reflections))
     brightest = brightness + 2.0 * math.log(largest_F)
     if fudge <= 0.0:

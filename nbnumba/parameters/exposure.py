@@ -284,4 +284,14 @@ SAMPLING = (
         default="0",
         name="dmin_A",
     ),
+    number(
+        "-spot_cutoff",
+        "photons that Gaussian spots may lack in a pixel, in all, where they fade",
+        "PHOTONS",
+        ("spot_cutoff",),
+        allowed=NOT_NEGATIVE,
+        own=True,
+        default="0: what a float32 cannot hold",
+        name="spot_cutoff_photons",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .choices import Shape
+from .choices import Shape, Spreading
 from .steps import MAX_STEPS
 from .types import (
     ANGSTROM,
@@ -13,11 +13,13 @@ from .types import (
     NOT_NEGATIVE,
     PER_ANGSTROM,
     Kind,
+    Option,
     Parameter,
     Range,
     Unit,
     Unset,
     at_most,
+    choice,
     flag,
     input_file,
     number,
@@ -38,7 +40,8 @@ SHAPE = Parameter(
     unit=Unit("", Shape),
     choices=tuple(Shape),
     keyword=True,
-    note='"square", "round", "gauss" or "tophat".',
+    note='"square", "round", "gauss", "tophat"; with unit cells counted along each axis "gauss_abc", "gauss_argchk",\n'
+    '"tophat_abc"; "gauss_star", as large in all directions.',
 )
 INTERPOLATE = yes_or_no(
     "interpolate", "interpolate structure factors between the reflections; by default crystal size decides"
@@ -171,6 +174,39 @@ CRYSTAL = (
         "tophat",
         "spots of constant height, cut off at half maximum",
         names=("-tophat_spots", "-binary_spots"),
+    ),
+    Option(
+        "-shape",
+        SHAPE,
+        "|".join(Shape),
+        help="shape of the crystal by name: those above; Gaussian or top-hat spots whose width along each axis follows "
+        "from the cells along it (abc; argchk: 0 where exp(-35) is reached); of one size in all directions (star)",
+        default="square",
+        own=True,
+    ),
+    number(
+        "-Nd",
+        "off the diagonal of the matrix of unit cells, between a and b; for -shape gauss_* and tophat_abc",
+        "X",
+        ("Nd",),
+        own=True,
+        default="0",
+        name="Nd",
+    ),
+    number("-Ne", "the same between b and c", "X", ("Ne",), own=True, default="0", name="Ne"),
+    number("-Nf", "the same between a and c", "X", ("Nf",), own=True, default="0", name="Nf"),
+    choice(
+        "-spread",
+        "Gaussian spots: mosaicity, dispersion and divergence by domains and sources, or as one Gaussian of the same "
+        "variances for each reflection",
+        "sampled|continuous",
+        ("spreading",),
+        choices=tuple(Spreading),
+        default="sampled",
+        unit=Unit("", Spreading),
+        name="spread",
+        note='"sampled": mosaicity, dispersion and divergence by domains and sources; "continuous": as one Gaussian\n'
+        "of the same variances for each reflection of Gaussian spots.",
     ),
     number(
         "-fudge",

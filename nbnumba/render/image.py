@@ -71,6 +71,8 @@ class Image:
         Wall time of the rendering, compiling included.
     evaluated_steps : int
         Steps whose lattice factor was worked out; of the others it was seen beforehand that they add nothing.
+    spots : int
+        Spots that were listed to draw it; 0 where every pixel was asked for the nearest reflections.
     """
 
     array: NDArray[np.float32]
@@ -83,6 +85,7 @@ class Image:
     latch: int
     seconds: float
     evaluated_steps: int
+    spots: int = 0
 
     @functools.cached_property
     def statistics(self) -> Statistics:

@@ -190,6 +190,7 @@ def _image(
         latch=latch,
         seconds=seconds,
         evaluated_steps=sum(panel.evaluated_steps for panel in rendered),
+        spots=sum(panel.spots for panel in rendered),
     )
 
 

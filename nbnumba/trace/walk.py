@@ -136,6 +136,8 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
     ------
     InputError
     """
+    if experiment.closed_form is not None:
+        raise InputError("-trace_pixel: with -spread continuous a pixel has no samples that could be listed")
     slow, fast = pixel
     panel, sampling = experiment.detector.panels[0], experiment.sampling
     what = f"-trace_pixel: pixel slow {slow}, fast {fast}"

@@ -72,7 +72,7 @@ def closed(made: ExperimentRecord, sigma_m: float = 0.0) -> ExperimentRecord:
     """Return the experiment in closed form, with the variances of its own sources."""
     crystal, beam, spread = in_closed_form(made.crystal, made.beam, False)
     spread = dataclasses.replace(spread, mosaicity=sigma_m**2 * np.eye(3))
-    return dataclasses.replace(made, crystals=(crystal,), beam=beam, spread=spread)
+    return dataclasses.replace(made, crystals=(crystal,), beam=beam, closed_form=spread)
 
 
 def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
