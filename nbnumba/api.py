@@ -18,7 +18,7 @@ from .background.water import Water
 from .beam.model import Beam
 from .crystal.model import Crystal
 from .detector.model import Detector
-from .errors import FileError, InputError
+from .errors import InputError, called, parameters_called
 from .experiment.command_line import given_as, words_to_draw
 from .experiment.model import ExperimentRecord, Goniometer, Sampling
 from .experiment.resolve import resolve
@@ -99,7 +99,7 @@ class Experiment(ExperimentRecord):
             raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
         own = cast(Keywords, kw.copied(keywords))
         listed = kw.is_table(own.get("hkl"))
-        try:
+        with parameters_called(kw.calling(own)):
             given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
             draft = filled(given, [])
             settings = draft.settings()
@@ -107,8 +107,6 @@ class Experiment(ExperimentRecord):
                 reflections = _table(cast(NDArray[np.float64], own["hkl"]), settings.factors.default_F)
             dump_file = _dump_to_read(settings, asked_for=own.get("dump") is not None)
             record = resolve(settings.changed(dump_file=dump_file, write_dump=False), reflections=reflections)
-        except (InputError, FileError) as error:
-            raise type(error)(kw.named_after(own, str(error))) from None
         # No command line tells of reflections in memory.
         words = () if listed else words_to_draw(given, record)
         self._take(record, draft.compute(), words, dict(own))
@@ -122,7 +120,7 @@ class Experiment(ExperimentRecord):
         object.__setattr__(self, "_keywords", keywords)
 
     def __repr__(self) -> str:
-        words = shlex.join(self.command) or f"-semantics {self.semantics.value} ... with parts in memory"
+        words = shlex.join(self.command) or f"{called('semantics')} {self.semantics.value} ... with parts in memory"
         return f"<{type(self).__name__}: {words}>"
 
     @classmethod
@@ -306,7 +304,7 @@ def _dump_to_read(settings: Settings, *, asked_for: bool) -> str | None:
 
     dump_file = str(settings.factors.dump_file)
     if not Path(dump_file).exists():
-        with opened(dump_file, "-dump"):  # raises, and says why
+        with opened(dump_file, called("dump")):  # raises, and says why
             pass
     return dump_file
 

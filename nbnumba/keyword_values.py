@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import Call, InputError
 from .parameters.given import Given, Value
-from .parameters.table import KEYWORDS, NANOBRAGG, PARAMETERS
+from .parameters.table import KEYWORDS, PARAMETERS
 from .parameters.types import Kind, Parameter
 from .util.text import NUMBER
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
+_WHOLE = {part: name for name, parameter in KEYWORDS.items() for part in parameter.parts}
 _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
 # Keywords that say the same, or of which one rules out the other.
@@ -79,19 +80,16 @@ def is_table(hkl: object) -> bool:
     return hkl is not None and not isinstance(hkl, (str, bytes, os.PathLike))
 
 
-def named_after(given: Collection[str], message: str) -> str:
-    """Return a message about options of the command line as one about the keywords that stand for them."""
-    names = {option.key: option.parameter.name for option in NANOBRAGG.options if option.parameter.keyword}
-    names |= {
-        option.key: name
-        for name, parameter in KEYWORDS.items()
-        for part in parameter.parts
-        for option in NANOBRAGG.by_parameter[part]
-    }
-    names["-semantics"] = "semantics"
-    if "U_matrix" in given:
-        names["-A_matrix"] = "U_matrix"
-    return re.sub(r"(?<![^\s(])-[A-Za-z]\w*", lambda option: names.get(option[0], option[0]), message)
+def calling(given: Collection[str]) -> Call:
+    """Return what tells the keyword of a parameter where these keywords were given."""
+
+    def call(name: str, value: object) -> str:
+        if name == "A_matrix" and "U_matrix" in given:
+            return "U_matrix"
+        keyword = _WHOLE.get(name, name)
+        return keyword if value is None else f"{keyword}={value!r}"
+
+    return call
 
 
 def _check(given: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
-from ..errors import InputError, NbnumbaError
+from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve
@@ -162,7 +162,7 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
     """
     settings = base.settings.changed(**changed_fields(changes(base, draw)))
     try:
-        with muted():
+        with muted(), parameters_called(lambda name, value: name):
             return resolve(settings, reflections=base.experiment.reflections)
     except NbnumbaError as error:
         raise type(error)(f"image {draw.image}: {error}") from None

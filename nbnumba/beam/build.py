@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array
 from ..parameters.settings import Settings
 from .model import Beam, SourceGrid
@@ -48,8 +48,13 @@ def _fluence(settings: Settings) -> float:
     fluence = beam.fluence
     if beam.flux != 0.0 and beam.exposure > 0.0 and beam.beamsize >= 0:
         if beam.beamsize == 0.0:
-            raise InputError("-beamsize: 0 mm with -flux makes the fluence infinite; it must be positive")
+            raise InputError(
+                f"{called('beamsize_mm')}: 0 mm with {called('flux')} makes the fluence infinite; it must be positive"
+            )
         fluence = beam.flux * beam.exposure / beam.beamsize / beam.beamsize
     if not math.isfinite(fluence):
-        raise InputError(f"-flux, -exposure, -beamsize: the fluence comes out as {fluence:g}; it must be finite")
+        raise InputError(
+            f"{called('flux')}, {called('exposure_s')}, {called('beamsize_mm')}: the fluence comes out as "
+            f"{fluence:g}; it must be finite"
+        )
     return fluence

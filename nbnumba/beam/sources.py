@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, rotate_about, unit
 from ..io import source_file
 from ..parameters.choices import Semantics
@@ -29,10 +29,16 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         For a malformed source file, weights that are negative or all zero where they are used, or too many sources.
     """
     hdiv = spread_steps(
-        settings.beam.hdivrange, settings.beam.hdivstep, settings.beam.hdivsteps, "-hdivrange, -hdivstep"
+        settings.beam.hdivrange,
+        settings.beam.hdivstep,
+        settings.beam.hdivsteps,
+        f"{called('hdivrange_mrad')}, {called('hdivstep_mrad')}",
     )
     vdiv = spread_steps(
-        settings.beam.vdivrange, settings.beam.vdivstep, settings.beam.vdivsteps, "-vdivrange, -vdivstep"
+        settings.beam.vdivrange,
+        settings.beam.vdivstep,
+        settings.beam.vdivsteps,
+        f"{called('vdivrange_mrad')}, {called('vdivstep_mrad')}",
     )
     dispersion = spread_steps(settings.beam.dispersion, None, settings.beam.dispsteps)
     if settings.beam.source_file is not None:
@@ -45,7 +51,8 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         count = hdiv.count * vdiv.count * dispersion.count
         if count > MAX_STEPS:
             raise InputError(
-                f"-hdivsteps, -vdivsteps, -dispsteps: {hdiv.count} x {vdiv.count} x {dispersion.count} steps make "
+                f"{called('hdivsteps')}, {called('vdivsteps')}, {called('dispsteps')}: {hdiv.count} x {vdiv.count} "
+                f"x {dispersion.count} steps make "
                 f"{count} sources; at most {MAX_STEPS}"
             )
         divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence)
@@ -55,7 +62,8 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         ]
         if min(spectrum) <= 0.0:
             raise InputError(
-                f"-dispersion: {settings.beam.dispersion * 100:g} percent reaches wavelengths of zero and below; "
+                f"{called('dispersion_percent')}: {settings.beam.dispersion * 100:g} percent reaches wavelengths of "
+                "zero and below; "
                 "it must stay under 200 percent"
             )
         positions = generated_positions(divergences, beam, polar).repeat(len(spectrum), axis=0)
@@ -64,7 +72,8 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         wavelengths = np.tile(np.array(spectrum), len(divergences))
     if len(positions) == 0:
         raise InputError(
-            "-hdivrange, -vdivrange: the circle clips every one of the divergence steps; use -square_div or more steps"
+            f"{called('hdivrange_mrad')}, {called('vdivrange_mrad')}: the circle clips every one of the divergence "
+            f"steps; use {called('round_divergence', False)} or more steps"
         )
     sources = Sources(np.array([unit(p) for p in positions]), weights, wavelengths)
     return sources, SourceGrid(
@@ -90,7 +99,8 @@ def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
     at_sample = np.flatnonzero(~positions.any(axis=1))
     if at_sample.size:
         raise InputError(
-            f"-sourcefile {settings.beam.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the sample, after "
+            f"{called('sources')} {settings.beam.source_file}: source {at_sample[0] + 1} stands at 0 0 0, the "
+            "sample, after "
             "its missing coordinates are filled in; give X Y Z"
         )
     weights = np.where(np.isnan(table[:, 3]), 1.0, table[:, 3])
@@ -98,7 +108,8 @@ def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
     # C differs: it reads the weights and never uses them, so any value passes.
     if settings.semantics is Semantics.EXACT and (np.any(weights < 0.0) or not np.any(weights > 0.0)):
         raise InputError(
-            f"-sourcefile {settings.beam.source_file}: weights must not be negative, and at least one must be positive"
+            f"{called('sources')} {settings.beam.source_file}: weights must not be negative, and at least one must "
+            "be positive"
         )
     return positions, weights, wavelengths
 

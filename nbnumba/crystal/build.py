@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..detector.placement import Axes
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import length
 from ..kernels.random import park_miller
 from ..parameters.choices import Semantics, Shape, Vector
@@ -62,9 +62,14 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
     typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))
     if math.prod(cells) > 10**15:
-        raise InputError(f"-N, -samplesize: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most 1e15 in all")
+        raise InputError(
+            f"{called('N')}, {called('crystal_size_mm')}: {cells[0]} x {cells[1]} x {cells[2]} unit cells; at most "
+            "1e15 in all"
+        )
     if settings.crystal.fudge < 0.0 and settings.crystal.shape in {Shape.ROUND, *GAUSSIAN}:
-        raise InputError(f"-fudge: {settings.crystal.fudge:g} makes a spot without bounds; it must be 0 or more")
+        raise InputError(
+            f"{called('fudge')}: {settings.crystal.fudge:g} makes a spot without bounds; it must be 0 or more"
+        )
     cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
     check_between(cells, cells_between, settings.crystal.shape)
     spread, domains, _ = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)
@@ -110,5 +115,8 @@ def _misset_seed(settings: Settings) -> int:
     if settings.crystal.misset_seed is not None:
         return settings.crystal.misset_seed
     seed = seed_from_time()
-    logger.warning(f"-misset random: seed {seed}, from the time; -misset_seed {seed} gives the same orientation again")
+    logger.warning(
+        f"{called('misset_deg')} random: seed {seed}, from the time; {called('misset_seed')} {seed} gives the same "
+        "orientation again"
+    )
     return seed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, rescale, rotate_xyz
 
 _ROUNDING = 1e-9  # relative; more than the digits that sines of a flat cell lose
@@ -56,7 +56,7 @@ def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, fl
     """
     a = lengths_A[0]
     if a <= 0.0:
-        raise InputError(f"-cell: the first length must be positive, got {a:g} Angstrom")
+        raise InputError(f"{called('cell')}: the first length must be positive, got {a:g} Angstrom")
     lengths = np.array([a] + [v if v > 0.0 else a for v in lengths_A[1:]])
     full_angles = np.array([v if v > 0.0 else math.pi / 2 for v in angles])
     alpha, beta, gamma = (float(v) for v in full_angles)
@@ -66,7 +66,8 @@ def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, fl
     if not closes:
         degrees = " ".join(f"{math.degrees(v):g}" for v in full_angles)
         raise InputError(
-            f"-cell: angles {degrees} degrees do not form a unit cell (each must be less than the sum of the other "
+            f"{called('cell')}: angles {degrees} degrees do not form a unit cell (each must be less than the sum of "
+            "the other "
             "two, and all three together less than 360)"
         )
     return lengths, full_angles
@@ -184,7 +185,7 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
     star_volume = dot(a_star, b_cross_c)
     scale = length(a_star) * length(b_star) * length(c_star)
     if not abs(star_volume) > 1e-12 * scale or not math.isfinite(star_volume):
-        raise InputError("-mat: the three reciprocal vectors lie in one plane (the matrix is singular)")
+        raise InputError(f"{called('matrix')}: the three reciprocal vectors lie in one plane (the matrix is singular)")
     if cell is not None:
         lengths, angles = cell
         volume = cell_volume(lengths, angles)

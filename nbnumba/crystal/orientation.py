@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..util.text import NUMBER, quote
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def cell_of_words(words: Sequence[str]) -> tuple[float, ...]:
             continue
         if word.startswith("-") and word is not words[0]:
             raise InputError(f"random-orientation: no such option: {word}; random-orientation --help lists them all")
-        raise InputError(f"-cell: {quote(word)} is not a number; allowed: {allowed}")
+        raise InputError(f"{called('cell')}: {quote(word)} is not a number; allowed: {allowed}")
     if len(words) > 6:
-        raise InputError(f"-cell: {len(words)} numbers: {' '.join(words)}; allowed: {allowed}")
+        raise InputError(f"{called('cell')}: {len(words)} numbers: {' '.join(words)}; allowed: {allowed}")
     cell = [float(word) for word in words]
     lengths, angles = cell[:3], cell[3:]
     return (*lengths, *[cell[0]] * (3 - len(lengths)), *angles, *[90.0] * (3 - len(angles)))
@@ -96,21 +96,22 @@ def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) ->
     from .lattice import complete_cell, upright_reciprocal
 
     if not (math.isfinite(wavelength_A) and wavelength_A > 0.0):
-        raise InputError(f"-lambda: {wavelength_A:g}; the wavelength must be greater than 0 Angstrom")
+        raise InputError(f"{called('wavelength_A')}: {wavelength_A:g}; the wavelength must be greater than 0 Angstrom")
     if seed < 0:
-        raise InputError(f"-seed: {seed}; it must be at least 0")
+        raise InputError(f"{called('seed')}: {seed}; it must be at least 0")
     if not all(math.isfinite(value) and value > 0.0 for value in cell):
         shown = " ".join(f"{value:g}" for value in cell)
-        raise InputError(f"-cell: {shown}; lengths [A] and angles [deg] must be greater than 0")
+        raise InputError(f"{called('cell')}: {shown}; lengths [A] and angles [deg] must be greater than 0")
     a, b, c, *angles = cell
     if max(a, b, c) > BIGGEST_CELL:
-        raise InputError(f"-cell: {max(a, b, c):g} Angstrom; at most {BIGGEST_CELL:g}")
+        raise InputError(f"{called('cell')}: {max(a, b, c):g} Angstrom; at most {BIGGEST_CELL:g}")
     alpha, beta, gamma = map(math.radians, angles)
     B = upright_reciprocal(*complete_cell((a, b, c), (alpha, beta, gamma))).T
     scaled = wavelength_A * np.linalg.norm(B, axis=0)
     if scaled.max() > BIGGEST_VALUE or scaled.min() < SMALLEST_DIGITS:
         raise InputError(
-            f"-cell, -lambda: wavelength times a*, b*, c* is {scaled.min():.3g} to {scaled.max():.3g}; the columns of "
+            f"{called('cell')}, {called('wavelength_A')}: wavelength times a*, b*, c* is {scaled.min():.3g} to "
+            f"{scaled.max():.3g}; the columns of "
             f"the file take {SMALLEST_DIGITS:g} to {BIGGEST_VALUE:g}"
         )
     U = random_rotation(np.random.Generator(np.random.PCG64(seed)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..detector.placement import Axes
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, vector
 from ..io import matrix
 from ..io.opening import label, read_text
@@ -50,36 +50,38 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     file's detector saw, and no rotation changes that.
     """
     path = str(settings.crystal.matrix_file)
-    text = read_text(path, "-mat")
+    text = read_text(path, called("matrix"))
     from ..io import xparm
 
     if text.lstrip().startswith("{"):  # which no other kind of file begins with
         from ..io import expt
 
-        content = expt.parse(text, path, "-mat")
+        content = expt.parse(text, path, called("matrix"))
         for line in content.remarks:
             logger.warning(line)
         if content.reciprocal_A is None:
-            raise InputError(f"{label('-mat', path)}: holds no crystal")
+            raise InputError(f"{label(called('matrix'), path)}: holds no crystal")
         if settings.detector.expt_file is not None:
             return content.reciprocal_A
-        turn = _frame(axes.beam, axes.fast, "-fdet_vector").T @ _frame(
-            content.beam, vector((1, 0, 0)), f"{label('-mat', path)}: x"
+        turn = _frame(axes.beam, axes.fast, called("fdet_vector")).T @ _frame(
+            content.beam, vector((1, 0, 0)), f"{label(called('matrix'), path)}: x"
         )
         spindle = content.rotation_axis if content.width_deg > 0.0 else None
         reciprocal = content.reciprocal_A
     elif xparm.is_xparm(text):
-        written = xparm.parse(text, path, "-mat")
-        turn = _frame(axes.beam, axes.fast, "-fdet_vector").T @ _frame(
-            written.beam, written.detector_x, f"{label('-mat', path)}: the detector's x-axis"
+        written = xparm.parse(text, path, called("matrix"))
+        turn = _frame(axes.beam, axes.fast, called("fdet_vector")).T @ _frame(
+            written.beam, written.detector_x, f"{label(called('matrix'), path)}: the detector's x-axis"
         )
         spindle, reciprocal = written.spindle, written.reciprocal_A
     else:
-        columns = matrix.parse(text, path, "-mat")
+        columns = matrix.parse(text, path, called("matrix"))
         return np.asarray(columns.T * (1e-10 / settings.beam.wavelength))  # the file holds lambda a*, ...
     if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
         theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
-        logger.warning(f"-mat {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}")
+        logger.warning(
+            f"{called('matrix')} {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}"
+        )
     return np.asarray(reciprocal @ turn.T)
 
 

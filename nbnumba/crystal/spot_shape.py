@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..constants import GAUSS_WIDTH
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array
 from ..parameters.choices import Shape, Vector
 from .model import Crystal
@@ -65,12 +65,16 @@ def check_between(cells: Sequence[int], between: Vector, shape: Shape) -> None:
     shown = " ".join(f"{value:g}" for value in between)
     if shape not in BY_MATRIX:
         shapes = ", ".join(sorted(BY_MATRIX))
-        raise InputError(f"-Nd, -Ne, -Nf: {shown} with -shape {shape.value}; allowed with {shapes}")
+        raise InputError(
+            f"{called('Nd')}, {called('Ne')}, {called('Nf')}: {shown} with {called('shape')} {shape.value}; allowed "
+            f"with {shapes}"
+        )
     a, b, c = cells
     d, e, f = between
     if not np.all(np.linalg.eigvalsh([[a, d, f], [d, b, e], [f, e, c]]) > 1e-6 * max(cells)):
         raise InputError(
-            f"-Nd, -Ne, -Nf: {shown} with {a} x {b} x {c} cells; the matrix of the six must be positive definite"
+            f"{called('Nd')}, {called('Ne')}, {called('Nf')}: {shown} with {a} x {b} x {c} cells; the matrix of the "
+            "six must be positive definite"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, length
 from ..parameters.settings import Settings
@@ -48,7 +48,7 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
 
 
 def _label(settings: Settings, number: int) -> str:
-    file = f"-expt {settings.detector.expt_file}: " if settings.detector.expt_file is not None else ""
+    file = f"{called('expt')} {settings.detector.expt_file}: " if settings.detector.expt_file is not None else ""
     return f"{file}panel {number}"
 
 

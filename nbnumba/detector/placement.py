@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
 from ..parameters.choices import Convention, Pivot, Semantics
 from ..parameters.settings import Settings
@@ -58,20 +58,20 @@ def resolve_axes(settings: Settings) -> Axes:
     """
     named = _CONVENTIONS.get(settings.detector.convention)
     given = {
-        "-beam_vector": settings.beam.beam_vector,
-        "-fdet_vector": settings.detector.fdet_vector,
-        "-sdet_vector": settings.detector.sdet_vector,
-        "-odet_vector": settings.detector.odet_vector,
-        "-twotheta_axis": settings.detector.twotheta_axis,
-        "-polar_vector": settings.beam.polar_vector,
-        "-spindle_axis": settings.goniometer.spindle_axis,
+        "beam_vector": settings.beam.beam_vector,
+        "fdet_vector": settings.detector.fdet_vector,
+        "sdet_vector": settings.detector.sdet_vector,
+        "odet_vector": settings.detector.odet_vector,
+        "twotheta_axis": settings.detector.twotheta_axis,
+        "polar_vector": settings.beam.polar_vector,
+        "spindle_axis": settings.goniometer.spindle_axis,
     }
     vectors = [vector(v) for v in (named if named is not None else given.values())]
     for name, v in zip(given, vectors, strict=True):
         # A zero normal is replaced below, and a zero 2theta axis matters only when it is turned about.
-        unused = name == "-odet_vector" or (name == "-twotheta_axis" and settings.detector.twotheta == 0.0)
+        unused = name == "odet_vector" or (name == "twotheta_axis" and settings.detector.twotheta == 0.0)
         if length(v) == 0.0 and not unused:
-            raise InputError(f"{name}: 0 0 0 has no direction; the vector must not be zero")
+            raise InputError(name, "0 0 0", "has no direction; the vector must not be zero")
     beam, fast, slow, normal, twotheta, polar, spindle = vectors
     beam, fast, slow = unit(beam), unit(fast), unit(slow)
     generated = length(normal) != 1.0
@@ -79,11 +79,15 @@ def resolve_axes(settings: Settings) -> Axes:
     if generated:
         normal = cross(fast, slow)
         if length(normal) < 1e-12:
-            raise InputError("-fdet_vector, -sdet_vector: the two vectors are parallel and span no detector")
+            raise InputError(
+                f"{called('fdet_vector')}, {called('sdet_vector')}: the two vectors are parallel and span no detector"
+            )
         normal = unit(normal)
     polar = unit(polar)
     if length(cross(beam, polar)) == 0.0:
-        raise InputError("-polar_vector: it is parallel to the beam; it must have a component across the beam")
+        raise InputError(
+            f"{called('polar_vector')}: it is parallel to the beam; it must have a component across the beam"
+        )
     return Axes(beam, fast, slow, normal, twotheta, polar, unit(spindle), generated)
 
 
@@ -156,9 +160,11 @@ def _detector(
 def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     """Take panels from where the settings put them; beam centre and size are those of the first."""
     panels = placed_panels(settings, axes.beam)
-    source = "-expt" if settings.detector.expt_file is not None else "panels"
+    source = called("expt") if settings.detector.expt_file is not None else "panels"
     if settings.detector.curved_detector and len(panels) > 1:
-        raise InputError(f"-curved_det: contradicts {source}: {len(panels)} panels cannot be one curved detector")
+        raise InputError(
+            f"{called('curved')}: contradicts {source}: {len(panels)} panels cannot be one curved detector"
+        )
     first = panels[0]
     # In memory all of them have the size of the largest.
     n_fast, n_slow = (max(sizes) for sizes in zip(*((panel.n_fast, panel.n_slow) for panel in panels), strict=True))
@@ -226,8 +232,10 @@ def _size(settings: Settings) -> tuple[int, int, float, float]:
     n_fast = math.ceil(detsize_f / pixel - 0.5)
     n_slow = math.ceil(detsize_s / pixel - 0.5)
     if n_fast < 1 or n_slow < 1:
-        raise InputError(f"-detsize: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed")
-    _check_pixels("-detpixels, -detsize", f"{n_fast} x {n_slow}", n_fast * n_slow)
+        raise InputError(
+            f"{called('detsize')}: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed"
+        )
+    _check_pixels(f"{called('detpixels')}, {called('detsize')}", f"{n_fast} x {n_slow}", n_fast * n_slow)
     return n_fast, n_slow, detsize_f, detsize_s
 
 
@@ -282,7 +290,7 @@ def _explicit_corner(settings: Settings) -> Array | None:
     if settings.detector.pix0_vector is None or settings.semantics is Semantics.C:
         return None
     if settings.detector.beam_center_given:
-        logger.warning("-pix0_vector is not used: the beam centre given by other options wins")
+        logger.warning(f"{called('pix0_vector')} is not used: the beam centre given by other options wins")
         return None
     return vector(settings.detector.pix0_vector)
 
@@ -291,12 +299,15 @@ def _say_what_the_corner_overrules(settings: Settings, distance: float, close: f
     """Tell the user of distances that contradict a -pix0_vector."""
     if settings.detector.distance_given and abs(settings.detector.distance - distance) > 1e-6 * abs(distance):
         typed = settings.detector.distance * 1e3
-        logger.warning(f"-pix0_vector puts the detector at {distance * 1e3:g} mm: -distance {typed:g} is not used")
+        logger.warning(
+            f"{called('pix0_vector')} puts the detector at {distance * 1e3:g} mm: {called('distance_mm')} {typed:g} "
+            "is not used"
+        )
     # -close_distance, or what the header of an -img or a -mask says.
     typed_close = settings.detector.close_distance
     if typed_close is not None and abs(typed_close - close) > 1e-6 * abs(close):
         logger.warning(
-            f"-pix0_vector puts the closest point of the detector's plane at {close * 1e3:g} mm: "
+            f"{called('pix0_vector')} puts the closest point of the detector's plane at {close * 1e3:g} mm: "
             f"a close distance of {typed_close * 1e3:g} is not used"
         )
 
@@ -306,20 +317,24 @@ def _check_place(settings: Settings, close: float, distance: float, by_corner: b
     if by_corner and (close == 0.0 or not math.isfinite(close)):
         x, y, z = (v * 1e3 for v in settings.detector.pix0_vector or (0.0, 0.0, 0.0))
         raise InputError(
-            f"-pix0_vector: with its corner at {x:g} {y:g} {z:g} mm the detector plane passes through the sample; "
+            f"{called('pix0_vector')}: with its corner at {x:g} {y:g} {z:g} mm the detector plane passes through "
+            "the sample; "
             "it must not"
         )
     if not math.isfinite(close) or not math.isfinite(distance):
-        raise InputError("-distance, -detector_rotx/y/z: the beam is parallel to the detector plane")
+        raise InputError(
+            f"{called('distance_mm')}, {called('detector_rotx')}/y/z: the beam is parallel to the detector plane"
+        )
     if close == 0.0 and settings.detector.distance == 0.0 and not settings.detector.distance_given:
         header = (
-            f"-img {settings.detector.header_file}"
+            f"{called('header_file')} {settings.detector.header_file}"
             if settings.detector.header_file is not None
-            else f"-mask {settings.detector.mask_file}"
+            else f"{called('mask')} {settings.detector.mask_file}"
         )
-        raise InputError(f"{header}: DISTANCE is 0; give -distance MM, other than 0")
+        raise InputError(f"{header}: DISTANCE is 0; give {called('distance_mm')} MM, other than 0")
     if close == 0.0:
         raise InputError(
-            f"-distance: the detector plane passes through the sample (distance {settings.detector.distance * 1e3:g} "
+            f"{called('distance_mm')}: the detector plane passes through the sample (distance "
+            f"{settings.detector.distance * 1e3:g} "
             "mm); its distance must not be 0"
         )

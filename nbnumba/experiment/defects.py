@@ -8,7 +8,7 @@ from ..constants import R_E_SQUARED
 from ..crystal.lattice import C_draws_another_cell, complete_cell
 from ..detector.model import Detector
 from ..detector.placement import resolve_axes, resolve_detector
-from ..errors import InputError
+from ..errors import InputError, called
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..util.messages import logger, muted
@@ -20,7 +20,7 @@ def log_defects(resolved: Resolved) -> None:
     """Say which known defects of the C program change this image under -semantics c."""
     if resolved.experiment.semantics is Semantics.C:
         for row, what in defects_met(resolved):
-            logger.warning(f"{row}: {what}; -semantics exact draws it right")
+            logger.warning(f"{row}: {what}; {called('semantics')} exact draws it right")
 
 
 def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
@@ -37,20 +37,20 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
     corner_counts = settings.detector.pix0_vector is not None and not settings.detector.beam_center_given
     elsewhere = _stands_elsewhere(settings, experiment.detector)
     rows = {
-        "cell": (_has_another_cell(settings), "as C, -cell draws other angles than the ones given"),
+        "cell": (_has_another_cell(settings), f"as C, {called('cell')} draws other angles than the ones given"),
         "phi0": (
             bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
             "as C, the phi step at 0 is drawn in the orientation of the step before it",
         ),
         "oversample_*": (
             black or (switches and sensor.layers * experiment.steps > 1),
-            "as C, -oversample_thick without a sensor captures nothing"
+            f"as C, {called('oversample_thick')} without a sensor captures nothing"
             if black
             else "as C, the -oversample_ factors multiply the running sum and compound",
         ),
         "nopolar": (
             settings.beam.nopolar and sampling.oversample_polar,
-            "as C, -oversample_polar undoes -nopolar",
+            f"as C, {called('oversample_polar')} undoes {called('polarized')}",
         ),
         "thickness": (
             sensor.layers > 1 and sensor.mu != 0.0 and not sampling.oversample_thick,
@@ -60,22 +60,25 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
             resolved.choices.interpolate_chosen
             and experiment.reflections is not None
             and experiment.interpolate != (min(experiment.crystal.cells) <= 2),
-            "as C, interpolation is chosen from -N as typed, not from the size of the crystal",
+            f"as C, interpolation is chosen from {called('N')} as typed, not from the size of the crystal",
         ),
         "source weights": (
             settings.beam.source_file is not None and bool(np.any(weights != weights[0])),
-            "as C, the weights of -sourcefile are not used",
+            f"as C, the weights of {called('sources')} are not used",
         ),
-        "water": (_water_is_off(experiment), "as C, -water is scaled by fluence twice and divided by the steps"),
+        "water": (
+            _water_is_off(experiment),
+            f"as C, {called('water_um')} is scaled by fluence twice and divided by the steps",
+        ),
         "misset random": (settings.crystal.misset_random, "as C, the random orientation is not uniform"),
-        "curved detector": (detector.curved, "as C, -curved_det mirrors the picture across a diagonal"),
+        "curved detector": (detector.curved, f"as C, {called('curved')} mirrors the picture across a diagonal"),
         "pivot": (
             elsewhere and not corner_counts,
-            "as C, -pivot is overridden by the convention or by a later option",
+            f"as C, {called('pivot')} is overridden by the convention or by a later option",
         ),
         "pix0_vector": (
             elsewhere and corner_counts,
-            "as C, -pix0_vector does not place the detector",
+            f"as C, {called('pix0_vector')} does not place the detector",
         ),
     }
     return [(row, what) for row, (met, what) in rows.items() if met]

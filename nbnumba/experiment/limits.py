@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..crystal.spot_shape import GAUSSIAN
-from ..errors import InputError
+from ..errors import InputError, called
 from ..kernels.scene import NEVER
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
@@ -37,7 +37,8 @@ def check_orientations(settings: Settings, steps: int) -> None:
     else:
         return
     raise InputError(
-        f"-phisteps, -mosaic_domains: {steps} x {domains} make {count} orientations of the crystal; at most {allowed}"
+        f"{called('phisteps')}, {called('mosaic_domains')}: {steps} x {domains} make {count} orientations of the "
+        f"crystal; at most {allowed}"
     )
 
 
@@ -48,7 +49,8 @@ def check_samples(experiment: ExperimentRecord) -> None:
     samples *= len(experiment.beam.sources.weights) * len(experiment.crystal.mosaic_rotations)
     if samples >= NEVER:
         raise InputError(
-            f"-oversample, -detector_thicksteps, sources, -phisteps, -mosaic_domains: all pixels together sum over "
+            f"{called('oversample')}, {called('thicksteps')}, sources, {called('phisteps')}, "
+            f"{called('mosaic_domains')}: all pixels together sum over "
             f"{samples:.3g} samples; at most {NEVER:.3g}"
         )
 
@@ -66,23 +68,29 @@ def check_closed_form(experiment: ExperimentRecord) -> None:
         return
     if crystal.shape not in GAUSSIAN:
         raise InputError(
-            f"-spread continuous: with -shape {crystal.shape.value}; it takes {', '.join(sorted(GAUSSIAN))}"
+            f"{called('spread')} continuous: with {called('shape')} {crystal.shape.value}; it takes "
+            f"{', '.join(sorted(GAUSSIAN))}"
         )
     if crystal.fudge == 0.0:
-        raise InputError("-spread continuous: with -fudge 0, which makes spots without bounds; it must be positive")
+        raise InputError(
+            f"{called('spread')} continuous: with {called('fudge')} 0, which makes spots without bounds; it must be "
+            "positive"
+        )
     if experiment.detector.curved:
-        raise InputError("-spread continuous: with -curved_det; the detector must be flat")
+        raise InputError(f"{called('spread')} continuous: with {called('curved')}; the detector must be flat")
     if sampling.interpolate:
-        raise InputError("-spread continuous: with -interpolate; give -nointerpolate")
+        raise InputError(f"{called('spread')} continuous: with {called('interpolate')}; give {called('interpolate')}")
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
     if switches and experiment.semantics is Semantics.C:
         raise InputError(
-            "-spread continuous: with -oversample_thick, -oversample_polar or -oversample_omega; these take "
-            "-semantics exact"
+            f"{called('spread')} continuous: with {called('oversample_thick')}, {called('oversample_polar')} or "
+            f"{called('oversample_omega')}; these take "
+            f"{called('semantics')} exact"
         )
     sigma = math.degrees(math.sqrt(float(spread.mosaicity[0, 0])))
     if sigma > MAX_SIGMA_DEG:
         raise InputError(
-            f"-mosaic: {math.degrees(crystal.mosaic_spread):g} degrees are a standard deviation of {sigma:.3g} about "
-            f"each axis; -spread continuous takes at most {MAX_SIGMA_DEG:g}"
+            f"{called('mosaic_spread_deg')}: {math.degrees(crystal.mosaic_spread):g} degrees are a standard "
+            f"deviation of {sigma:.3g} about "
+            f"each axis; {called('spread')} continuous takes at most {MAX_SIGMA_DEG:g}"
         )

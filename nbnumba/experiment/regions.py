@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..detector.model import Detector
-from ..errors import InputError
+from ..errors import InputError, called
 from ..geometry.panel import PanelGeometry
 from ..io import smv
 from ..parameters.settings import Settings
@@ -36,7 +36,7 @@ def region_of_interest(
     clipped = (f0, min(f1, panel.n_fast - 1), s0, min(s1, panel.n_slow - 1))
     if clipped[0] > clipped[1] or clipped[2] > clipped[3]:
         raise InputError(
-            f"-roi: {f0} {f1} {s0} {s1} holds no pixel; allowed are 0 to {panel.n_fast - 1} (fast) "
+            f"{called('roi')}: {f0} {f1} {s0} {s1} holds no pixel; allowed are 0 to {panel.n_fast - 1} (fast) "
             f"and 0 to {panel.n_slow - 1} (slow), the smaller bound first"
         )
     return (f0, f1, s0, s1), clipped
@@ -46,11 +46,12 @@ def with_mask(settings: Settings, detector: Detector) -> Detector:
     """Read -mask for all panels; pixels of value 0 are skipped."""
     if settings.detector.mask_file is None:
         return detector
-    data = smv.read(settings.detector.mask_file, "-mask").data
+    data = smv.read(settings.detector.mask_file, called("mask")).data
     for panel in detector.panels:
         if data.shape != (panel.n_slow, panel.n_fast):
             raise InputError(
-                f"-mask {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} pixels, "
+                f"{called('mask')} {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} "
+                "pixels, "
                 f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
             )
     mask = np.asarray(data != 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import called
 from ..parameters.settings import Settings
 
 
@@ -28,5 +29,6 @@ def lacks_crystal(settings: Settings) -> str | None:
 def no_crystal(settings: Settings) -> str:
     """Say what could be the crystal."""
     if settings.detector.expt_file is not None:
-        return f"no crystal: -expt {settings.detector.expt_file} holds none; give -mat FILE or -cell a b c al be ga"
-    return "no crystal: give -mat FILE, -expt FILE or -cell a b c al be ga"
+        holds_none = f"{called('expt')} {settings.detector.expt_file} holds none"
+        return f"no crystal: {holds_none}; give {called('matrix')} FILE or {called('cell')} a b c al be ga"
+    return f"no crystal: give {called('matrix')} FILE, {called('expt')} FILE or {called('cell')} a b c al be ga"

@@ -19,7 +19,7 @@ from ..crystal.continuous import in_closed_form, one_source
 from ..crystal.model import Crystal
 from ..detector.placement import resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
-from ..errors import IncompleteError
+from ..errors import IncompleteError, called
 from ..parameters.choices import Spreading
 from ..parameters.files import check_files
 from ..parameters.settings import Settings
@@ -141,7 +141,10 @@ def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:
         raise IncompleteError(no_crystal(settings))
     a, b, c, alpha, beta, gamma = cell
     numbers = " ".join(f"{value:.6g}" for value in cell)
-    logger.warning(f"no crystal is given: -cell {numbers} is taken from {factors.place}, in the orientation of -cell")
+    logger.warning(
+        f"no crystal is given: {called('cell')} {numbers} is taken from {factors.place}, in the orientation of "
+        f"{called('cell')}"
+    )
     return settings.changed(
         cell_given=True,
         cell_lengths_A=(a, b, c),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..crystal.model import Crystal
 from ..detector.model import Detector
-from ..errors import InputError
+from ..errors import InputError, called
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import MAX_OVERSAMPLE
@@ -42,14 +42,16 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
     if settings.detector.panels:
         distance = min(abs(p.distance) for p in detector.panels)  # the nearest decides
     if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
-        raise InputError(f"-roi: contradicts a detector of {len(detector.panels)} panels; a region is of one panel")
+        raise InputError(
+            f"{called('roi')}: contradicts a detector of {len(detector.panels)} panels; a region is of one panel"
+        )
     reciprocal_pixel = settings.beam.wavelength * distance / panel.pixel_size
     recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
     if chosen and recommended > MAX_OVERSAMPLE:
         raise InputError(
-            f"-oversample: {recommended}-fold would be chosen for this crystal and detector; "
-            f"at most {MAX_OVERSAMPLE}, give -oversample"
+            f"{called('oversample')}: {recommended}-fold would be chosen for this crystal and detector; "
+            f"at most {MAX_OVERSAMPLE}, give {called('oversample')}"
         )
     roi_as_set, roi = region_of_interest(settings, panel)
     interpolate, interpolate_chosen = _interpolation(settings, crystal)

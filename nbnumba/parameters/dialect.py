@@ -60,9 +60,14 @@ class Dialect:
             found[option.parameter.name] = (*found.get(option.parameter.name, ()), option)
         return found
 
-    def label(self, name: str) -> str:
-        """Return how a parameter is called here: its options, or its name where it has none."""
-        return ", ".join(option.key for option in self.by_parameter.get(name, ())) or name
+    def label(self, name: str, value: object = None) -> str:
+        """Return the options of a parameter, or the one that gives it a value; its name where it has none."""
+        options = self.by_parameter.get(name, ())
+        if value is None:
+            options = tuple(option for option in options if option.values) or options
+        else:
+            options = tuple(option for option in options if option.values or option.value == value)
+        return ", ".join(option.key for option in options) or name
 
     def words(self, given: Iterable[Given]) -> tuple[str, ...]:
         """Write a command line that gives parameters the same values; what has no option is left out."""

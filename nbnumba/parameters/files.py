@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..errors import called
 from ..io.atomic import check_can_write, check_distinct
 from .command import Output
 from .settings import Settings
-from .table import INPUT_FILES, NANOBRAGG, OUTPUT_FILES
+from .table import INPUT_FILES, OUTPUT_FILES
 from .types import Parameter
 
 Named = tuple[str, str]
@@ -34,11 +35,11 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
     inputs = dict(input_files(settings))
     factors = settings.factors
     written = list(outputs)
-    dump = inputs.pop("-dump", None)
+    dump = inputs.pop(called("dump"), None)
     if dump is not None and factors.hkl_file is None and factors.pdb_file is None:
-        inputs["-dump"] = dump
+        inputs[called("dump")] = dump
     elif dump is not None and factors.hkl_file is not None and factors.write_dump:
-        written.append(("-dump", dump))
+        written.append((called("dump"), dump))
     check_distinct(written, [*more_inputs, *inputs.items()])
     # A dump that cannot be written is worth a notice only, which its writer gives.
     for option, path in outputs:
@@ -58,4 +59,4 @@ def image_outputs(output: Output) -> list[Named]:
 
 
 def _named(files: Iterable[tuple[Parameter, str | None]]) -> list[Named]:
-    return [(NANOBRAGG.label(parameter.name), path) for parameter, path in files if path is not None]
+    return [(called(parameter.name), path) for parameter, path in files if path is not None]

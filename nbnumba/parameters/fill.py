@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, called
 from .choices import ComputeOptions, Convention, Pivot
 from .command import Output
 from .detector import PLACING
@@ -213,7 +213,7 @@ def _apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
     path = str(checked(expt, 0))
     fields = settings_from_expt(path, draft.notices)
     if "wavelength" not in fields and not any("wavelength" in item.parameter.fields for item in given):
-        raise InputError(f"{expt.label} {path}: the beam has no single wavelength; give -lambda A")
+        raise InputError(f"{expt.label} {path}: the beam has no single wavelength; give {called('wavelength_A')} A")
     panels = len(fields["panels"])
     mask = next((item.label for item in given if item.parameter.name == "mask"), None)
     if panels > 1 and mask is not None:

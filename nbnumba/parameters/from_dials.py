@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import called
 from .choices import Convention, Vector
 from .types import ANGSTROM, DEGREE
 
@@ -26,13 +27,13 @@ def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
     from ..geometry.vectors import cross, vector
     from ..io import expt
 
-    content = expt.read(path, "-expt")
+    content = expt.read(path, called("expt"))
     notices.extend(content.remarks)
     first = content.panels[0]
     spindle, phi_deg, width_deg = content.rotation_axis, content.phi_deg, content.width_deg
     if width_deg < 0.0:
         spindle, phi_deg, width_deg = -spindle, -phi_deg, -width_deg
-        notices.append(f"-expt {path}: the scan turns backwards; phi counts the other way round here")
+        notices.append(f"{called('expt')} {path}: the scan turns backwards; phi counts the other way round here")
     fields: dict[str, Any] = {
         "convention": Convention.CUSTOM,
         "beam_vector": _tuple(content.beam),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..constants import DEGREES_PER_RADIAN
-from ..errors import InputError
+from ..errors import InputError, called
 
 MAX_STEPS = 1_000_000  # of one kind, and of the sources that divergence and dispersion span
 MAX_OVERSAMPLE = 10_000
@@ -43,7 +43,7 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
             return Steps(1, 0.0, 0.0) if step <= 0.0 else Steps(2, step, step)
         if step <= 0.0:
             return Steps(2, osc, osc / 2.0)
-        return Steps(_steps_within(osc, step, "-osc, -phistep"), osc, step)
+        return Steps(_steps_within(osc, step, f"{called('osc_deg')}, {called('phistep_deg')}"), osc, step)
     count = max(1, count)
     if osc < 0.0:
         if step <= 0.0:

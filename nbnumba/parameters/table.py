@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import call_parameters
 from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
 from .exposure import BEAM, GONIOMETER, SAMPLING, SPREAD
@@ -40,6 +41,8 @@ NANOBRAGG = Dialect(
     },
     ignored=NO_EFFECT,
 )
+
+call_parameters(NANOBRAGG.label)
 
 
 def _parameter(row: Row) -> Parameter:

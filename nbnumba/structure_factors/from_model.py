@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, InputError
+from ..errors import FileError, InputError, called
 from ..io.gzip_files import understood, unpacked
 from ..io.opening import label
 from ..parameters.settings import Settings
@@ -55,8 +55,8 @@ class Model:
     """
 
     def __init__(self, path: str) -> None:
-        self._place = label("-pdb", path)
-        data = unpacked(path, "-pdb")
+        self._place = label(called("pdb"), path)
+        data = unpacked(path, called("pdb"))
         self._structure = _structure(data, self._place)
         self._digest = hashlib.sha256(data)
 
@@ -107,7 +107,9 @@ class Model:
         if kept is not None:
             try:
                 fdump.write(kept, inside(table), box)
-                logger.warning(f"{place}: structure factors are kept in {kept} for the next run; -nodump leaves it out")
+                logger.warning(
+                    f"{place}: structure factors are kept in {kept} for the next run; {called('nodump')} leaves it out"
+                )
             except (FileError, InputError) as error:
                 logger.warning(f"{place}: structure factors are not kept for the next run: {error}")
         return table, box
@@ -151,7 +153,10 @@ def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
     if settings.factors.hkl_dmin > 0.0:
         return float(f"{settings.factors.hkl_dmin * 1e10:.9g}")
     if reach is None:
-        raise InputError(f"-pdb {settings.factors.pdb_file}: give -hkl_dmin, the resolution to which it is computed")
+        raise InputError(
+            f"{called('pdb')} {settings.factors.pdb_file}: give {called('hkl_dmin_A')}, the resolution to which it "
+            "is computed"
+        )
     finest = max(reach.finest, settings.sampling.dmin) * 1e10 * _MARGIN
     reciprocal = np.array(cell.frac.mat.tolist())
     needed = 1.0 / (1.0 / finest + index_margin(reciprocal, reach.indices))
@@ -202,7 +207,9 @@ def _compute(structure: Any, d_min: float, default_F: float, place: str) -> tupl
     )
     hkl, amplitudes = amplitudes_of(structure, d_min, K_SOLVENT, B_SOLVENT)
     if not len(hkl):
-        raise InputError(f"{place}: no reflection of {d_min:g} Angstrom or coarser; a finer -hkl_dmin is allowed")
+        raise InputError(
+            f"{place}: no reflection of {d_min:g} Angstrom or coarser; a finer {called('hkl_dmin_A')} is allowed"
+        )
     if not np.isfinite(amplitudes).all():
         raise InputError(f"{place}: structure factors come out that are not finite")
     if not amplitudes.any():
@@ -284,7 +291,7 @@ def _check_size(structure: Any, d_min: float, place: str) -> float:
     else:
         return float(points)
     raise InputError(
-        f"-hkl_dmin {d_min:g}: the density of {place} takes a grid of {points:.3g} points, "
+        f"{called('hkl_dmin_A')} {d_min:g}: the density of {place} takes a grid of {points:.3g} points, "
         f"{gigabytes(int(_BYTES_PER_POINT * points))} GB, at that resolution in Angstrom; allowed are {allowed}: "
-        "give a coarser -hkl_dmin"
+        f"give a coarser {called('hkl_dmin_A')}"
     )

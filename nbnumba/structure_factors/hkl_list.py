@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..io.atomic import PathLike
 from ..io.opening import is_regular, label, opened
 from ..util.messages import logger
@@ -37,7 +37,7 @@ def read(
     path: PathLike,
     default_F: float = 0.0,
     report: Callable[[str], None] = lambda line: None,
-    option: str = "-hkl",
+    option: str | None = None,
 ) -> tuple[NDArray[np.float64], IndexBox, int]:
     """Read a list into a table; of reflections that stand in it twice the last one counts.
 
@@ -52,8 +52,8 @@ def read(
         Structure factor of the reflections inside the box that the list lacks, and of the border [electrons].
     report : callable
         Called with C's lines of progress.
-    option : str
-        The option that named the file, for messages.
+    option : str, optional
+        What named the file, for messages.
 
     Returns
     -------
@@ -77,6 +77,7 @@ def read(
     nanoBragg.c:2140-2200. C reads a stream of numbers, four to a reflection wherever the lines end, and
     stops without a word at the first thing that is none.
     """
+    option = option or called("hkl")
     with opened(path, option) as file:
         return read_open(file, path, default_F, report, option)
 
@@ -86,7 +87,7 @@ def read_open(
     path: PathLike,
     default_F: float = 0.0,
     report: Callable[[str], None] = lambda line: None,
-    option: str = "-hkl",
+    option: str = called("hkl"),
 ) -> tuple[NDArray[np.float64], IndexBox, int]:
     """Read a list that is open already, from its beginning; see `read`."""
     source = file if is_regular(file) else io.BytesIO(file.read())

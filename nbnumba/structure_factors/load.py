@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileError, InputError
+from ..errors import FileError, InputError, called
 from ..io.atomic import reason
 from ..io.opening import opened
 from ..parameters.settings import FactorSettings, Settings
@@ -51,7 +51,11 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         self._reflections = reflections
         self._closing = contextlib.ExitStack()
         self._content: BinaryIO | ReflectionFile | Model | None = None
-        self.place = f"-pdb {factors.pdb_file}" if factors.pdb_file is not None else f"-hkl {factors.hkl_file}"
+        self.place = (
+            f"{called('pdb')} {factors.pdb_file}"
+            if factors.pdb_file is not None
+            else f"{called('hkl')} {factors.hkl_file}"
+        )
         if reflections is None:
             self._check_options()
 
@@ -59,20 +63,20 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         """Refuse options of MTZ, CIF and PDB files where none of them is read."""
         factors = self._settings.factors
         if factors.pdb_file is not None:
-            other = factors.hkl_file and f"-hkl {factors.hkl_file}"
-            other = other or (factors.hkl_column and f"-hkl_column {factors.hkl_column}")
+            other = factors.hkl_file and f"{called('hkl')} {factors.hkl_file}"
+            other = other or (factors.hkl_column and f"{called('hkl_column')} {factors.hkl_column}")
             if other:
                 raise InputError(f"{self.place}: stands beside {other}; give one of the two")
             return
         if factors.hkl_column is not None:
-            option = f"-hkl_column {factors.hkl_column}"
+            option = f"{called('hkl_column')} {factors.hkl_column}"
         elif factors.hkl_dmin > 0.0:
-            option = f"-hkl_dmin {factors.hkl_dmin * 1e10:g}"
+            option = f"{called('hkl_dmin_A')} {factors.hkl_dmin * 1e10:g}"
         else:
             return
         if factors.hkl_file is None:
             raise InputError(
-                f"{option}: there is no file to take it from; give -hkl FILE, of MTZ or CIF, or leave it out"
+                f"{option}: there is no file to take it from; give {called('hkl')} FILE, of MTZ or CIF, or leave it out"
             )
         if not isinstance(self._opened(), ReflectionFile):
             self._closing.close()
@@ -87,7 +91,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         if self._content is None and factors.pdb_file is not None:
             self._content = Model(factors.pdb_file)
         elif self._content is None and factors.hkl_file is not None:
-            file = self._closing.enter_context(opened(factors.hkl_file, "-hkl"))
+            file = self._closing.enter_context(opened(factors.hkl_file, called("hkl")))
             kind = kind_of(file, self.place)
             self._content = file if kind is None else ReflectionFile(file.read(), kind, factors.hkl_column, self.place)
         return self._content
@@ -114,7 +118,9 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         if not isinstance(content, (ReflectionFile, Model)):
             return None
         if content.cell is None:
-            raise InputError(f"{self.place}: states no unit cell; give -mat FILE or -cell a b c al be ga")
+            raise InputError(
+                f"{self.place}: states no unit cell; give {called('matrix')} FILE or {called('cell')} a b c al be ga"
+            )
         return content.cell
 
     def load(
@@ -198,7 +204,7 @@ def _modification_time(path: str) -> float | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise FileError(f"-dump {path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{called('dump')} {path}: cannot be read: {reason(error)}") from error
 
 
 def _dump(factors: FactorSettings, table: NDArray[np.float64], box: IndexBox, report: Report) -> None:
@@ -214,8 +220,8 @@ def _dump(factors: FactorSettings, table: NDArray[np.float64], box: IndexBox, re
 
 
 def _from_dump(dump_file: str, default_F: float, modified: float, report: Report) -> ReflectionTable:
-    table, box = fdump.read(dump_file, "-dump", default_F=default_F)
+    table, box = fdump.read(dump_file, called("dump"), default_F=default_F)
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
-    logger.warning(f"no -hkl: structure factors are read from {dump_file} of {date}, {box}")
+    logger.warning(f"no {called('hkl')}: structure factors are read from {dump_file} of {date}, {box}")
     report(f"reading Fs from {dump_file}")
     return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells)

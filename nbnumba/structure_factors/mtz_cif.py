@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
 from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
@@ -135,7 +135,7 @@ class ReflectionFile:
             kept = spacing(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
             hkl, F = hkl[kept], F[kept]
         if not len(hkl):
-            beyond = f" of {dmin * 1e10:g} Angstrom or coarser (-hkl_dmin)" if dmin > 0.0 else ""
+            beyond = f" of {dmin * 1e10:g} Angstrom or coarser ({called('hkl_dmin_A')})" if dmin > 0.0 else ""
             raise InputError(f"{place}: column {chosen.names} holds no value{beyond}")
         if not np.abs(F).max() <= LARGEST_F:
             raise InputError(
@@ -168,7 +168,9 @@ def _spacing(chosen: Columns, dmin: float, place: str) -> Callable[[NDArray[np.i
     """Return a function of indices that gives their spacing [Angstrom]."""
     if chosen.cell is None:
         if dmin > 0.0:
-            raise InputError(f"-hkl_dmin {dmin * 1e10:g}: {place} states no unit cell, so that no spacing is known")
+            raise InputError(
+                f"{called('hkl_dmin_A')} {dmin * 1e10:g}: {place} states no unit cell, so that no spacing is known"
+            )
         return lambda hkl: np.full(len(hkl), np.nan)
     import gemmi
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..io.gzip_files import named
 from ..util.text import quote
 
@@ -144,9 +144,11 @@ def _choose_mtz(columns: list[Any], wanted: str | None, place: str) -> list[Any]
         named = [found for found in columns if found.label == wanted]
         usable = [found for found in named if found.type in "FGJK"]
         if not named:
-            raise InputError(f"-hkl_column {wanted}: {place} has no such column; it has {listed}")
+            raise InputError(f"{called('hkl_column')} {wanted}: {place} has no such column; it has {listed}")
         if not usable:
-            raise InputError(f"-hkl_column {wanted}: is of type {named[0].type} in {place}; allowed are {_ALLOWED_MTZ}")
+            raise InputError(
+                f"{called('hkl_column')} {wanted}: is of type {named[0].type} in {place}; allowed are {_ALLOWED_MTZ}"
+            )
         return _with_mate(usable[0], columns)
     for kind in "FGJK":
         found = [column for column in columns if column.type == kind]
@@ -235,10 +237,11 @@ def _choose_cif(blocks: Sequence[Any], wanted: str | None, place: str) -> tuple[
         found = [names for names in listings if short in names]
         if not found:
             listed = ", ".join(dict.fromkeys(name for names in listings for name in names.values()))
-            raise InputError(f"-hkl_column {wanted}: {place} has no such column; it has {listed}")
+            raise InputError(f"{called('hkl_column')} {wanted}: {place} has no such column; it has {listed}")
         if not searched:
             raise InputError(
-                f"-hkl_column {wanted}: is neither an amplitude nor an intensity in {place}; allowed are {_ALLOWED_CIF}"
+                f"{called('hkl_column')} {wanted}: is neither an amplitude nor an intensity in {place}; allowed are "
+                f"{_ALLOWED_CIF}"
             )
     else:
         searched = list(_CIF_ITEMS)

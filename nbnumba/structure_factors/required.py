@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import called
 from ..parameters.settings import Settings
 
 
@@ -12,7 +13,7 @@ def lacks_structure_factors(settings: Settings) -> str | None:
     given = settings.factors.hkl_file, settings.factors.pdb_file
     if any(source is not None for source in given) or settings.factors.default_F != 0.0:
         return None
-    message = "no structure factors: give -hkl FILE, -pdb FILE or -default_F F"
+    message = f"no structure factors: give {called('hkl')} FILE, {called('pdb')} FILE or {called('default_F')} F"
     if settings.factors.dump_file is None:
         return message
     if Path(settings.factors.dump_file).exists():
