@@ -77,8 +77,7 @@ def read(
     nanoBragg.c:2140-2200. C reads a stream of numbers, four to a reflection wherever the lines end, and
     stops without a word at the first thing that is none.
     """
-    option = option or called("hkl")
-    with opened(path, option) as file:
+    with opened(path, option or called("hkl")) as file:
         return read_open(file, path, default_F, report, option)
 
 
@@ -87,9 +86,10 @@ def read_open(
     path: PathLike,
     default_F: float = 0.0,
     report: Callable[[str], None] = lambda line: None,
-    option: str = called("hkl"),
+    option: str | None = None,
 ) -> tuple[NDArray[np.float64], IndexBox, int]:
     """Read a list that is open already, from its beginning; see `read`."""
+    option = option or called("hkl")
     source = file if is_regular(file) else io.BytesIO(file.read())
     report(f"counting entries in {path}")
     survey = _Survey()

@@ -246,5 +246,5 @@ def test_values_of_a_table(tmp_path: Path) -> None:
 
 def test_experiment_that_cannot_be_names_the_image(tmp_path: Path) -> None:
     spec, base = made(tmp_path, "N = 1000000")
-    with pytest.raises(InputError, match=r"image 2: -N, -samplesize: 1000000 x 1000000 x 1000000 unit cells"):
+    with pytest.raises(InputError, match=r"image 2: N, crystal_size_mm: 1000000 x 1000000 x 1000000 unit cells"):
         image_experiment(base, draw(spec, base, 2))

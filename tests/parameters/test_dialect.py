@@ -51,9 +51,9 @@ def test_the_rule_that_finds_an_option_is_that_of_the_dialect() -> None:
     assert parse(["-Xbeamline", "5"]).settings.detector.Xbeam == 5 / 1000
     with pytest.raises(InputError, match=r"^-Xbeamline: unknown option; did you mean -Xbeam\?$"):
         parse(["-Xbeamline", "5"], dialect=SMALL)
-    with pytest.raises(InputError, match="^-ybeam: unknown option; the right one is -Xbeam$"):
+    with pytest.raises(InputError, match=r"^-ybeam: unknown option; the right one is -Xbeam$"):
         parse(["-ybeam", "5"], dialect=SMALL)
-    with pytest.raises(InputError, match="^-distance: unknown option"):
+    with pytest.raises(InputError, match=r"^-distance: unknown option"):
         parse(["-distance", "5"], dialect=SMALL)
 
 
