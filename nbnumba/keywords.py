@@ -193,7 +193,7 @@ class Keywords(TypedDict, total=False):
     phi_deg: float
     """Spindle angle at the start [deg]."""
     osc_deg: float
-    """Rotation range [deg]."""
+    """Rotation range; below 0 the other way round, with `semantics="exact"` only [deg]."""
     phistep_deg: float
     """Angle between steps [deg]."""
     phisteps: int

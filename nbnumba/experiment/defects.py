@@ -38,6 +38,7 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
     elsewhere = _stands_elsewhere(settings, experiment.detector)
     rows = {
         "cell": (_has_another_cell(settings), f"as C, {called('cell')} draws other angles than the ones given"),
+        "osc": ((settings.goniometer.osc or 0.0) < 0.0, f"as C, a negative {called('osc_deg')} counts as not given"),
         "phi0": (
             bool(np.any(angles == 0.0) and np.any(angles != 0.0)),
             "as C, the phi step at 0 is drawn in the orientation of the step before it",

@@ -22,7 +22,7 @@ from .required import has_crystal
 def build_goniometer(settings: Settings, axes: Axes) -> Goniometer:
     """Return the rotation that the settings describe."""
     goniometer = settings.goniometer
-    phi = phi_steps(goniometer.osc, goniometer.phistep, goniometer.phisteps)
+    phi = phi_steps(goniometer.osc, goniometer.phistep, goniometer.phisteps, settings.semantics)
     return Goniometer(axes.spindle, goniometer.phi, phi.extent, phi.step, phi.count)
 
 

@@ -42,7 +42,7 @@ class Goniometer:
     @property
     def turns(self) -> bool:
         """Whether the crystal is drawn at spindle angles other than 0."""
-        return self.osc > 0.0 or self.phi != 0.0
+        return self.osc != 0.0 or self.phi != 0.0
 
     @property
     def angles(self) -> Array:

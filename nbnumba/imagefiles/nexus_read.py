@@ -17,7 +17,7 @@ from ..experiment.ground_truth import GroundTruth
 from ..geometry.panel import PanelGeometry
 from ..io.nexus import file as nexus_file
 from ..io.nexus import read as nexus
-from ..parameters.choices import Convention, Vector
+from ..parameters.choices import Convention, Semantics, Vector
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import Settings
 from .records import ImageRecord
@@ -79,7 +79,9 @@ def _known_image(
         pixels_slow=panels[0].n_slow,
         wavelength=float(known["wavelength"]),
         phi=math.radians(known["phi_deg"]),
-        osc=math.radians(known["osc_deg"]) if known["osc_deg"] > 0.0 else None,
+        osc=math.radians(known["osc_deg"]) if known["osc_deg"] != 0.0 else None,
+        # To C a range that turns the other way is not given.
+        semantics=Semantics.EXACT if known["osc_deg"] < 0.0 else settings.semantics,
         reciprocal_A=None,
         matrix_file=None,
         cell_given=False,

@@ -238,7 +238,16 @@ GONIOMETER = (
         default="0",
         name="phi_deg",
     ),
-    number("-osc", "rotation range", "A", ("osc",), unit=DEGREE, unset=Unset.NEGATIVE, default="0", name="osc_deg"),
+    number(
+        "-osc",
+        "rotation range; below 0 the other way round, with -semantics exact only",
+        "A",
+        ("osc",),
+        unit=DEGREE,
+        default="0",
+        name="osc_deg",
+        note='Rotation range; below 0 the other way round, with `semantics="exact"` only [deg].',
+    ),
     number(
         "-phistep",
         "angle between steps",

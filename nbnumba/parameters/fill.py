@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError, called
-from .choices import ComputeOptions, Convention, Pivot
+from .choices import ComputeOptions, Convention, Pivot, Semantics
 from .command import Output
 from .detector import PLACING
 from .given import BIGGEST, Given, checked, number
@@ -96,13 +96,18 @@ def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, An
                 _apply_header(draft, named[name])
     for item in given:
         apply(draft, item)
-    if "expt" in named and draft.get("osc") and draft.get("phistep") is None and draft.get("phisteps") is None:
+    if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
         draft.set(phisteps=EXPT_PHI_STEPS)
     _check(draft)
     if "sources" in named and draft.get("divergence_or_dispersion_given"):
         label = named["sources"].label
         notices.append(f"{label}: divergence and dispersion options have no effect beside it")
     return draft
+
+
+def _turns(draft: Draft) -> bool:
+    osc = draft.get("osc") or 0.0
+    return osc > 0.0 or (osc < 0.0 and draft.get("semantics") is Semantics.EXACT)
 
 
 def apply(draft: Draft, given: Given) -> None:

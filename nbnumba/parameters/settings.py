@@ -142,7 +142,7 @@ class GoniometerSettings:
 
     spindle_axis: Vector = (0.0, 0.0, 1.0)
     phi: float = 0.0  # start [phi0]
-    osc: float | None = None  # None or negative: not given
+    osc: float | None = None  # None: not given; negative: as C not given, in exact the other way round
     phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given
     phisteps: int | None = None  # 0 counts as 1
 

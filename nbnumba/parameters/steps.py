@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError, called
+from .choices import Semantics
 
 MAX_STEPS = 1_000_000  # of one kind, and of the sources that divergence and dispersion span
 MAX_OVERSAMPLE = 10_000
@@ -21,7 +22,7 @@ class Steps:
     step: float
 
 
-def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps:
+def phi_steps(osc: float | None, step: float | None, count: int | None, semantics: Semantics = Semantics.C) -> Steps:
     """Complete the phi sweep (nanoBragg.c:1386-1438) [rad].
 
     Parameters
@@ -30,12 +31,18 @@ def phi_steps(osc: float | None, step: float | None, count: int | None) -> Steps
         None or negative: not given.
     count
         None or negative: not given; 0 counts as 1.
+    semantics
+        With `exact` a negative range turns the other way: extent and step are negative.
 
     Raises
     ------
     InputError
         For more than a million steps.
     """
+    # C differs: to it a negative range is not given.
+    if semantics is Semantics.EXACT and osc is not None and osc < 0.0:
+        forward = phi_steps(-osc, step, count)
+        return Steps(forward.count, -forward.extent, -forward.step)
     osc = -1.0 if osc is None else osc
     step = -1.0 if step is None else step
     if count is None or count < 0:

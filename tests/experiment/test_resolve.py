@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def rows_and_pictures(words: str) -> tuple[list[str], np.ndarray, np.ndarray]:
         ("-cell 40 40 40 60 60 60", ["cell"]),
         ("-cell 40 45 52 78 85 97", ["cell"]),
         ("-osc 1 -phisteps 3", ["phi0"]),
+        ("-phi 5 -osc -2 -phisteps 2", ["osc"]),
         ("-oversample 2 -oversample_omega", ["oversample_*"]),
         ("-mosaic 1 -mosaic_domains 3 -oversample_polar", ["oversample_*"]),
         ("-oversample_thick", ["oversample_*"]),
@@ -127,3 +129,19 @@ def test_a_source_that_its_missing_coordinates_put_at_the_sample() -> None:
     settings = parse(f"{JOB} -sourcefile short.txt".split()).settings
     with pytest.raises(InputError, match=r"^-sourcefile short\.txt: source 2 stands at 0 0 0, the sample"):
         resolve(settings)
+
+
+@pytest.mark.parametrize("words", ["-osc -2 -phisteps 4", "-osc -2", "-osc -1 -phistep 0.5"])
+def test_a_negative_range_turns_the_other_way_in_exact(words: str) -> None:
+    back, there = f"{JOB} {words}", f"{JOB} {words.replace('-osc -', '-osc ')}"
+    turned = resolve(parse(f"{back} -phi 7 -semantics exact".split()).settings).goniometer
+    forward = resolve(parse(f"{there} -phi 7 -semantics exact".split()).settings).goniometer
+    assert turned.osc == -forward.osc
+    # One rounding of a sum.
+    np.testing.assert_allclose(turned.angles + forward.angles, 2 * math.radians(7), rtol=1e-15)
+    # About the opposite axis, from the opposite angle, it is the same rotation.
+    axes = "-fdet_vector 0 0 1 -semantics exact -spindle_axis 0 0"
+    lines = (f"{back} -phi 7 {axes} 1", f"{there} -phi -7 {axes} -1")
+    one, other = (simulate(resolve(parse(line.split()).settings)).array for line in lines)
+    assert one.max() > 0.0
+    np.testing.assert_allclose(one, other, rtol=1e-5)  # rounding of the rotations, where fringes are steep

@@ -96,7 +96,7 @@ def test_nothing_typed_leaves_the_defaults() -> None:
         ("-polar 0.9 -nopolar", {"polarization": 0.9, "nopolar": True}),
         # Goniometer
         ("-osc 0", {"osc": 0.0}),
-        ("-osc -1", {}),
+        ("-osc -1", {"osc": -1 / RTD}),  # to C not given
         ("-phistep 0", {"phistep": 0.0}),
         ("-phistep -1", {}),
         ("-phisteps 0", {"phisteps": 0}),
@@ -540,7 +540,7 @@ def test_header_counts_wherever_its_option_stands(tmp_path: Path) -> None:
     name = write_header(tmp_path / "h.img")
     settings = parse(["-distance", "50", "-osc", "-1", "-img", name, "-pixel", "0.2"]).settings
     assert settings.detector.distance == 50 / 1000
-    assert settings.goniometer.osc is None
+    assert settings.goniometer.osc == -1 / RTD
     assert settings.detector.pixel_size == 0.2 / 1000
     assert settings.beam.wavelength == 1.1 / 1e10
     assert not parse(["-img", name]).settings.detector.distance_given

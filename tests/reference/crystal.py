@@ -128,8 +128,12 @@ def interpolates(settings: Settings, crystal: Crystal, defects: Defects) -> bool
     return min(typed if defects.interpolation_by_typed_size else crystal.cells) <= 2
 
 
-def phi_angles(settings: Settings) -> list[float]:
+def phi_angles(settings: Settings, defects: Defects) -> list[float]:
     """Return the spindle angles (nanoBragg.c:1380-1435)."""
+    phi, range_ = settings.goniometer.phi, settings.goniometer.osc
+    if range_ is not None and range_ < 0.0 and not defects.negative_osc_unset:
+        forward = phi_angles(settings.changed(phi=0.0, osc=-range_), defects)
+        return [phi - angle for angle in forward]
     osc = settings.goniometer.osc if settings.goniometer.osc is not None and settings.goniometer.osc >= 0.0 else None
     step = settings.goniometer.phistep if settings.goniometer.phistep is not None else -1.0
     count = (
@@ -160,7 +164,7 @@ def orientations(
     settings: Settings, crystal: Crystal, spindle: Vector, defects: Defects
 ) -> list[tuple[Vector, Vector, Vector]]:
     """Return the cell axes of every phi step (slow) and mosaic domain (fast)."""
-    phis = phi_angles(settings)
+    phis = phi_angles(settings, defects)
     rotated = [
         tuple(turned(axis, spindle, phi) for axis in crystal.axes) if phi != 0.0 else crystal.axes for phi in phis
     ]

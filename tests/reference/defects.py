@@ -12,6 +12,7 @@ class Defects:
     """True where nanoBragg.c is imitated, False where the physics is put right."""
 
     cell_by_volume: bool = True  # -cell lays out c* by the volume of the direct cell
+    negative_osc_unset: bool = True  # a negative -osc counts as not given
     stale_phi0: bool = True  # a phi of exactly 0 keeps the orientation of the step before
     compounding_factors: bool = True  # the -oversample_* factors multiply the running sum
     black_without_sensor: bool = True  # -oversample_thick without a sensor captures nothing

@@ -93,7 +93,7 @@ def reference_picture(
         values, evaluated = _render(scene, pixels, latch)
         image[scene.slow, scene.fast] = values
     incomparable = np.zeros(image.shape, bool)
-    phis = phi_angles(settings)
+    phis = phi_angles(settings, scene.defects)
     if scene.defects.stale_phi0 and phis[0] == 0.0 and any(phis) and evaluated.any():
         # The C program starts this one pixel from phi = 0 where all others start from the last step.
         first = int(np.argmax(evaluated))
