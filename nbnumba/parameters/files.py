@@ -48,8 +48,7 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
 
 def input_files(settings: Settings) -> list[Named]:
     """Return the files that settings name to be read, the dump of the structure factors among them."""
-    values = dict(settings.items())
-    return _named((parameter, values[parameter.fields[0]]) for parameter in INPUT_FILES)
+    return _named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES)
 
 
 def image_outputs(output: Output) -> list[Named]:

@@ -201,10 +201,15 @@ class Settings:
         parts = {part: dataclasses.replace(getattr(self, part), **some) for part, some in by_part.items()}
         return dataclasses.replace(self, **of_settings, **parts)
 
+    def value(self, name: str) -> Any:
+        """Return a field, of whatever part."""
+        part = PART_OF[name]
+        return getattr(getattr(self, part) if part else self, name)
+
     def items(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and value of every field, part by part."""
-        for name, part in PART_OF.items():
-            yield name, getattr(getattr(self, part) if part else self, name)
+        for name in PART_OF:
+            yield name, self.value(name)
 
 
 PART_OF: dict[str, str] = {
