@@ -128,3 +128,27 @@ def test_random_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if expected.any():
             seen.add(scene.shape)
     assert seen == {GAUSS, TOPHAT}
+
+
+def test_progress_goes_up_to_the_end(tmp_path: Path) -> None:
+    scene = scene_of(f"{BASE} -gauss_xtal -mosaic 1 -mosaic_domains 40 -dispersion 2 -dispsteps 5", tmp_path)
+    plan = spot_driver.forced_plan(scene, most_spots=2000)
+    assert plan is not None
+    assert plan.block < plan.pairs
+    seen: list[float] = []
+    spot_driver.render(scene, plan, 2, seen.append, None)
+    assert seen == sorted(seen)
+    assert 0.0 <= seen[0] <= seen[-1] <= 1.0
+    assert seen[-1] > 0.9
+
+
+def test_lists_are_chosen_where_they_are_less_work(tmp_path: Path) -> None:
+    """Large crystals have small spots; of small crystals every pixel sees one."""
+    line = "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 200 -pixel 0.2 -detpixels 700 -oversample 1 -gauss_xtal"
+    domains = "-mosaic 0.6 -mosaic_domains 10"
+    few = scene_of(f"{line} -N 24 {domains}", tmp_path)
+    assert spot_driver.plan(few) is not None
+    assert driver.render(few, 2, None, None).spots > 0
+    assert spot_driver.plan(scene_of(f"{line} -N 3 {domains}", tmp_path)) is None
+    assert spot_driver.plan(scene_of(f"{line} -N 24 {domains} -curved_det", tmp_path)) is None
+    assert spot_driver.plan(scene_of(f"{line} -N 24 -detpixels 100", tmp_path)) is None
