@@ -7,6 +7,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -27,6 +28,8 @@ class Row:
         Folder of the files it reads.
     picture_depends_on_threads : str
         Why nanoBragg draws another picture with several threads than with one; empty where it does not.
+    reference_rounds : int or None
+        How often nanoBragg draws it; None: as often as nbnumba.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Row:
     words: tuple[str, ...]
     inputs: Path
     picture_depends_on_threads: str = ""
+    reference_rounds: int | None = None
 
     def input_files(self) -> list[str]:
         """Names of the files that the command reads."""
@@ -58,7 +62,7 @@ def load(path: Path = HERE / "matrix.toml") -> list[Row]:
         return [_row(entry) for entry in tomllib.load(file)["row"]]
 
 
-def _row(entry: dict[str, str]) -> Row:
+def _row(entry: dict[str, Any]) -> Row:
     folders = {"golden": ROOT / "golden" / "inputs", "large job": large_job_folder()}
     return Row(
         name=entry["name"],
@@ -66,6 +70,7 @@ def _row(entry: dict[str, str]) -> Row:
         words=tuple(entry["command"].split()),
         inputs=folders[entry.get("inputs", "golden")],
         picture_depends_on_threads=entry.get("picture_depends_on_threads", ""),
+        reference_rounds=entry.get("reference_rounds"),
     )
 
 

@@ -39,12 +39,18 @@ def measure(row: Row, rounds: int, threads: int, reference: str | None) -> Measu
         found["evaluated_steps"] = inside.pop("evaluated_steps")
         found["in_process"] = inside
         programs = {"ours": _Program(row, None, threads, folder)}
+        often = rounds if row.reference_rounds is None else min(rounds, row.reference_rounds)
+        if often == 0:
+            reference = None
         if reference is not None:
             programs["reference"] = _Program(row, reference, threads, folder)
-        for _ in range(rounds):
-            for program in reversed(programs.values()):
+        for number in range(rounds):
+            running = [
+                program for program in reversed(programs.values()) if program.reference is None or number < often
+            ]
+            for program in running:
                 program.full.append(program.run("full"))
-            for program in reversed(programs.values()):
+            for program in running:
                 program.empty.append(program.run("empty", *EMPTY))
         found["ours"] = programs["ours"].measured()
         found["reference"] = programs["reference"].measured() if reference is not None else None
