@@ -216,3 +216,51 @@ class Keywords(TypedDict, total=False):
     # Background
     water_um: float
     """Edge of a cube of water around the crystal [um]."""
+    amorphous: str
+    """Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,
+    icerings=WIDTH, or a file of sin(theta)/lambda [1/Angstrom] and F.
+    """
+    water_layer_mm: float
+    """Thickness of water in the beam; amorphous water with its usual density [mm]."""
+    air_layer_mm: float
+    """Thickness of air: the path of the beam outside vacuum in the beam; amorphous air with its usual density [mm]."""
+    ice_layer_mm: float
+    """Thickness of ice in the beam; amorphous ice with its usual density [mm]."""
+
+    # Detector: readout
+    detector_preset: str
+    """A detector by name: its pixels, gaps, sensor, saturation and noise; options given beside it win."""
+    beamstop_mm: float
+    """Radius of a disc around the beam whose pixels are masked [mm]."""
+    psf: str
+    """Point spread: gauss, fiber, moffat:EXPONENT, or file, whose kernel is psf_file."""
+    psf_fwhm_um: float
+    """Its full width at half maximum [um]."""
+    psf_radius: int
+    """Pixels from the middle of its kernel to the edge; 0: all but a thousandth of the light."""
+    psf_file: Path
+    """Kernel of psf file."""
+    psf_stage: str
+    """Spread photons before they are counted, or the light of those that were counted, as a phosphor does."""
+    flicker: float
+    """Standard deviation of the brightness from image to image, a fraction."""
+    calibration: float
+    """Standard deviation of the pixels' sensitivities, a fraction; the same in every image."""
+    calib_seed: int
+    """Seed of the sensitivities."""
+    dead_time_ns: float
+    """Dead time of a counting detector; with exposure_s it gives the photons that are lost [ns]."""
+    gain: float
+    """Numbers per photon."""
+    dark_current: float
+    """Mean dark current of an image, in numbers."""
+    readout_noise: float
+    """Standard deviation of the readout, in numbers."""
+    saturation: int
+    """Largest number of a pixel, and the value of overloads."""
+    dead_pixels: int
+    """Pixels that hold 0, masked where a format can say so."""
+    hot_pixels: int
+    """Pixels that hold the saturation value, masked likewise."""
+    badpix_seed: int
+    """Seed of their places."""

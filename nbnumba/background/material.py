@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..constants import AVOGADRO, R_E_SQUARED
-from ..errors import InputError
+from ..errors import InputError, called
 from ..util.text import quote
 from . import tables
 
@@ -52,7 +52,7 @@ class Material:
         return self.thickness * beam_size * beam_size * self.density * 1e6 * AVOGADRO / self.molar_mass
 
 
-def parse(text: str, option: str = "-background") -> Material:
+def parse(text: str, option: str | None = None) -> Material:
     """Read ``TABLE:thick_mm[:density:MW]``.
 
     TABLE is ``water``, ``air``, ``ice``, ``icerings``, ``icerings=WIDTH`` or a file, which holds stol [1/A] and F.
@@ -65,6 +65,7 @@ def parse(text: str, option: str = "-background") -> Material:
     InputError
         The text has another form, a number is not above 0, or the file is malformed.
     """
+    option = option or called("amorphous")
     words = text.split(":")
     # A Windows path begins with a letter and a colon.
     if len(words) > 1 and len(words[0]) == 1 and words[1][:1] in ("\\", "/"):
@@ -124,7 +125,7 @@ def photons_per_steradian(fluence: float, molecules: float, weights: float, subp
     return R_E_SQUARED * fluence * molecules / (weights * subpixels)
 
 
-def check_range(material: Material, scenes: list[Scene], option: str = "-background") -> None:
+def check_range(material: Material, scenes: list[Scene], option: str | None = None) -> None:
     """Refuse a table that does not reach as far as the picture.
 
     Raises
@@ -141,6 +142,6 @@ def check_range(material: Material, scenes: list[Scene], option: str = "-backgro
     first, last = float(material.points[0, 0]), float(material.points[-1, 0])
     if lowest < first * (1.0 - 1e-9) or highest > last * (1.0 + 1e-9):
         raise InputError(
-            f"{option} {material.name}: the table covers stol {first:g} to {last:g} 1/A; "
+            f"{option or called('amorphous')} {material.name}: the table covers stol {first:g} to {last:g} 1/A; "
             f"the image needs {lowest:g} to {highest:g}"
         )

@@ -34,6 +34,7 @@ from .sample import draw, image_experiment, image_words
 from .spec import Spec
 
 if TYPE_CHECKING:
+    from ..readout.model import Readout
     from ..render.renderer import Renderer
 
 _MEMORY_SHARE = 0.5  # of the free memory, for images under way
@@ -230,7 +231,7 @@ class _Maker:
             sampling=replace(experiment.sampling, roi=(0, 0, 0, 0)),
         )
         rendered = renderer.render(pixel, None, _compiling)
-        to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
+        to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
 
     def _backend(self) -> str:
         """Return what to render with; that there is no GPU need not be found out for every image."""
@@ -263,7 +264,8 @@ class _Maker:
         if rendered.latch_hkl is not None:
             logger.warning(LATCH)
         expected = float(rendered.array.sum(dtype=np.float64))
-        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number)
+        number, readout = drawn.noise_number, experiment.readout
+        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, number, readout)
         truth = ground_truth(
             experiment,
             command=image_words(base, drawn),
@@ -287,7 +289,9 @@ def _compiling() -> None:
     logger.warning(kernels.compiling_line())
 
 
-def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None) -> tuple[Pixels, int]:
+def to_pixels(
+    photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None, readout: Readout | None = None
+) -> tuple[Pixels, int]:
     """Draw the noise of an image, if it is to have any, and make the numbers that the file holds.
 
     Returns
@@ -305,6 +309,12 @@ def to_pixels(photons: NDArray[np.float32], spec: Spec, seed: int | None, number
 
     if seed is None:
         return to_dtype(photons, spec.dtype)
+    if readout is not None:
+        from ..readout.chain import read_out
+
+        detected = read_out(photons, readout, seed, number or 0)
+        pixels, clipped = to_dtype(detected.pixels, spec.dtype)
+        return pixels, clipped + detected.overloads
     rows = photons.reshape(-1, photons.shape[-1])  # panels one below the other
     if number is None:
         noisy = poisson_image_c(rows, seed, 0.0, dtype="int32")

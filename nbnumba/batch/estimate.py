@@ -92,7 +92,7 @@ def _measure(
     def make() -> float:
         with muted():
             image = renderer.render(some)
-        pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number)
+        pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number, image.experiment.readout)
         return compressed_share(pixels[first : first + part])
 
     share = make()  # what is loaded for the first image takes longer than a small image

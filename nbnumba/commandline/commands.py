@@ -97,6 +97,30 @@ def nonbragg(
     run(words)
 
 
+@app.command("background-profile", help=_help("background-profile"), context_settings=_OUR_WORDS)
+def background_profile(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE -o FILE",
+            help="An image of any format that convert reads, and the table to write: the median of F in -bins N bins "
+            "of sin(theta)/lambda. -amount thick_mm[:density:MW] says how much material (1 mm of water), -fluence, "
+            "-beamsize, -gain and the geometry what the image does not.",
+        ),
+    ],
+) -> None:
+    """Work the background of an image out.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.profile.profile`.
+    """
+    from .profile import profile
+
+    profile(words)
+
+
 @app.command("convert", help=_help("convert"), context_settings=_OUR_WORDS)
 def convert(
     words: Annotated[

@@ -26,6 +26,7 @@ _OF_OPTION: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("-detpixels", "-detpixels_f", "-detpixels_s"), ("size", "geometry")),
     **dict.fromkeys(("-lambda", "-energy"), ("wavelength",)),
     **dict.fromkeys(("-polar", "-nopolar"), ("polarization",)),
+    "-detector": ("size", "geometry", "sensor"),
     "-fluence": ("fluence",),
     "-flux": ("flux", "fluence"),
     "-exposure": ("exposure", "fluence"),

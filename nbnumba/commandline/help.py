@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "noise": "draw photon noise on a float image that exists already",
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",
+    "background-profile": "work the background of an image out as a table for -background",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
     "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "tell where two traces of a pixel part",

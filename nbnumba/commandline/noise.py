@@ -16,6 +16,8 @@ from ..imagefiles.smv import header_style, smv_fields
 from ..io import smv
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
+from ..readout.chain import read_out
+from ..readout.model import Readout
 from ..readout.poisson import NoiseImage, poisson_image_c, poisson_image_counter, seed_from_time
 from ..util.messages import Reporter, logger, progress_bar
 from . import effects
@@ -135,12 +137,18 @@ class Draw:
         Of the processor, for counted noise; None: every core.
     random_table : sequence of int or None
         See `nbnumba.readout.poisson.poisson_image_c`.
+    readout : Readout or None
+        What the detector does besides; then random numbers are counted by pixel.
+    mask : (n_slow, n_fast) bool or None
+        Pixels that are read; with a readout the others hold 0.
     """
 
     output: Output
     device: int | None = None
     threads: int | None = None
     random_table: Sequence[int] | None = None
+    readout: Readout | None = None
+    mask: NDArray[np.bool_] | None = None
 
     def __call__(
         self,
@@ -152,12 +160,34 @@ class Draw:
         progress: Callable[[float], None] | None = None,
     ) -> NoiseImage:
         """Return the counts of an image."""
+        if self.readout is not None:
+            return self._read_out(self.readout, image, seed, adc, dtype)
         if self.output.noise_rng == "counter":
             return poisson_image_counter(
                 image, seed, adc, roi, progress, device=self.device, threads=self.threads, dtype=dtype
             )
         table = None if self.random_table is None else list(self.random_table)
         return poisson_image_c(image, seed, adc, roi, progress, table, dtype=dtype)
+
+    def _read_out(self, readout: Readout, image: NDArray[np.float32], seed: int, adc: float, dtype: str) -> NoiseImage:
+        """Return what the detector writes, and report what the point spread lost."""
+        from ..kernels import available_threads
+
+        largest = int(np.iinfo(dtype).max)
+        top = largest if readout.saturation is None else min(readout.saturation, largest)
+        made = replace(readout, offset=adc, dtype=dtype, saturation=top)
+        result = read_out(image, made, seed, threads=self.threads or available_threads())
+        if readout.spread is not None:
+            Reporter(self.output.quiet)(
+                [
+                    f"point spread: {result.beyond * 100:.3g} % of the light lies beyond its kernel, "
+                    f"{result.left:.0f} photons left the image"
+                ]
+            )
+        pixels = result.pixels
+        if self.mask is not None:
+            pixels = np.where(self.mask, pixels, pixels.dtype.type(0))
+        return NoiseImage(pixels, result.photons, result.overloads)
 
 
 def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, header: bytes, draw: Draw) -> None:

@@ -19,7 +19,8 @@ from ..io.opening import label, opened
 from ..kernels import available_threads
 from ..kernels.random.park_miller import start_value
 from ..readout import as_c, psf
-from ..readout.chain import Readout, read_out
+from ..readout.chain import read_out
+from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from .c_words import help_lines, parse
@@ -318,7 +319,7 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     spread = None
     if "psf" in job.values:
         spread = psf.parse(
-            job.values["psf"], job.fwhm, radius=int(job.get("psf_radius", 0)), file=job.get("psf_file", "")
+            job.values["psf"], job.fwhm, "-psf", radius=int(job.get("psf_radius", 0)), file=job.get("psf_file", "")
         )
     dtype, top = ("uint16", 65535) if job.bits == 16 else ("uint32", 2147483647)
     noisy = "noiseless" not in job.values

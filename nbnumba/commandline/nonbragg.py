@@ -19,7 +19,8 @@ from ..io import floatfile, pgm, smv, source_file, stol_file
 from ..io.atomic import whole_file, write_array
 from ..kernels import available_threads
 from ..parameters.parser import parse as parse_words
-from ..readout.chain import Readout, read_out
+from ..readout.chain import read_out
+from ..readout.model import Readout
 from ..readout.poisson import poisson_image_c, seed_from_time
 from ..util.messages import logger
 from .c_words import help_lines, parse

@@ -194,18 +194,37 @@ class _Writer:
             options = SaveOptions("-pngfile", rings=output.rings and flat)
             write_images(registry.PNG, output.png_file, [self._record(None)], 1, options)
         if output.noise_file is not None and seed is not None:
-            draw = Draw(output, self.device, random_table=experiment.random_table)
+            draw = Draw(
+                output,
+                self.device,
+                random_table=experiment.random_table,
+                readout=experiment.readout,
+                mask=experiment.detector.panels[0].mask,
+            )
             write_noise(output.noise_file, array, seed, roi, self._header(seed), draw)
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
-            write_images(registry.NXMX, output.h5_file, [self._record(None)], 1, SaveOptions("-h5file"))
+            # Without a readout the file holds expected photons, as it always has.
+            drawn = None if experiment.readout is None else seed
+            options = self._options("-h5file", drawn)
+            write_images(registry.NXMX, output.h5_file, [self._record(drawn)], 1, options)
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
-            write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, SaveOptions("-cbffile"))
+            write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, self._options("-cbffile", seed))
+
+    def _options(self, option: str, seed: int | None) -> SaveOptions:
+        """Return how photons, or the counts that a seed draws, are written."""
+        if seed is None:
+            return SaveOptions(option)
+        return SaveOptions(option, dtype="int32", saturation=self.image.saturation)
+
+    def _noise_rng(self) -> str:
+        """Random numbers of the noise; a readout takes counted ones."""
+        return self.output.noise_rng if self.image.experiment.readout is None else "counter"
 
     def _record(self, seed: int | None) -> ImageRecord:
         """Return the photons, or the counts that a seed draws, with all that is known of them."""
-        image, rng = self.image, self.output.noise_rng
+        image, rng = self.image, self._noise_rng()
         known = image.experiment, image.experiment.crystal
         if seed is None:
             return ImageRecord(image.array, *known, image.ground_truth())
@@ -215,5 +234,5 @@ class _Writer:
         """Return the header of an SMV image; `seed` is that of its noise."""
         experiment = self.image.experiment
         fields = smv_fields(experiment.detector, experiment.beam.wavelength, experiment.goniometer, self.output.adc)
-        truth = self.image.ground_truth(seed, None if seed is None else self.output.noise_rng)
+        truth = self.image.ground_truth(seed, None if seed is None else self._noise_rng())
         return smv.header(fields, self.style, truth_lines(experiment, experiment.crystal, truth))

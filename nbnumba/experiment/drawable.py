@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+from ..background.water import Water
 from ..errors import InputError
 from .model import ExperimentRecord
 
@@ -15,7 +14,7 @@ def check_drawable(experiment: ExperimentRecord) -> None:
     ------
     InputError
         For other than one crystal with the whole fluence, oblong pixels, pixels or sensors that differ between panels,
-        more than one material, an unknown fluence, or a readout.
+        more than one cube of water, or an unknown fluence.
     """
     if experiment.crystal.weight != 1.0:
         raise InputError(f"crystals: the only one has the weight {experiment.crystal.weight:g}; it must be 1")
@@ -28,10 +27,8 @@ def check_drawable(experiment: ExperimentRecord) -> None:
             )
         if panel.sensor != panels[0].sensor:
             raise InputError(f"panel {number}: its sensor differs from that of panel 0; all panels must have the same")
-    if len(experiment.background) > 1:
-        raise InputError(f"background: there are {len(experiment.background)} materials; at most 1")
-    for field in dataclasses.fields(experiment.readout):
-        if getattr(experiment.readout, field.name) is not None:
-            raise InputError(f"readout: {field.name} is not simulated; it must be None")
+    cubes = sum(isinstance(material, Water) for material in experiment.background)
+    if cubes > 1:
+        raise InputError(f"background: there are {cubes} cubes of water; at most 1")
     if experiment.beam.fluence is None:
         raise InputError("beam: its fluence is None; an image needs a number")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from ..background.material import Material
 from ..beam.frames import to_imgcif
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..crystal.model import Crystal
@@ -43,6 +45,8 @@ class GroundTruth:
         None: without noise. The number counts the images of a series with the counted generator.
     backend, precision : str or None
         What rendered it.
+    background, readout : str or None
+        Materials in the beam, and what the detector did to the photons of an image with noise, as JSON.
     """
 
     command: str | None
@@ -68,6 +72,8 @@ class GroundTruth:
     noise_seed: int | None = None
     noise_rng: str | None = None
     noise_number: int | None = None
+    background: str | None = None
+    readout: str | None = None
 
 
 def ground_truth(
@@ -101,7 +107,29 @@ def ground_truth(
         noise_seed=noise_seed,
         noise_rng=noise_rng,
         noise_number=noise_number,
+        background=_background(experiment),
+        readout=None if noise_seed is None else _readout(experiment),
     )
+
+
+def _background(experiment: ExperimentRecord) -> str | None:
+    bodies = [
+        {
+            "name": material.name,
+            "thickness_m": material.thickness,
+            "density_gcm3": material.density,
+            "molar_mass": material.molar_mass,
+        }
+        for material in experiment.background
+        if isinstance(material, Material)
+    ]
+    return json.dumps(bodies) if bodies else None
+
+
+def _readout(experiment: ExperimentRecord) -> str | None:
+    if experiment.readout is None:
+        return None
+    return json.dumps({key: value for key, value in asdict(experiment.readout).items() if value is not None})
 
 
 def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:

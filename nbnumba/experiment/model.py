@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..background.material import Material
 from ..background.water import Water
 from ..beam.model import Beam
 from ..crystal.continuous import Spread
@@ -99,9 +100,10 @@ class ExperimentRecord(Geometry):
     ----------
     crystals : tuple of Crystal
     sampling : Sampling
-    background : tuple of Water
+    background : tuple of Water and Material
         Materials around the crystal.
-    readout : Readout
+    readout : Readout or None
+        What the detector does to the photons, where it does more than count them.
     semantics : Semantics
     closed_form : Spread or None
         Mosaicity, bandwidth and divergence of spots in closed form; None: they are sampled by domains and sources.
@@ -113,8 +115,8 @@ class ExperimentRecord(Geometry):
 
     crystals: tuple[Crystal, ...]
     sampling: Sampling
-    background: tuple[Water, ...] = ()
-    readout: Readout = field(default_factory=Readout)
+    background: tuple[Water | Material, ...] = ()
+    readout: Readout | None = None
     semantics: Semantics = Semantics.EXACT
     closed_form: Spread | None = None
     compute: ComputeOptions = field(default_factory=ComputeOptions)
@@ -170,7 +172,7 @@ class ExperimentRecord(Geometry):
     @property
     def water_size(self) -> float:
         """Edge of the cube of water around the crystal [m]; 0: none."""
-        return self.background[0].size if self.background else 0.0
+        return sum(material.size for material in self.background if isinstance(material, Water))
 
     @property
     def weights(self) -> Array:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..background.water import Water
 from ..beam.build import build_beam
 from ..crystal.build import build_crystal, clipping_warnings
 from ..crystal.continuous import in_closed_form, one_source
@@ -31,6 +30,7 @@ from .defects import log_defects
 from .geometry_only import build_goniometer
 from .limits import check_closed_form, check_orientations, check_samples
 from .model import ExperimentRecord
+from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
 from .required import has_crystal, lacks_crystal, no_crystal
 from .resolved import Choices, Resolved
@@ -101,15 +101,16 @@ def _resolve(
         crystal, beam, spread = in_closed_form(crystal, beam, settings.beam.source_file is not None)
         if settings.beam.source_file is None:
             grid = one_source(grid, beam)
-    detector = with_mask(settings, detector)
-    size = settings.background.water_size
+    readout = build_readout(settings, detector.panels[0].pixel_size)
+    detector = with_gaps(settings, with_mask(settings, detector), readout)
     experiment = ExperimentRecord(
         beam,
         detector,
         goniometer,
         crystals=(crystal,),
         sampling=sampling,
-        background=(Water(size),) if size != 0.0 else (),
+        background=build_background(settings),
+        readout=readout,
         semantics=settings.semantics,
         closed_form=spread,
     )
@@ -123,6 +124,7 @@ def _resolve(
     if reflections is not None and reflections.cell is not None:
         _compare_cells(crystal, reflections.cell)
     experiment = dataclasses.replace(experiment, crystals=(dataclasses.replace(crystal, reflections=reflections),))
+    check_background(experiment)
     choices = Choices(
         clipping_warnings=tuple(clipping_warnings(settings)),
         reflection_lines=tuple(reflection_lines),

@@ -61,7 +61,7 @@ def write_cbf(
     path : str or path
         The file to write.
     counts : (n_slow, n_fast) int32 [photons/pixel]
-        The pixels, without offset.
+        The pixels, without offset; those under the detector's mask are written as -1.
     geometry : Geometry
         Its detector has one panel. The format knows neither tilt nor curvature nor the direction of the spindle,
         which readers take to lie along fast.
@@ -84,6 +84,8 @@ def write_cbf(
     shape = (panels[0].n_slow, panels[0].n_fast)
     if counts.dtype != np.int32 or counts.shape != shape:
         raise InputError(f"{path}: needs int32 pixels of shape {shape}, not {counts.dtype} of {counts.shape}")
+    if panels[0].mask is not None:
+        counts = np.where(panels[0].mask, counts, np.int32(-1))
     for line in untold(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
     fields = cbf_fields(geometry, SATURATION["int32"] if saturation is None else saturation)
@@ -94,7 +96,7 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     """Write an image of one panel."""
     image = next(images)
     counts = np.asarray(digitized(image, "int32", path), dtype=np.int32)
-    write_cbf(path, counts, image.geometry, image.crystal, image.truth)
+    write_cbf(path, counts, image.geometry, image.crystal, image.truth, saturation=options.saturation)
 
 
 def load(source: Source) -> LoadedImage:

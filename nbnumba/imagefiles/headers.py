@@ -137,6 +137,8 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
         "NBNUMBA_NOISE_SEED": truth.noise_seed,
         "NBNUMBA_NOISE_RNG": truth.noise_rng,
         "NBNUMBA_NOISE_NUMBER": truth.noise_number,
+        "NBNUMBA_BACKGROUND": None if truth.background is None else encoded(truth.background),
+        "NBNUMBA_READOUT": None if truth.readout is None else encoded(truth.readout),
         "NBNUMBA_SEMANTICS": truth.semantics,
         "NBNUMBA_BACKEND": truth.backend,
         "NBNUMBA_PRECISION": truth.precision,

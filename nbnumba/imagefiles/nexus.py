@@ -260,11 +260,12 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     first = next(images)
     # Pixels of an image that bore an offset go below 0 by noise.
     underload = -math.ceil(max(first.offset or 0.0, 0.0))
-    with NexusWriter(path, first.geometry, count, options.dtype, underload=underload) as file:
+    top = options.saturation
+    with NexusWriter(path, first.geometry, count, options.dtype, saturation=top, underload=underload) as file:
         for index, image in enumerate(itertools.chain([first], images)):
             _check_alike(image, first, path)
             file.write(index, digitized(image, options.dtype, path), image.geometry, image.truth)
-    write_geometry_files(path, first.geometry, first.crystal, images=count, dtype=options.dtype)
+    write_geometry_files(path, first.geometry, first.crystal, images=count, dtype=options.dtype, saturation=top)
 
 
 def _check_alike(image: ImageRecord, first: ImageRecord, path: str) -> None:

@@ -57,6 +57,8 @@ class SaveOptions:
         A style of `nbnumba.io.smv.header`.
     rings : bool
         Resolution rings on a picture.
+    saturation : int or None
+        The largest number that the pixels have; None: what the format leaves free.
     """
 
     option: str = ""
@@ -65,6 +67,7 @@ class SaveOptions:
     scale: float = 1.0
     smv_header: str = "dials"
     rings: bool = False
+    saturation: int | None = None
 
 
 def image_of_options(

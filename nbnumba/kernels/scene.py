@@ -135,8 +135,7 @@ class Scene(NamedTuple):
         wrong = set(RECORD.names or ()) ^ set(numbers)
         if wrong:
             raise TypeError(f"fields of a scene that are missing or unknown: {', '.join(sorted(wrong))}")
-        record = np.array([tuple(numbers[name] for name in RECORD.names or ())], RECORD)
-        return cls(record, mask, sources, orientations, weights, flat)
+        return cls(np.zeros(1, RECORD), mask, sources, orientations, weights, flat).replace(**numbers)
 
     def replace(self, **changes: Any) -> Scene:
         """Return a scene with some fields of the record, or arrays, changed."""

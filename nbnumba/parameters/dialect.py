@@ -97,11 +97,12 @@ class Dialect:
         typed = word.lower()
         if typed in spellings:
             return spellings[typed]
-        # The commonest slips: a shortened name, its end alone, a wrong second half.
+        # The commonest slips: a shortened name, its end alone, a name that goes on, a wrong second half.
         body, stem = typed.strip("-"), typed.split("_")[0]
         slips = (
             [name for name in spellings if len(body) > 2 and name.startswith(typed)],
             [name for name in spellings if len(body) > 3 and body in name],
+            [name for name in spellings if len(name) > 4 and typed.startswith(name)],
             [name for name in spellings if len(stem) > 3 and "_" in typed and name.startswith(stem)],
         )
         likely = next((names for names in slips if names), None)

@@ -16,6 +16,7 @@ from .choices import ComputeOptions, Convention, Pivot, Semantics
 from .command import Output
 from .detector import PLACING
 from .given import BIGGEST, Given, checked, number
+from .presets import PRESETS, silicon_attenuation
 from .settings import PART_OF, Settings
 from .types import ANGSTROM, DEGREE, MM, PLAIN, Unit
 
@@ -94,8 +95,12 @@ def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, An
         for name in ("mask", "header_file"):
             if name in named:
                 _apply_header(draft, named[name])
+    if "detector_preset" in named:
+        _apply_preset(draft, named["detector_preset"], given)
     for item in given:
         apply(draft, item)
+    if draft.get("detector_preset") is not None and draft.get("detector_mu") < 0.0 < draft.get("detector_thick"):
+        draft.set(detector_mu=silicon_attenuation(draft.get("wavelength")))
     if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
         draft.set(phisteps=EXPT_PHI_STEPS)
     _check(draft)
@@ -182,6 +187,11 @@ def _detector_abs(draft: Draft, given: Given) -> None:
         draft.set(detector_mu=1.0 / (float(depth) * 1e-6))
 
 
+def _amorphous(draft: Draft, given: Given) -> None:
+    words = str(checked(given, 0)).split()
+    draft.set(materials=(*draft.get("materials"), *words))
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "cell": _cell,
     "A_matrix": _A_matrix,
@@ -189,6 +199,7 @@ SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "convention": _convention,
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,
+    "amorphous": _amorphous,
 }
 """Parameters whose values set fields in ways of their own."""
 
@@ -224,6 +235,35 @@ def _apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
     if panels > 1 and mask is not None:
         raise InputError(f"{mask}: contradicts {expt.label} {path}, which has {panels} panels; a mask is of one")
     draft.set(**fields)
+
+
+_SIZING = {"expt", "header_file", "mask", "pixel_mm", "detpixels", "pixels_fast", "pixels_slow", "detsize", "detsize_f",
+           "detsize_s"}  # fmt: skip
+"""Parameters that say what a detector by name says already."""
+
+
+def _apply_preset(draft: Draft, preset: Given, given: Sequence[Given]) -> None:
+    """Let a detector that is named set defaults."""
+    typed = list(dict.fromkeys(item.label for item in given if item.parameter.name in _SIZING))
+    name = str(checked(preset, 0))
+    if typed:
+        contradict = "contradicts" if len(typed) == 1 else "contradict"
+        raise InputError(f"{', '.join(typed)}: {contradict} {preset.label} {name}, which has its own pixels")
+    known = PRESETS[name]
+    fast, slow = known.size
+    draft.set(
+        pixel_size=known.pixel,
+        pixels_fast=fast,
+        pixels_slow=slow,
+        detector_thick=known.silicon,
+        saturation=known.saturation,
+        readout_noise=known.readout_noise,
+        gain=known.gain,
+        adc=known.adc,
+        dead_time=known.dead_time,
+    )
+    if known.psf:
+        draft.set(psf=known.psf, psf_fwhm=known.psf_fwhm)
 
 
 def _apply_header(draft: Draft, given: Given) -> None:

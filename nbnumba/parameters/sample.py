@@ -327,4 +327,30 @@ BACKGROUND = (
         name="water_um",
         varies=NOT_NEGATIVE,
     ),
+    text(
+        "-background",
+        "amorphous material in the beam, TABLE:thick_mm[:density:MW], any number of times; TABLE is water, air, ice, "
+        "icerings, icerings=WIDTH, or a file of sin(theta)/lambda [1/A] and F",
+        "MATERIAL",
+        ("materials",),
+        own=True,
+        name="amorphous",
+        note="Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,\n"
+        "icerings=WIDTH, or a file of sin(theta)/lambda [1/Angstrom] and F.",
+    ),
+    *(
+        number(
+            f"-layer_{material}",
+            f"thickness of {what} in the beam; -background {material} with its usual density",
+            "D",
+            (f"{material}_thick",),
+            unit=MM,
+            allowed=NOT_NEGATIVE,
+            own=True,
+            default="0",
+            name=f"{material}_layer_mm",
+            varies=NOT_NEGATIVE,
+        )
+        for material, what in (("water", "water"), ("air", "air: the path of the beam outside vacuum"), ("ice", "ice"))
+    ),
 )

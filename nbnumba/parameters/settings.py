@@ -166,6 +166,34 @@ class BackgroundSettings:
     """What scatters besides the crystal."""
 
     water_size: float = 0.0
+    materials: tuple[str, ...] = ()  # TABLE:thick_mm[:density:MW]
+    water_thick: float = 0.0
+    air_thick: float = 0.0
+    ice_thick: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReadoutSettings:
+    """What the detector does to the photons; all at its default: nothing but counting them."""
+
+    detector_preset: str | None = None  # its numbers are already in the other fields
+    beamstop: float = 0.0
+    psf: str | None = None
+    psf_fwhm: float = 46e-6
+    psf_radius: int = 0
+    psf_file: str | None = None
+    psf_stage: str = "counts"
+    flicker: float = 0.0
+    calibration: float = 0.0
+    calibration_seed: int = 123456789
+    dead_time: float = 0.0
+    gain: float = 1.0
+    dark_current: float = 0.0
+    readout_noise: float = 0.0
+    saturation: int | None = None
+    dead_pixels: int = 0
+    hot_pixels: int = 0
+    bad_seed: int = 1234
 
 
 @dataclass(frozen=True)
@@ -180,6 +208,7 @@ class Settings:
     goniometer: GoniometerSettings = GoniometerSettings()
     sampling: SamplingSettings = SamplingSettings()
     background: BackgroundSettings = BackgroundSettings()
+    readout: ReadoutSettings = ReadoutSettings()
 
     @classmethod
     def of(cls, **fields: Any) -> Settings:

@@ -7,6 +7,7 @@ from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
 from .exposure import BEAM, GONIOMETER, SAMPLING, SPREAD
 from .program import ENGINE, HELP, NO_EFFECT, NOISE, OUTPUT
+from .readout import READOUT
 from .sample import BACKGROUND, CRYSTAL, FACTORS
 from .types import Option, Parameter, Role
 
@@ -21,6 +22,7 @@ SUBJECTS: dict[str, tuple[Row, ...]] = {
     "Goniometer": GONIOMETER,
     "Sampling": SAMPLING,
     "Background": BACKGROUND,
+    "Detector: readout": READOUT,
     "Output": OUTPUT,
     "Noise": NOISE,
     "Engine": ENGINE,

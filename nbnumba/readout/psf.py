@@ -75,7 +75,7 @@ class Spread:
     left: float  # photons that left the image
 
 
-def parse(word: str, fwhm: float, option: str = "-psf", radius: int = 0, file: str = "") -> PointSpread:
+def parse(word: str, fwhm: float, option: str, radius: int = 0, file: str = "") -> PointSpread:
     """Read ``gauss``, ``fiber``, ``moffat:EXPONENT`` or ``file``; `fwhm` in pixels.
 
     Raises
@@ -184,7 +184,7 @@ def full_kernel(spread: PointSpread, longest: int) -> Array:
     return np.concatenate([half[:, :0:-1], half], axis=1)
 
 
-def read_kernel(path: str, option: str = "-psf_file") -> Array:
+def read_kernel(path: str, option: str = "") -> Array:
     """Read a kernel: lines of as many numbers, odd in both directions; its sum is what of a photon stays within it.
 
     Raises

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
 from ..parameters.types import C_INT
+from ..readout.chain import DetectorImage
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, heard_by
@@ -175,12 +176,13 @@ class Image:
                 save(path, self.array, self.experiment, self.experiment.crystal, self.ground_truth(), options)
                 return
             counts = self.with_noise(noise_seed, noise_rng)
-            unscaled = replace(options, scale=1.0)
-            truth = self.ground_truth(noise_seed, noise_rng)
+            kept = None if options.dtype == "uint16" and (self.saturation or 0) > 65533 else self.saturation
+            unscaled = replace(options, scale=1.0, saturation=None if options.dtype == "float32" else kept)
+            truth = self.ground_truth(noise_seed, noise_rng if self.experiment.readout is None else "counter")
             save(path, counts, self.experiment, self.experiment.crystal, truth, unscaled)
 
     def with_noise(self, seed: int, rng: str = "counter", number: int = 0) -> NDArray[np.int32]:
-        """Draw photon counts.
+        """Draw photon counts, and read them out where the experiment has a readout: then random numbers are counted.
 
         Parameters
         ----------
@@ -203,6 +205,9 @@ class Image:
         """
         from ..readout.poisson import poisson_image_c, poisson_image_counter
 
+        if self.experiment.readout is not None:
+            seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
+            return self.detected(seed, number).pixels
         seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
         one_of("noise_rng", rng, NOISE_RNGS)
         rows = self.array.reshape(-1, self.array.shape[-1])
@@ -213,6 +218,31 @@ class Image:
             table = list(self.experiment.random_table)
             noise = poisson_image_c(rows, seed, 0.0, roi, table=table, dtype="int32")
         return noise.counts.reshape(self.array.shape).astype(np.int32, copy=False)
+
+    @property
+    def saturation(self) -> int | None:
+        """The largest number of a pixel that was read out; None: what a file leaves free."""
+        readout = self.experiment.readout
+        return None if readout is None else readout.saturation
+
+    def detected(self, seed: int, number: int = 0, threads: int | None = None) -> DetectorImage:
+        """Read the image out: photon noise and all that the experiment's readout says.
+
+        Random numbers are counted by pixel.
+
+        Parameters
+        ----------
+        seed : int
+        number : int
+            Images of one series have one seed and differ in the number.
+        threads : int, optional
+            Those of the rendering by default.
+        """
+        from ..readout.chain import read_out
+        from ..readout.model import Readout
+
+        readout = self.experiment.readout or Readout()
+        return read_out(self.array, readout, seed, number, threads or self.threads or 1)
 
 
 def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:

@@ -15,6 +15,7 @@ from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, heard_by
+from .background import add_background
 from .image import Image
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class Renderer:
             )
             for number, scene in enumerate(scenes)
         ]
+        add_background(experiment, scenes, [panel.image for panel in rendered], self.threads)
         return _image(experiment, scenes, rendered, time.perf_counter() - start)
 
     def render_many(self, experiments: Iterable[ExperimentRecord]) -> Iterator[Image]:

@@ -63,6 +63,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
         },
         "quantities": trace.quantities,
         "water_photons": trace.water,
+        "background_photons": trace.background,
         "phi_steps": trace.phi_steps,
         "sources": trace.sources,
         "layers": trace.layers,

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..experiment.model import ExperimentRecord
 from ..geometry.vectors import Array
 from ..kernels.scene import Scene
+from ..render.background import background_photons
 
 MAX_SAMPLES = 500_000  # of a trace file, which then takes 200 to 600 megabytes
 
@@ -82,6 +83,8 @@ class Trace:
         One entry each; of the first layer, sub-pixel, source, phi step and domain where nothing else is said.
     water : float [photons]
         Part of the pixel that the water adds at the end.
+    background : float [photons]
+        Part of the pixel that the materials of -background add.
     """
 
     slow: int
@@ -92,6 +95,7 @@ class Trace:
     layers: list[dict[str, float | int]]
     neighbors: list[dict[str, float | int]]
     water: float
+    background: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """Yield the trace as text, 15 digits a number."""
@@ -104,6 +108,8 @@ class Trace:
                 yield f"TRACE_PY_{kind} {' '.join(f'{name}={value:.15g}' for name, value in entry.items())}"
         if self.water != 0.0:
             yield f"TRACE_PY_WATER photons={self.water:.15g}"
+        if self.background != 0.0:
+            yield f"TRACE_PY_BACKGROUND photons={self.background:.15g}"
 
 
 class Step(NamedTuple):
@@ -196,6 +202,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
     assert first is not None
     value = _scaled(scene, last)
     water_photons = water.photons(last.polarization)
+    background = _background(experiment, scene, slow, fast)
     rest: dict[str, Quantity] = {
         "I_before_scaling": last.total,
         "r_e_meters": math.sqrt(R_E_SQUARED),
@@ -209,10 +216,10 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
         "polar": last.polarization,
         "omega_pixel": last.solid_angle,
         "cos_2theta": last.ray.cos_two_theta,
-        "I_pixel_final": value + water_photons,
+        "I_pixel_final": value + water_photons + background,
         "floatimage_accumulated": float(stored),
     }
-    return Trace(slow, fast, first | rest, phi_steps, sources, layers, neighbors, water_photons)
+    return Trace(slow, fast, first | rest, phi_steps, sources, layers, neighbors, water_photons, background)
 
 
 def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
@@ -268,6 +275,13 @@ def _scaled(scene: Scene, last: Step) -> float:
     polar, omega = not scene.oversample_polar, not scene.oversample_omega
     rest = physics.switched_product(capture, polar, omega, last.capture, last.polarization, last.solid_angle)
     return float(scene.photons * last.total * rest)
+
+
+def _background(experiment: ExperimentRecord, scene: Scene, slow: int, fast: int) -> float:
+    """Photons that the materials of an experiment scatter into a pixel."""
+    pixel = scene.replace(slow_first=slow, slow_last=slow, fast_first=fast, fast_last=fast)
+    photons = background_photons(experiment, pixel, 1)
+    return 0.0 if photons is None else float(photons[slow, fast])
 
 
 class _Water:

@@ -17,7 +17,6 @@ from nbnumba.experiment.drawable import check_drawable
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
-from nbnumba.readout.model import Readout
 
 SMALL: dict[str, Any] = {
     "cell": (40, 50, 60),
@@ -145,9 +144,7 @@ def test_what_no_image_shows_yet_is_refused() -> None:
             {"detector": replace(detector, panels=(panel, thick))},
             r"^panel 1: its sensor differs from that of panel 0; all panels must have the same$",
         ),
-        "materials": ({"background": (Water(1e-6), Water(2e-6))}, r"^background: there are 2 materials; at most 1$"),
-        "gain": ({"readout": Readout(gain=2.0)}, r"^readout: gain is not simulated; it must be None$"),
-        "psf": ({"readout": Readout(psf="fiber")}, r"^readout: psf is not simulated; it must be None$"),
+        "water": ({"background": (Water(1e-6), Water(2e-6))}, r"^background: there are 2 cubes of water; at most 1$"),
         "fluence": ({"beam": replace(experiment.beam, fluence=None)}, r"^beam: its fluence is None; "),
     }
     for parts, message in refused.values():

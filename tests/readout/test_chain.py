@@ -12,7 +12,8 @@ import pytest
 
 from nbnumba.errors import InputError
 from nbnumba.kernels.readout import chain, normal
-from nbnumba.readout.chain import Readout, bad_pixels, read_out
+from nbnumba.readout.chain import bad_pixels, read_out
+from nbnumba.readout.model import Readout
 from nbnumba.readout.poisson import poisson_image_counter
 from nbnumba.readout.psf import PointSpread
 

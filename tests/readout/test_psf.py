@@ -128,7 +128,7 @@ def test_bad_kernel_files(text: str, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["moffat:1", "moffat:0.5", "moffat", "moffat:x", "gauss:2", "round", ""])
 def test_bad_words(word: str) -> None:
     with pytest.raises(InputError, match="-psf"):
-        psf.parse(word, 1.0)
+        psf.parse(word, 1.0, "-psf")
 
 
 @pytest.mark.parametrize("fwhm", [0.0, -1.0, math.nan, math.inf])

@@ -1,0 +1,133 @@
+"""Materials around the crystal and the readout of the detector, from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..background.material import Material, check_range, parse
+from ..background.water import Water
+from ..detector.model import Detector, Panel
+from ..errors import InputError, called
+from ..parameters.presets import PRESETS, Preset
+from ..parameters.settings import ReadoutSettings, Settings
+from ..readout.chain import bad_pixels
+from ..readout.model import Readout
+from ..readout.psf import PointSpread, read_kernel
+from ..readout.psf import parse as parse_psf
+from .model import ExperimentRecord
+
+
+def build_background(settings: Settings) -> tuple[Water | Material, ...]:
+    """Return the cube of -water and the materials of -background, whose tables are read."""
+    background = settings.background
+    materials: list[Water | Material] = [] if background.water_size == 0.0 else [Water(background.water_size)]
+    materials += [parse(text) for text in background.materials]
+    for name in ("water", "air", "ice"):
+        thickness = getattr(background, f"{name}_thick")
+        if thickness > 0.0:
+            materials.append(parse(f"{name}:{thickness * 1e3!r}", called(f"{name}_layer_mm")))
+    return tuple(materials)
+
+
+def check_background(experiment: ExperimentRecord) -> None:
+    """Refuse a table that does not reach as far as the image, where it is not continued as nonBragg does."""
+    from ..parameters.choices import Semantics
+    from .scene import build_scenes
+
+    materials = [material for material in experiment.background if isinstance(material, Material)]
+    if materials and experiment.semantics is Semantics.EXACT:
+        scenes = build_scenes(experiment)
+        for material in materials:
+            check_range(material, scenes)
+
+
+def build_readout(settings: Settings, pixel: float) -> Readout | None:
+    """Return what the detector does to the photons, None where it only counts them.
+
+    Parameters
+    ----------
+    settings : Settings
+    pixel : float [m]
+
+    Raises
+    ------
+    InputError
+        For a point spread that is none, or whose kernel file is malformed or not named.
+    FileError
+        The kernel file cannot be read.
+    """
+    given = settings.readout
+    if replace(given, detector_preset=None, beamstop=0.0) == ReadoutSettings():
+        return None
+    if given.dead_time > 0.0 and not settings.beam.exposure > 0.0:
+        raise InputError("exposure_s", f"{settings.beam.exposure:g} s:", f"{called('dead_time_ns')} needs one above 0")
+    return Readout(
+        flicker=given.flicker,
+        spread=_spread(given, pixel),
+        spread_first=given.psf_stage == "photons",
+        calibration=given.calibration,
+        calibration_seed=given.calibration_seed,
+        dead_time=given.dead_time,
+        exposure=settings.beam.exposure if given.dead_time > 0.0 else 1.0,
+        gain=given.gain,
+        dark=given.dark_current,
+        readout=given.readout_noise,
+        saturation=given.saturation,
+        dead_pixels=given.dead_pixels,
+        hot_pixels=given.hot_pixels,
+        bad_seed=given.bad_seed,
+    )
+
+
+def _spread(given: ReadoutSettings, pixel: float) -> PointSpread | None:
+    if given.psf is None:
+        if given.psf_file is not None:
+            raise InputError("psf_file", given.psf_file, f"goes with {called('psf', 'file')}")
+        return None
+    if (given.psf == "file") != (given.psf_file is not None):
+        raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
+    if given.psf_file is not None:
+        read_kernel(given.psf_file, called("psf_file"))
+    return parse_psf(
+        given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, file=given.psf_file or ""
+    )
+
+
+def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -> Detector:
+    """Mask gaps between modules, the beamstop, and pixels that do not work."""
+    given = settings.readout
+    bad = readout is not None and (readout.dead_pixels or readout.hot_pixels)
+    if given.detector_preset is None and not bad and given.beamstop == 0.0:
+        return detector
+    if len(detector.panels) > 1:
+        names = ", ".join(map(called, ("detector_preset", "beamstop_mm", "dead_pixels", "hot_pixels")))
+        raise InputError(f"{names}: go with a detector of one panel")
+    panel = detector.panels[0]
+    mask = np.ones((panel.n_slow, panel.n_fast), dtype=np.bool_) if panel.mask is None else panel.mask.copy()
+    if given.detector_preset is not None:
+        mask &= modules(PRESETS[given.detector_preset])
+    if given.beamstop > 0.0:
+        mask &= _outside(panel, detector, given.beamstop)
+    if readout is not None and bad:
+        for places in bad_pixels(mask.size, readout):
+            mask.reshape(-1)[places] = False
+    return replace(detector, panels=(replace(panel, mask=mask),))
+
+
+def modules(preset: Preset) -> NDArray[np.bool_]:
+    """Return where a detector has pixels, (n_slow, n_fast): not in the gaps between its modules."""
+    along = [
+        np.arange(size) % (module + gap) < module
+        for size, module, gap in zip(preset.size, preset.module, preset.gap, strict=True)
+    ]
+    return np.asarray(along[1][:, None] & along[0][None, :])
+
+
+def _outside(panel: Panel, detector: Detector, radius: float) -> NDArray[np.bool_]:
+    """Pixels whose center lies outside a disc around the beam."""
+    fast = (np.arange(panel.n_fast) + 0.5) * panel.pixel_size - detector.center.Fbeam
+    slow = (np.arange(panel.n_slow) + 0.5) * panel.pixel_size - detector.center.Sbeam
+    return np.asarray(fast[None, :] ** 2 + slow[:, None] ** 2 > radius * radius)

@@ -1,0 +1,51 @@
+"""Photons of amorphous material, added to rendered panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..background.material import Material, monotone_points, padded_points, photons_per_steradian
+from ..experiment.model import ExperimentRecord
+from ..kernels.scene import Scene
+from ..parameters.choices import Semantics
+
+
+def add_background(
+    experiment: ExperimentRecord, scenes: Sequence[Scene], images: Sequence[NDArray[np.float32]], threads: int | None
+) -> None:
+    """Add the photons of an experiment's materials to its panels, in place."""
+    for scene, image in zip(scenes, images, strict=True):
+        photons = background_photons(experiment, scene, threads)
+        if photons is not None:
+            np.add(image, photons, out=image, casting="same_kind")
+
+
+def background_photons(experiment: ExperimentRecord, scene: Scene, threads: int | None) -> NDArray[np.float64] | None:
+    """Photons that the materials scatter into every pixel of a panel; None without materials.
+
+    Under the semantics of C they are nonBragg's: its interpolation, and its division by the number of sources.
+    """
+    from .. import kernels
+    from ..kernels.background import driver
+
+    materials = [material for material in experiment.background if isinstance(material, Material)]
+    if not materials:
+        return None
+    exact = experiment.semantics is Semantics.EXACT
+    weights = float(scene.sources[:, 4].sum()) if exact else float(len(scene.sources))
+    bodies = [
+        driver.Material(
+            monotone_points(material.points) if exact else padded_points(material.points),
+            photons_per_steradian(
+                experiment.fluence, material.molecules(experiment.beam.size), weights, scene.oversample**2
+            ),
+            lagrange=not exact,
+        )
+        for material in materials
+    ]
+    image = np.zeros((scene.n_slow, scene.n_fast))
+    driver.add(scene, bodies, image, threads or kernels.available_threads())
+    return image
