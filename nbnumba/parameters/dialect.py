@@ -73,11 +73,10 @@ class Dialect:
         """Write a command line that gives parameters the same values; what has no option is left out."""
         words: list[str] = []
         for item in given:
-            for option in self.by_parameter.get(item.parameter.name, ()):
-                if option.values:
-                    words += [option.key, *item.texts]
-                elif option.value is None or option.value == item.values[0]:
-                    words.append(option.key)
+            options = self.by_parameter.get(item.parameter.name, ())
+            by_itself = [o for o in options if not o.values and (o.value is None or o.value == item.values[0])]
+            for option in [*by_itself, *(o for o in options if o.values)][:1]:
+                words += [option.key, *(item.texts if option.values else ())]
         return tuple(words)
 
     def unknown(self, word: str) -> InputError:
