@@ -9,9 +9,7 @@ INTERRUPTED = 130
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status; Ctrl-C while it is still being loaded is no traceback either."""
     try:
-        from .cli import main as run
-
-        status = run(argv)
+        status = _run(argv)
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("nbnumba: interrupted\n")
@@ -23,6 +21,17 @@ def main(argv: list[str] | None = None) -> int:
                 stream.flush()
         os._exit(status)
     return status
+
+
+def _run(argv: list[str] | None) -> int:
+    """Run the program; what goes wrong while it is being loaded, for want of memory most often, is one line too."""
+    try:
+        from .cli import main as run
+    except Exception as error:
+        from .util.exits import failed
+
+        return failed(error)
+    return run(argv)
 
 
 if __name__ == "__main__":

@@ -119,8 +119,8 @@ def test_notices_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
         (FileError("no disk"), 3, "nbnumba: error: no disk"),
         (DeviceError("no device"), 4, "nbnumba: error: no device"),
         (OSError(28, "No space left on device", "x.bin"), 3, "nbnumba: error: x.bin: No space left on device"),
-        (MemoryError("1 TB"), 2, "nbnumba: error: not enough memory: 1 TB"),
-        (MemoryError(), 2, "nbnumba: error: not enough memory"),
+        (MemoryError("1 TB"), 7, "nbnumba: error: not enough memory: 1 TB"),
+        (MemoryError(), 7, "nbnumba: error: not enough memory"),
         (KeyboardInterrupt(), 130, "nbnumba: interrupted"),
     ],
 )
@@ -129,9 +129,30 @@ def test_failure_is_one_line(error: BaseException, status: int, line: str, capsy
     assert capsys.readouterr().err == line + "\n"
 
 
-def test_bug_passes_through() -> None:
-    with pytest.raises(ZeroDivisionError):
-        cli.exit_status(partial(fail, ZeroDivisionError()))
+def test_a_mistake_of_ours_is_one_line_and_a_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.exit_status(partial(fail, ZeroDivisionError("by zero " * 100))) == 6
+    (log,) = tmp_path.iterdir()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"nbnumba: error: internal error; please report it with the file {log.name} at https://")
+    assert "ZeroDivisionError: by zero" in line
+    assert len(line) <= len("nbnumba: error: ") + 300
+    assert "Traceback" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("can't start new thread"),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
+def test_too_little_memory_has_many_names(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.exit_status(partial(fail, error)) == 7
+    assert capsys.readouterr().err.startswith("nbnumba: error: not enough memory: ")
 
 
 def fail(error: BaseException) -> int:

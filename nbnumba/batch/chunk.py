@@ -331,7 +331,7 @@ def _all_threads() -> int:
 def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
     """Return None for the whole file of these images of this batch, else what is wrong with it."""
     try:
-        if not checksums.check(path, images=True):
+        if not checksums.check(path, images=True, foreign=False):
             return "has no checksums, or they are damaged"
         with signals_wait(), nexus_file.open_to_read(path) as file:
             group = file[labels.GROUP]

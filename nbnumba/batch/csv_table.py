@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import FileError, InputError
 from ..io.atomic import reason
+from ..io.opening import refuse_device
 from ..util.text import NUMBER, quote
 from .distributions import KEYS, Key, Number
 
@@ -44,6 +45,7 @@ def read(path: Path, label: str, count: int) -> tuple[tuple[str, ...], tuple[Row
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
+            refuse_device(file, label)
             lines = csv.reader(file, strict=True, skipinitialspace=True)
             columns = _columns(next(lines, []), label)
             rows: list[Row] = []
@@ -52,6 +54,8 @@ def read(path: Path, label: str, count: int) -> tuple[tuple[str, ...], tuple[Row
                     break
                 if any(cell.strip() for cell in cells):
                     rows.append(_row(columns, cells, f"{label} line {lines.line_num}"))
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{label}: cannot be read: {reason(error)}") from error
     except UnicodeDecodeError:

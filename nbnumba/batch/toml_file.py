@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, InputError
-from ..io.atomic import reason
+from ..errors import InputError
+from ..io.opening import opened
+from ..io.toml_text import NoTOML, parse
 from ..util.text import quote
 
-_BY_TOMLLIB = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
+_LONGEST = 1 << 24  # bytes of a document
+_MOST_LOOKS = 64
 
 Where = tuple[str, ...]
 """The names of the tables around a key, and the key."""
@@ -43,21 +42,38 @@ class Document:
 
         Notes
         -----
-        tomllib tells no lines. The key is looked for in ever longer beginnings of the document: a statement begins
+        tomllib tells no lines. The key is looked for in beginnings of the document, by halves: a statement begins
         behind the last beginning that is a document without it.
         """
         lines = self.text.splitlines(keepends=True)
-        without = 0
-        for end in range(1, len(lines) + 1):
-            beginning: dict[str, Any] | None = None
-            with contextlib.suppress(tomllib.TOMLDecodeError):
-                beginning = tomllib.loads("".join(lines[:end]))
-            if beginning is None:
-                continue
-            if _holds(beginning, where):
-                return without + 1
-            without = end
-        return None
+
+        def beginning(end: int) -> dict[str, Any] | None:
+            with contextlib.suppress(NoTOML):
+                return parse("".join(lines[:end]))
+            return None
+
+        # The first beginning that holds the key lies between these two, of which the second does.
+        without, within = 0, len(lines)
+        for _ in range(_MOST_LOOKS):
+            if within - without < 2:
+                break
+            middle = end = (without + within) // 2
+            while end < within and (content := beginning(end)) is None:
+                end += 1  # in the middle of a statement
+            if end == within:
+                # Only the lines before the middle can still begin another statement.
+                end = middle - 1
+                while end > without and (content := beginning(end)) is None:
+                    end -= 1
+                if end == without:
+                    break
+            if content is not None and _holds(content, where):
+                within = end
+            else:
+                without = end
+        else:
+            return None
+        return without + 1 if _holds(self.content, where) else None
 
     def error(self, where: Where, what: str) -> InputError:
         """Return the error for the value of a key; a key that is not there has no line."""
@@ -89,22 +105,20 @@ def read(path: str) -> Document:
     InputError
         It is no TOML.
     """
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    with opened(path) as file:
+        raw = file.read(_LONGEST + 1)
+    if len(raw) > _LONGEST:
+        raise InputError(f"{path}: longer than {_LONGEST} bytes, no description of a batch")
     try:
         text = raw.decode("utf-8-sig")  # some editors put a mark first
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError(f"{path} line {line}: byte {raw[error.start]:#04x} is no UTF-8 text, which TOML is") from None
     try:
-        return Document(path, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        match = _BY_TOMLLIB.match(str(error))
-        last = max(1, len(text.splitlines()))
-        line = int(match["line"] or last) if match else last
-        raise InputError(f"{path} line {line}: no TOML: {match['what'] if match else error}") from None
+        return Document(path, text, parse(text))
+    except NoTOML as error:
+        place = path if error.line is None else f"{path} line {error.line}"
+        raise InputError(f"{place}: no TOML: {error}") from None
 
 
 def shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import os
 import tempfile
 import zlib
@@ -11,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, NbnumbaError
+from ..util.memory import free_memory, gigabytes
 from .atomic import PathLike
 from .opening import label, opened
 
+_LARGEST = 1 << 30  # bytes; the largest lists of reflections take a tenth
 GZIP = b"\x1f\x8b"
 
 
@@ -44,17 +47,33 @@ def named(data: bytes) -> Iterator[str]:
         yield str(copy)
 
 
+def _largest() -> int:
+    """Return how many bytes a file of reflections may hold, unpacked."""
+    free = free_memory()
+    return _LARGEST if free is None else min(_LARGEST, free // 4)
+
+
 def unpacked(path: PathLike, option: str) -> bytes:
     """Return the content of a file, unpacked if gzip packed it."""
+    most = _largest()
     with opened(path, option) as file:
-        return unpacked_data(file.read(), label(option, path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise InputError(f"{label(option, path)}: holds more than the {gigabytes(most)} GB that are free for it")
+    return unpacked_data(data, label(option, path))
 
 
 def unpacked_data(data: bytes, place: str) -> bytes:
     """Return the content of a file that has been read, unpacked if gzip packed it."""
     if not data.startswith(GZIP):
         return data
+    most = _largest()
     try:
-        return gzip.decompress(data)
+        # A few bytes can unpack to all of the memory.
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            content = packed.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{place}: cannot be unpacked: {error}") from error
+    if len(content) > most:
+        raise InputError(f"{place}: unpacks to more than the {gigabytes(most)} GB that are free for it")
+    return content

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 
 from ..errors import FileError, InputError
 from ..util.text import quote
@@ -38,15 +38,19 @@ def opened(path: PathLike, option: str = "") -> Iterator[BinaryIO]:
         raise InputError(f"{label(option, quote(name))}: not a file name")
     try:
         with Path(name).open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            # A device such as /dev/zero never ends.
-            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-                raise FileError(f"{label(option, name)}: is a device, not a file")
+            refuse_device(file, label(option, name))
             yield file
     except (FileError, InputError, BrokenPipeError):  # the last is a reader of our report that went away
         raise
     except OSError as error:
         _fail(option, name, error)
+
+
+def refuse_device(file: IO[Any], place: str) -> None:
+    """Raise FileError, with the place of a message, for an open device: one such as /dev/zero never ends."""
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise FileError(f"{place}: is a device, not a file")
 
 
 def _fail(option: str, name: str, error: OSError) -> NoReturn:

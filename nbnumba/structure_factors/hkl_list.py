@@ -105,7 +105,7 @@ def read_open(
             f"({survey.extra} lines, the first is line {survey.first_extra})"
         )
     box = survey.box()
-    box.check_fits(label(option, path))
+    box.check_fits(label(option, path), survey.count)
     table = _allocate(box, default_F, report)
     report(f"re-reading {path}")
     if not kept:

@@ -82,7 +82,7 @@ def expand(
         rotations = np.unique(np.concatenate([rotations, -rotations]), axis=0)
     columns = [np.ascontiguousarray(column) for column in hkl.T]
     box = _box(columns, rotations)
-    box.check_fits(place)
+    box.check_fits(place, len(hkl) * len(rotations))
     table = box.table(default_F)
     if default_F != 0.0:
         _clear_absences(inside(table), box, operations)

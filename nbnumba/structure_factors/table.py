@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..geometry.vectors import Array
 from ..util.memory import free_memory, gigabytes
+from ..util.messages import logger
 from .mtz_cif_columns import Cell
 
 LARGEST_TABLE = 1 << 31  # cells
+_LARGE_TABLE = 10_000_000  # cells
+_HARDLY_FILLED = 1e-3
 LARGEST_F = 1e50  # electrons; as of -default_F
 
 
@@ -56,13 +59,15 @@ class IndexBox:
         shape = [n + 2 for n in self.shape]
         return np.zeros(shape) if border == 0.0 else np.full(shape, border)
 
-    def check_fits(self, place: str) -> None:
+    def check_fits(self, place: str, count: int | None = None) -> None:
         """Refuse a box whose table of float64, border included, is larger than the memory that is free.
 
         Parameters
         ----------
         place : str
             What the message begins with: option and file.
+        count : int, optional
+            Of the reflections: a notice tells of a large table that they hardly fill.
 
         Raises
         ------
@@ -76,6 +81,11 @@ class IndexBox:
         elif free is not None and 8 * cells > free:
             allowed = f"the {gigabytes(free)} GB that are free"
         else:
+            if count is not None and cells > _LARGE_TABLE and count < _HARDLY_FILLED * cells:
+                logger.warning(
+                    f"{place}: {count} reflections fill {count / cells:.2g} of a table of {gigabytes(8 * cells)} GB; "
+                    f"indices {self}: one far from the others may be a mistake"
+                )
             return
         raise InputError(
             f"{place}: indices {self} need a table of {cells:g} cells, {gigabytes(8 * cells)} GB; allowed are {allowed}"

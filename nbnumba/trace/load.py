@@ -177,6 +177,8 @@ def _from_json(path: str, text: str) -> Iterator[_Entry]:
         trace = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is malformed JSON: {error}") from None
+    if not isinstance(trace, dict):
+        raise InputError(f"{path}: is JSON but no trace: it holds no quantities")
     if trace.get("format") != FORMAT:
         raise InputError(f"{path}: is JSON but no trace: its format is {trace.get('format')!r}, not {FORMAT!r}")
     try:
@@ -188,7 +190,7 @@ def _from_json(path: str, text: str) -> Iterator[_Entry]:
         if trace["water_photons"]:
             yield from _of_line("WATER", [("photons", float(trace["water_photons"]))])
         yield from _samples(trace)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: is malformed: not what a trace file holds ({error!r})") from None
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import h5py
 
 _MAGIC = b"nbnumba1"
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _IMAGE = struct.Struct("<QQ32s")
 _FOOT = struct.Struct("<32sQ8s")
 _OWN = 32  # bytes of the last digest
@@ -149,8 +150,18 @@ def read(file: BinaryIO) -> Checksums | None:
     return Checksums(end, images, rest)
 
 
-def check(path: PathLike, option: str = "", *, images: bool = False) -> bool:
+def check(path: PathLike, option: str = "", *, images: bool = False, foreign: bool = True) -> bool:
     """Check a file, without its images or with them; return False where it has no checksums.
+
+    Parameters
+    ----------
+    path : str or path
+    option : str
+        The option that named the file, for messages.
+    images : bool
+        Check the images too.
+    foreign : bool
+        Let the HDF5 library try a file without checksums in another process, to see whether it survives that.
 
     Raises
     ------
@@ -161,9 +172,32 @@ def check(path: PathLike, option: str = "", *, images: bool = False) -> bool:
     """
     with opened(path, option) as file:
         try:
-            return _check(file, images)
+            if _check(file, images):
+                return True
         except Damaged as error:
             raise Damaged(f"{label(option, path)}: is damaged: {error} are not those that were written") from None
+        if foreign:
+            _try(path, option, file)
+    return False
+
+
+def _try(path: PathLike, option: str, file: BinaryIO, dataset: str = "", images: Iterable[int] = ()) -> None:
+    """Let the library try a file without checksums, or images of it, once; what is no HDF5 file is left alone."""
+    from ..guarded import try_hdf5
+
+    wanted = tuple(images)
+    key = (_key(file), dataset, wanted)
+    file.seek(0)
+    if key[0] is None or key in _survived or file.read(len(_SIGNATURE)) != _SIGNATURE:
+        return
+    try:
+        try_hdf5(os.fspath(path), dataset, wanted)
+    except InputError as error:
+        raise Damaged(f"{label(option, path)}: is damaged: the HDF5 library {error} on it") from None
+    with _lock:
+        if len(_survived) > _MOST:
+            _survived.clear()
+        _survived.add(key)
 
 
 def _check(file: BinaryIO, images: bool) -> bool:
@@ -199,7 +233,7 @@ def check_images(dataset: h5py.Dataset, images: Iterable[int]) -> None:
     """
     path = Path(dataset.file.filename)
     if not dataset.is_virtual:
-        _check_stored(path, images)
+        _check_stored(path, images, dataset.name)
     elif check(path):  # ours
         wanted = sorted(images)
         for source in dataset.virtual_sources():
@@ -209,24 +243,25 @@ def check_images(dataset: h5py.Dataset, images: Iterable[int]) -> None:
                 _check_stored(path.parent / source.file_name.replace("%%", "%"), inside)
 
 
-def _check_stored(path: Path, images: Iterable[int]) -> None:
-    if not check(path):
-        return
+def _check_stored(path: Path, images: Iterable[int], dataset: str = "") -> None:
+    ours = check(path)
     with opened(path) as file:
         key = _key(file)
-        found = None if key is None else _checked(file, key)
+        found = _checked(file, key) if ours and key is not None else None
         if found is None:
-            return
+            return _try(path, "", file, dataset, images)
         for image in images:
             if image < len(found.images):
                 extent, digest = found.images[image]
                 if _digest(file.fileno(), [extent]) != digest:
                     raise Damaged(f"{path}: is damaged: the bytes of image {image} are not those that were written")
+        return None
 
 
 _Key = tuple[int, ...]
 _MOST = 256  # files whose checksums are remembered
 _remembered: OrderedDict[_Key, Checksums] = OrderedDict()
+_survived: set[tuple[_Key | None, str, tuple[int, ...]]] = set()  # by the HDF5 library, of files without checksums
 _lock = threading.Lock()
 
 

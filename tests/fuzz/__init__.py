@@ -1,0 +1,1 @@
+"""Damaged and hostile input for every reader and every command: `python -m fuzz`, in the folder tests."""

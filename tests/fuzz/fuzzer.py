@@ -1,0 +1,145 @@
+"""Damaged and hostile input for every reader and every command.
+
+Allowed are an image, or one line of error and a status from 0 to 3. A traceback (status 6), a crash, more than ten
+seconds or more than a gigabyte above what the program takes anyway fail, and leave the input behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+HANG_SECONDS = 10.0
+MEMORY = 1_000_000_000  # bytes
+
+
+def _child(link: Connection, folder: Path, seed: int, names: list[str]) -> None:
+    """Try inputs until the other side has heard enough: tell what is tried, then what came of it."""
+    from fuzz.mutate import mutated
+    from fuzz.targets import WORDS, run_target, run_words, targets
+
+    os.chdir(folder)
+    chance = random.Random(seed)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    known = targets(folder)
+    for name, target in known.items():  # what the seeds need is compiled and in memory before it is limited
+        for number in range(len(target.commands)):
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                status = run_target(target, target.seed, number, folder)
+            if status > 1:
+                raise SystemExit(f"the seed of {name} fails, status {status}: {told.getvalue()}")
+            _tidy(folder)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + 2 * MEMORY  # of addresses, of which threads take more than of memory
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEMORY, resource.RLIM_INFINITY))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    words = "\0".join(WORDS).encode()
+    while True:
+        name = chance.choice(names)
+        number = chance.randrange(12)
+        data = mutated(words if name == "words" else known[name].seed, chance)
+        link.send((name, number, data))
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            try:
+                status = run_words(data) if name == "words" else run_target(known[name], data, number, folder)
+            except BaseException as error:
+                status = f"{type(error).__name__} passes through"
+        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        link.send((status, told.getvalue(), grown))
+        _tidy(folder)
+
+
+def _tidy(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in ("Fdump.bin",):
+            path.unlink()
+
+
+class Fuzzer:
+    """Tries inputs in a process of its own, which is started again where one was its end.
+
+    Attributes
+    ----------
+    counts : Counter
+        Inputs by format.
+    failures : list of str
+    """
+
+    def __init__(self, names: list[str], seed: int, keep: Path) -> None:
+        self.counts: Counter[str] = Counter()
+        self.statuses: Counter[object] = Counter()
+        self.failures: list[str] = []
+        self._names = names
+        self._seed = seed
+        self._keep = keep
+
+    def run(self, seconds: float, most: int | None = None) -> None:
+        """Try inputs for so long, or so many."""
+        end = time.monotonic() + seconds
+        context = multiprocessing.get_context("spawn")
+        while time.monotonic() < end and (most is None or sum(self.counts.values()) < most):
+            ours, theirs = context.Pipe()
+            with tempfile.TemporaryDirectory(prefix="nbnumba-fuzz-") as folder:
+                process = context.Process(target=_child, args=(theirs, Path(folder), self._seed, self._names))
+                process.start()
+                theirs.close()
+                self._listen(ours, process, end, most)
+                process.kill()
+                process.join()
+                ours.close()
+            self._seed += 1_000_003
+
+    def _listen(self, link: Connection, process: object, end: float, most: int | None) -> None:
+        waits = 300.0  # for the seeds, which are compiled first
+        while time.monotonic() < end and (most is None or sum(self.counts.values()) < most):
+            try:
+                if not link.poll(waits):
+                    raise SystemExit("the seeds take too long")
+                name, number, data = link.recv()
+            except EOFError:
+                raise SystemExit("the seeds fail: see above") from None
+            waits = HANG_SECONDS
+            self.counts[name] += 1
+            try:
+                if not link.poll(HANG_SECONDS):
+                    return self._fail(name, number, data, f"more than {HANG_SECONDS:.0f} s")
+                status, told, grown = link.recv()
+            except EOFError:
+                process.join(5.0)  # type: ignore[attr-defined]
+                return self._fail(name, number, data, f"crash: exit code {process.exitcode}")  # type: ignore[attr-defined]
+            self.statuses[status] += 1
+            if grown > MEMORY:
+                return self._fail(name, number, data, f"{grown / 1e6:.0f} MB more than before")
+            if status not in (0, 1, 2, 3) or "Traceback" in told:
+                self._fail(name, number, data, f"status {status}: {told.strip()[-400:]}")
+            elif status in (2, 3) and told.count("nbnumba: error: ") != 1:
+                self._fail(name, number, data, f"status {status} and not one line of error: {told[-400:]!r}")
+        return None
+
+    def _fail(self, name: str, number: int, data: bytes, what: str) -> None:
+        self._keep.mkdir(parents=True, exist_ok=True)
+        path = self._keep / f"{name.replace(' ', '_')}-{number}-{len(self.failures)}"
+        path.write_bytes(data)
+        self.failures.append(f"{name} {number}: {what}; input: {path}")
+        print(self.failures[-1], file=sys.stderr, flush=True)
+
+
+NAMES = [
+    "hkl", "mat", "sources", "pdb", "cif", "mtz", "gzip", "expt", "spec", "csv", "smv", "cbf", "nexus", "hdf5",
+    "float", "dump", "npy", "png", "tiff", "edf", "trace", "trace text", "words",
+]  # fmt: skip
