@@ -8,8 +8,10 @@ import gc
 import importlib.util
 import itertools
 import logging
+import os
 import platform
 import secrets
+import tempfile
 import threading
 import time
 import warnings
@@ -20,6 +22,7 @@ from typing import Any
 
 from ...errors import EngineError, FileError, NbnumbaError
 from ...io.temporary import temporary_beside
+from ...util.messages import logger
 from ...version import __version__
 from .pool import GO_ON, Pool
 from .processes import deaf_to_ctrl_c
@@ -43,12 +46,14 @@ def open_dask(
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             count = workers or max(1, len(own_cores()) // (threads or 1))
-            address = stack.enter_context(_local_cluster(distributed, count)).scheduler_address
+            security = _own_certificates(distributed)
+            address = stack.enter_context(_local_cluster(distributed, count, security)).scheduler_address
             where = "a cluster of this machine"
         else:
             count = workers or 1
             address = where = scheduler
-        client = stack.enter_context(_connected(distributed, address, where))
+            security = None  # what the configuration of Dask says
+        client = stack.enter_context(_connected(distributed, address, where, security))
         seats = _introduce_workers(client, where, count, folder)
         pool = DaskPool(client, where, Sharing(seats, threads, backend))
         stack.callback(pool.close)
@@ -213,21 +218,72 @@ def _load() -> Any:
     return distributed
 
 
+def _own_certificates(distributed: Any) -> Any:
+    """Return certificates for one cluster, so that nobody else on this machine can give it work to do."""
+    try:
+        return distributed.Security.temporary()
+    except ImportError:
+        logger.warning(
+            "--engine dask: without the package cryptography the workers listen unprotected: any user of this machine "
+            f"could have them run code as you; {INSTALL}, or take --engine local"
+        )
+        return None
+
+
 @contextlib.contextmanager
-def _local_cluster(distributed: Any, count: int) -> Iterator[Any]:
-    """Start worker processes of this machine, without a dashboard."""
+def _errors_aside() -> Iterator[Callable[[], str]]:
+    """Let what processes that are started in the block print on standard error go into a file that nobody sees.
+
+    Yields
+    ------
+    callable
+        Returns the last line of it.
+    """
+    with tempfile.TemporaryFile() as file:
+
+        def last_line() -> str:
+            file.seek(0)
+            lines = file.read().decode(errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield last_line
+            return
+        try:
+            os.dup2(file.fileno(), 2)
+            yield last_line
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def _local_cluster(distributed: Any, count: int, security: Any) -> Iterator[Any]:
+    """Start worker processes of this machine, without a dashboard.
+
+    Raises
+    ------
+    EngineError
+        A worker ends before it has begun.
+    """
     import dask
 
     quiet = {"distributed.worker.multiprocessing-method": "spawn", "distributed.logging.distributed": "critical"}
     cluster = None
     with dask.config.set(quiet):
         try:
-            with deaf_to_ctrl_c():
-                cluster = distributed.LocalCluster(
+            with deaf_to_ctrl_c(), _errors_aside() as last_line:
+                cluster = _started(
+                    distributed,
+                    last_line,
                     n_workers=count,
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
+                    protocol="tcp" if security is None else "tls",
+                    security=security,
                     dashboard_address=None,
                     memory_limit=0,  # else each worker is ended that takes more than its part of the memory
                     silence_logs=logging.CRITICAL + 1,
@@ -241,10 +297,20 @@ def _local_cluster(distributed: Any, count: int) -> Iterator[Any]:
                 gc.collect()  # semaphores, of which Python complains when the program ends abruptly
 
 
+def _started(distributed: Any, last_line: Callable[[], str], **options: Any) -> Any:
+    try:
+        return distributed.LocalCluster(**options)
+    except Exception as error:
+        why = last_line() or _first_line(error)
+        raise EngineError(f"--engine dask: the workers of this machine do not start: {why}") from None
+
+
 @contextlib.contextmanager
-def _connected(distributed: Any, address: str, where: str) -> Iterator[Any]:
+def _connected(distributed: Any, address: str, where: str, security: Any) -> Iterator[Any]:
     """Connect to a scheduler."""
     place: dict[str, Any] = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    if security is not None:
+        place["security"] = security
     if "scheduler_file" in place and not Path(address).is_file():
         raise FileError(f"--scheduler {address}: there is no such file")
     try:

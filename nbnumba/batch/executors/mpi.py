@@ -7,7 +7,6 @@ import importlib.util
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, NoReturn
@@ -84,11 +83,7 @@ def _report() -> int:
     """Print the exception that is being handled as the program would, and return its exit status."""
     from ...util.exits import exit_status
 
-    try:
-        status = exit_status(_raise_again)
-    except Exception:
-        traceback.print_exc()
-        status = 1
+    status = exit_status(_raise_again)
     sys.stderr.flush()
     return status
 
