@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -23,7 +24,11 @@ from ..errors import InputError
 
 _SECONDS, _BYTES_PER_SECOND = 5, 5_000_000  # of the processor, for a file of any size and more for a large one
 _MEMORY, _MEMORY_PER_BYTE = 4_000_000_000, 50
+_LARGEST_IMAGE = (
+    1 << 28
+)  # pixels of an image that is tried; a larger one is left to the reader, which looks at the memory
 _SMALL = 1 << 22  # numbers; larger datasets are not read for a trial but for the images that are wanted
+_HARMLESS = (AttributeError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError)  # for the process
 _STOPPED = (signal.SIGXCPU, signal.SIGKILL)  # what ends a process that takes too long
 
 
@@ -134,14 +139,15 @@ def _by_hdf5(path: str, dataset: str, images: str) -> None:
     from .nexus.filters import register_filters
 
     register_filters()
-    with contextlib.suppress(OSError, KeyError, RuntimeError, TypeError, ValueError), open_to_read(path) as file:
+    with contextlib.suppress(*_HARMLESS), open_to_read(path) as file:
         if dataset:
             for image in json.loads(images):
-                file[dataset][image]
+                if math.prod(file[dataset].shape[1:]) <= _LARGEST_IMAGE:
+                    file[dataset][image]
             return
 
         def visit(name: str, item: Any) -> None:
-            with contextlib.suppress(OSError, KeyError, RuntimeError, TypeError, ValueError):
+            with contextlib.suppress(*_HARMLESS):
                 dict(item.attrs)
                 if isinstance(item, h5py.Dataset) and item.size is not None and item.size <= _SMALL:
                     item[()]

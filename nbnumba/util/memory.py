@@ -5,10 +5,32 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..errors import InputError
+
 
 def gigabytes(size: int) -> str:
     """Return a number of bytes in GB, for a message."""
     return format(size / 1e9, ".3g")
+
+
+def check_image_fits(place: str, size: int) -> None:
+    """Refuse to make an array that a file states, and that would fill the memory that is free.
+
+    Parameters
+    ----------
+    place : str
+        What the message begins with.
+    size : int [bytes]
+        Of all that has to be in memory at once.
+
+    Raises
+    ------
+    InputError
+        It is larger than the free memory.
+    """
+    free = free_memory()
+    if free is not None and size > free:
+        raise InputError(f"{place}: states an image that takes {gigabytes(size)} GB; {gigabytes(free)} GB are free")
 
 
 def _left_of_address_space() -> list[int]:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 from requirements import ROOT
 
@@ -84,6 +85,16 @@ def test_an_image_that_states_more_than_it_holds(tmp_path: Path, capsys: pytest.
     (tmp_path / "a.npy").write_bytes(head + bytes(64))
     assert cli.main(["compare", str(tmp_path / "a.npy"), str(tmp_path / "a.npy")]) == 2
     assert "more than the file holds" in capsys.readouterr().err
+
+
+def test_an_hdf5_file_that_states_more_than_any_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of it is stored: the library would fill the memory with zeros."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("entry/data/data", shape=(2, 500_000, 500_000), chunks=(1, 64, 64), dtype="<i4")
+    assert cli.main(["compare", str(tmp_path / "a.h5"), str(tmp_path / "a.h5")]) == 2
+    assert "a.h5: states an image that takes " in capsys.readouterr().err
+    assert cli.main(["convert", str(tmp_path / "a.h5"), "-o", str(tmp_path / "b.h5")]) == 2
+    assert "nbnumba: error: " in capsys.readouterr().err
 
 
 def test_one_index_far_from_the_others_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

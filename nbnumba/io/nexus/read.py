@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...util.memory import check_image_fits
 from ..atomic import PathLike
 from ..opening import label
 from .checksums import check_images
@@ -142,10 +144,12 @@ def _modules(file: h5py.File) -> list[tuple[int, int, int, int]]:
 
 
 def _pixels(file: h5py.File, which: slice | int, name: str) -> NDArray[Any]:
-    count = len(file[DATA])
-    check_images(file[DATA], range(count)[which] if isinstance(which, slice) else [which])
+    data = file[DATA]
+    images = range(len(data))[which] if isinstance(which, slice) else [which]
+    check_image_fits(name, len(images) * math.prod(data.shape[1:]) * data.dtype.itemsize)
+    check_images(data, images)
     try:
-        return np.asarray(file[DATA][which])
+        return np.asarray(data[which])
     except OSError as error:
         raise InputError(f"{name}: the images cannot be read: the file is damaged, or its filter is unknown") from error
 
