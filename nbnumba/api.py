@@ -353,12 +353,13 @@ def _word(item: object) -> str:
 
 def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
     """Return the keywords of a TOML file, their file names starting in its folder."""
-    import tomllib
+    from .io.toml_text import NoTOML, parse
 
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(str(error)) from None
+        found = parse(text)
+    except NoTOML as error:
+        place = "" if error.line is None else f" (line {error.line})"
+        raise InputError(f"{error}{place}") from None
     unknown = [key for key in found if key not in KEYWORDS and key != "semantics"]
     if unknown:
         raise InputError(f"{unknown[0]} is no keyword of an experiment")
