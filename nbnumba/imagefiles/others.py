@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import bz2
-import contextlib
 import gzip
-import logging
-import warnings
+import math
+import tokenize
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import build_geometry
 from ..io import cbf
+from ..io.guarded import fabio_image
 from ..io.opening import opened
 from ..parameters.parser import parse_with_files
+from ..util.memory import check_image_fits
 from ..util.messages import logger
 from ..util.signals import signals_wait
 from ..util.text import quote
 from . import registry
 from .records import ImageRecord, LoadedImage, Source, image_of_options
 
+_FLOAT64 = 8  # bytes
 _BLOCK = 1 << 20  # bytes
 
 
@@ -45,12 +47,29 @@ def single(source: Source, image: LoadedImage) -> LoadedImage:
 
 def load_numpy(source: Source) -> LoadedImage:
     """Read an image of an array, or of a stack of arrays."""
-    try:
-        with opened(source.path) as file:
+    with opened(source.path) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        try:
+            shape, dtype = _numpy_header(file)
+            # NumPy would take memory for what the header states, however short the file is.
+            if math.prod(shape) * dtype.itemsize > size - file.tell():
+                raise ValueError(f"the header states shape {shape} of {dtype}, which is more than the file holds")
+            file.seek(0)
             values = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{source.path}: not readable as a NumPy array: {_first_line(error)}") from None
+        except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, tokenize.TokenError) as error:
+            raise InputError(f"{source.path}: not readable as a NumPy array: {_first_line(error)}") from None
     return _pick(source, "NumPy", values)
+
+
+def _numpy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read what a NumPy file says of its array."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if min(shape, default=1) < 0:
+        raise ValueError(f"the header states the shape {shape}")
+    return shape, dtype
 
 
 def _pick(source: Source, kind: str, values: Any) -> LoadedImage:
@@ -58,6 +77,8 @@ def _pick(source: Source, kind: str, values: Any) -> LoadedImage:
     if values.ndim not in (2, 3, 4) or values.dtype.kind not in "biuf" or 0 in values.shape:
         raise InputError(f"{source.path}: holds an array of shape {values.shape} and type {values.dtype}, not an image")
     image = _chosen(source, 1 if values.ndim == 2 else values.shape[0])
+    pixels = math.prod(values.shape if values.ndim == 2 else values.shape[1:])
+    check_image_fits(source.path, pixels * (values.dtype.itemsize + _FLOAT64))
     chosen = np.asarray(values if values.ndim == 2 else values[image], dtype=np.float64)
     return LoadedImage(source.path, kind, chosen.reshape(-1, chosen.shape[-1]))  # panels under one another
 
@@ -189,7 +210,7 @@ def load_by_pillow(source: Source) -> LoadedImage:
             kind = picture.format or "picture"
     except InputError:
         raise
-    except (OSError, ValueError, SyntaxError) as error:  # a broken PNG is a SyntaxError
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # a broken PNG is a SyntaxError
         raise InputError(f"{source.path}: cannot be read: {_first_line(error)}") from None
     return single(source, LoadedImage(source.path, kind, values))
 
@@ -198,27 +219,21 @@ def load_by_fabio(source: Source) -> LoadedImage:
     """Read an image of a format that is not ours."""
     _refuse_endless(source.path)
     try:
-        with _quiet():
-            import fabio
-
-            with fabio.open(source.path) as file:
-                index = _chosen(source, int(file.nframes))
-                data = file.data if index == 0 else file.get_frame(index).data
-                kind = type(file).__name__.removesuffix("Image").removesuffix("image") or "image"
-                values = np.array(data, dtype=np.float64)
-    except InputError:
-        raise
-    except ImportError as error:  # a codec that is not installed
-        raise InputError(f"{source.path}: cannot be read: {_first_line(error)}") from None
-    except Exception:  # each format of FabIO fails in its own way, and with words about its own insides
+        kind, count, pixels = fabio_image(source.path, (source.image or 1) - 1)
+    except InputError as error:
+        if "No module named" in str(error):  # a codec that is not installed
+            raise InputError(f"{source.path}: cannot be read: {error}") from None
+        # Each format of FabIO fails in its own way, and with words about its own insides.
         with opened(source.path) as opened_file:
             start = opened_file.read(8)
         raise InputError(
             f"{source.path}: begins with {quote(start)}, but is no whole image of a format that FabIO knows"
         ) from None
-    if values.ndim != 2 or values.size == 0:
-        raise InputError(f"{source.path}: holds an array of shape {values.shape}, not an image")
-    return LoadedImage(source.path, kind.upper(), values)
+    _chosen(source, count)
+    if pixels is None or pixels.ndim != 2 or pixels.size == 0 or pixels.dtype.kind not in "biuf":
+        what = "nothing" if pixels is None else f"an array of shape {pixels.shape}"
+        raise InputError(f"{source.path}: holds {what}, not an image")
+    return LoadedImage(source.path, kind.upper(), pixels.astype(np.float64))
 
 
 def _refuse_endless(path: str) -> None:
@@ -246,20 +261,6 @@ def _lacks_mark(content: IO[bytes]) -> bool:
         block = content.read(_BLOCK)
         part = part[1 - len(cbf.START) :] + block if block else b""  # the mark may stand across two blocks
     return True
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep FabIO's log and warnings from standard error; failures come as exceptions."""
-    of_fabio = logging.getLogger("fabio")
-    level = of_fabio.level
-    of_fabio.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        of_fabio.setLevel(level)
 
 
 def _first_line(error: BaseException) -> str:
