@@ -18,9 +18,11 @@ import tempfile
 import time
 from collections import Counter
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 HANG_SECONDS = 10.0
+SEED_SECONDS = 600.0  # for the seeds, which are compiled first
 MEMORY = 1_000_000_000  # bytes
 
 
@@ -89,30 +91,37 @@ class Fuzzer:
         self._keep = keep
 
     def run(self, seconds: float, most: int | None = None) -> None:
-        """Try inputs for so long, or so many."""
-        end = time.monotonic() + seconds
+        """Try inputs for so long, or so many; what is compiled at the beginning does not count."""
+        self._end = float("inf")
         context = multiprocessing.get_context("spawn")
-        while time.monotonic() < end and (most is None or sum(self.counts.values()) < most):
+        while self._goes_on(most):
             ours, theirs = context.Pipe()
             with tempfile.TemporaryDirectory(prefix="nbnumba-fuzz-") as folder:
                 process = context.Process(target=_child, args=(theirs, Path(folder), self._seed, self._names))
                 process.start()
                 theirs.close()
-                self._listen(ours, process, end, most)
-                process.kill()
-                process.join()
-                ours.close()
+                try:
+                    self._listen(ours, process, seconds, most)
+                finally:
+                    process.kill()
+                    process.join()
+                    ours.close()
             self._seed += 1_000_003
 
-    def _listen(self, link: Connection, process: object, end: float, most: int | None) -> None:
-        waits = 300.0  # for the seeds, which are compiled first
-        while time.monotonic() < end and (most is None or sum(self.counts.values()) < most):
+    def _goes_on(self, most: int | None) -> bool:
+        return time.monotonic() < self._end and (most is None or sum(self.counts.values()) < most)
+
+    def _listen(self, link: Connection, process: BaseProcess, seconds: float, most: int | None) -> None:
+        waits = SEED_SECONDS
+        while self._goes_on(most):
             try:
                 if not link.poll(waits):
                     raise SystemExit("the seeds take too long")
                 name, number, data = link.recv()
             except EOFError:
                 raise SystemExit("the seeds fail: see above") from None
+            if self._end == float("inf"):
+                self._end = time.monotonic() + seconds
             waits = HANG_SECONDS
             self.counts[name] += 1
             try:
@@ -120,8 +129,8 @@ class Fuzzer:
                     return self._fail(name, number, data, f"more than {HANG_SECONDS:.0f} s")
                 status, told, grown = link.recv()
             except EOFError:
-                process.join(5.0)  # type: ignore[attr-defined]
-                return self._fail(name, number, data, f"crash: exit code {process.exitcode}")  # type: ignore[attr-defined]
+                process.join(5.0)
+                return self._fail(name, number, data, f"crash: exit code {process.exitcode}")
             self.statuses[status] += 1
             if grown > MEMORY:
                 return self._fail(name, number, data, f"{grown / 1e6:.0f} MB more than before")
