@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-_SECONDS, _BYTES_PER_SECOND = 5, 5_000_000  # of the processor, for a file of any size and more for a large one
+_SECONDS, _BYTES_PER_SECOND = 4, 5_000_000  # of the processor, for a file of any size and more for a large one
 _MEMORY, _MEMORY_PER_BYTE = 4_000_000_000, 50
 _LARGEST_IMAGE = (
     1 << 28
