@@ -6,6 +6,7 @@ Everything heavy is imported when it is needed: help and mistakes on the command
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import IncompleteError, InputError
 from .experiment.required import lacks_crystal
+from .parameters.tokens import DASHES
 from .structure_factors.required import lacks_structure_factors
 from .util.exits import INTERRUPTED, exit_status
 from .util.messages import heard_by, logger, notice, say
 from .util.signals import ending_signals_raise
+from .util.text import quote
 from .version import __version__
 
 _HELP = {"-help", "--help", "-h"}
@@ -84,6 +87,16 @@ def _run_command(words: list[str]) -> int:
 
     end = words.index("--") if "--" in words else len(words)
     ours = ["--help" if word in _HELP else word for word in words[:end]]
+    for word in ours:
+        # Click would take "=x" for the value.
+        if re.match(r"-\w=", word):
+            raise InputError(
+                f"{words[0]}: {quote(word)}: an option and its value are two words; type {word[:2]} {word[3:]}"
+            )
+        if word[:1] in DASHES and word:
+            raise InputError(
+                f"{words[0]}: {quote(word)}: begins with {word[0]!a}, which is not the dash of the keyboard"
+            )
     command = typer.main.get_command(app)
     try:
         # Without its standalone mode Typer leaves errors, interrupts and the exit status to us.

@@ -116,7 +116,7 @@ def _machine() -> tuple[str, str]:
     Two machines, or two containers, may have the same name.
     """
     name = socket.gethostname()
-    digest = hashlib.sha256(name.encode())
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape"))
     with contextlib.suppress(OSError):
         digest.update(Path("/proc/sys/kernel/random/boot_id").read_bytes())
     with contextlib.suppress(OSError):

@@ -123,7 +123,7 @@ class _Locator:
         self._py_file = inspect.getfile(function)  # where Numba's warnings point to
         self._line = function.__code__.co_firstlineno
         module = Path(self._py_file)
-        self._path = folder / f"{module.parent.name}_{hashlib.sha256(str(module.parent).encode()).hexdigest()[:16]}"
+        self._path = folder / f"{module.parent.name}_{hashlib.sha256(os.fsencode(module.parent)).hexdigest()[:16]}"
 
     def ensure_cache_path(self) -> None:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)

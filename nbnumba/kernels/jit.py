@@ -163,8 +163,13 @@ def _kept(dispatcher):
     return dispatcher
 
 
+def _plain_borrowed(array):
+    """The same array, where nothing is compiled."""
+    return array
+
+
 @intrinsic
-def borrowed(typingctx, array):
+def _compiled_borrowed(typingctx, array):
     """The same array without a part in counting its references; it must outlive what is done with it.
 
     Numba counts in every function that is handed an array. Two threads that count the same array's references
@@ -178,3 +183,6 @@ def borrowed(typingctx, array):
         return copy._getvalue()
 
     return array(array), codegen
+
+
+borrowed = _plain_borrowed if numba.config.DISABLE_JIT else _compiled_borrowed

@@ -5,6 +5,7 @@ Sixty loose arguments would be handed down every call, and compiling that costs 
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,18 @@ RECORD = np.dtype(
 )
 
 
+class _PlainRecord(np.record):
+    """A record whose fields are attributes, as in compiled code; `shape` too, which np.record takes for its own."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return self[name] if name in RECORD.names else super().__getattribute__(name)  # type: ignore[operator]
+
+
+# For kernels that Numba is told not to compile.
+_UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+_STORED = np.dtype((_PlainRecord, RECORD)) if _UNCOMPILED else RECORD
+
+
 class Scene(NamedTuple):
     """One panel, ready to be rendered.
 
@@ -135,7 +148,7 @@ class Scene(NamedTuple):
         wrong = set(RECORD.names or ()) ^ set(numbers)
         if wrong:
             raise TypeError(f"fields of a scene that are missing or unknown: {', '.join(sorted(wrong))}")
-        return cls(np.zeros(1, RECORD), mask, sources, orientations, weights, flat).replace(**numbers)
+        return cls(np.zeros(1, _STORED), mask, sources, orientations, weights, flat).replace(**numbers)
 
     def replace(self, **changes: Any) -> Scene:
         """Return a scene with some fields of the record, or arrays, changed."""

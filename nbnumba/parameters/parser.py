@@ -15,7 +15,7 @@ from .dialect import Dialect, is_extended_in_front, shown
 from .fill import filled
 from .given import Given, Value
 from .table import NANOBRAGG
-from .tokens import Loose, Use, number, split, whole_number
+from .tokens import DASHES, Loose, Use, number, split, whole_number
 from .types import Kind
 
 
@@ -59,7 +59,7 @@ def _left_over(loose: Loose) -> str:
     """Return the notice for a word that belongs to no option, or raise where it is a mistake."""
     if loose.after is None:
         raise InputError(f"{quote(loose.word)}: an option is expected here, beginning with a dash; -help lists them")
-    if loose.after.option.kind is not Kind.FLAG:
+    if loose.after.option.kind is not Kind.FLAG or loose.word[:1] in DASHES:
         typed = " ".join(map(shown, (loose.after.word, *loose.after.values)))
         raise InputError(f"{quote(loose.word)}: an option is expected after {typed}")
     return f"{quote(loose.word)} is ignored: {loose.after.word} takes no value"

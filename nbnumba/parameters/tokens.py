@@ -14,6 +14,8 @@ from .types import Kind, Option
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
 _WHOLE = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
+# Hyphens, dashes and minus signs that pages and PDF files print in place of "-".
+DASHES = "\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,15 @@ def split(words: Sequence[str], dialect: Dialect) -> tuple[list[Use], list[Loose
     uses: list[Use] = []
     loose: list[Loose] = []
     position = 0
+    for word in words:
+        _check_dash(word, dialect)
     while position < len(words):
         word = words[position]
         position += 1
         if not word.startswith("-") or word == "-" or _NUMBER.fullmatch(word):
             loose.append(Loose(word, uses[-1] if uses else None))
             continue
+        _check_spelling(word, dialect)
         option = dialect.find(word)
         if option is None:
             raise dialect.unknown(word)
@@ -57,6 +62,33 @@ def split(words: Sequence[str], dialect: Dialect) -> tuple[list[Use], list[Loose
         position += len(values)
         uses.append(Use(shown(word), option, values))
     return uses, loose
+
+
+def _check_dash(word: str, dialect: Dialect) -> None:
+    """Refuse a word that would be an option or a number with another dash."""
+    if word[:1] not in DASHES or not word:
+        return
+    plain = f"-{word.lstrip(DASHES + '-')}"
+    if _NUMBER.fullmatch(plain) or _is_option(plain, dialect):
+        raise InputError(
+            f"{quote(word)}: begins with {word[0]!a}, which is not the dash of the keyboard; type {shown(plain)}"
+        )
+
+
+def _check_spelling(word: str, dialect: Dialect) -> None:
+    """Refuse an option that holds its own value, or signs that no name holds.
+
+    Raises
+    ------
+    InputError
+        For a name with an equals sign, a blank or a typographic dash.
+    """
+    # C differs: it obeys the name inside of the word, and takes what follows for its values.
+    name, equals, value = word.partition("=")
+    if equals and _is_option(name, dialect):
+        raise InputError(f"{quote(word)}: an option and its value are two words; type {shown(name)} {value}".rstrip())
+    if any(sign.isspace() or sign in DASHES for sign in word) and dialect.find(word) is not None:
+        raise InputError(f"{quote(word)}: holds a blank or another dash than -; an option and its value are two words")
 
 
 def _values(word: str, option: Option, rest: Sequence[str], dialect: Dialect) -> tuple[str, ...]:

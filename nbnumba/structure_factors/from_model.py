@@ -35,6 +35,8 @@ _LARGEST_GRID = 1 << 31  # points
 _POINTS_PER_SECOND = 1e7  # of one core, roughly; decides whether the user is told to wait
 _SPECIAL = 0.5  # Angstrom between symmetry mates of one atom that stands on a special position
 _FULL = 1.05  # occupancy of all mates together, rounding to two decimals included
+_BOM = b"\xef\xbb\xbf"
+_FRAME = 2e-3  # of a length squared: SCALEn has six decimals, three digits of 1/500 A
 _MARGIN = 0.98  # of the finest spacing that the picture needs
 
 
@@ -126,8 +128,42 @@ def _structure(data: bytes, place: str) -> Any:
     import gemmi
 
     with understood(place, "PDB or mmCIF model"):
-        structure = gemmi.read_structure_string(data, format=gemmi.CoorFormat.Detect)
+        structure = gemmi.read_structure_string(data.removeprefix(_BOM), format=gemmi.CoorFormat.Detect)
         _check_structure(structure, place)
+        if structure.cell.explicit_matrices:
+            structure = _in_the_standard_frame(structure, place)
+    return structure
+
+
+def _in_the_standard_frame(structure: Any, place: str) -> Any:
+    """Return a model of which the file states SCALEn of its own, with a along x and b in the plane of x and y.
+
+    Raises
+    ------
+    InputError
+        The matrix belongs to another cell.
+    """
+    import gemmi
+
+    stated, (a, b, c, alpha, beta, gamma) = structure.cell, structure.cell.parameters
+    cell = gemmi.UnitCell(a, b, c, alpha, beta, gamma)
+    # The same fractional coordinates must be the same distances apart in both frames.
+    own, standard = (np.array(which.orth.mat.tolist()) for which in (stated, cell))
+    if not np.allclose(own.T @ own, standard.T @ standard, rtol=0.0, atol=_FRAME * max(a, b, c) ** 2):
+        numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
+        raise InputError(f"{place}: SCALEn contradicts the unit cell {numbers}; one of the two must be mended")
+    turn = standard @ np.linalg.inv(own)
+    if np.linalg.det(turn) < 0.0:
+        raise InputError(f"{place}: SCALEn mirrors the axes of the unit cell; a right-handed matrix is allowed")
+    for model in structure:
+        for where in model.all():
+            where.atom.pos = cell.orthogonalize(stated.fractionalize(where.atom.pos))
+            if where.atom.aniso.nonzero():
+                where.atom.aniso = where.atom.aniso.transformed_by(gemmi.Mat33(turn.tolist()))
+    if any(not operation.given for operation in structure.ncs):
+        raise InputError(f"{place}: MTRIXn beside SCALEn of another frame; write all copies into the file")
+    structure.cell = cell
+    structure.setup_cell_images()
     return structure
 
 

@@ -90,7 +90,7 @@ def read_open(
 ) -> tuple[NDArray[np.float64], IndexBox, int]:
     """Read a list that is open already, from its beginning; see `read`."""
     option = option or called("hkl")
-    source = file if is_regular(file) else io.BytesIO(file.read())
+    source = file if isinstance(file, io.BytesIO) or is_regular(file) else io.BytesIO(file.read())
     report(f"counting entries in {path}")
     survey = _Survey()
     kept: list[_Block] = []

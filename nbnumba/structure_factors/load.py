@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import FileError, InputError, called
 from ..io.atomic import reason
-from ..io.opening import opened
+from ..io.opening import is_regular, opened
 from ..parameters.settings import FactorSettings, Settings
 from ..util.messages import logger
 from . import fdump
@@ -92,6 +93,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
             self._content = Model(factors.pdb_file)
         elif self._content is None and factors.hkl_file is not None:
             file = self._closing.enter_context(opened(factors.hkl_file, called("hkl")))
+            file = file if is_regular(file) else io.BytesIO(file.read())
             kind = kind_of(file, self.place)
             self._content = file if kind is None else ReflectionFile(file.read(), kind, factors.hkl_column, self.place)
         return self._content

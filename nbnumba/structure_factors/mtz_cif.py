@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, called
 from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
+from . import other_lists
 from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
 from .symmetry import Expansion, expand
 from .table import LARGEST_F, IndexBox
@@ -35,25 +36,28 @@ def kind_of(file: BinaryIO, place: str) -> str | None:
     Returns
     -------
     "MTZ", "CIF" or None
-        None for anything else, which then is a text list. A pipe cannot be looked into and is None too.
+        None for a text list.
 
     Raises
     ------
     InputError
-        A file that gzip packed is neither MTZ nor CIF.
+        It is a file of another program that is read as none of these; or a list that gzip packed.
     """
-    if not file.seekable():
-        return None
     start = file.read(_SNIFFED)
     file.seek(0)
     if not start.startswith(GZIP):
-        return _kind_of(start)
+        found = _kind_of(start)
+        if found is None:
+            other_lists.refuse(start, place)
+        return found
     try:
         with gzip.GzipFile(fileobj=file) as packed:
-            found = _kind_of(packed.read(_SNIFFED))
+            start = packed.read(_SNIFFED)
+            found = _kind_of(start)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{place}: cannot be unpacked: {error}") from error
     if found is None:
+        other_lists.refuse(start, place)
         raise InputError(f"{place}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections")
     file.seek(0)
     return found

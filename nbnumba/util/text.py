@@ -8,6 +8,11 @@ NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _LONGEST_QUOTE = 40
 
 
+def encodable(text: str) -> str:
+    """Return a text that UTF-8 can hold: bytes of file names that are none are written as ``\\xe9``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def quote(text: str | bytes) -> str:
     """Return a word that a user typed or that stands in a file, printable, on one line and not too long."""
     if isinstance(text, bytes):

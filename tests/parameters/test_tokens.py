@@ -86,3 +86,33 @@ def test_no_word_is_lost(words: list[str]) -> None:
         return
     kept = sum(1 + len(item.values) for item in uses) + len(loose)
     assert kept == len(words)
+
+
+@pytest.mark.parametrize("dash", ["\u2010", "\u2013", "\u2014", "\u2212", "\ufe63", "\uff0d"])
+@pytest.mark.parametrize("line", ["-N 5 {}lambda 1.5", "-nopgm {}lambda 1.5", "-misset 10 {}20 30", "{}{}N 5"])
+def test_another_dash_is_never_ignored(line: str, dash: str) -> None:
+    with pytest.raises(InputError, match=r"not the dash of the keyboard; type -(lambda|20|N)$") as error:
+        split(line.format(dash, dash).split(), NANOBRAGG)
+    assert str(error.value).isascii()
+
+
+def test_a_file_may_begin_with_any_sign() -> None:
+    assert shapes("-hkl \u2013a.txt") == [("-hkl", "\u2013a.txt")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-cell=50", "60", "70"], r"^'-cell=50': an option and its value are two words; type -cell 50$"),
+        (["-misset=5", "10", "20", "30"], r"type -misset 5$"),
+        (["--lambda=1"], r"type --lambda 1$"),
+        (["-N", "5", "-hkl=a.hkl"], r"type -hkl a\.hkl$"),
+        (["-lambda="], r"two words; type -lambda$"),
+        (["-misset 10", "20", "30", "40"], r"holds a blank or another dash"),
+        (["-misset\u00a010", "20", "30", "40"], r"holds a blank or another dash"),
+        (["-no=x"], r"unknown option"),
+    ],
+)
+def test_a_value_inside_of_the_name_is_an_error(words: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        split(words, NANOBRAGG)

@@ -364,3 +364,45 @@ def test_every_neighbour_that_is_looked_up_is_computed(indices: int, folder: Pat
     for offset in [(0, 0, 0)] if indices == 1 else np.ndindex(4, 4, 4):
         found = nearest + (0 if indices == 1 else np.array(offset) - 1)
         assert cell.calculate_d_array(found.astype(np.int32)).min() >= computed
+
+
+ATOMS = (
+    ("N", 10.0, 10.0, 10.0),
+    ("SE", 20.0, 20.0, 20.0),
+    ("ZN", 5.0, 30.0, 20.0),
+)
+
+
+def _pdb(turn: np.ndarray, lengths: tuple[float, float, float] = (40.0, 50.0, 60.0)) -> str:
+    """Return a model whose atoms, and SCALEn, stand in a frame that is turned; an atom has an anisotropic U."""
+    scale = np.diag(1.0 / np.array([40.0, 50.0, 60.0])) @ turn.T
+    lines = ["CRYST1{:9.3f}{:9.3f}{:9.3f}  90.00  90.00  90.00 P 21 21 21    4".format(*lengths)]
+    lines += ["SCALE{}    {:10.6f}{:10.6f}{:10.6f}        0.00000".format(i + 1, *row) for i, row in enumerate(scale)]
+    for number, (element, *place) in enumerate(ATOMS, 1):
+        x, y, z = turn @ np.array(place)
+        start = f"{number:5d} {element:>2}   ALA A{number:4d}    "
+        lines.append(f"ATOM  {start}{x:8.3f}{y:8.3f}{z:8.3f}  1.00 20.00          {element:>2}  ")
+        U = turn @ np.diag([0.3, 0.2, 0.1]) @ turn.T * 1e4
+        six = [U[0, 0], U[1, 1], U[2, 2], U[0, 1], U[0, 2], U[1, 2]]
+        lines.append(f"ANISOU{start[:-2]}" + "".join(f"{round(value):7d}" for value in six) + f"      {element:>2}  ")
+    return "\n".join([*lines, "END", ""])
+
+
+def test_atoms_are_carried_through_scale(tmp_path: Path) -> None:
+    turned = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    tables = []
+    for number, turn in enumerate((np.eye(3), turned)):
+        path = tmp_path / f"{number}.pdb"
+        path.write_text(("\ufeff" if number else "") + _pdb(turn), encoding="utf-8")
+        table = load(Settings.of(pdb_file=str(path), hkl_dmin=4e-10, write_dump=False))
+        assert table is not None
+        tables.append(table.values)
+    # Densities are float32 on a grid.
+    np.testing.assert_allclose(tables[1], tables[0], atol=1e-3 * tables[0].max())
+    assert tables[0].max() > 100.0
+
+
+def test_scale_of_another_cell_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.pdb").write_text(_pdb(np.eye(3)[[1, 0, 2]] * [-1, 1, 1], (50.0, 40.0, 60.0)))
+    with pytest.raises(InputError, match=r"x\.pdb: SCALEn contradicts the unit cell 50 40 60 90 90 90"):
+        load(Settings.of(pdb_file=str(tmp_path / "x.pdb"), hkl_dmin=4e-10, write_dump=False))

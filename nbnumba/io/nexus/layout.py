@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...geometry.panel import StackedPanel
+from ...util.text import encodable
 from .filters import image_compression
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
         {
             "NX_class": "NXroot",
             "default": "entry",
-            "file_name": PurePath(name).name,
+            "file_name": encodable(PurePath(name).name),
             "file_time": now,
             "creator": program[0],
             "HDF5_Version": _hdf5_version(),
