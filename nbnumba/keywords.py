@@ -74,6 +74,8 @@ class Keywords(TypedDict, total=False):
     """Structure factors of a model with bulk solvent, PDB or mmCIF; instead of hkl."""
     default_F: float
     """Structure factor of every reflection that hkl lacks."""
+    B_factor_A2: float
+    """Isotropic B factor: every F, default_F included, is multiplied by exp(-B s^2), s = sin(theta)/lambda [A^2]."""
     dump: Path
     """A Fdump.bin to read, instead of hkl."""
     interpolate: bool

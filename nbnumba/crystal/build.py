@@ -90,6 +90,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         mosaic_seed=settings.crystal.mosaic_seed,
         mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.crystal.mosaic_seed, random_table),
         default_F=settings.factors.default_F,
+        B_factor=settings.factors.B_factor,
         cells_between=cells_between,
     )
 

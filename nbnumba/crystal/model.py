@@ -37,6 +37,8 @@ class Crystal:
         Its structure factors; None: `default_F` holds everywhere.
     default_F : float [electrons]
         Structure factor of the reflections that the table lacks.
+    B_factor : float [Angstrom²]
+        Every structure factor is multiplied by exp(-B s²), s = sin(theta)/lambda of its reflection.
     weight : float
         Share of the fluence.
     cells_between : (Nd, Ne, Nf)
@@ -61,6 +63,7 @@ class Crystal:
     domain_weights: Array | None = None
     reflections: ReflectionTable | None = None
     default_F: float = 0.0
+    B_factor: float = 0.0
     weight: float = 1.0
     cells_between: tuple[float, float, float] = (0.0, 0.0, 0.0)
 

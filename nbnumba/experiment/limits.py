@@ -42,6 +42,16 @@ def check_orientations(settings: Settings, steps: int) -> None:
     )
 
 
+def check_b_factor(experiment: ExperimentRecord) -> None:
+    """Refuse a B factor for reflections beyond a list that is interpolated: the list must end where it ends."""
+    crystal = experiment.crystal
+    if crystal.B_factor != 0.0 and crystal.default_F != 0.0 and experiment.interpolate:
+        raise InputError(
+            f"{called('B_factor_A2')}: {crystal.B_factor:g} and {called('default_F')} {crystal.default_F:g} do not go "
+            "together where reflections are interpolated; give one of them, or no interpolation"
+        )
+
+
 def check_samples(experiment: ExperimentRecord) -> None:
     """Refuse an image whose samples cannot be counted in 63 bits; it would take millennia anyway."""
     samples = sum(panel.n_fast * panel.n_slow * panel.sensor.layers for panel in experiment.detector.panels)

@@ -28,7 +28,7 @@ from ..structure_factors.table import Reach, ReflectionTable
 from ..util.messages import logger
 from .defects import log_defects
 from .geometry_only import build_goniometer
-from .limits import check_closed_form, check_orientations, check_samples
+from .limits import check_b_factor, check_closed_form, check_orientations, check_samples
 from .model import ExperimentRecord
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
@@ -125,6 +125,7 @@ def _resolve(
         _compare_cells(crystal, reflections.cell)
     experiment = dataclasses.replace(experiment, crystals=(dataclasses.replace(crystal, reflections=reflections),))
     check_background(experiment)
+    check_b_factor(experiment)
     choices = Choices(
         clipping_warnings=tuple(clipping_warnings(settings)),
         reflection_lines=tuple(reflection_lines),

@@ -16,9 +16,12 @@ from ..background.water import water_photons_per_steradian
 from ..constants import R_E_SQUARED
 from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
 from ..detector.model import Panel
+from ..detector.resolution import finest_spacing
+from ..errors import called
 from ..geometry.vectors import Array, cross, dot, rotate_about
 from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from ..parameters.choices import Semantics, Shape
+from ..structure_factors.b_factor import attenuated, largest_indices
 from .model import ExperimentRecord
 from .spot_reach import spot_reach
 
@@ -200,10 +203,27 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
 
 def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
     """Return the reflections with their border of default_F; an index clipped to the border needs no test."""
-    reflections = experiment.reflections
+    reflections, crystal = experiment.reflections, experiment.crystal
+    if crystal.B_factor != 0.0:
+        return _attenuated_table(experiment)
     if reflections is None:
         return np.full((2, 2, 2), experiment.default_F), (0, 0, 0)
     return reflections.bordered_by(experiment.default_F), (reflections.h_min, reflections.k_min, reflections.l_min)
+
+
+def _attenuated_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
+    """Return the reflections, and those of default_F as far as the detector sees, weakened by the B factor."""
+    crystal = experiment.crystal
+    largest = largest_indices(crystal.real_space, finest_spacing(experiment.detector, experiment.beam))
+    return attenuated(
+        experiment.reflections,
+        crystal.default_F,
+        crystal.B_factor,
+        # As drawn: in `c` the reciprocal axes of a triclinic -cell are not quite those of a, b, c.
+        np.asarray(np.linalg.inv(crystal.real_space * 1e10).T),
+        largest,
+        called("B_factor_A2"),
+    )
 
 
 def _count_reflections(experiment: ExperimentRecord, table: Array) -> int:

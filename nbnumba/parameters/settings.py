@@ -63,6 +63,7 @@ class FactorSettings:
     dump_file: str | None = "Fdump.bin"  # None: neither read nor written
     write_dump: bool = True
     default_F: float = 0.0
+    B_factor: float = 0.0  # Angstrom^2
     interpolate: bool | None = None  # None: choose by crystal size
 
 

@@ -67,6 +67,7 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "mosaic_seed": whole(1, 1000),
         "hkl": lambda: str(folder / "P1.hkl"),
         "default_F": number(1, 100),
+        "B_factor_A2": number(0, 80),
         "interpolate": switch,
         "wavelength_A": number(0.8, 2),
         "energy_ev": number(6000, 15000),
@@ -132,6 +133,8 @@ def random_keywords(seed: int, folder: Path) -> dict[str, Any]:
         keywords.setdefault("cell", make["cell"]())
     if "hkl" not in keywords:
         keywords.setdefault("default_F", 33.3)
+    if {"hkl", "B_factor_A2"} <= keywords.keys():
+        keywords.pop("default_F", None)  # refused where reflections are interpolated
     if "crystal_size_mm" not in keywords:
         keywords.setdefault("N", 3)
     if {"hdivrange_mrad", "vdivrange_mrad"} <= keywords.keys():
