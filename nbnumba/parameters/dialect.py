@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ class Dialect:
         Given the options, returns what finds one in a word.
     meant : mapping of str to str, optional
         Words that people type, and the option that they mean.
+    longer : collection of str, optional
+        Spellings with letters behind a name that people are used to.
     ignored : sequence of Option, optional
         Those that are read and have no effect.
     defaults : mapping, optional
@@ -39,6 +41,7 @@ class Dialect:
         rule: Callable[[Sequence[Option]], Find],
         *,
         meant: Mapping[str, str] = {},
+        longer: Collection[str] = (),
         ignored: Sequence[Option] = (),
         defaults: Mapping[str, Any] = {},
     ) -> None:
@@ -46,6 +49,7 @@ class Dialect:
         self.options = tuple(option for group in self.groups.values() for option in group)
         self.find = rule(self.options)
         self.meant = meant
+        self.longer = frozenset(longer)
         self.defaults = defaults
         self.without_effect = {
             option.key: f"has no effect; {option.instead}" if option.instead else "has no effect, as in nanoBragg"
@@ -154,10 +158,16 @@ def whole_words(options: Sequence[Option]) -> Find:
     return find
 
 
-def is_extended_in_front(word: str, option: Option) -> bool:
-    """Tell whether the name stands behind other letters, as -interpolate in -no-interpolate."""
+def is_extended(word: str, option: Option, known: Collection[str]) -> bool:
+    """Tell whether a word holds more than a name of the option, as -no-interpolate and -cell_spread do.
+
+    Parameters
+    ----------
+    known : collection of str
+        Longer spellings that people are used to.
+    """
     short = word[1:] if word.startswith("--") else word
-    return not short.startswith((*option.anywhere, *option.whole, option.key))
+    return short not in (option.key, *option.anywhere, *option.whole, *(option.shown or ())) and short not in known
 
 
 def shown(word: str) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from ..errors import InputError
 from ..util.text import quote
-from .choices import Pivot
+from .choices import Pivot, Semantics
 from .command import CommandLine
-from .dialect import Dialect, is_extended_in_front, shown
+from .dialect import Dialect, is_extended, shown
 from .fill import filled
 from .given import Given, Value
 from .table import NANOBRAGG
@@ -40,8 +40,7 @@ def parse(
         For an -img, -mask or -expt that cannot be read.
     """
     uses, loose = split(words, dialect)
-    notices = [_left_over(word) for word in loose]
-    command = _interpret(uses, notices, dialect, folder)
+    command = _interpret(uses, [_left_over(word) for word in loose], dialect, folder)
     if folder is not None and not command.gives("dump"):
         default = os.path.join(folder, str(command.settings.factors.dump_file))  # noqa: PTH118
         command = dataclasses.replace(command, settings=command.settings.changed(dump_file=default))
@@ -66,16 +65,20 @@ def _left_over(loose: Loose) -> str:
 
 
 def _interpret(
-    uses: Sequence[Use], notices: list[str], dialect: Dialect, folder: str | os.PathLike[str] | None
+    uses: Sequence[Use], doubtful: list[str], dialect: Dialect, folder: str | os.PathLike[str] | None
 ) -> CommandLine:
-    """Turn options and their values into settings."""
+    """Turn options and their values into settings; what is doubtful is a notice, in `exact` an error."""
+    notices: list[str] = []
     given = [_given(use) for use in uses]
     for use in uses:
         if use.option.key in dialect.without_effect:
             notices.append(f"{use.word} {dialect.without_effect[use.option.key]}")
-        elif is_extended_in_front(use.word, use.option):
-            notices.append(f"{use.word} is read as {use.option.key}, as in nanoBragg")
+        elif is_extended(use.word, use.option, dialect.longer):
+            doubtful.append(f"{use.word} is read as {use.option.key}, as in nanoBragg")
+    notices += doubtful
     draft = filled(given if folder is None else [item.inside(folder) for item in given], notices, dialect.defaults)
+    if doubtful and draft.get("semantics") is Semantics.EXACT:
+        raise InputError(f"{doubtful[0]}; with -semantics exact options are spelled as the help does")
     return CommandLine(
         draft.settings(),
         draft.output(),

@@ -31,6 +31,7 @@ from .types import (
     yes_or_no,
 )
 
+_RESOLUTION = Range("from 0.3 to 1000, or 0", low=0.0, high=1000.0, gap=(0.0, 0.3))
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 
@@ -281,7 +282,7 @@ FACTORS = (
         "D",
         ("hkl_dmin",),
         unit=ANGSTROM,
-        allowed=NOT_NEGATIVE,
+        allowed=_RESOLUTION,
         own=True,
         default="0: all",
         name="hkl_dmin_A",

@@ -75,9 +75,11 @@ class Range:
     low: float = -math.inf
     high: float = math.inf
     excluded: tuple[float, ...] = ()
+    gap: tuple[float, float] = (math.inf, math.inf)  # its ends are allowed
 
     def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high and value not in self.excluded
+        inside = self.low <= value <= self.high and value not in self.excluded
+        return inside and not self.gap[0] < value < self.gap[1]
 
 
 ANY = Range()

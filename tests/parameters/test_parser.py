@@ -473,6 +473,8 @@ def test_name_with_letters_in_front_is_read_with_a_notice() -> None:
     command = parse(["-no-interpolate"])
     assert command.settings.factors.interpolate is True
     assert command.notices == ("-no-interpolate is read as -interpolate, as in nanoBragg",)
+    with pytest.raises(InputError, match=r"^-no-interpolate is read as -interpolate"):
+        parse("-no-interpolate -semantics exact".split())
     assert parse("--interpolate -wavelength 1 -mosaicity 1 -binary_spots --quiet".split()).notices == ()
 
 
@@ -733,3 +735,26 @@ def test_whole_paths_mean_the_same(folder: str | None, tmp_path: Path, monkeypat
         words = NANOBRAGG.words(with_whole_paths(typed.given, folder))
         assert meaning(parse(words)) == meaning(typed)
         assert not any(word.endswith((".hkl", ".mat")) and not Path(word).is_absolute() for word in words)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [("-cell_spread 0.1", "-cell"), ("-energy_spread 1", "-energy"), ("-fluxes 3", "-flux"), ("-Nax 3", "-Na")],
+)
+def test_a_name_that_extends_an_option_is_told(line: str, key: str) -> None:
+    word = line.split()[0]
+    assert f"{word} is read as {key}, as in nanoBragg" in parse(line.split()).notices
+    with pytest.raises(InputError, match=rf"^{word} is read as {key}, as in nanoBragg; with -semantics exact"):
+        parse([*line.split(), "-semantics", "exact"])
+
+
+def test_stray_words_are_errors_in_exact() -> None:
+    with pytest.raises(InputError, match=r"^'1' is ignored: -curved_det takes no value; with -semantics exact"):
+        parse("-semantics exact -curved_det 1 -N 3".split())
+
+
+def test_no_option_of_ours_extends_one_of_nanobragg() -> None:
+    """Where a name of nanoBragg's is found inside, a slip in ours would be read as that; two are old."""
+    names = {name for option in NANOBRAGG.options if not option.own for name in option.anywhere}
+    ours = {name for option in NANOBRAGG.options if option.own for name in option.spellings}
+    assert {word for word in ours if any(name in word for name in names)} == {"-hkl_column", "-hkl_dmin"}
