@@ -11,7 +11,7 @@ from ..constants import AVOGADRO, DEGREES_PER_RADIAN
 from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
 from ..parameters.choices import Pivot, Shape
-from ..parameters.steps import mosaic_domains
+from ..parameters.steps import MAX_OVERSAMPLE, mosaic_domains
 from ..render.image import Image
 
 _SHAPE_WORDS = {
@@ -115,7 +115,8 @@ def _sampling(resolved: Resolved) -> Iterator[str]:
         yield f"WARNING: maximum dimension of sample is {float(np.max(size)) * 1e10:g} A"
         yield f"         but reciprocal pixel size is {choices.reciprocal_pixel_size * 1e10:g} A"
         yield "         intensity may vary significantly across a pixel!"
-        yield f"         recommend -oversample {choices.recommended_oversample} to work around this"
+        if choices.recommended_oversample <= MAX_OVERSAMPLE:
+            yield f"         recommend -oversample {choices.recommended_oversample} to work around this"
     # One protein of density 1.2 g/cm^3 that fills the cell.
     weight = float(np.prod(size)) * 1.2e6 * AVOGADRO / math.prod(crystal.cells)
     yield f"approximate MW = {weight:g}"

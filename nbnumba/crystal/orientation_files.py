@@ -11,10 +11,13 @@ from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, vector
 from ..io import matrix
 from ..io.opening import label, read_text
+from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..util.messages import logger
+from .lattice import cell_of_vectors
 
 _SMALLEST_ACROSS = 1e-6  # of a direction's length, across the beam
+_SAME_LENGTH, _SAME_ANGLE = 0.01, 1.0  # fraction and degrees; also of where a cell differs from that of a file
 _SAME_AXIS = math.cos(math.radians(1.0))  # refined axes miss their ideal by less
 
 
@@ -76,13 +79,34 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
         spindle, reciprocal = written.spindle, written.reciprocal_A
     else:
         columns = matrix.parse(text, path, called("matrix"))
-        return np.asarray(columns.T * (1e-10 / settings.beam.wavelength))  # the file holds lambda a*, ...
+        reciprocal = np.asarray(columns.T * (1e-10 / settings.beam.wavelength))  # the file holds lambda a*, ...
+        _check_stated_cell(reciprocal, matrix.stated_cell(text), settings, path)
+        return reciprocal
     if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
         theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
         logger.warning(
             f"{called('matrix')} {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}"
         )
     return np.asarray(reciprocal @ turn.T)
+
+
+def _check_stated_cell(reciprocal: Array, stated: tuple[float, ...] | None, settings: Settings, path: str) -> None:
+    """Tell where a file of MOSFLM states another cell than its matrix makes at our wavelength; an error in `exact`."""
+    if stated is None:
+        return
+    lengths, angles = cell_of_vectors(np.linalg.inv(reciprocal).T)
+    made = (*lengths.tolist(), *np.degrees(angles).tolist())
+    same = np.allclose(made[:3], stated[:3], rtol=_SAME_LENGTH) and np.allclose(made[3:], stated[3:], atol=_SAME_ANGLE)
+    if same:
+        return
+    shown = (" ".join(f"{number:.6g}" for number in cell) for cell in (stated, made))
+    message = (
+        f"{label(called('matrix'), path)}: states the cell {next(shown)}, and makes {next(shown)} of it at "
+        f"{settings.beam.wavelength * 1e10:g} Angstrom ({called('wavelength_A')})"
+    )
+    if settings.semantics is Semantics.EXACT:
+        raise InputError(message)
+    logger.warning(message)
 
 
 def _frame(beam: Array, fast: Array, name: str) -> Array:

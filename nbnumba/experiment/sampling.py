@@ -12,10 +12,12 @@ from ..detector.model import Detector
 from ..errors import InputError, called
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
-from ..parameters.steps import MAX_OVERSAMPLE
 from ..parameters.types import C_INT
+from ..util.messages import logger
 from .model import Sampling
 from .regions import region_of_interest
+
+_MANY, _MOST_CHOSEN = 64, 1000  # sub-pixels along an edge that are chosen with a notice, and at all
 
 
 class SamplingChoices(TypedDict):
@@ -48,10 +50,15 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
     reciprocal_pixel = settings.beam.wavelength * distance / panel.pixel_size
     recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
-    if chosen and recommended > MAX_OVERSAMPLE:
+    if chosen and recommended > _MOST_CHOSEN:
         raise InputError(
             f"{called('oversample')}: {recommended}-fold would be chosen for this crystal and detector; "
-            f"at most {MAX_OVERSAMPLE}, give {called('oversample')}"
+            f"at most {_MOST_CHOSEN}, give {called('oversample')}"
+        )
+    if chosen and recommended > _MANY:
+        logger.warning(
+            f"{recommended}-fold oversampling is chosen for this crystal and detector, {recommended**2} samples a "
+            f"pixel; {called('oversample')} sets another"
         )
     roi_as_set, roi = region_of_interest(settings, panel)
     interpolate, interpolate_chosen = _interpolation(settings, crystal)

@@ -84,6 +84,25 @@ def parse(text: str, path: PathLike, option: str = "-mat") -> NDArray[np.float64
     return matrix
 
 
+def stated_cell(text: str) -> tuple[float, ...] | None:
+    """Return the cell that a file of MOSFLM states, None where it is of another kind.
+
+    Such a file holds the matrix, three missetting angles, the rotation matrix and the cell, 27 numbers or 30.
+
+    Returns
+    -------
+    (6,) lengths [Angstrom] and angles [degree], or None
+    """
+    words = text.split()
+    if len(words) not in (27, 30) or not all(_NUMBER.fullmatch(word) for word in words):
+        return None
+    numbers = [float(word) for word in words]
+    rotation, cell = np.array(numbers[12:21]).reshape(3, 3), tuple(numbers[21:27])
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+        return None
+    return cell if all(size > 1.0 for size in cell[:3]) and all(0.0 < angle < 180.0 for angle in cell[3:]) else None
+
+
 def _is_singular(matrix: NDArray[np.float64]) -> bool:
     """Whether the columns, made unit vectors, enclose no volume to speak of."""
     largest = np.abs(matrix).max(axis=0)

@@ -13,6 +13,7 @@ from nbnumba.experiment.defects import defects_met
 from nbnumba.experiment.resolve import resolve, resolve_with_choices
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
+from nbnumba.util.messages import heard_by
 
 # One unit cell with one structure factor would look the same from all sides.
 JOB = "-cell 40 50 60 -default_F 40 -N 3 -nointerpolate -detpixels 12 -pixel 1 -distance 50 -oversample 1"
@@ -103,7 +104,7 @@ def test_a_row_that_changes_nothing_is_not_named(words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("-oversample 0 -Na 1000000 -distance 1", r"-oversample: [0-9]+-fold would be chosen .*; at most 10000, give"),
+        ("-oversample 0 -Na 1000000 -distance 1", r"-oversample: [0-9]+-fold would be chosen .*; at most 1000, give"),
         ("-oversample 0 -twotheta 90 -N 30", r"-oversample: [0-9]+-fold would be chosen"),
         ("-oversample 0 -distance 1e-45", r"-oversample: 2147483647-fold would be chosen"),
         ("-osc 90 -phistep 1e-40", r"-osc, -phistep: 9e\+41 steps; at most 1000000"),
@@ -145,3 +146,46 @@ def test_a_negative_range_turns_the_other_way_in_exact(words: str) -> None:
     one, other = (simulate(resolve(parse(line.split()).settings)).array for line in lines)
     assert one.max() > 0.0
     np.testing.assert_allclose(one, other, rtol=1e-5)  # rounding of the rotations, where fringes are steep
+
+
+@pytest.mark.parametrize(("distance", "told"), [(100, False), (20, True)])
+def test_much_oversampling_is_told(distance: float, told: bool) -> None:
+    notices: list[str] = []
+    words = f"-cell 50 60 70 -N 30 -default_F 1 -lambda 1 -pixel 0.1 -detpixels 8 -Nc 100 -distance {distance}"
+    with heard_by(notices.append):
+        experiment = resolve(parse(words.split()).settings)
+    assert any("-fold oversampling is chosen" in line for line in notices) == told
+    assert (experiment.sampling.oversample > 64) == told
+
+
+MOSFLM = """ 0.01 0 0
+ 0 0.0125 0
+ 0 0 0.02
+ 0 0 0
+ 1 0 0
+ 0 1 0
+ 0 0 1
+ 100 80 50 90 90 90
+ 0 0 0
+"""
+
+
+def test_a_matrix_that_states_another_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_text(MOSFLM)
+    words = f"-mat {tmp_path / 'a.mat'} -N 3 -default_F 1 -pixel 0.1 -detpixels 8 -distance 100".split()
+    for wavelength, tells in (("1", False), ("1.005", False), ("1.1", True)):
+        notices: list[str] = []
+        with heard_by(notices.append):
+            resolve(parse([*words, "-lambda", wavelength]).settings)
+        assert any("states the cell 100 80 50 90 90 90, and makes 110 88 55" in line for line in notices) == tells
+    with pytest.raises(InputError, match="states the cell 100 80 50 90 90 90, and makes 110 88 55"):
+        resolve(parse([*words, "-lambda", "1.1", "-semantics", "exact"]).settings)
+
+
+@pytest.mark.parametrize(("dmin", "allowed"), [("0.29", False), ("0.3", True), ("1000", True), ("1001", False)])
+def test_a_resolution_is_one_of_crystals(dmin: str, allowed: bool) -> None:
+    if allowed:
+        assert parse(["-hkl_dmin", dmin]).settings.factors.hkl_dmin == float(dmin) / 1e10
+        return
+    with pytest.raises(InputError, match=r"allowed: a number from 0\.3 to 1000, or 0 \[A\]"):
+        parse(["-hkl_dmin", dmin])
