@@ -94,7 +94,7 @@ def _check_stated_cell(reciprocal: Array, stated: tuple[float, ...] | None, sett
     """Tell where a file of MOSFLM states another cell than its matrix makes at our wavelength; an error in `exact`."""
     if stated is None:
         return
-    lengths, angles = cell_of_vectors(np.linalg.inv(reciprocal).T)
+    lengths, angles = cell_of_vectors(np.asarray(np.linalg.inv(reciprocal).T, dtype=np.float64))
     made = (*lengths.tolist(), *np.degrees(angles).tolist())
     same = np.allclose(made[:3], stated[:3], rtol=_SAME_LENGTH) and np.allclose(made[3:], stated[3:], atol=_SAME_ANGLE)
     if same:
