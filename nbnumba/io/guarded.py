@@ -128,7 +128,10 @@ def _by_fabio(path: str, index: str, out: str) -> list[Any]:
     with fabio.open(path) as file:
         count, number = int(file.nframes), int(index)
         if number < count:
-            np.save(out, np.asarray(file.data if number == 0 else file.get_frame(number).data))
+            pixels = np.asarray(file.data if number == 0 else file.get_frame(number).data)
+            if pixels.dtype.kind not in "biuf":
+                raise ValueError("no image of numbers")
+            np.save(out, pixels, allow_pickle=False)
         return [type(file).__name__.removesuffix("Image").removesuffix("image") or "image", count]
 
 
