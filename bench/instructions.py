@@ -70,7 +70,7 @@ def _peak(repeats: int) -> float:
     import numba
     import numpy as np
 
-    # Written out, as a loop over the terms would keep the loop over the values from being vectorised.
+    # Written out, as a loop over the terms would keep the loop over the values from being vectorized.
     source = ["def horner(times, values):", " for _ in range(times):", "  for i in range(values.shape[0]):"]
     source += ["   x = values[i]", *[f"   y{c} = 0.{c + 1}" for c in range(CHAINS)]]
     source += [f"   y{c} = y{c} * x + 0.5" for _ in range(TERMS) for c in range(CHAINS)]

@@ -283,7 +283,7 @@ def memory_scaling(plan: Plan) -> Table:
     return Table(
         "scaling-memory",
         "Memory against pixels",
-        "Whole processes that write the float, integer, grey and noise images; the limit is 3 float images and 200 MB. "
+        "Whole processes that write the float, integer, gray and noise images; the limit is 3 float images and 200 MB. "
         "The table of reflections takes 1 MB.",
         ["pixels", "float image [MB]", "memory [MB]", "limit [MB]"],
         rows,

@@ -87,7 +87,7 @@ class Keywords(TypedDict, total=False):
     energy_ev: float
     """Photon energy, instead of wavelength_A [eV]."""
     fluence: float
-    """Photons per square metre on the sample."""
+    """Photons per square meter on the sample."""
     flux: float
     """Photons per second; with exposure_s and beamsize_mm instead of fluence."""
     exposure_s: float
@@ -131,9 +131,9 @@ class Keywords(TypedDict, total=False):
     detpixels: int | Sequence[int]
     """Pixels along each edge, or (fast, slow)."""
     Xbeam_mm: float
-    """Beam centre, x of the convention [mm]."""
+    """Beam center, x of the convention [mm]."""
     Ybeam_mm: float
-    """Beam centre, y of the convention [mm]."""
+    """Beam center, y of the convention [mm]."""
     Xclose_mm: float
     """Point nearest to the sample, fast [mm]."""
     Yclose_mm: float

@@ -1,7 +1,7 @@
 r"""A spot, summed over rotation and detector, holds the photons of the kinematic theory.
 
 A pixel is r_e² Φ P dΩ F² |S(h)|², averaged over the phi steps: Φ [photons/m²] is the fluence of the whole exposure,
-S = product of sin(pi N h)/sin(pi h) the lattice sum and P the polarisation factor. A crystal that turns through the
+S = product of sin(pi N h)/sin(pi h) the lattice sum and P the polarization factor. A crystal that turns through the
 angle φ_range at a constant rate therefore diffracts, from one reflection,
 
     E = r_e² Φ F² P / φ_range · ∫∫ |S|² dΩ dφ.
@@ -95,7 +95,7 @@ class Spot:
         return np.array([c * q[0] - s * q[1], s * q[0] + c * q[1], q[2]])
 
     def extent(self) -> tuple[float, np.ndarray, float]:
-        """Return the range of phi [rad], and centre (fast, slow) and width [m] on the detector, of one period."""
+        """Return the range of phi [rad], and center (fast, slow) and width [m] on the detector, of one period."""
         half = [np.array(self.index) + 0.5 * np.array([i, j, k]) for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]
         middle = self.phi_at_reflection()
         angles, places = [], []

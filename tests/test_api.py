@@ -394,7 +394,7 @@ def test_keywords_neither_read_nor_write_a_dump(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "Fdump.bin").read_bytes() == b"not a dump"
 
 
-def test_a_beam_centre_is_where_it_is_said_to_be_in_any_convention() -> None:
+def test_a_beam_center_is_where_it_is_said_to_be_in_any_convention() -> None:
     for convention in ("mosflm", "denzo", "adxv", "xds", "dials"):
         for pivot, turn in (("beam", (0, 0, 0)), ("sample", (4, -3, 2)), ("beam", (4, -3, 2))):
             panel = small(
@@ -406,7 +406,7 @@ def test_a_beam_centre_is_where_it_is_said_to_be_in_any_convention() -> None:
             )
             spot = panel.detector.panels[0].position(7.5, 3.25)  # of pixels that are 1 mm wide
             distance = panel.detector.panels[0].distance
-            # Rounding of sums of centimetres.
+            # Rounding of sums of centimeters.
             np.testing.assert_allclose(spot, distance * panel.beam.direction, atol=1e-15)
 
 
@@ -445,7 +445,7 @@ def test_engines_that_cannot_be_had() -> None:
 
 
 @pytest.mark.requires("no GPU")
-def test_the_backend_of_a_command_line_is_honoured() -> None:
+def test_the_backend_of_a_command_line_is_honored() -> None:
     experiment = Experiment.from_command("-cell 40 -default_F 1 -detpixels 8 -backend cuda")
     with pytest.raises(nbnumba.DeviceError):
         simulate(experiment)

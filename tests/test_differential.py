@@ -15,7 +15,7 @@ from nbnumba.parameters.parser import parse
 
 pytestmark = pytest.mark.differential
 
-# The first sixty, and those that found something: a pixel whose centre is on the direct beam, where the amplitude of
+# The first sixty, and those that found something: a pixel whose center is on the direct beam, where the amplitude of
 # an ellipsoidal crystal is 1 or 0 by the last bit of the pixel's place.
 SEEDS = (*range(60), 5075, 5391, 5489, 5543, 5896)
 

@@ -33,10 +33,10 @@ class FlatDetector:
         self.scale = R_E_SQUARED * fluence * FLAT_F**2
 
     def ray(self, sub_slow: int = 0, sub_fast: int = 0, depth: float = 0.0) -> tuple[np.ndarray, ...]:
-        """Return (x, y, z, length) of the centres of one sub-pixel of all pixels [m]."""
+        """Return (x, y, z, length) of the centers of one sub-pixel of all pixels [m]."""
         fast = self.pixel * (np.arange(30) + (sub_fast + 0.5) / self.oversample)
         slow = self.pixel * (np.arange(20) + (sub_slow + 0.5) / self.oversample)
-        # The default centre is (size + pixel)/2 in MOSFLM's sense, half a pixel more in ours.
+        # The default center is (size + pixel)/2 in MOSFLM's sense, half a pixel more in ours.
         z = (fast - (0.060 / 2 + self.pixel))[None, :] * np.ones((20, 1))
         y = -(slow - (0.040 / 2 + self.pixel))[:, None] * np.ones((1, 30))
         x = np.full(z.shape, self.distance + depth)
@@ -224,7 +224,7 @@ class TestSourceWeights:
         return render(f"{self.LINE} -sourcefile weights.txt {more}", semantics)
 
     def test_a_weighted_mean(self, render: Render) -> None:
-        # Polarisation is one source's for all of a pixel, so it is left out here.
+        # Polarization is one source's for all of a pixel, so it is left out here.
         alone = [
             self.with_weights(render, *(1 if i == j else None for j in range(3)), more="-nopolar").astype(float)
             for i in range(3)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io.atomic import whole_file
-from ..io.png import grey_values
+from ..io.png import gray_values
 
 MOST_IMAGES = 100
 _SIDE = 160  # pixels of an image in the picture, at most
@@ -59,14 +59,14 @@ def thumbnail(image: NDArray[Any]) -> NDArray[np.uint8]:
     values = np.nan_to_num(image.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, image.shape[axis], block), axis=axis)
-    grey = grey_values(values)
-    if np.count_nonzero(grey < _PAPER) < _FEW * grey.size:  # spots of one pixel would hardly be seen
-        grey = _grown(_grown(grey).T).T
-    enlargement = max(1, _SIDE // (2 * max(grey.shape)))
-    return np.repeat(np.repeat(grey, enlargement, axis=0), enlargement, axis=1)
+    gray = gray_values(values)
+    if np.count_nonzero(gray < _PAPER) < _FEW * gray.size:  # spots of one pixel would hardly be seen
+        gray = _grown(_grown(gray).T).T
+    enlargement = max(1, _SIDE // (2 * max(gray.shape)))
+    return np.repeat(np.repeat(gray, enlargement, axis=0), enlargement, axis=1)
 
 
-def _grown(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _grown(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Let dark pixels cover those above and below."""
-    edged = np.pad(grey, ((1, 1), (0, 0)), constant_values=255)
+    edged = np.pad(gray, ((1, 1), (0, 0)), constant_values=255)
     return np.minimum(np.minimum(edged[:-2], edged[1:-1]), edged[2:])

@@ -158,7 +158,7 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
     Raises
     ------
     InputError
-        When the values together make no experiment, such as a beam centre that the panel's rotation keeps it from.
+        When the values together make no experiment, such as a beam center that the panel's rotation keeps it from.
     """
     settings = base.settings.changed(**changed_fields(changes(base, draw)))
     try:

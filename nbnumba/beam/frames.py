@@ -14,9 +14,9 @@ MCSTAS_TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])  # DIALS' frame, in which the beam
 
 
 def to_mcstas(beam: Beam) -> Array:
-    """Rotation to the frame of NeXus files, (3, 3): the beam runs along z, the polarisation axis lies along x.
+    """Rotation to the frame of NeXus files, (3, 3): the beam runs along z, the polarization axis lies along x.
 
-    Rows are the axes of the new frame in ours, so that `to_mcstas(beam) @ v` is a vector there. Of a polarisation
+    Rows are the axes of the new frame in ours, so that `to_mcstas(beam) @ v` is a vector there. Of a polarization
     axis that is not at right angles to the beam the part across the beam counts.
     """
     z = unit(beam.direction)

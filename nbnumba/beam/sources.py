@@ -21,7 +21,7 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
     Parameters
     ----------
     beam, polar : (3,)
-        Unit vectors of the beam and of the polarisation axis.
+        Unit vectors of the beam and of the polarization axis.
 
     Raises
     ------

@@ -58,7 +58,7 @@ class Job:
 
     @property
     def fwhm(self) -> float:
-        """Width of the point spread [pixels]; as C, through a float32 in metres."""
+        """Width of the point spread [pixels]; as C, through a float32 in meters."""
         return float(np.float64(np.float32(self.get("psf_fwhm", 46.0) / 1e6)) / self.pixel)
 
 

@@ -185,9 +185,9 @@ class _Writer:
             self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
             smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), self._header(None))
         if output.pgm_file is not None:
-            grey = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
-            self.say([f"pgm_scale = {grey:g}", f"writing {output.pgm_file} as 1-byte integers"])
-            pgm.write(output.pgm_file, pgm.pgm_values(array, grey, roi), grey)
+            gray = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
+            self.say([f"pgm_scale = {gray:g}", f"writing {output.pgm_file} as 1-byte integers"])
+            pgm.write(output.pgm_file, pgm.pgm_values(array, gray, roi), gray)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
             flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved

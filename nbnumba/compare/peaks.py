@@ -89,11 +89,11 @@ def find_peaks(image: Array, most: int) -> Array:
     Returns
     -------
     (n, 2) float64 [pixels]
-        Slow and fast; the centre of the first pixel is at 0, 0.
+        Slow and fast; the center of the first pixel is at 0, 0.
 
     Notes
     -----
-    A peak is a pixel above its eight neighbours and above the background by five times its spread (median and median
+    A peak is a pixel above its eight neighbors and above the background by five times its spread (median and median
     absolute deviation of the image). Of peaks within two pixels of each other the brightest counts.
     """
     finite = np.isfinite(image)
@@ -149,7 +149,7 @@ def _centroids(image: Array, slow: NDArray[np.int64], fast: NDArray[np.int64]) -
     windows = image[slow[:, None, None] + offsets[:, None], fast[:, None, None] + offsets]
     floor = np.median(windows[:, border], axis=1)
     weights = np.clip(windows - floor[:, None, None], 0.0, None)
-    # Relative to the brightest pixel, so that no sum overflows; a flat window has no weight and keeps its centre.
+    # Relative to the brightest pixel, so that no sum overflows; a flat window has no weight and keeps its center.
     weights /= np.maximum(weights.max(axis=(1, 2), initial=0.0), np.finfo(float).tiny)[:, None, None]
     total = np.maximum(weights.sum(axis=(1, 2)), np.finfo(float).tiny)
     return np.stack(

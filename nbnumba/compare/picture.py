@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..io.atomic import PathLike, whole_file
 from .metrics import Metrics
 from .pair import Array, Pair
-from .scales import Scale, grey, scales, signed
+from .scales import Scale, gray, scales, signed
 from .summary import near_one
 
 _SIDE = 640  # pixels of a panel's longer side, about
@@ -48,7 +48,7 @@ def write(path: PathLike, pair: Pair, metrics: Metrics, percentile: float) -> No
     block = max(1, math.ceil(max(pair.a.shape) / _SIDE))
     enlargement = max(1, _SIDE // max(pair.a.shape))
     images = [np.where(pair.left_out, np.nan, image) for image in (pair.a, pair.b)]
-    panels = [grey(_extremes(image, block), shared) for image in images]
+    panels = [gray(_extremes(image, block), shared) for image in images]
     panels.append(signed(_extremes(difference, block), differing))
     panels = [np.repeat(np.repeat(panel, enlargement, axis=0), enlargement, axis=1) for panel in panels]
 
@@ -113,12 +113,12 @@ def _marks(draw: Any, corner: tuple[int, int], pair: Pair, metrics: Metrics, zoo
 
 
 def _color_bar(picture: Any, place: tuple[int, int], width: int, scale: Scale, both_signs: bool) -> None:
-    """Draw the colours of a scale with the values at its ends."""
+    """Draw the colors of a scale with the values at its ends."""
     from PIL import Image, ImageDraw
 
     low = -scale.high if both_signs else scale.low
     ramp: Array = np.tile(np.linspace(low, scale.high, width), (_BAR, 1))
-    colors: NDArray[np.uint8] = signed(ramp, scale) if both_signs else grey(ramp, scale)
+    colors: NDArray[np.uint8] = signed(ramp, scale) if both_signs else gray(ramp, scale)
     picture.paste(Image.fromarray(colors), place)
     draw = ImageDraw.Draw(picture)
     x, y = place

@@ -1,4 +1,4 @@
-"""Contrast: which values are drawn white and which in full colour, for the picture and for the page."""
+"""Contrast: which values are drawn white and which in full color, for the picture and for the page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Scale:
 
     @property
     def high(self) -> float:
-        """The value drawn in full colour: that of the chosen percentile, or of the next one above `low`."""
+        """The value drawn in full color: that of the chosen percentile, or of the next one above `low`."""
         above = [value for value in self.values[self.chosen :] if value > self.low]
         return above[0] if above else self.low
 
@@ -75,7 +75,7 @@ def _scale(values: Array, percentile: float, low: float | None) -> Scale:
     percentiles = sorted(steps | {100.0, wanted})
     if values.size == 0:
         values = np.zeros(1)
-    found = np.percentile(values, percentiles, method="higher")  # values that occur: sparse ones show in full colour
+    found = np.percentile(values, percentiles, method="higher")  # values that occur: sparse ones show in full color
     if low is None:
         low = float(np.percentile(values, _FLOOR_PERCENTILE, method="higher"))
         if low == found[-1]:
@@ -83,8 +83,8 @@ def _scale(values: Array, percentile: float, low: float | None) -> Scale:
     return Scale(low, tuple(percentiles), tuple(map(float, found)), percentiles.index(wanted))
 
 
-def grey(image: Array, scale: Scale) -> NDArray[np.uint8]:
-    """Return colours of an image: dark spots on white, logarithmic for the strong ones.
+def gray(image: Array, scale: Scale) -> NDArray[np.uint8]:
+    """Return colors of an image: dark spots on white, logarithmic for the strong ones.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def grey(image: Array, scale: Scale) -> NDArray[np.uint8]:
 
 
 def signed(difference: Array, scale: Scale) -> NDArray[np.uint8]:
-    """Return colours of a difference: white for 0, red where B is larger, blue where A is, linear.
+    """Return colors of a difference: white for 0, red where B is larger, blue where A is, linear.
 
     Returns
     -------

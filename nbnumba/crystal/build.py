@@ -56,7 +56,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
     if misset is not None:
         reciprocal = lattice.misset(reciprocal, misset)
     made = lattice.lattice_from_reciprocal(reciprocal, cell)
-    # As C: the length of the vector in metres decides, to the last bit, whether one more cell fits.
+    # As C: the length of the vector in meters decides, to the last bit, whether one more cell fits.
     lengths_m = [length(v * 1e-10) for v in made.real_A]
     sizes = clipped_sizes(settings)
     typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)

@@ -17,7 +17,7 @@ _RANDOM_SPREAD = 90.0
 _CUBE_ROOT = np.float32(1.0 / 3.0)
 
 # Numbers passed over before a uniform orientation. Fresh from its seed, C's shuffle table is filled but not mixed:
-# over all seeds the first number lies below 1/32 twice as often as it should, and neighbours depend on
+# over all seeds the first number lies below 1/32 twice as often as it should, and neighbors depend on
 # each other until the first entries are used up, of which a share (31/32)^256 = 0.0003 is then left.
 _NUMBERS_UNTIL_MIXED = 256
 
@@ -109,7 +109,7 @@ def misset_angles(rotation: NDArray[np.float64]) -> Vector:
     Parameters
     ----------
     rotation : (3, 3)
-        A matrix that turns column vectors; its rows are normalised first, for rounding's sake.
+        A matrix that turns column vectors; its rows are normalized first, for rounding's sake.
 
     Returns
     -------
@@ -120,8 +120,8 @@ def misset_angles(rotation: NDArray[np.float64]) -> Vector:
     -----
     nanoBragg.c:3491. C's repair of matrices with empty rows is left out: no rotation has one.
     """
-    # as C: normalised twice, which decides the last bits
-    (xx, xy, _), (yx, yy, _), (zx, zy, zz) = (_normalised(_normalised(row)) for row in rotation.tolist())
+    # as C: normalized twice, which decides the last bits
+    (xx, xy, _), (yx, yy, _), (zx, zy, zz) = (_normalized(_normalized(row)) for row in rotation.tolist())
     if zx * zx < 1.0:
         return math.atan2(zy, zz), math.atan2(-zx, math.sqrt(zy * zy + zz * zz)), math.atan2(yx, xx)
     # Only rotx ± rotz is determined here, rotx = pi is a choice. C differs: roty is +pi/2 for either sign.
@@ -136,7 +136,7 @@ def _seeded(table: MutableSequence[int] | None, seed: int) -> MutableSequence[in
     return table
 
 
-def _normalised(row: tuple[float, float, float]) -> tuple[float, float, float]:
+def _normalized(row: tuple[float, float, float]) -> tuple[float, float, float]:
     """Scale a vector to length 1."""
     x, y, z = row
     length = math.sqrt(x * x + y * y + z * z)

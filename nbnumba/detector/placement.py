@@ -1,4 +1,4 @@
-"""Where the detector stands: conventions, beam centres, pivots and rotations."""
+"""Where the detector stands: conventions, beam centers, pivots and rotations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Axes:
     normal_generated: bool
 
 
-# beam, fast, slow, normal, 2theta axis, polarisation, spindle (nanoBragg.c:1166-1262)
+# beam, fast, slow, normal, 2theta axis, polarization, spindle (nanoBragg.c:1166-1262)
 _CONVENTIONS: dict[Convention, tuple[tuple[int, int, int], ...]] = {
     Convention.ADXV: ((0, 0, 1), (1, 0, 0), (0, -1, 0), (0, 0, 1), (-1, 0, 0), (1, 0, 0), (1, 0, 0)),
     Convention.MOSFLM: ((1, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, 0), (0, 0, -1), (0, 0, 1), (0, 0, 1)),
@@ -46,7 +46,7 @@ _CONVENTIONS: dict[Convention, tuple[tuple[int, int, int], ...]] = {
 
 
 def resolve_axes(settings: Settings) -> Axes:
-    """Choose the axes of the convention, or the user's, and normalise them.
+    """Choose the axes of the convention, or the user's, and normalize them.
 
     The normal is kept only when its length is exactly 1 in float64, otherwise it is the cross product
     of fast and slow (nanoBragg.c:1276).
@@ -137,7 +137,7 @@ def _detector(
     pivot: Pivot,
     detsize: tuple[float, float],
 ) -> Detector:
-    """Put panels, sensor and centre together."""
+    """Put panels, sensor and center together."""
     layers = sensor_layers(settings.detector.detector_thick, settings.detector.detector_thicksteps)
     mu = settings.detector.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
@@ -158,7 +158,7 @@ def _detector(
 
 
 def _placed_detector(settings: Settings, axes: Axes) -> Detector:
-    """Take panels from where the settings put them; beam centre and size are those of the first."""
+    """Take panels from where the settings put them; beam center and size are those of the first."""
     panels = placed_panels(settings, axes.beam)
     source = called("expt") if settings.detector.expt_file is not None else "panels"
     if settings.detector.curved_detector and len(panels) > 1:
@@ -205,7 +205,7 @@ def _distances(settings: Settings, axes: Axes) -> tuple[float, float]:
 
 
 def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
-    """Work out the beam centre and the foot point anew from where the panel has come to stand."""
+    """Work out the beam center and the foot point anew from where the panel has come to stand."""
     beam_spot = panel.distance * beam - panel.origin
     fclose, sclose = -dot(panel.origin, panel.fast), -dot(panel.origin, panel.slow)
     x, y, z = (float(v) for v in panel.origin)
@@ -256,7 +256,7 @@ def _or(value: float | None, default: float) -> float:
 
 
 def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: float) -> tuple[Center, Pivot]:
-    """Beam centre and pivot of each convention (nanoBragg.c:1152-1272)."""
+    """Beam center and pivot of each convention (nanoBragg.c:1152-1272)."""
     fclose = (settings.detector.ORGX - 0.5) * pixel if settings.detector.ORGX is not None else detsize_f / 2.0
     sclose = (settings.detector.ORGY - 0.5) * pixel if settings.detector.ORGY is not None else detsize_s / 2.0
     xclose, yclose = _or(settings.detector.Xclose, fclose), _or(settings.detector.Yclose, sclose)
@@ -285,12 +285,12 @@ def _beam_center(settings: Settings, pixel: float, detsize_f: float, detsize_s: 
 
 
 def _explicit_corner(settings: Settings) -> Array | None:
-    """Corner of the first pixel before rotations, where -pix0_vector is honoured [m]."""
+    """Corner of the first pixel before rotations, where -pix0_vector is honored [m]."""
     # C differs: it reads the vector and overwrites it for either pivot.
     if settings.detector.pix0_vector is None or settings.semantics is Semantics.C:
         return None
     if settings.detector.beam_center_given:
-        logger.warning(f"{called('pix0_vector')} is not used: the beam centre given by other options wins")
+        logger.warning(f"{called('pix0_vector')} is not used: the beam center given by other options wins")
         return None
     return vector(settings.detector.pix0_vector)
 

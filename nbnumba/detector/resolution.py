@@ -32,10 +32,10 @@ def finest_spacing(detector: Detector, beam: Beam) -> float:
             chords = 2.0 * np.sin(np.minimum(_curved_angle(panel, beam.direction) + off_axis, np.pi) / 2.0)
             finest = min(finest, float(np.min(wavelengths / chords)))
             continue
-        towards = _directions(panel)
+        toward = _directions(panel)
         for first in range(0, len(incident), _SOURCES_AT_ONCE):
             some = slice(first, first + _SOURCES_AT_ONCE)
-            lowest = (incident[some] @ towards.T).min(axis=1)
+            lowest = (incident[some] @ toward.T).min(axis=1)
             chords = np.sqrt(np.maximum(2.0 - 2.0 * lowest, 1e-20))
             finest = min(finest, float(np.min(wavelengths[some] / chords)))
     return finest

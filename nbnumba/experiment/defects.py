@@ -116,5 +116,5 @@ def _stands_elsewhere(settings: Settings, detector: Detector) -> bool:
     except InputError:
         return True
     here = detector.panels[0]
-    # A beam centre and a foot point that are meant to be one place differ by rounding.
+    # A beam center and a foot point that are meant to be one place differ by rounding.
     return bool(np.any(np.abs(here.origin - there.origin) > 1e-6 * here.pixel_size))

@@ -265,7 +265,7 @@ def _weights(experiment: ExperimentRecord) -> Array:
 def _sources(experiment: ExperimentRecord) -> Array:
     """Incident direction, 1/wavelength and weight of every source, (n, 5).
 
-    A source of weight 0 is left out: it would lend the pixels its polarisation.
+    A source of weight 0 is left out: it would lend the pixels its polarization.
     """
     listed, weights = experiment.beam.sources, experiment.weights
     sources = np.column_stack([-listed.directions, 1.0 / listed.wavelengths, weights])

@@ -1,6 +1,6 @@
 """Files beside an HDF5 file that tell CrystFEL and XDS its geometry.
 
-Both use the McStas frame of the HDF5 file: the beam along z, the polarisation axis along x.
+Both use the McStas frame of the HDF5 file: the beam along z, the polarization axis along x.
 """
 
 from __future__ import annotations

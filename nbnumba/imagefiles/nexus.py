@@ -103,7 +103,7 @@ class NexusWriter:
 
     DIALS' reader takes one detector geometry for a file, even where the format has room for one of every image. So
     that of `experiment` alone stands in the chain of transformations. Where a series varies the distance or the beam
-    centre, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the McStas frame, tell
+    center, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the McStas frame, tell
     each image's own; give such images files of their own when other programs are to read them.
 
     The file describes a rotation where the images continue one another: the same crystal, the same width, each

@@ -199,7 +199,7 @@ def _pixel_mask(file: Any, shape: tuple[int, ...]) -> Any:
 
 
 def load_by_pillow(source: Source) -> LoadedImage:
-    """Read a picture of grey values."""
+    """Read a picture of gray values."""
     from PIL import Image
 
     try:

@@ -160,7 +160,7 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
 
 
 def _beam_center_words(header: smv.SmvHeader) -> list[str]:
-    """Return the beam centre in a form that depends on no convention, where a header has it."""
+    """Return the beam center in a form that depends on no convention, where a header has it."""
     slow, fast = header.value_of("DENZO_X_BEAM"), header.value_of("DENZO_Y_BEAM")
     if math.isnan(slow) or math.isnan(fast):
         return []

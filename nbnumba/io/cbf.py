@@ -29,7 +29,7 @@ class OtherCoding(InputError):
 
 @dataclass(frozen=True)
 class CbfFields:
-    """What a header says about the experiment; lengths in metres, angles in degrees.
+    """What a header says about the experiment; lengths in meters, angles in degrees.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class CbfFields:
     exposure : float [s]
     flux : float or None [photons/s]
     polarization : float or None
-        Fraction of the intensity whose electric field lies along fast, 0.5 for an unpolarised beam.
+        Fraction of the intensity whose electric field lies along fast, 0.5 for an unpolarized beam.
     """
 
     pixel_size: float

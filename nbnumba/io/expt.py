@@ -62,7 +62,7 @@ class Expt:
     polarization_normal : (3,)
         Unit vector across the beam and across its electric field.
     polarization_fraction : float
-        From 0 to 1; half for an unpolarised beam.
+        From 0 to 1; half for an unpolarized beam.
     panels : tuple of PanelGeometry
     rotation_axis : (3,)
         Unit vector of the spindle as it is mounted, the setting rotation included.

@@ -1,4 +1,4 @@
-"""8-bit portable greymaps, as C writes them (nanoBragg.c:3190-3232)."""
+"""8-bit portable graymaps, as C writes them (nanoBragg.c:3190-3232)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .atomic import PathLike, whole_file, write_array
 
 
 def automatic_scale(rmsd: float, int_scale: float) -> float:
-    """Return the grey values per photon when -pgmscale is not given: 50 per standard deviation."""
+    """Return the gray values per photon when -pgmscale is not given: 50 per standard deviation."""
     return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else int_scale
 
 
 def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> NDArray[np.uint8]:
-    """Scale a float image to grey values.
+    """Scale a float image to gray values.
 
     Parameters
     ----------
     image : (n_slow, n_fast) float32 [photons/pixel]
         The image.
     scale : float
-        Grey values per photon.
+        Gray values per photon.
     roi : (fast_min, fast_max, slow_min, slow_max), optional
         Inclusive bounds [pixels]; pixels outside hold 0.
 
@@ -36,10 +36,10 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None)
     rows, columns = roi_slices(roi, image.shape)
     for block in row_blocks(rows, columns):
         with np.errstate(over="ignore", invalid="ignore"):
-            grey = image[block, columns].astype(np.float64)
-            grey *= scale
-            np.fmax(grey, 0.0, out=grey)  # NaN becomes 0
-        values[block, columns] = np.minimum(grey, 255.0, out=grey).astype(np.uint8)
+            gray = image[block, columns].astype(np.float64)
+            gray *= scale
+            np.fmax(gray, 0.0, out=gray)  # NaN becomes 0
+        values[block, columns] = np.minimum(gray, 255.0, out=gray).astype(np.uint8)
     return values
 
 
@@ -50,16 +50,16 @@ def header(shape: tuple[int, int], scale: float) -> bytes:
 
 
 def write(path: PathLike, values: NDArray[np.uint8], scale: float) -> None:
-    """Write grey values.
+    """Write gray values.
 
     Parameters
     ----------
     path : str or path
         The file to write.
     values : (n_slow, n_fast) uint8
-        Grey values, e.g. from `pgm_values`.
+        Gray values, e.g. from `pgm_values`.
     scale : float
-        Grey values per photon, for the comment line.
+        Gray values per photon, for the comment line.
 
     Raises
     ------

@@ -21,7 +21,7 @@ _LARGEST_SIDE = 2048  # pixels of the picture
 _SMALLEST_SIDE = 640  # smaller images are enlarged, so that labels can be read
 _LARGEST_ENLARGEMENT = 8
 _SAMPLE = 1 << 18  # pixels that the contrast is measured on
-_DECADES = 4.0  # between the softest grey and a strong pixel
+_DECADES = 4.0  # between the softest gray and a strong pixel
 _HEADROOM = 10.0  # between a strong pixel and black
 _GRID = 257  # points per side at which the resolution is asked for
 _MOST_RINGS = 5
@@ -41,7 +41,7 @@ def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | No
         pixels along a side are reduced, each block to its brightest pixel; small images are enlarged.
     rings : callable, optional
         A function of slow and fast [pixels, 0 is the outer corner of the first], arrays that broadcast, that returns
-        the d-spacing [Angstrom] there. Rings are then drawn at round spacings and labelled.
+        the d-spacing [Angstrom] there. Rings are then drawn at round spacings and labeled.
 
     Raises
     ------
@@ -57,17 +57,17 @@ def png(image: NDArray[np.float32], rings: Resolution | None = None) -> bytes:
     from PIL import Image
 
     reduced = reduce(np.asarray(image))
-    grey = grey_values(reduced)
-    n_slow, n_fast = grey.shape
+    gray = gray_values(reduced)
+    n_slow, n_fast = gray.shape
     enlargement = max(1, min(_LARGEST_ENLARGEMENT, _SMALLEST_SIDE // max(n_slow, n_fast)))
-    grey = np.repeat(np.repeat(grey, enlargement, axis=0), enlargement, axis=1)
+    gray = np.repeat(np.repeat(gray, enlargement, axis=0), enlargement, axis=1)
     if rings is None:
-        picture = Image.fromarray(grey)
+        picture = Image.fromarray(gray)
     else:
         # A reduced image may cover some pixels that the last block lacks.
         block = _block_size(image.shape)
         extent = (block * n_slow, block * n_fast)
-        picture = _with_rings(grey, extent, rings)
+        picture = _with_rings(gray, extent, rings)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=False, compress_level=6)
     return buffer.getvalue()
@@ -99,8 +99,8 @@ def reduce(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum.reduceat(rows, np.arange(0, n_fast, block), axis=1)
 
 
-def grey_values(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return grey values, 255 for nothing and 0 for the strongest spots.
+def gray_values(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return gray values, 255 for nothing and 0 for the strongest spots.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def grey_values(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     top = min(largest, _HEADROOM * strong)
     level = np.clip((image - np.float64(floor)) / soft, 0.0, top / soft)
     level = np.arcsinh(level) / math.asinh(top / soft)
-    grey: NDArray[np.uint8] = np.rint(255.0 * (1.0 - level)).astype(np.uint8)
-    return grey
+    gray: NDArray[np.uint8] = np.rint(255.0 * (1.0 - level)).astype(np.uint8)
+    return gray
 
 
 def round_spacings(smallest: float, largest: float) -> list[float]:
@@ -159,18 +159,18 @@ def round_spacings(smallest: float, largest: float) -> list[float]:
     return sorted(chosen, reverse=True)
 
 
-def _with_rings(grey: NDArray[np.uint8], extent: tuple[int, int], resolution: Resolution) -> Image.Image:
-    """Draw resolution rings over a grey picture that covers `extent` pixels of the image."""
+def _with_rings(gray: NDArray[np.uint8], extent: tuple[int, int], resolution: Resolution) -> Image.Image:
+    """Draw resolution rings over a gray picture that covers `extent` pixels of the image."""
     from PIL import Image, ImageDraw
 
-    inverse = _inverse_spacing(grey.shape, extent, resolution)  # 1/Angstrom
-    steepness = np.hypot(*np.gradient(inverse)) if min(grey.shape) > 1 else np.zeros(grey.shape)
+    inverse = _inverse_spacing(gray.shape, extent, resolution)  # 1/Angstrom
+    steepness = np.hypot(*np.gradient(inverse)) if min(gray.shape) > 1 else np.zeros(gray.shape)
     steepness = np.maximum(steepness, 1e-12 * max(float(inverse.max()), 1e-300))
     largest = float(inverse.max())
     smallest = float(inverse.min())
     spacings = round_spacings(1.0 / largest, 1.0 / smallest if smallest > 0.0 else math.inf) if largest > 0.0 else []
-    colors = np.repeat(grey[:, :, np.newaxis].astype(np.float64), 3, axis=2)
-    half_width = 0.5 + max(grey.shape) / 2048.0
+    colors = np.repeat(gray[:, :, np.newaxis].astype(np.float64), 3, axis=2)
+    half_width = 0.5 + max(gray.shape) / 2048.0
     distances = [np.abs(inverse - 1.0 / d) / steepness for d in spacings]  # pixels of the picture
     for distance in distances:
         opacity = 0.75 * np.clip(half_width + 0.5 - distance, 0.0, 1.0)[:, :, np.newaxis]
@@ -184,7 +184,7 @@ def _with_rings(grey: NDArray[np.uint8], extent: tuple[int, int], resolution: Re
 
 
 def _inverse_spacing(shape: tuple[int, int], extent: tuple[int, int], resolution: Resolution) -> NDArray[np.float64]:
-    """Return 1/d at the centre of each pixel of the picture, from a coarse grid [1/Angstrom]."""
+    """Return 1/d at the center of each pixel of the picture, from a coarse grid [1/Angstrom]."""
     slow, fast = (np.linspace(0.0, size, _GRID) for size in extent)
     with np.errstate(divide="ignore"):
         grid = 1.0 / np.asarray(resolution(slow[:, np.newaxis], fast[np.newaxis, :]), dtype=np.float64)
@@ -198,7 +198,7 @@ def _inverse_spacing(shape: tuple[int, int], extent: tuple[int, int], resolution
 
 
 def _label_ring(draw: Any, text: str, distance: NDArray[np.float64], center: tuple[Any, ...]) -> None:
-    """Write a label where a ring runs inside the picture, towards the upper right of its centre if it can."""
+    """Write a label where a ring runs inside the picture, toward the upper right of its center if it can."""
     from PIL import ImageFont
 
     n_slow, n_fast = distance.shape

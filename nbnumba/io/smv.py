@@ -203,16 +203,16 @@ def _parse_header(file: BinaryIO, name: str) -> SmvHeader:
 
 @dataclass(frozen=True)
 class SmvFields:
-    """What a header says about the experiment; lengths in metres, angles in radians.
+    """What a header says about the experiment; lengths in meters, angles in radians.
 
     Attributes
     ----------
     n_fast, n_slow : int
         Size of the image [pixels].
     Xbeam, Ybeam : float
-        The beam centre in the convention of the command line [m].
+        The beam center in the convention of the command line [m].
     Fbeam, Sbeam : float
-        The beam centre along fast and slow from the corner of the first pixel [m].
+        The beam center along fast and slow from the corner of the first pixel [m].
     detsize_s : float
         Length of the detector along slow [m].
     dials_origin_mm : (3,)

@@ -35,7 +35,7 @@ def read(path: PathLike, option: str = "-sourcefile") -> NDArray[np.float64]:
     Returns
     -------
     (n, 5) float64
-        X, Y, Z (from the sample towards the source), weight, wavelength [m]; NaN where a column is missing.
+        X, Y, Z (from the sample toward the source), weight, wavelength [m]; NaN where a column is missing.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def _source(words: list[str], place: str) -> list[float]:
             f"{place}: the source stands {distance:g} m from the sample; allowed are {_SMALLEST:g} to {_LARGEST:g}"
         )
     if values[4] <= 0.0:
-        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are wavelengths above 0, in metres")
+        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are wavelengths above 0, in meters")
     if values[4] < _SMALLEST or values[4] > _LARGEST:
-        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are {_SMALLEST:g} to {_LARGEST:g} metres")
+        raise InputError(f"{place}: lambda is {quote(words[4])}; allowed are {_SMALLEST:g} to {_LARGEST:g} meters")
     return values

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class XdsFields:
-    """What an input file says; lengths in metres, angles in degrees, vectors in any frame that all share.
+    """What an input file says; lengths in meters, angles in degrees, vectors in any frame that all share.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class XdsFields:
         Of the sensor; 0: none.
     absorption : float [1/m]
     polarization_fraction : float
-        0.5 for an unpolarised beam.
+        0.5 for an unpolarized beam.
     """
 
     template: str
@@ -67,7 +67,7 @@ def text(fields: XdsFields, remarks: Sequence[str] = ()) -> str:
 
     Notes
     -----
-    XDS finds the centre of pixel (i, j), counted from 1, at
+    XDS finds the center of pixel (i, j), counted from 1, at
     (i - ORGX) QX X + (j - ORGY) QY Y + F Z with Z = X x Y and F the DETECTOR_DISTANCE, which is negative where Z
     points to the side of the sample.
     """

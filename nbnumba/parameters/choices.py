@@ -36,7 +36,7 @@ class Spreading(StrEnum):
 
 
 class Convention(StrEnum):
-    """Which program's beam centre and axes are meant."""
+    """Which program's beam center and axes are meant."""
 
     CUSTOM = "custom"
     ADXV = "adxv"

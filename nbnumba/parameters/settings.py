@@ -6,7 +6,7 @@ ranges and spreads, divergence steps of zero or less. Values that C tells apart 
 the odd ones with a remark. Nothing here is derived: defaults that depend on other settings are filled in by
 `nbnumba.experiment.resolve`.
 
-Lengths are in metres, angles in radians; cell lengths alone are in Angstrom, as in the matrix files. Names in
+Lengths are in meters, angles in radians; cell lengths alone are in Angstrom, as in the matrix files. Names in
 brackets are C's. No two parts have a field of the same name.
 """
 

@@ -29,7 +29,7 @@ class Statistics:
     ----------
     maximum : float [photons]
     maximum_fast_m, maximum_slow_m : float [m]
-        Centre of the last sub-pixel of the brightest pixel, on its panel; 0 when no pixel is above 0.
+        Center of the last sub-pixel of the brightest pixel, on its panel; 0 when no pixel is above 0.
     mean, rms : float [photons]
         Over the rendered pixels.
     rmsd : float [photons]

@@ -31,7 +31,7 @@ def test_simtbx_image_with_its_interpolation(name: str, tmp_path: Path) -> None:
     params, arrays = oracles.load("background", name)
     material, photons = oracle_material(params)
     image = drawn(oracle_scene(params, tmp_path), padded_points(material.points), photons, lagrange=True)
-    # Rounding of a sum of up to 45 terms, and of differences of neighbouring stol in the interpolation.
+    # Rounding of a sum of up to 45 terms, and of differences of neighboring stol in the interpolation.
     np.testing.assert_allclose(image, arrays["raw_pixels"], rtol=1e-11, atol=1e-12 * arrays["raw_pixels"].max())
 
 

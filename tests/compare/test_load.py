@@ -94,10 +94,10 @@ def test_formats_that_state_their_shape(tmp_path: Path, name: str, write: object
     assert notices == []
 
 
-def test_grey_pictures(tmp_path: Path) -> None:
-    grey = (COUNTS % 256).astype(np.uint8)
-    pgm.write(tmp_path / "image.pgm", grey, 0.5)
-    np.testing.assert_array_equal(read(tmp_path / "image.pgm")[0].values, grey)
+def test_gray_pictures(tmp_path: Path) -> None:
+    gray = (COUNTS % 256).astype(np.uint8)
+    pgm.write(tmp_path / "image.pgm", gray, 0.5)
+    np.testing.assert_array_equal(read(tmp_path / "image.pgm")[0].values, gray)
     Image.fromarray(COUNTS).save(tmp_path / "image.png")
     np.testing.assert_array_equal(read(tmp_path / "image.png")[0].values, COUNTS)
     Image.new("RGB", (4, 4)).save(tmp_path / "color.png")

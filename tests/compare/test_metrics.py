@@ -1,4 +1,4 @@
-"""The numbers of a comparison and the judgement."""
+"""The numbers of a comparison and the judgment."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Panel(NamedTuple):
     height: float
 
     def at(self, slow: float, fast: float, shape: tuple[int, int] = SHAPE) -> tuple[float, float]:
-        """Return the place of a pixel's centre when the whole image is shown."""
+        """Return the place of a pixel's center when the whole image is shown."""
         scale = min(self.width / shape[1], self.height / shape[0])
         x = self.left + self.width / 2 + (fast + 0.5 - shape[1] / 2) * scale
         y = self.top + self.height / 2 + (slow + 0.5 - shape[0] / 2) * scale

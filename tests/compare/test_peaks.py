@@ -12,7 +12,7 @@ SPOTS = np.array([[12.0, 20.0], [30.2, 15.4], [40.0, 41.7], [18.3, 44.1], [25.0,
 HEIGHTS = np.array([1000.0, 800.0, 700.0, 500.0, 300.0])
 
 # The centroid over 5 x 5 pixels cuts the tails of a spot unevenly, and the background below is not flat.
-OFF_CENTRE = 0.03  # pixels
+OFF_CENTER = 0.03  # pixels
 # Most of that is common to two images of the same spots.
 OFF_SHIFT = 0.005
 SUMS = 1e-12  # rounding of the sums of a centroid
@@ -30,11 +30,11 @@ def spots(places: NDArray, heights: NDArray = HEIGHTS, shape: tuple[int, int] = 
 def test_peaks_are_found_brightest_first() -> None:
     found = find_peaks(spots(SPOTS), 10)
     assert len(found) == len(SPOTS)
-    np.testing.assert_allclose(found, SPOTS, rtol=0, atol=OFF_CENTRE)
+    np.testing.assert_allclose(found, SPOTS, rtol=0, atol=OFF_CENTER)
 
 
 def test_no_more_peaks_than_asked_for() -> None:
-    np.testing.assert_allclose(find_peaks(spots(SPOTS), 2), SPOTS[:2], rtol=0, atol=OFF_CENTRE)
+    np.testing.assert_allclose(find_peaks(spots(SPOTS), 2), SPOTS[:2], rtol=0, atol=OFF_CENTER)
 
 
 def test_displacement_of_shifted_spots() -> None:
@@ -104,7 +104,7 @@ def test_values_that_are_not_finite_are_background() -> None:
     image = spots(SPOTS)
     image[2:6, :] = np.nan
     image[48, 50] = np.inf
-    np.testing.assert_allclose(find_peaks(image, 10), SPOTS, rtol=0, atol=OFF_CENTRE)
+    np.testing.assert_allclose(find_peaks(image, 10), SPOTS, rtol=0, atol=OFF_CENTER)
 
 
 def test_huge_values_do_not_overflow() -> None:
@@ -116,7 +116,7 @@ def test_peaks_stay_apart() -> None:
     found = find_peaks(image * (image > 0.95), 500)
     assert len(found) > 20
     near = np.abs(found[:, None, :] - found[None, :, :]).max(axis=2) + 10.0 * np.eye(len(found))
-    # Maxima are more than two pixels apart; centroids of neighbours lean towards each other, never together.
+    # Maxima are more than two pixels apart; centroids of neighbors lean toward each other, never together.
     assert near.min() > 0.0
 
 
@@ -125,4 +125,4 @@ def test_a_peak_has_one_partner_at_most() -> None:
     b = spots(np.array([[20.0, 22.0]]), np.array([1000.0]))
     match = match_peaks(a, b, 10, 4.0)
     assert (match.found_a, match.found_b, match.matched) == (2, 1, 1)
-    assert match.mean == pytest.approx(2.0, abs=OFF_CENTRE)  # and the tail of the neighbour
+    assert match.mean == pytest.approx(2.0, abs=OFF_CENTER)  # and the tail of the neighbor

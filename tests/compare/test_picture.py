@@ -12,7 +12,7 @@ from PIL import Image
 from nbnumba.compare import picture
 from nbnumba.compare.metrics import measure
 from nbnumba.compare.pair import make_pair
-from nbnumba.compare.scales import grey, scales, signed
+from nbnumba.compare.scales import gray, scales, signed
 from nbnumba.imagefiles.records import LoadedImage
 
 
@@ -87,7 +87,7 @@ def test_scale_is_shared_and_clips_at_the_percentile() -> None:
     assert shared.high == np.percentile(values, 90.0, method="higher")
     assert shared.low == np.percentile(values, 1.0, method="higher")
     assert difference.high == np.percentile(a / 2, 90.0, method="higher")
-    colors = grey(np.array([[shared.low, shared.high, np.nan]]), shared)
+    colors = gray(np.array([[shared.low, shared.high, np.nan]]), shared)
     assert colors[0].tolist() == [[255, 255, 255], [0, 0, 0], [240, 228, 66]]
     ends = signed(np.array([[-difference.high, 0.0, difference.high]]), difference)
     assert ends[0].tolist() == [[33, 102, 172], [255, 255, 255], [178, 24, 43]]

@@ -52,7 +52,7 @@ class TestCurvedDetector:
         assert_close(image, self.SCALE * 2e-3**2 / 0.08**2 * (1 - np.exp(-600 / 300)))
 
     def test_position_of_each_pixel(self, render: Render) -> None:
-        """The polarisation factor tells 2theta: cos(2theta) = cos(u/D) cos(v/D) on the bent surface."""
+        """The polarization factor tells 2theta: cos(2theta) = cos(u/D) cos(v/D) on the bent surface."""
         image = render(self.PLAIN.replace("-nopolar", ""))
         fast = 2e-3 * (np.arange(30) + 0.5) - (0.060 / 2 + 2e-3)
         slow = 2e-3 * (np.arange(20) + 0.5) - (0.040 / 2 + 2e-3)
@@ -62,7 +62,7 @@ class TestCurvedDetector:
     @pytest.mark.parametrize("convention", CONVENTIONS)
     def test_flat_in_the_limit_of_small_angles(self, render: Render, convention: str) -> None:
         # At 4 m, the two surfaces differ up to 50 mm from the beam by 3e-3 mm in the place of a ray and by 2.3e-4 in
-        # obliquity: 5e-5 of the brightest pixel on the flanks of these wide spots. The beam is off-centre to tell the
+        # obliquity: 5e-5 of the brightest pixel on the flanks of these wide spots. The beam is off-center to tell the
         # axes apart.
         line = "-mat bigcell.mat -hkl bigcell.hkl -lambda 1 -distance 4000 -pixel 2 -detpixels 30 -N 3 -oversample 1"
         line += f" -nointerpolate -gauss_xtal -fudge 0.02 -Xbeam 20 -Ybeam 33 -ORGX 11 -ORGY 17 {convention}"
@@ -75,7 +75,7 @@ class TestCurvedDetector:
 class TestPivot:
     @pytest.mark.parametrize("convention", ["-mosflm", "-adxv", "-denzo"])
     def test_about_the_sample_where_c_pivots_about_the_beam(self, render: Render, convention: str) -> None:
-        """The foot point is the beam centre, in fast and slow coordinates."""
+        """The foot point is the beam center, in fast and slow coordinates."""
         image = render(f"{SPOTS} {convention} -distance 100 -Xbeam 24 -Ybeam 37 {TILTED} -pivot sample")
         fast, slow = {"-mosflm": (38, 25), "-denzo": (37, 24), "-adxv": (24, 60 - 37)}[convention]
         same = f"{SPOTS} {custom(convention)} -distance 100 -Xbeam {fast} -Ybeam {slow} {TILTED} -pivot sample"
@@ -121,7 +121,7 @@ class TestPix0Vector:
         same = render(f"{self.LINE} -distance 110 -Xbeam 31 -Ybeam 25")
         assert_same_picture(image, same)
 
-    def test_millimetres(self, render: Render) -> None:
+    def test_millimeters(self, render: Render) -> None:
         assert_same_picture(
             render(f"{self.LINE} -pix0_vector_mm 110 25 -31"), render(f"{self.LINE} -pix0_vector .110 .025 -.031")
         )
@@ -137,11 +137,11 @@ class TestPix0Vector:
         np.testing.assert_array_equal(render(f"{line} -distance 300"), render(line))
 
     @pytest.mark.parametrize("center", ["-Xbeam 20", "-Yclose 20", "-ORGX 10"])
-    def test_a_beam_centre_on_the_command_line_wins(self, render: Render, center: str) -> None:
+    def test_a_beam_center_on_the_command_line_wins(self, render: Render, center: str) -> None:
         line = f"{self.LINE} -distance 110 {center}"
         np.testing.assert_array_equal(render(f"{line} -pix0_vector_mm 110 25 -31"), render(line))
 
-    def test_a_beam_centre_of_a_header_does_not(self, render: Render) -> None:
+    def test_a_beam_center_of_a_header_does_not(self, render: Render) -> None:
         line = f"-img header.img {self.LINE}"
         assert_same_picture(
             render(f"{line} -pix0_vector_mm 110 25 -31"),

@@ -45,7 +45,7 @@ def test_a_close_distance_that_the_corner_overrules() -> None:
 def test_no_notice_where_the_corner_is_not_used() -> None:
     assert notices(f"{CORNER} -semantics c -close_distance 90") == []
     assert notices(f"{CORNER} -close_distance 90 -Xbeam 1 -pivot sample") == [
-        "-pix0_vector is not used: the beam centre given by other options wins"
+        "-pix0_vector is not used: the beam center given by other options wins"
     ]
 
 

@@ -21,9 +21,9 @@ def experiment(words: str) -> ExperimentRecord:
 
 def spacings(record: ExperimentRecord, places: np.ndarray) -> np.ndarray:
     """Spacing at each place for each source [m]."""
-    towards = places / np.linalg.norm(places, axis=-1, keepdims=True)
+    toward = places / np.linalg.norm(places, axis=-1, keepdims=True)
     source = record.beam.sources
-    q = (towards[:, None] + source.directions[None]) / source.wavelengths[None, :, None]
+    q = (toward[:, None] + source.directions[None]) / source.wavelengths[None, :, None]
     return np.asarray(1.0 / np.maximum(np.linalg.norm(q, axis=-1), 1e-10))
 
 

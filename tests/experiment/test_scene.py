@@ -137,13 +137,13 @@ def test_a_scene_has_all_fields_and_no_others(tmp_path: Path) -> None:
     arrays = {name: getattr(scene, name) for name in ("mask", "sources", "orientations", "weights", "flat")}
     again = Scene.of(**arrays, **numbers)
     assert all(np.array_equal(getattr(again, name), value) for name, value in numbers.items())
-    with pytest.raises(TypeError, match="missing or unknown: colour"):
-        Scene.of(**arrays, **numbers, colour=1)
+    with pytest.raises(TypeError, match="missing or unknown: color"):
+        Scene.of(**arrays, **numbers, color=1)
     del numbers["fudge"]
     with pytest.raises(TypeError, match="missing or unknown: fudge"):
         Scene.of(**arrays, **numbers)
-    with pytest.raises(AttributeError, match="colour"):
-        _ = scene.colour
+    with pytest.raises(AttributeError, match="color"):
+        _ = scene.color
     changed = scene.replace(fudge=2.5, weights=scene.weights * 2.0)
     assert (changed.fudge, scene.fudge) == (2.5, 1.0)
     assert changed.weights[0] == 2.0 * scene.weights[0]

@@ -24,7 +24,7 @@ DETECTORS = [f"{center} {tilt}" for center in CENTERS.values() for tilt in ("", 
 
 
 def mcstas(record: ExperimentRecord) -> np.ndarray:
-    """Return the frame of the beam and the polarisation: z along the one, x along the other, across the beam."""
+    """Return the frame of the beam and the polarization: z along the one, x along the other, across the beam."""
     beam = record.beam.direction
     y = unit(cross(beam, record.beam.polarization_axis))
     return np.array([cross(y, beam), y, beam])
@@ -83,7 +83,7 @@ def numbers(values: dict[str, list[str]], key: str) -> np.ndarray:
 
 
 def xds_position(values: dict[str, list[str]], fast: float, slow: float) -> np.ndarray:
-    """Return where a point is, in pixels from the corner; XDS has the centre of the first pixel at (1, 1)."""
+    """Return where a point is, in pixels from the corner; XDS has the center of the first pixel at (1, 1)."""
     x, y = numbers(values, "DIRECTION_OF_DETECTOR_X-AXIS"), numbers(values, "DIRECTION_OF_DETECTOR_Y-AXIS")
     np.testing.assert_allclose([np.linalg.norm(x), np.linalg.norm(y)], 1.0, rtol=1e-14)
     value = {key: float(values[key][0]) for key in ("ORGX", "ORGY", "QX", "QY", "DETECTOR_DISTANCE")}

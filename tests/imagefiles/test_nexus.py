@@ -240,7 +240,7 @@ def test_weights_of_sources_add_up(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights, [1, 1, 2])
 
 
-def test_polarisation_is_that_of_the_beam(tmp_path: Path) -> None:
+def test_polarization_is_that_of_the_beam(tmp_path: Path) -> None:
     with h5py.File(write(tmp_path / "a.h5", [experiment("-polar 0.9")] * 2)) as file:
         np.testing.assert_array_equal(file[f"{BEAM}/incident_polarization_stokes"], [[1.0, 0.9, 0.0, 0.0]] * 2)
     with h5py.File(write(tmp_path / "b.h5", [experiment("-nopolar")])) as file:
@@ -354,7 +354,7 @@ def test_a_saturation_value_is_told(tmp_path: Path) -> None:
             assert (None if found is None else found[()]) == expected
 
 
-def test_a_detector_beside_the_beam_has_no_beam_centre(tmp_path: Path) -> None:
+def test_a_detector_beside_the_beam_has_no_beam_center(tmp_path: Path) -> None:
     record = FLAT
     panel = record.detector.panels[0]
     beside = dataclasses.replace(panel, fast=record.beam.direction)

@@ -35,7 +35,7 @@ LABORATORIES = {
     "turned": _TURNED + "-Xbeam 0.7 -Ybeam 0.6",
     "turned, by the closest point": _TURNED + "-Xclose 0.7 -Yclose 0.6 -pivot sample",
     "corner": _TURNED + "-pix0_vector_mm 40 55 -99",
-    "polarisation aslant": "-beam_vector 1 0 0 -polar_vector 1 2 3 -Xbeam 0.7 -Ybeam 0.6",
+    "polarization aslant": "-beam_vector 1 0 0 -polar_vector 1 2 3 -Xbeam 0.7 -Ybeam 0.6",
     "beam aslant to the detector": "-beam_vector 1 0.1 -0.2 -Xbeam 0.7 -Ybeam 0.6",
 }
 GEOMETRIES = {
@@ -322,7 +322,7 @@ def test_the_brightest_pixel_is_a_reflection(cases: dict[str, Case], name: str) 
     A = turn @ ground_truth(case.records[0]).A_matrix_imgcif
     h = np.linalg.solve(A, q)
     assert np.linalg.norm(q) > 0.05  # 1/Angstrom: not the direct beam
-    # The centre of a spot of a crystal of 12 cells lies within the width of its shape factor.
+    # The center of a spot of a crystal of 12 cells lies within the width of its shape factor.
     assert np.max(np.abs(h - np.rint(h))) < 0.08, h
     assert np.any(np.rint(h) != 0)
 

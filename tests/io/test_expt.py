@@ -293,7 +293,7 @@ def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
 
 
 def brightest(array: np.ndarray) -> tuple[int, float, float]:
-    """Panel, fast and slow of the centre of the brightest pixel [pixels]."""
+    """Panel, fast and slow of the center of the brightest pixel [pixels]."""
     panel, slow, fast = np.unravel_index(np.argmax(array.reshape(-1, *array.shape[-2:])), (1, *array.shape)[-3:])
     return int(panel), fast + 0.5, slow + 0.5
 
@@ -396,7 +396,7 @@ def test_reflection_falls_where_dxtbx_predicts_it(
     _, array, _ = draw(f"-expt {case['file']} {options} -phisteps 1 -semantics {semantics}")
     assert array.shape[-2:] == (48, 64)
     panel, fast, slow = brightest(array)
-    # Half a pixel from the centre of the pixel in each direction, and rounding.
+    # Half a pixel from the center of the pixel in each direction, and rounding.
     assert panel == case["predicted"][0]
     assert [fast, slow] == pytest.approx(case["predicted"][1:], abs=0.51)
     assert [panel, fast, slow] == pytest.approx(case["target"], abs=0.01)
@@ -425,8 +425,8 @@ def test_crystal_alone_on_an_equivalent_detector(
     options = one_reflection(tmp_path, case["hkl"])
     polar = "-nopolar"
     detector = "-lambda 1.1 -distance 80 -pixel 0.1 -detpixels_f 64 -detpixels_s 48"
-    centre = convention or "-beam_center_fast 3.1 -beam_center_slow 2.9"
-    record, array, notices = draw(f"-mat {case['file']} {detector} {centre} {options} {polar}")
+    center = convention or "-beam_center_fast 3.1 -beam_center_slow 2.9"
+    record, array, notices = draw(f"-mat {case['file']} {detector} {center} {options} {polar}")
     _, expected, _ = draw(f"-expt {case['file']} {options} {polar}")
     # Both frames are exact; what is left is rounding, enlarged by the slopes of a spot's tails.
     np.testing.assert_allclose(array, expected, rtol=2e-3, atol=1e-5 * expected.max())
@@ -461,7 +461,7 @@ def test_panels_come_back_from_a_nexus_file(
     panel, fast, slow = case["predicted"]
     (found,) = dxtbx_reader.read([(tmp_path / "shot_0001.h5", [(0, 0, 0), (1, 64, 48)])])
     assert len(found["panels"]) == 2
-    # The polarisation lies along x in the list too, so that both files have one frame. Of the 1e-6 mm that matter
+    # The polarization lies along x in the list too, so that both files have one frame. Of the 1e-6 mm that matter
     # rounding of a rotation takes far less.
     for there, (origin_mm, fast_axis, slow_axis) in zip(found["panels"], case["panels"], strict=True):
         assert there["image_size"] == [64, 48]
@@ -491,7 +491,7 @@ def test_polarization_of_the_beam(tmp_path: Path) -> None:
         fraction = 0.8
         # The formula of DIALS: n is the normal, s the direction of the ray, s0 that of the beam.
         expected = (1 - 2 * fraction) * (1 - (s @ normal) ** 2) + fraction * (1 + (s @ [0, 0, -1]) ** 2)
-        assert np.all(np.abs(expected - 0.5 * (1 + (s @ [0, 0, -1]) ** 2)) > 0.02)  # unlike an unpolarised beam
+        assert np.all(np.abs(expected - 0.5 * (1 + (s @ [0, 0, -1]) ** 2)) > 0.02)  # unlike an unpolarized beam
         # Pixels are float32.
         np.testing.assert_allclose(array[number, 10] / unpolarized[number, 10], expected, rtol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Grey maps as C writes them."""
+"""Gray maps as C writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nbnumba.util.regions import roi_slices
 
 
 def golden_scale(golden: Golden) -> float:
-    """Work the scale out of the float image, in float64; 1 part in 1e12 of rounding hardly ever moves a grey value."""
+    """Work the scale out of the float image, in float64; 1 part in 1e12 of rounding hardly ever moves a gray value."""
     if "-pgmscale" in golden.words:
         return float(golden.words[golden.words.index("-pgmscale") + 1])
     rows, columns = roi_slices(roi_of(golden), golden.float_image.shape)

@@ -24,7 +24,7 @@ def picture(folder: Path, image: np.ndarray, rings: preview.Resolution | None = 
 
 
 def flat_resolution(center: tuple[float, float]) -> preview.Resolution:
-    """Return 1/d = 0.004 per pixel from the centre (slow, fast)."""
+    """Return 1/d = 0.004 per pixel from the center (slow, fast)."""
 
     def resolution(slow: np.ndarray, fast: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -39,31 +39,31 @@ def test_spots_and_background_differ_from_white_and_from_each_other() -> None:
     image[50:53, 50:53] += 40.0
     image[120:123, 120:123] += 3000.0
     image[160:163, 160:163] += 300_000.0
-    grey = preview.grey_values(image).astype(int)
-    background = np.median(grey)
+    gray = preview.gray_values(image).astype(int)
+    background = np.median(gray)
     assert 60 < background < 245
-    assert grey[51, 51] < background - 20
-    assert grey[121, 121] < grey[51, 51] - 20
-    assert grey[161, 161] == 0
+    assert gray[51, 51] < background - 20
+    assert gray[121, 121] < gray[51, 51] - 20
+    assert gray[161, 161] == 0
 
 
 def test_spots_on_nothing_leave_the_paper_white() -> None:
-    grey = preview.grey_values(load("shape_tophat").float_image)
-    assert np.median(grey) == 255
-    assert grey.min() == 0
+    gray = preview.gray_values(load("shape_tophat").float_image)
+    assert np.median(gray) == 255
+    assert gray.min() == 0
 
 
 def test_a_pattern_without_background_uses_the_whole_scale() -> None:
-    grey = preview.grey_values(load("still_lysozyme").float_image)
-    assert grey.min() == 0
-    assert grey.max() == 255
-    assert np.count_nonzero((grey > 30) & (grey < 225)) > 0.15 * grey.size
+    gray = preview.gray_values(load("still_lysozyme").float_image)
+    assert gray.min() == 0
+    assert gray.max() == 255
+    assert np.count_nonzero((gray > 30) & (gray < 225)) > 0.15 * gray.size
 
 
 def test_brighter_is_never_lighter() -> None:
     image = load("still_lysozyme").float_image
     order = np.argsort(image, axis=None)
-    assert np.all(np.diff(preview.grey_values(image).ravel()[order].astype(int)) <= 0)
+    assert np.all(np.diff(preview.gray_values(image).ravel()[order].astype(int)) <= 0)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (3, 2)])
@@ -95,9 +95,9 @@ def test_a_huge_image_is_reduced_and_no_spot_is_lost(tmp_path: Path) -> None:
 
 def test_one_overwhelming_pixel_does_not_blank_the_rest() -> None:
     image = load("still_lysozyme").float_image.copy()
-    before = preview.grey_values(image)
+    before = preview.gray_values(image)
     image[5, 5] = 1e30
-    after = preview.grey_values(image)
+    after = preview.gray_values(image)
     # The percentiles move by one pixel in 16384.
     assert np.abs(after.astype(int) - before).max(where=image < 1e30, initial=0) < 30
 

@@ -382,7 +382,7 @@ def test_sizes_from_detector_dimensions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [256, 1024, 1536])
-def test_the_size_of_the_header_is_honoured(tmp_path: Path, size: int) -> None:
+def test_the_size_of_the_header_is_honored(tmp_path: Path, size: int) -> None:
     (tmp_path / "a.img").write_bytes(smv_bytes("SIZE1=3;\nSIZE2=2;\n", size))
     assert smv.read(tmp_path / "a.img").data.tolist() == [[0, 1, 2], [3, 4, 5]]
 

@@ -75,7 +75,7 @@ def test_one_coordinate_alone(tmp_path: Path) -> None:
         ("1 2 1e999\n", "line 1: Z is '1e999'"),
         ("1 2 3_0\n", "line 1: Z is '3_0'"),
         ("1 2 3 1 0x1p-30\n", "lambda is '0x1p-30'"),
-        ("\n\n1 2 3 1 0\n", "line 3: lambda is '0'; allowed are wavelengths above 0, in metres"),
+        ("\n\n1 2 3 1 0\n", "line 3: lambda is '0'; allowed are wavelengths above 0, in meters"),
         ("1 2 3 1 -1e-10\n", "lambda is '-1e-10'"),
         ("1 2 3\n0 0.0 -0 1\n", "line 2: the source stands at 0 0 0"),
     ],
@@ -96,7 +96,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     [
         ("1e60 0 0", r"line 1: the source stands 1e\+60 m from the sample; allowed are 1e-50 to 1e\+50"),
         ("1e-60 0 0", r"stands 1e-60 m from the sample"),
-        ("-10 0 0 1 1e-60", r"lambda is '1e-60'; allowed are 1e-50 to 1e\+50 metres"),
+        ("-10 0 0 1 1e-60", r"lambda is '1e-60'; allowed are 1e-50 to 1e\+50 meters"),
         ("-10 0 0 1 1e60", r"lambda is '1e60'"),
     ],
 )

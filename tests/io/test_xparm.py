@@ -33,7 +33,7 @@ TARGET = (50.5, 13.5)  # fast, slow [pixels, from the corner]
 
 def real_axes() -> np.ndarray:
     """Rows a, b, c of a crystal that diffracts HKL into the middle of the target's pixel."""
-    # XDS counts ORGX from the first pixel's centre, which is 1.
+    # XDS counts ORGX from the first pixel's center, which is 1.
     place = (TARGET[0] + 0.5 - ORGX) * PIXEL_MM * FAST + (TARGET[1] + 0.5 - ORGY) * PIXEL_MM * SLOW + DISTANCE_MM * BEAM
     wanted = (place / np.linalg.norm(place) - BEAM) / WAVELENGTH
     star = np.array([[1.0, 0.1, -0.2], [0.0, 0.8, 0.15], [0.0, 0.0, 0.6]])  # columns a*, b*, c*, in some frame
@@ -193,19 +193,19 @@ def brightest(array: np.ndarray) -> tuple[float, float]:
     return fast + 0.5, slow + 0.5
 
 
-CENTRE = f"-beam_center_fast {(ORGX - 0.5) * PIXEL_MM} -beam_center_slow {(ORGY - 0.5) * PIXEL_MM}"
+CENTER = f"-beam_center_fast {(ORGX - 0.5) * PIXEL_MM} -beam_center_slow {(ORGY - 0.5) * PIXEL_MM}"
 
 
 @pytest.mark.parametrize("layout", ["new", "old"])
 @pytest.mark.parametrize(
     "convention",
     [
-        CENTRE,
-        f"-denzo {CENTRE}",
+        CENTER,
+        f"-denzo {CENTER}",
         f"-xds -ORGX {ORGX} -ORGY {ORGY}",
         f"-dials -ORGX {ORGX} -ORGY {ORGY}",
         "-beam_vector 0 1 0 -fdet_vector 0.6 0 0.8 -sdet_vector 0.8 0 -0.6 -odet_vector 0 1 0 -polar_vector 1 0 0 "
-        + CENTRE,
+        + CENTER,
     ],
 )
 def test_reflection_falls_where_it_was_seen(convention: str, layout: str, options: str, tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ def test_twotheta_axis_leaves_angle_and_pivot() -> None:
         ("-pix0_vector_mm 1 2 3 -pix0_vector 1 2 3", (1.0, 2.0, 3.0)),
     ],
 )
-def test_pix0_vector_is_kept_in_metres(line: str, vector: tuple[float, ...]) -> None:
+def test_pix0_vector_is_kept_in_meters(line: str, vector: tuple[float, ...]) -> None:
     assert parse(line.split()).settings.detector.pix0_vector == vector
 
 
@@ -336,7 +336,7 @@ def test_misset_seed_leaves_the_angles() -> None:
     ("line", "given"),
     [("-Xbeam 1", True), ("-Ybeam 1", True), ("-Xclose 1", True), ("-ORGY 1", True), ("-distance 1", False)],
 )
-def test_beam_centre_on_the_command_line_is_remembered(line: str, given: bool) -> None:
+def test_beam_center_on_the_command_line_is_remembered(line: str, given: bool) -> None:
     settings = parse(line.split()).settings
     assert settings.detector.beam_center_given is given
     assert settings.detector.distance_given is not given

@@ -16,7 +16,7 @@ class Defects:
     stale_phi0: bool = True  # a phi of exactly 0 keeps the orientation of the step before
     compounding_factors: bool = True  # the -oversample_* factors multiply the running sum
     black_without_sensor: bool = True  # -oversample_thick without a sensor captures nothing
-    nopolar_undone: bool = True  # -oversample_polar turns polarisation on again
+    nopolar_undone: bool = True  # -oversample_polar turns polarization on again
     last_layer_capture: bool = True  # the whole sum is scaled by the last layer's capture
     interpolation_latch: bool = True  # one sample near the table's edge ends interpolation for good
     interpolation_by_typed_size: bool = True  # the automatic choice looks at -Na -Nb -Nc as typed

@@ -33,7 +33,7 @@ _FORCED_PIVOT = {
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector in the laboratory; metres, unit vectors; the sample is at the origin."""
+    """A detector in the laboratory; meters, unit vectors; the sample is at the origin."""
 
     n_slow: int
     n_fast: int
@@ -195,7 +195,7 @@ def sub_pixel_positions(
         ray = scaled(d.beam, d.distance)
         about_s, about_f = flat[1] / d.distance, flat[2] / d.distance
     else:
-        # Turn towards growing fast and slow coordinates, whatever the handedness of the axes.
+        # Turn toward growing fast and slow coordinates, whatever the handedness of the axes.
         ray = scaled(d.beam, d.distance + depth)
         about_s = math.copysign(1.0, dot(cross(d.sdet, d.beam), d.fdet)) * (fast - d.Fbeam) / d.distance
         about_f = math.copysign(1.0, dot(cross(d.fdet, d.beam), d.sdet)) * (slow - d.Sbeam) / d.distance

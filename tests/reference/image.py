@@ -379,7 +379,7 @@ def _render(scene: _Scene, pixels: np.ndarray, latch: tuple[int, int] | None) ->
             if latch is not None:
                 interpolate &= (pixels < latch[0]) | ((pixels == latch[0]) & (number < latch[1]))
             if scene.interpolate:
-                interpolate &= counted & ~structure_factors.leaves_neighbourhood(scene.table, indices)
+                interpolate &= counted & ~structure_factors.leaves_neighborhood(scene.table, indices)
             amplitude = _structure_factor(scene, indices, whole, interpolate)
             term = amplitude * amplitude * lattice * lattice * ray.weight
             if defects.compounding_factors:

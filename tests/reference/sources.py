@@ -30,7 +30,7 @@ def build_sources(settings: Settings, folder: Path, detector: Detector, defects:
     sources = _read(folder / settings.beam.source_file, settings, detector)
     if defects.weights_ignored:
         return [Source(s.incident, s.wavelength, 1.0) for s in sources]
-    # A source of weight 0 is as if it were not there: it neither counts nor lends its polarisation.
+    # A source of weight 0 is as if it were not there: it neither counts nor lends its polarization.
     sources = [s for s in sources if s.weight != 0.0]
     mean = math.fsum(s.weight for s in sources) / len(sources)
     return [Source(s.incident, s.wavelength, s.weight / mean) for s in sources]

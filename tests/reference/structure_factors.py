@@ -68,7 +68,7 @@ def leaves_latch(table: Table, indices: np.ndarray) -> np.ndarray:
     return np.any((indices - first + 3 > last - first + 1) | (indices - 2 < first), axis=0)
 
 
-def leaves_neighbourhood(table: Table, indices: np.ndarray) -> np.ndarray:
+def leaves_neighborhood(table: Table, indices: np.ndarray) -> np.ndarray:
     """Return which samples (3, n) lack one of the 4x4x4 table entries around them."""
     first, last = np.array(table.first)[:, None], np.array(table.last)[:, None]
     floor = np.floor(indices)

@@ -350,7 +350,7 @@ def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("indices", [1, 3])
-def test_every_neighbour_that_is_looked_up_is_computed(indices: int, folder: Path) -> None:
+def test_every_neighbor_that_is_looked_up_is_computed(indices: int, folder: Path) -> None:
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     notices: list[str] = []
     with heard_by(notices.append):

@@ -1,4 +1,4 @@
-"""When a float image agrees with its golden: every number of the gate, and the judgement.
+"""When a float image agrees with its golden: every number of the gate, and the judgment.
 
 A difference is measured against |golden| plus a floor that is a fraction of the brightest pixel, so one number
 decides for every pixel, dark ones included: a pixel that is exactly 0 in the golden may hold the floor's share

@@ -24,17 +24,17 @@ def oracle_scene(params: dict[str, Any], folder: Path) -> Scene:
     g = params["geometry"]
     fast, slow = g["detpixels_fastslow"]
     (fast_first, fast_end), (slow_first, slow_end) = g["roi"]
-    towards = -np.array(params["sources_XYZ"], dtype=np.float64)
+    toward = -np.array(params["sources_XYZ"], dtype=np.float64)
     # C differs: simtbx divides each source's weight by nothing but the sub-pixels.
     columns = [
-        towards / np.linalg.norm(towards, axis=1)[:, None],
+        toward / np.linalg.norm(toward, axis=1)[:, None],
         1e10 / np.array(params["sources_lambda_A"]),
         np.array(params["sources_intensity"]),
     ]
     sources = np.column_stack(columns)
     if (chosen := params["call_args"].get("override_source")) is not None:
         sources = sources[chosen : chosen + 1]
-        sources[0, 4] = len(towards)
+        sources[0, 4] = len(toward)
     return scene_of(PLAIN, folder).replace(
         n_slow=slow, n_fast=fast, slow_first=slow_first, slow_last=slow_end - 1, fast_first=fast_first,
         fast_last=fast_end - 1, oversample=subpixels(params),

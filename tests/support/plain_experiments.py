@@ -52,7 +52,7 @@ def some_counts(record: ExperimentRecord, seed: int = 1) -> np.ndarray:
 
 
 def points(record: ExperimentRecord, panel: int = 0) -> list[tuple[int, float, float]]:
-    """Return corners, the centre and an odd place of a panel as (panel, fast, slow) [pixels]."""
+    """Return corners, the center and an odd place of a panel as (panel, fast, slow) [pixels]."""
     n_fast, n_slow = record.detector.panels[panel].n_fast, record.detector.panels[panel].n_slow
     places = [(0.0, 0.0), (n_fast, 0.0), (0.0, n_slow), (n_fast, n_slow), (n_fast / 2, n_slow / 2), (2.3, 5.7)]
     return [(panel, float(fast), float(slow)) for fast, slow in places]

@@ -142,8 +142,8 @@ def _crystal(line: _Line) -> None:
         if line.chance(0.3):
             line.add(f"-N{axis}", str(line.random.randint(1, 3) if small else line.random.randint(2, 14)))
     if line.chance(0.2):
-        millimetres = line.crystal.longest_cell * 1e-7 * line.uniform(0.5, 9)
-        line.add(line.spelled("-samplesize", "-sample_size", "-xtalsize", "-xtal_size"), millimetres)
+        millimeters = line.crystal.longest_cell * 1e-7 * line.uniform(0.5, 9)
+        line.add(line.spelled("-samplesize", "-sample_size", "-xtalsize", "-xtal_size"), millimeters)
     for names in (("-sample_x", "-xtal_thick"), ("-sample_width", "-xtal_y"), ("-sample_z", "-xtal_height", "-heigh")):
         if line.chance(0.08):
             line.add(line.spelled(*names), line.crystal.longest_cell * 1e-7 * line.uniform(0.5, 9))

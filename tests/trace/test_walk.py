@@ -232,7 +232,7 @@ def test_one_line_for_each_phi_step_source_and_layer(tmp_path: Path) -> None:
 def test_numbers_have_15_digits(tmp_path: Path) -> None:
     lines = run([*SMALL, "-trace_pixel", "3", "12"], tmp_path)
     (line,) = (line for line in lines if line.startswith("TRACE_PY: R_distance_meters "))
-    # From the corner (0.1, 0.009, -0.009): centre of pixel 3 along -y, of pixel 12 along z.
+    # From the corner (0.1, 0.009, -0.009): center of pixel 3 along -y, of pixel 12 along z.
     distance = math.sqrt(0.1**2 + (0.009 - 0.0035) ** 2 + (0.0125 - 0.009) ** 2)
     assert line.split()[2] == f"{distance:.15g}"
 

@@ -38,14 +38,14 @@ def test_values_do_not_depend_on_blocks() -> None:
     rng = np.random.default_rng(3)
     image = (rng.normal(size=SHAPE) * 10.0 ** rng.integers(-3, 6, SHAPE)).astype(np.float32)
     counts = smv.int_values(image, 1.7, 40.0)
-    grey = pgm.pgm_values(image, 0.3)
+    gray = pgm.pgm_values(image, 0.3)
     for first in range(0, SHAPE[0], 100):
         part = slice(first, first + 100)
         np.testing.assert_array_equal(counts[part], smv.int_values(image[part], 1.7, 40.0))
-        np.testing.assert_array_equal(grey[part], pgm.pgm_values(image[part], 0.3))
+        np.testing.assert_array_equal(gray[part], pgm.pgm_values(image[part], 0.3))
     exact = np.clip(image.astype(np.float64) * 1.7 + 40.0, 0.0, 65535.0) + 0.5
     np.testing.assert_array_equal(counts, np.floor(exact.astype(np.float32)))
-    np.testing.assert_array_equal(grey, np.floor(np.clip(image.astype(np.float64) * 0.3, 0.0, 255.0)))
+    np.testing.assert_array_equal(gray, np.floor(np.clip(image.astype(np.float64) * 0.3, 0.0, 255.0)))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,6 @@ class Pool:
         -------
         concurrent.futures.Future
             Raises what the task raised, or EngineError when the worker, or the way to it, is lost. It cannot be
-            cancelled: whoever loses interest leaves the `with` block of `open_engine` by an exception.
+            canceled: whoever loses interest leaves the `with` block of `open_engine` by an exception.
         """
         raise NotImplementedError

@@ -62,8 +62,8 @@ class Sharing:
         if all(seat.name != own.name for seat in here):
             # It took the place of one that died: counted already, except where it is alone.
             here = here or [own]
-        neighbours = sum(seat.tasks for seat in here if seat.cores & own.cores)
-        threads = self.threads or max(1, len(own.cores) // max(1, neighbours))
+        neighbors = sum(seat.tasks for seat in here if seat.cores & own.cores)
+        threads = self.threads or max(1, len(own.cores) // max(1, neighbors))
         gpus = count_gpus(self.backend)
         if gpus < 2:
             return Share(threads)

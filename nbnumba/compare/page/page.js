@@ -18,7 +18,7 @@ async function start() {
   };
   const view = new View(nSlow, nFast);
   const canvases = [...document.querySelectorAll("canvas.panel")];
-  const state = { here: null, line: null, profile: null, low: setup.shared.low, high: 1, full: 1, grey: greyTable("log") };
+  const state = { here: null, line: null, profile: null, low: setup.shared.low, high: 1, full: 1, gray: grayTable("log") };
   const signed = signedTable();
   // Images may be part of a larger one, and may be reduced: what is shown counts in pixels of the whole.
   const toWhole = ([slow, fast]) => [setup.origin[0] + slow * setup.block, setup.origin[1] + fast * setup.block];
@@ -29,17 +29,17 @@ async function start() {
   const marks = setup.worst.map((pixel) => toShown([pixel.slow, pixel.fast]));
 
   const colors = {
-    a: greyOf,
-    b: greyOf,
+    a: grayOf,
+    b: grayOf,
     difference: (value) => {
       if (value !== value) return NO_VALUE;
       return signed[Math.round((Math.min(Math.max(value / state.full, -1), 1) + 1) * (STEPS - 1))];
     },
   };
-  function greyOf(value) {
+  function grayOf(value) {
     if (value !== value) return NO_VALUE;
     const level = (value - state.low) / (state.high - state.low);
-    return state.grey[level > 0 ? (Math.sqrt(Math.min(level, 1)) * (STEPS - 1)) | 0 : 0];
+    return state.gray[level > 0 ? (Math.sqrt(Math.min(level, 1)) * (STEPS - 1)) | 0 : 0];
   }
 
   let waiting = false;
@@ -150,8 +150,8 @@ function connectContrast(setup, state, changed) {
     state.high = next(shared, i) ?? shared.low + (Math.abs(shared.low) || 1);
     state.full = next(signed, j) ?? 1;
     const stretch = document.querySelector("[name=stretch]:checked").value;
-    state.grey = greyTable(stretch);
-    for (const ramp of document.querySelectorAll(".ramp.grey")) ramp.style.background = greyGradient(stretch);
+    state.gray = grayTable(stretch);
+    for (const ramp of document.querySelectorAll(".ramp.gray")) ramp.style.background = grayGradient(stretch);
     byId("contrast-text").textContent = `${short(state.high)} (${share(shared.percentiles[i])})`;
     byId("contrast-difference-text").textContent = `${short(state.full)} (${share(signed.percentiles[j])})`;
     const ends = { low: state.low, high: state.high, lower: -state.full, upper: state.full };

@@ -1,4 +1,4 @@
-// Three panels on one view: colours, drawing, and moving around by pointer and keys.
+// Three panels on one view: colors, drawing, and moving around by pointer and keys.
 
 const NO_VALUE = color(240, 228, 66);
 const LOG_STRENGTH = 300; // scales.py has the same
@@ -15,21 +15,21 @@ const STRETCHES = {
   linear: (t) => t,
 };
 
-function greyTable(stretch) {
+function grayTable(stretch) {
   // Indexed by the square root of the level: fine steps where the logarithm is steep.
   const table = new Uint32Array(STEPS);
   for (let i = 0; i < STEPS; i++) {
-    const grey = Math.round(255 * (1 - STRETCHES[stretch]((i / (STEPS - 1)) ** 2)));
-    table[i] = color(grey, grey, grey);
+    const gray = Math.round(255 * (1 - STRETCHES[stretch]((i / (STEPS - 1)) ** 2)));
+    table[i] = color(gray, gray, gray);
   }
   return table;
 }
 
-function greyGradient(stretch) {
+function grayGradient(stretch) {
   const stops = [];
   for (let i = 0; i <= 32; i++) {
-    const grey = Math.round(255 * (1 - STRETCHES[stretch](i / 32)));
-    stops.push(`rgb(${grey}, ${grey}, ${grey})`);
+    const gray = Math.round(255 * (1 - STRETCHES[stretch](i / 32)));
+    stops.push(`rgb(${gray}, ${gray}, ${gray})`);
   }
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }
@@ -45,7 +45,7 @@ function signedTable() {
 }
 
 class View {
-  // What all panels show: the image place [pixels] at their centre, and CSS pixels per image pixel.
+  // What all panels show: the image place [pixels] at their center, and CSS pixels per image pixel.
   constructor(nSlow, nFast) {
     Object.assign(this, { nSlow, nFast, slow: nSlow / 2, fast: nFast / 2, scale: 1, width: 1, height: 1 });
   }

@@ -1,7 +1,7 @@
 """What NXmx files are made of: many images in one HDF5 file, with the geometry in NeXus terms.
 
 The format alone. Vectors are in the McStas frame of NeXus, whose z axis runs along the beam and
-whose origin is the sample; lengths in metres, angles in degrees, wavelengths in metres.
+whose origin is the sample; lengths in meters, angles in degrees, wavelengths in meters.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Shots:
     rotation : Rotation or None
         None: stills.
     stokes : (n, 4) or None
-        Polarisation of the beam; x is the axis of its first parameter.
+        Polarization of the beam; x is the axis of its first parameter.
     total_flux : (n,) [photons/s] or None
     beam_size : float or None [m]
         Edge of the square beam.

@@ -1,6 +1,6 @@
 """The sum of one pixel over sub-pixels, layers and sources, and tiles of pixels that are smooth enough to interpolate.
 
-Geometry, solid angle, capture and polarisation are those of the spots; each sample has its own.
+Geometry, solid angle, capture and polarization are those of the spots; each sample has its own.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _TAIL = 2  # orders of the expansion that estimate what is left out
 
 @inner
 def pixel_sum(q, sources, kind, knots, values, slopes, table, cells, slow, fast):
-    """Sum of sign(F) F^2 polarisation, solid angle, capture and weight over the samples of a pixel [sr].
+    """Sum of sign(F) F^2 polarization, solid angle, capture and weight over the samples of a pixel [sr].
 
     Notes
     -----

@@ -151,7 +151,7 @@ def sum_source(
 
 @inner_inlined
 def polarize(q, sources, s, n, source, first, unpolarized):
-    """Bring the polarisation factors up to date for one source; tell whether some pixel still has none."""
+    """Bring the polarization factors up to date for one source; tell whether some pixel still has none."""
     if unpolarized or q.oversample_polar:
         polar_strip(q, sources, s, n, source, POLAR, q.oversample_polar)
         unpolarized = any_zero(s, POLAR, n)

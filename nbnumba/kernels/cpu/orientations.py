@@ -230,7 +230,7 @@ def sum_spots(q, a, weights, flat, s, index, lanes, o, first_pixel, sample, samp
 def cubic_strip(q, flat, s, index, n, allowed):
     """Structure factors by tricubic interpolation where the table reaches, in the first `allowed` lanes; else nearest.
 
-    Neighbouring pixels mostly stand among the same 4 x 4 x 4 reflections: a run of such pixels is computed at once.
+    Neighboring pixels mostly stand among the same 4 x 4 x 4 reflections: a run of such pixels is computed at once.
     """
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
     nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
@@ -257,15 +257,15 @@ def cubic_strip(q, flat, s, index, n, allowed):
 
 @inner
 def cubic_run(flat, s, start, stop, place, nk, nl):
-    """Interpolate for neighbouring pixels among the same 64 reflections; `place` is the first in the flat table.
+    """Interpolate for neighboring pixels among the same 64 reflections; `place` is the first in the flat table.
 
     Whole vectors of lanes are computed: those before `start` keep what they have, those after `stop` belong to the next
     run, which overwrites them.
     """
-    f0 = look_up.neighbours_on_plane(flat, place, nl)
-    f1 = look_up.neighbours_on_plane(flat, place + nk * nl, nl)
-    f2 = look_up.neighbours_on_plane(flat, place + 2 * nk * nl, nl)
-    f3 = look_up.neighbours_on_plane(flat, place + 3 * nk * nl, nl)
+    f0 = look_up.neighbors_on_plane(flat, place, nl)
+    f1 = look_up.neighbors_on_plane(flat, place + nk * nl, nl)
+    f2 = look_up.neighbors_on_plane(flat, place + 2 * nk * nl, nl)
+    f3 = look_up.neighbors_on_plane(flat, place + 3 * nk * nl, nl)
     first = start // LANES * LANES
     lanes = (stop - first + LANES - 1) // LANES * LANES
     # Views: the compiler cannot tell that an index which begins at `first` is never negative.

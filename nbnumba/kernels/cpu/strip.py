@@ -1,6 +1,6 @@
 """Loops over a strip that do not depend on the crystal: place, solid angle, scattering vector, factors.
 
-A strip is up to `WIDTH` neighbouring pixels of one row. All values of a strip stand in one scratch array, each
+A strip is up to `WIDTH` neighboring pixels of one row. All values of a strip stand in one scratch array, each
 in a row of its own at a constant distance: that is how the compiler sees that a loop reads and writes different
 memory and may use vector units. Numbers are taken out of the scene before a loop for the same reason.
 The last lanes of a strip may lie beyond its pixels: they are computed, and never stored.
@@ -38,7 +38,7 @@ _NAMES = (
     INVERSE,  # 1 / (sample to sub-pixel) [1/m]
     OMEGA,  # solid angle in use [sr]
     OMEGA_SUM,  # of all layers and sub-pixels [sr]
-    POLAR,  # polarisation factor in use
+    POLAR,  # polarization factor in use
     CAPTURE,  # captured fraction of the layer in use
     GAIN,  # what a source's terms are multiplied by; 0 where dmin leaves them out
     FACTOR,  # what the running sum is multiplied by after every term
@@ -187,7 +187,7 @@ def scatter_strip(q, sources, s, n, source):
 
 @inner_inlined
 def polar_strip(q, sources, s, n, source, row, always):
-    """Polarisation factor for one source: where it is still 0 and the sample counts, or everywhere."""
+    """Polarization factor for one source: where it is still 0 and the sample counts, or everywhere."""
     ix = sources[source, 0]
     iy = sources[source, 1]
     iz = sources[source, 2]
@@ -233,7 +233,7 @@ def finish_strip(q, s, n):
 
 @inner
 def water_strip(q, n_sources, s, n):
-    """Add the water of semantics exact: its photons per steradian times the mean capture, polarisation, solid angle."""
+    """Add the water of semantics exact: its photons per steradian times the mean capture, polarization, solid angle."""
     places = q.layers * q.oversample * q.oversample
     water, polarized, mean_polar = q.water_end, q.polarized, q.oversample_polar
     polars = float(places * n_sources)

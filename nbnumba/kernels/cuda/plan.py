@@ -39,7 +39,7 @@ def choose_variant(scene: Scene, mixed: bool) -> Variant:
 def table_of(flat: NDArray[np.float64], variant: Variant) -> tuple[NDArray[np.floating], int]:
     """Return the structure factors as a variant reads them, and the power of two by which they were divided.
 
-    Mixed precision takes them below 1, and the nearest ones as float32. Interpolation cancels among neighbours and
+    Mixed precision takes them below 1, and the nearest ones as float32. Interpolation cancels among neighbors and
     takes float64.
     """
     if not variant.single:

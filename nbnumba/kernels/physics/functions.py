@@ -132,7 +132,7 @@ def exp_minus(x):
     Notes
     -----
     exp(-x) = 2^n exp(r) with |r| <= ln(2)/2 and a minimax polynomial of eleven terms. Written out because a
-    call into the C library would keep the loop around it from being vectorised.
+    call into the C library would keep the loop around it from being vectorized.
     """
     x = x if x < 750.0 else 750.0
     x = x if x > -700.0 else -700.0

@@ -145,7 +145,7 @@ def sinc3_series(turned):
 def sinc3_near_zero(profile, s):
     """Put C's values in place of sinc3(pi s) where s is next to nothing: 1 for 0, else 0.
 
-    There the formula cancels. A pixel whose centre is on the direct beam is there.
+    There the formula cancels. A pixel whose center is on the direct beam is there.
     """
     profile = profile if s > _SINC3_CANCELS else constant(0.0, profile)
     return profile if s > 0.0 else constant(1.0, profile)
@@ -234,7 +234,7 @@ def dot(ax, ay, az, bx, by, bz):
 
 @strict_physics
 def subpixel_center(pixel, sub, oversample, pixel_size):
-    """Distance of the centre of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
+    """Distance of the center of a sub-pixel from the detector's corner along one edge [m] (nanoBragg.c:2694)."""
     size = pixel_size / oversample
     return size * (pixel * oversample + sub) + size / 2.0
 
@@ -265,12 +265,12 @@ def switched_product(with_capture, with_polar, with_omega, capture, polar, omega
 
 @physics
 def water_polarization(polarized, averaged, kept, first, mean):
-    """Polarisation factor of the water in a pixel, in semantics exact.
+    """Polarization factor of the water in a pixel, in semantics exact.
 
     Parameters
     ----------
     polarized, averaged : bool
-        Whether there is polarisation at all, and whether -oversample_polar asks for the mean.
+        Whether there is polarization at all, and whether -oversample_polar asks for the mean.
     kept, first, mean : float
         The value that serves the pixel, 0 where dmin left out every sample; that of its first sample; the mean.
     """
@@ -298,7 +298,7 @@ def curved_position(scene, along_fast, along_slow, depth, flat_y, flat_z):
 
     Notes
     -----
-    The beam's end is turned about slow, then about fast, by the offset from the beam centre over the distance.
+    The beam's end is turned about slow, then about fast, by the offset from the beam center over the distance.
     C turns by the flat position's y and z instead (nanoBragg.c:2707-2716).
     """
     bx, by, bz = scene.beam[0], scene.beam[1], scene.beam[2]
@@ -339,7 +339,7 @@ def capture_fraction(layer, layer_step, mu, parallax):
 
 @physics
 def polarization_axes(ix, iy, iz, px, py, pz):
-    """Unit vectors E and B across an incident beam i, for the polarisation axis p: B = p x i, E = i x B."""
+    """Unit vectors E and B across an incident beam i, for the polarization axis p: B = p x i, E = i x B."""
     bx = py * iz - pz * iy
     by = pz * ix - px * iz
     bz = px * iy - py * ix
@@ -352,7 +352,7 @@ def polarization_axes(ix, iy, iz, px, py, pz):
 
 @physics
 def polarization_factor(kahn, cosine, along_e, along_b):
-    """Kahn polarisation factor (nanoBragg.c:4077-4125).
+    """Kahn polarization factor (nanoBragg.c:4077-4125).
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def padded_index(h0, h_min, size):
 
 @physics
 def cubic_fits(h, h_min, size):
-    """Tell whether the four neighbours floor(h) - 1 ... floor(h) + 2 stand in the padded table's inside."""
+    """Tell whether the four neighbors floor(h) - 1 ... floor(h) + 2 stand in the padded table's inside."""
     below = floor(h)
     return (below - 1.0 >= h_min) & (below + 2.0 <= h_min + size - 3.0)
 
@@ -44,13 +44,13 @@ def trips_latch(h, h_min, size):
 
 @physics
 def cubic_line(weights, f):
-    """Interpolate among four neighbours."""
+    """Interpolate among four neighbors."""
     return weights[0] * f[0] + weights[1] * f[1] + weights[2] * f[2] + weights[3] * f[3]
 
 
 @physics
 def cubic_plane(k_weights, l_weights, f):
-    """Interpolate among 4 x 4 neighbours, a tuple of sixteen with l innermost."""
+    """Interpolate among 4 x 4 neighbors, a tuple of sixteen with l innermost."""
     return cubic_line(
         k_weights,
         (
@@ -63,7 +63,7 @@ def cubic_plane(k_weights, l_weights, f):
 
 
 @physics
-def neighbours_on_plane(flat, place, nl):
+def neighbors_on_plane(flat, place, nl):
     """The 4 x 4 values from `place` of a flat table on, (k, l) with l innermost; `nl` cells are a step along k."""
     a, b, c, d = place, place + nl, place + 2 * nl, place + 3 * nl
     return (
@@ -78,7 +78,7 @@ def neighbours_on_plane(flat, place, nl):
 def cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl):
     """Structure factor between reflections: cubic Lagrange in three dimensions (nanoBragg.c:3846-3885).
 
-    `flat` is the padded table in one dimension; the 4 x 4 x 4 neighbourhood must lie inside (`cubic_fits`).
+    `flat` is the padded table in one dimension; the 4 x 4 x 4 neighborhood must lie inside (`cubic_fits`).
     """
     h_below = floor(h)
     k_below = floor(k)
@@ -89,8 +89,8 @@ def cubic_interpolation(h, k, l, flat, h_min, k_min, l_min, nk, nl):
     place = int(table_place(h_below - h_min, k_below - k_min, l_below - l_min, nk, nl))
     total = 0.0
     for a in range(4):
-        neighbours = neighbours_on_plane(flat, place + a * nk * nl, nl)
-        total += h_weights[a] * cubic_plane(k_weights, l_weights, neighbours)
+        neighbors = neighbors_on_plane(flat, place + a * nk * nl, nl)
+        total += h_weights[a] * cubic_plane(k_weights, l_weights, neighbors)
     return total
 
 

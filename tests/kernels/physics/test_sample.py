@@ -153,7 +153,7 @@ def test_cubic_interpolation_of_a_polynomial_is_exact() -> None:
 
 
 def test_polarization_of_a_horizontal_beam() -> None:
-    """Fully polarised: nothing along the electric vector at 90 degrees, everything across it."""
+    """Fully polarized: nothing along the electric vector at 90 degrees, everything across it."""
     axes = physics.polarization_axes(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
     electric, magnetic = np.array(axes[:3]), np.array(axes[3:])
     for direction, expected in ((electric, 0.0), (magnetic, 1.0)):

@@ -103,7 +103,7 @@ def test_a_million_means() -> None:
     assert drawn.overloads == 0
 
 
-def test_neighbours_images_and_seeds_are_independent() -> None:
+def test_neighbors_images_and_seeds_are_independent() -> None:
     mean = np.full((400, 500), 25.0, dtype=np.float32)
 
     def deviations(seed: int, image_number: int) -> NDArray[np.float64]:
