@@ -1,4 +1,4 @@
-"""Remakes the golden cases from a nanoBragg executable and tells what changed.
+"""Remakes the golden cases from a nanoBragg executable and reports what changed.
 
     NANOBRAGG_BIN=/path/to/nanoBragg python golden/regenerate.py [CASE...] [--into FOLDER | --overwrite]
 

@@ -32,7 +32,7 @@ from .parameters.settings import Settings
 from .parameters.table import KEYWORDS
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
-from .util.messages import Notify, heard_by, logger
+from .util.messages import Notify, logger, notices_to
 
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
 # What `dataclasses.replace` hands over besides the changes.
@@ -90,7 +90,7 @@ class Experiment(ExperimentRecord):
             super().__init__(semantics=Semantics(semantics), **keywords)  # type: ignore[misc]
             object.__setattr__(self, "_keywords", None)
             return
-        with heard_by(notify):
+        with notices_to(notify):
             self._make(semantics, keywords, None)
 
     def _make(self, semantics: str, keywords: Keywords, reflections: ReflectionTable | None) -> None:
@@ -107,7 +107,7 @@ class Experiment(ExperimentRecord):
                 reflections = _table(cast(NDArray[np.float64], own["hkl"]), settings.factors.default_F)
             dump_file = _dump_to_read(settings, asked_for=own.get("dump") is not None)
             record = resolve(settings.changed(dump_file=dump_file, write_dump=False), reflections=reflections)
-        # No command line tells of reflections in memory.
+        # No command line can name reflections in memory.
         words = () if listed else words_to_draw(given, record)
         self._take(record, draft.compute(), words, dict(own))
 
@@ -154,7 +154,7 @@ class Experiment(ExperimentRecord):
         >>> nbnumba.Experiment.from_command(line).beam.wavelength
         1e-10
         """
-        with heard_by(notify):
+        with notices_to(notify):
             return cls._from_parsed(parse(_words(command), folder), folder)
 
     @classmethod
@@ -197,7 +197,7 @@ class Experiment(ExperimentRecord):
             # Where a dump was read the command names it.
             settings = command.settings
             settings = settings.changed(dump_file=_dump_to_read(settings, asked_for=command.gives("dump")))
-            with heard_by(notify):
+            with notices_to(notify):
                 return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
         if form is not None:
             raise InputError(
@@ -283,7 +283,7 @@ class Experiment(ExperimentRecord):
         by_picture = own.get("pdb") is not None and not own.get("hkl_dmin_A")
         again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))
-        with heard_by(notify):
+        with notices_to(notify):
             changed._make(
                 semantics,
                 cast(Keywords, {**merged, "misset_seed": seed}),
@@ -297,7 +297,7 @@ class Experiment(ExperimentRecord):
 
 
 def _dump_to_read(settings: Settings, *, asked_for: bool) -> str | None:
-    """Return the dump that was asked for, which must be there; a Fdump.bin that lies about does not count."""
+    """Return the dump that was asked for, which must be there; a Fdump.bin that happens to be there does not count."""
     if not asked_for:
         return None
     from .io.opening import opened

@@ -49,7 +49,7 @@ def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "lacking"),
+    ("line", "missing"),
     [
         ("", "no crystal: give -mat FILE, -expt FILE or -cell"),
         ("-default_F 10", "no crystal"),
@@ -64,12 +64,12 @@ def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ],
 )
-def test_incomplete_command_shows_the_usage(line: str, lacking: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_incomplete_command_shows_the_usage(line: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(line.split()) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(usage.USAGE)
-    assert err.splitlines()[-1].startswith(f"nbnumba: error: {lacking}")
+    assert err.splitlines()[-1].startswith(f"nbnumba: error: {missing}")
     assert list(Path().iterdir()) == []
 
 

@@ -98,7 +98,7 @@ def test_every_stage_gets_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture
         yield {"name": "first", "passed": True, "text": "good"}
         raise ZeroDivisionError("of all things")
 
-    def lacking(session: Any) -> Iterator[dict[str, Any]]:
+    def missing(session: Any) -> Iterator[dict[str, Any]]:
         yield {"name": "first", "passed": None, "text": "measured"}
         raise ModuleNotFoundError("No module named 'gemmi'")
 
@@ -109,20 +109,20 @@ def test_every_stage_gets_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture
     record = cuda_hardware._Record(session, tmp_path / "figures.json")
     stages: Any = [
         SimpleNamespace(name=run.__name__, title=run.__name__, share=0.3, run=run, table=None)
-        for run in (endless, failing, lacking)
+        for run in (endless, failing, missing)
     ]
     record.stages = [cuda_hardware.Progress(stage, stage.run(session)) for stage in stages]
     cuda_hardware._work(session, record)
     said = capsys.readouterr().out
     assert [line.split(":")[0] for line in said.splitlines() if line[:1].isalpha()] == [
-        "endless", "failing", "lacking", "endless"
+        "endless", "failing", "missing", "endless"
     ]  # fmt: skip
     found = _figures(tmp_path)["stages"]
     assert [stage["complete"] for stage in found.values()] == [False, True, True]
     assert found["failing"]["found"][1]["text"] == "ZeroDivisionError: of all things"
     assert found["failing"]["found"][1]["passed"] is False
-    assert found["lacking"]["found"][1]["text"] == "not run: No module named 'gemmi'"
-    assert found["lacking"]["found"][1]["passed"] is None
+    assert found["missing"]["found"][1]["text"] == "not run: No module named 'gemmi'"
+    assert found["missing"]["found"][1]["passed"] is None
 
 
 def test_sigterm_leaves_what_there_is(python: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_same_pictures_lie_within_the_gate_and_nothing_is_written(copy: Path, tm
     assert contents(copy) == before
 
 
-def test_changes_are_told_and_written_only_on_demand(copy: Path, tmp_path: Path) -> None:
+def test_changes_are_reported_and_written_only_on_demand(copy: Path, tmp_path: Path) -> None:
     before = contents(copy)
     other = program(tmp_path, "-fluence", "1e20")
     done = regenerate(copy, other, CASES[1])

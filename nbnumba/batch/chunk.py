@@ -23,7 +23,7 @@ from ..experiment.model import ExperimentRecord
 from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
-from ..util.messages import Notify, heard_only_by, logger, muted
+from ..util.messages import Notify, logger, muted, notices_only_to
 from ..util.signals import signals_wait
 from . import labels, machine
 from .executors.resources import own_share
@@ -105,7 +105,7 @@ def chunk_name(number: int) -> str:
 
 
 class Watch:
-    """Who is told of the work in this process: of every image that is written, and of notices at once."""
+    """Callables of this process: one for every image that is written, one for every notice."""
 
     def __init__(self) -> None:
         self.on_image: Callable[[], None] | None = None
@@ -147,16 +147,16 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
     start = time.perf_counter()
     notices: list[str] = []
 
-    def hear(line: str) -> None:
+    def receive(line: str) -> None:
         if line not in notices:
             notices.append(line)
             if watch.notify is not None:
                 watch.notify(line)
 
-    # Its notices have been told by the process that deals out the files.
+    # Its notices have been logged by the process that hands out the files.
     with muted():
         base = base_of(task.spec, task.fingerprint, task.digests)
-    with heard_only_by(hear):
+    with notices_only_to(receive):
         rows = _write(task, base, _Maker(task, base))
     first = rows[0]
     ran = {name: str(first[name]) for name in ("backend", "precision", "instruction_set", *machine.versions())}
@@ -220,7 +220,7 @@ class _Maker:
                     future.cancel()
 
     def _warm_up(self, renderer: Renderer, image: int) -> None:
-        """Load the compiled code, or compile, in the thread that hears Ctrl-C: a pixel is rendered."""
+        """Load the compiled code, or compile, in the thread that receives Ctrl-C: a pixel is rendered."""
         spec = self._task.spec
         drawn = draw(spec, self._base, image)
         experiment = image_experiment(self._base, drawn)

@@ -27,7 +27,7 @@ class Key:
     name : str
         In the document, in tables and in labels.
     allowed : Range
-        Of its values, in the unit that the name tells.
+        Of its values, in the unit that the name states.
     whole : bool
         Its values are whole numbers.
     """

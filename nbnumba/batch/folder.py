@@ -44,7 +44,7 @@ def input_digests(spec: Spec, settings: Settings) -> Digests:
 
 def identity(spec: Spec, digests: Digests) -> dict[str, Any]:
     """Return everything that the images of a batch depend on, fit for JSON; `digests` are those of its files."""
-    places = ("folder", "columns", "rows", "first_row")  # of what is told by content
+    places = ("folder", "columns", "rows", "first_row")  # of what counts by its content
     said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}

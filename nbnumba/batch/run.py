@@ -17,7 +17,7 @@ from ..errors import FileError, InputError, NbnumbaError
 from ..io.atomic import reason
 from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
-from ..util.messages import Notify, heard_by, logger, muted, progress_bar
+from ..util.messages import Notify, logger, muted, notices_to, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
@@ -116,7 +116,7 @@ def run(request: Request) -> int:
         _refuse_strangers(batch)
     with state.opened_log(folder) as log:
         try:
-            with writing_for(batch.fingerprint), heard_by(lambda line: log(f"notice: {line}")):
+            with writing_for(batch.fingerprint), notices_to(lambda line: log(f"notice: {line}")):
                 _make(batch, log)
             print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
         except NbnumbaError as error:
@@ -184,7 +184,7 @@ def _make(batch: _Batch, log: Log) -> None:
     missing = _missing(batch)
     finals = [batch.folder / name for name in finish.NAMES]
     damaged = record.damaged(batch.folder)
-    lacking = [path for path in finals if missing or path.name in damaged]
+    incomplete = [path for path in finals if missing or path.name in damaged]
     if not missing and not damaged:
         logger.warning(f"{batch.folder}: the batch is complete already")
         return
@@ -203,7 +203,7 @@ def _make(batch: _Batch, log: Log) -> None:
     elif record.NAME not in damaged:
         for name in damaged:
             logger.warning(f"{batch.folder / name}: is not what was written; {_MENDED[name == state.LOG]}")
-    for path in lacking:
+    for path in incomplete:
         finish.MAKERS[path.name](path, batch.paths())
         log(f"wrote {path.name}")
     mixed = finish.differing_machines(batch.paths())
@@ -315,21 +315,21 @@ def _render(batch: _Batch, missing: list[int], log: Log) -> None:
             if progress is not None:
                 progress((finished + under_way) / total)
 
-        told: set[str] = set()
-        context = copy_context()  # where the user and the log hear; files are made where only their result does
+        logged: set[str] = set()
+        context = copy_context()  # where the user and the log receive notices; the files are made elsewhere
 
-        def tell_once(line: str) -> None:
-            if line not in told:
-                told.add(line)
+        def log_once(line: str) -> None:
+            if line not in logged:
+                logged.add(line)
                 context.copy().run(logger.warning, line)  # several threads cannot enter one context
 
-        watch.on_image, watch.notify = one_more, tell_once
+        watch.on_image, watch.notify = one_more, log_once
         try:
             for result in _results(pool, (batch.task(number) for number in missing)):
                 finished, under_way = finished + result.images, 0
                 if progress is not None:
                     progress(finished / total)
-                _log_result(result, log, tell_once)
+                _log_result(result, log, log_once)
         finally:
             watch.on_image = watch.notify = None
 
@@ -347,8 +347,8 @@ def _results(pool: Pool, tasks: Iterator[ChunkTask]) -> Iterator[ChunkResult]:
             yield future.result()
 
 
-def _log_result(result: ChunkResult, log: Log, tell_once: Notify) -> None:
+def _log_result(result: ChunkResult, log: Log, log_once: Notify) -> None:
     ran = " ".join(f"{name} {value}" for name, value in result.ran.items())
     log(f"{result.file}: {result.images} images in {result.seconds:.1f} s; {ran}")
     for line in result.notices:
-        tell_once(line)
+        log_once(line)

@@ -245,12 +245,12 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     for option in command.used:
         if option in _FORBIDDEN:
             raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
-    from ..experiment.required import lacks_crystal
-    from ..structure_factors.required import lacks_structure_factors
+    from ..experiment.required import missing_crystal
+    from ..structure_factors.required import missing_structure_factors
 
-    lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
-    if lacking:
-        raise found.error(("command",), lacking)
+    missing = missing_crystal(command.settings) or missing_structure_factors(command.settings)
+    if missing:
+        raise found.error(("command",), missing)
     return command
 
 

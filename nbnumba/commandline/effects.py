@@ -9,7 +9,7 @@ from ..imagefiles.registry import CBF, NXMX, SMV, ImageFormat
 from ..parameters.command import CommandLine
 from ..parameters.table import NANOBRAGG
 
-# What an option tells, by the group that it is listed in.
+# What an option states, by the group that it is listed in.
 _OF_GROUP = {
     "Crystal": ("crystal",),
     "Detector: size and place": ("geometry",),
@@ -58,7 +58,7 @@ _STATED: dict[str, set[str]] = {
 
 
 def facts(key: str) -> tuple[str, ...]:
-    """Return what an option tells that a file made from another may state."""
+    """Return what an option states that a file made from another may hold."""
     if key in _OF_OPTION:
         return _OF_OPTION[key]
     group = next(name for name, options in NANOBRAGG.groups.items() if any(option.key == key for option in options))
@@ -112,5 +112,5 @@ def _stated(command: CommandLine, form: ImageFormat, style: str | None) -> set[s
 
 
 def _idle(command: CommandLine, stated: Collection[str]) -> list[str]:
-    # What never has an effect was told when it was parsed.
+    # Options that never have an effect were reported by the parser.
     return [key for key in command.used if key not in NANOBRAGG.without_effect and not set(facts(key)) & set(stated)]

@@ -46,7 +46,7 @@ class Metrics:
     rmse : float or None
         Root of the mean square of B - A.
     max_difference : float or None
-        Largest |B - A|; where it is, `worst[0]` tells.
+        Largest |B - A|; its place is in `worst[0]`.
     sum_a, sum_b : float
     sum_ratio : float or None
         Sum of B over that of A; 1 when both are 0, not defined when only A's is.

@@ -1,4 +1,4 @@
-"""Size and form of compact spots: what the kernels are told of a Gaussian or top-hat shape.
+"""Size and form of compact spots: what the kernels need to know of a Gaussian or top-hat shape.
 
 All of them are one formula: with dh the offset from a reflection in units of the reciprocal axes and R a triangular
 matrix, r^2 = scale^2 |R dh|^2, and the lattice factor is height exp(-fudge r^2 / width), or height where

@@ -54,7 +54,7 @@ def crystal_of_vectors(
     mosaic_spread: float = 0.0,
     mosaic_seed: int = 0,
 ) -> Crystal:
-    """Return a crystal of which a file tells no more, without its mosaic domains.
+    """Return a crystal of which a file states no more than this, without its mosaic domains.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a picture cannot do without, as nanoBragg.c:1287 checks it."""
+"""What an image cannot do without, as nanoBragg.c:1287 checks it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def has_crystal(settings: Settings) -> bool:
     )
 
 
-def lacks_crystal(settings: Settings) -> str | None:
-    """Say that there is no crystal, or return None; a file of structure factors, which may state a cell, serves."""
+def missing_crystal(settings: Settings) -> str | None:
+    """Return a message where there is no crystal, else None; a file of structure factors may state its cell."""
     hkl_file = settings.factors.hkl_file
     may_state_cell = settings.factors.pdb_file is not None or (hkl_file is not None and Path(hkl_file).exists())
     if has_crystal(settings) or may_state_cell:
@@ -27,7 +27,7 @@ def lacks_crystal(settings: Settings) -> str | None:
 
 
 def no_crystal(settings: Settings) -> str:
-    """Say what could be the crystal."""
+    """Return the message that there is no crystal, with the options that give one."""
     if settings.detector.expt_file is not None:
         holds_none = f"{called('expt')} {settings.detector.expt_file} holds none"
         return f"no crystal: {holds_none}; give {called('matrix')} FILE or {called('cell')} a b c al be ga"

@@ -32,7 +32,7 @@ from .limits import check_b_factor, check_closed_form, check_orientations, check
 from .model import ExperimentRecord
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
-from .required import has_crystal, lacks_crystal, no_crystal
+from .required import has_crystal, missing_crystal, no_crystal
 from .resolved import Choices, Resolved
 from .sampling import build_sampling
 
@@ -75,9 +75,9 @@ def resolve_with_choices(
     FileError
         For files that are missing or unreadable.
     """
-    lacking = lacks_crystal(settings)
-    if lacking is not None:
-        raise IncompleteError(lacking)
+    missing = missing_crystal(settings)
+    if missing is not None:
+        raise IncompleteError(missing)
     check_files(settings)
     with FactorSource(settings, reflections) as factors:
         return _resolve(settings, factors, check, cache_folder)

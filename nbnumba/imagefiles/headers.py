@@ -1,4 +1,4 @@
-"""What SMV and CBF headers can tell of an experiment, and what not: they know one flat detector across the beam."""
+"""What SMV and CBF headers can state of an experiment, and what not: they know one flat detector across the beam."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ _KEYWORDS = re.compile(
 )
 
 
-def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Goniometer | None = None) -> list[str]:
-    """Say what readers of a plain header will get wrong.
+def header_warnings(
+    detector: Detector, beam_direction: Array, kind: str, goniometer: Goniometer | None = None
+) -> list[str]:
+    """Return warnings about what readers of a plain header will get wrong.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def untold(detector: Detector, beam_direction: Array, kind: str, goniometer: Gon
     Returns
     -------
     list of str
-        One line each, none where the header tells the whole truth.
+        One line each, none where the header states everything.
     """
     panel = detector.panels[0]
     lines = []
@@ -78,7 +80,7 @@ def is_skew(panel: PanelGeometry) -> bool:
 
 
 def gives_beam_center(command: CommandLine) -> bool:
-    """Whether a command line says where the beam meets the detector, so that a header does not count."""
+    """Whether a command line states where the beam meets the detector, so that a header does not count."""
     settings = command.settings
     return (
         settings.detector.beam_center_given

@@ -11,7 +11,7 @@ from .records import ImageRecord
 
 
 def format_of(path: str) -> registry.ImageFormat:
-    """Return the format of a file; raw floats where nothing tells another.
+    """Return the format of a file; raw floats where no other is recognized.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
     words : sequence of str
         Options of a command line, which override what headers say.
     geometry : bool
-        Whether it counts where the pixels are, so that what a header leaves out is told.
+        Whether it counts where the pixels are, so that a notice names what a header leaves out.
 
     Raises
     ------

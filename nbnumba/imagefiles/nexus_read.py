@@ -100,14 +100,14 @@ def _known_image(
 def _truth_in_file_frame(known: dict[str, Any]) -> GroundTruth:
     """Return the ground truth of an image whose laboratory frame is now that of the file, McStas'."""
     _check_types(known)
-    told = {item.name: _or_none(known[item.name]) for item in dataclasses.fields(GroundTruth)}
-    if told["A_matrix"] is None:
-        told.update(dict.fromkeys(_OF_CRYSTAL))
-        return GroundTruth(**told)
-    Na, Nb, Nc = (int(cells) for cells in told["cells"])
-    A = MCSTAS_TO_IMGCIF @ told["A_matrix_imgcif"]
-    turn = A @ np.linalg.inv(told["A_matrix"])
-    return GroundTruth(**{**told, "A_matrix": A, "U_matrix": turn @ told["U_matrix"], "cells": (Na, Nb, Nc)})
+    known = {item.name: _or_none(known[item.name]) for item in dataclasses.fields(GroundTruth)}
+    if known["A_matrix"] is None:
+        known.update(dict.fromkeys(_OF_CRYSTAL))
+        return GroundTruth(**known)
+    Na, Nb, Nc = (int(cells) for cells in known["cells"])
+    A = MCSTAS_TO_IMGCIF @ known["A_matrix_imgcif"]
+    turn = A @ np.linalg.inv(known["A_matrix"])
+    return GroundTruth(**{**known, "A_matrix": A, "U_matrix": turn @ known["U_matrix"], "cells": (Na, Nb, Nc)})
 
 
 def _or_none(value: Any) -> Any:

@@ -35,7 +35,7 @@ class ImageFormat:
     options : frozenset of str
         What of `nbnumba.imagefiles.records.SaveOptions` counts, and "noise" where noise may be on the image.
     geometry : bool
-        Whether a file of ours tells where the pixels are.
+        Whether a file of ours states where the pixels are.
     many_images, many_panels : bool
         Whether one file of ours holds several images, and images of several panels.
     writer, reader, loader : str
@@ -152,7 +152,7 @@ ENDINGS: dict[str, ImageFormat] = {ending: form for form in WRITTEN for ending i
 
 
 def by_ending(path: str | os.PathLike[str], option: str = "") -> ImageFormat:
-    """Return the format that the name of a file to be written tells.
+    """Return the format of a file to be written, by its name.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def check_ending(option: str, path: str | os.PathLike[str], form: ImageFormat) -
 
 
 def recognized(start: bytes) -> ImageFormat | None:
-    """Return the format of a file that begins so; None where nothing tells."""
+    """Return the format of a file that begins so; None where it cannot be recognized."""
     return next((form for form in FORMATS if form.signatures and start.startswith(form.signatures)), None)
 
 

@@ -1,4 +1,4 @@
-"""Images as files, in the format that a name's ending tells."""
+"""Images as files, in the format of the name's ending."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save(
     truth: GroundTruth,
     options: SaveOptions,
 ) -> None:
-    """Write an image in the format that the name's ending tells.
+    """Write an image in the format of the name's ending.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine, Output
 from ..parameters.parser import parse_with_files
 from ..util.messages import logger
-from .headers import gives_beam_center, truth_lines, untold
+from .headers import gives_beam_center, header_warnings, truth_lines
 from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, image_of_options, note_clipped
 
@@ -52,7 +52,7 @@ def header_style(semantics: Semantics, output: Output, detector: Detector, beam_
         A style of `nbnumba.io.smv.header`.
     """
     style = output.smv_header or style_of(semantics)
-    _note_untold(style, detector, beam_direction)
+    _note_header_warnings(style, detector, beam_direction)
     return style
 
 
@@ -61,10 +61,10 @@ def style_of(semantics: Semantics) -> str:
     return "c" if semantics is Semantics.C else "dials"
 
 
-def _note_untold(style: str, detector: Detector, beam_direction: Array) -> None:
+def _note_header_warnings(style: str, detector: Detector, beam_direction: Array) -> None:
     """Warn where the format cannot tell the truth."""
     if style != "c":
-        for line in untold(detector, beam_direction, "SMV"):
+        for line in header_warnings(detector, beam_direction, "SMV"):
             logger.warning(line)
 
 
@@ -117,7 +117,7 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     with np.errstate(over="ignore", invalid="ignore"):
         counts = photons.astype(np.float64) * options.scale + adc
         note_clipped(image, int(np.count_nonzero(~((counts >= -0.5) & (counts < 65535.5)))), "uint16", path)
-    _note_untold(options.smv_header, geometry.detector, geometry.beam.direction)
+    _note_header_warnings(options.smv_header, geometry.detector, geometry.beam.direction)
     fields = smv_fields(geometry.detector, geometry.beam.wavelength, geometry.goniometer, adc)
     header = smv.header(fields, options.smv_header, truth_lines(geometry, image.crystal, image.truth))
     smv.write(path, smv.int_values(photons, options.scale, adc), header)
@@ -194,7 +194,7 @@ def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
 
 
 def _offset(path: str, header: smv.SmvHeader, command: CommandLine) -> float:
-    """Return what was added to the pixels; where nothing tells, images of nanoBragg have 40 and those of others 0."""
+    """Return what was added to the pixels; where it is not stated, 40 in images of nanoBragg, 0 in those of others."""
     if "-adc" in command.used:
         return command.output.adc
     for key in ("IMAGE_PEDESTAL", "ADC_OFFSET"):

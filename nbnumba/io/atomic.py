@@ -19,7 +19,7 @@ PathLike = str | os.PathLike[str]
 
 # The name is taken, or the file system has no hard links.
 _NO_LINKS = {errno.EEXIST, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
-_WRITE_BLOCK = 1 << 24  # bytes per call, so that Ctrl-C is heard on a slow disk
+_WRITE_BLOCK = 1 << 24  # bytes per call, so that Ctrl-C takes effect on a slow disk
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Temporary names of files that are being written, and which of them nobody writes any more.
 
 A name holds the process (its number and when it started), the batch and the machine, so that what a dead process of
-a batch has left behind is told from what another one, perhaps on another machine, is still writing.
+a batch has left behind is distinguished from what another one, perhaps on another machine, is still writing.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Leftovers(NamedTuple):
     """What became of the temporary files of a batch in a folder."""
 
     removed: int
-    elsewhere: tuple[str, ...]  # names of the other machines whose files stay, as nothing tells who writes them
+    elsewhere: tuple[str, ...]  # names of the other machines whose files stay, as their writers are not known
 
 
 def remove_leftovers(folder: Path, fingerprint: str) -> Leftovers:

@@ -1,4 +1,4 @@
-"""The compiled code; `render` is its only door."""
+"""The compiled code; `render` is its only entry point."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ class Option:
     own
         Not an option of nanoBragg: its names are whole words, with one dash or two.
     instead
-        Of an option without effect: what the user is told to take in its place.
+        Of an option without effect: what the user is advised to use in its place.
     """
 
     key: str

@@ -17,7 +17,7 @@ from ..parameters.types import C_INT
 from ..readout.chain import DetectorImage
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
-from ..util.messages import Notify, heard_by
+from ..util.messages import Notify, notices_to
 from ..util.regions import row_blocks
 
 
@@ -136,7 +136,7 @@ class Image:
         rings: bool = False,
         notify: Notify | None = None,
     ) -> None:
-        """Write the image in the format that the name's ending tells.
+        """Write the image in the format of the name's ending.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Image:
             noise_seed = whole("noise_seed", noise_seed, -C_INT, C_INT)
         semantics = self.experiment.semantics
         options = checked_options(path, semantics, dtype=dtype, noise=noisy, adc=adc, scale=scale, rings=rings)
-        with heard_by(notify):
+        with notices_to(notify):
             if noise_seed is None:
                 save(path, self.array, self.experiment, self.experiment.crystal, self.ground_truth(), options)
                 return

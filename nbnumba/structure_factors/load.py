@@ -22,7 +22,7 @@ from . import hkl_list as hkl
 from .from_model import Model
 from .mtz_cif import ReflectionFile, kind_of
 from .mtz_cif_columns import Cell
-from .required import lacks_structure_factors
+from .required import missing_structure_factors
 from .table import IndexBox, Reach, ReflectionTable, inside
 
 Report = Callable[[str], None]
@@ -181,9 +181,9 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
             modified = _modification_time(factors.dump_file)
             if modified is not None:
                 return _from_dump(factors.dump_file, factors.default_F, modified, report)
-        lacking = lacks_structure_factors(self._settings)
-        if lacking is not None:
-            raise InputError(lacking)
+        missing = missing_structure_factors(self._settings)
+        if missing is not None:
+            raise InputError(missing)
         return None
 
 

@@ -8,8 +8,8 @@ from ..errors import called
 from ..parameters.settings import Settings
 
 
-def lacks_structure_factors(settings: Settings) -> str | None:
-    """Say that there are no structure factors, not even in a dump, or return None."""
+def missing_structure_factors(settings: Settings) -> str | None:
+    """Return a message where there are no structure factors, not even in a dump, else None."""
     given = settings.factors.hkl_file, settings.factors.pdb_file
     if any(source is not None for source in given) or settings.factors.default_F != 0.0:
         return None

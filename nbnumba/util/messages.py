@@ -1,4 +1,4 @@
-"""What the program says besides its results: notices, report lines, progress."""
+"""What the program prints besides its results: notices, report lines, progress."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Notify = Callable[[str], None]
 """What receives the notices of a computation, one line each."""
 
 
-class _Audience(NamedTuple):
-    """Who hears what is logged in a context, and whether the handlers of `logging` hear it too."""
+class _Receivers(NamedTuple):
+    """What receives the notices of a context, and whether the handlers of `logging` receive them too."""
 
-    listeners: tuple[Notify, ...] = ()
+    callables: tuple[Notify, ...] = ()
     handlers: bool = True
 
 
-# One for each thread and task: what one simulation has to say does not reach the listener of another.
-_audience: ContextVar[_Audience] = ContextVar("nbnumba_audience", default=_Audience())  # noqa: B039
+# One for each thread and task: the notices of one simulation do not reach the receivers of another.
+_receivers: ContextVar[_Receivers] = ContextVar("nbnumba_receivers", default=_Receivers())  # noqa: B039
 
 
 class _Notices(logging.LoggerAdapter[logging.Logger]):
-    """Logs notices, and hands each to the listeners of its context, whatever `logging` is set to.
+    """Logs notices, and passes each to the receivers of its context, whatever `logging` is set to.
 
-    A listener runs in the thread that logs, without a lock, and what it raises ends the computation.
+    A receiver runs in the thread that logs, without a lock, and an exception that it raises ends the computation.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        audience = _audience.get()
-        for listener in audience.listeners:
-            listener(str(msg) % args if args else str(msg))
-        if audience.handlers:
+        receivers = _receivers.get()
+        for receive in receivers.callables:
+            receive(str(msg) % args if args else str(msg))
+        if receivers.handlers:
             # The record is to name the caller's place, not this one.
             super().log(level, msg, *args, **{"stacklevel": 2, **kwargs})
 
@@ -47,40 +47,40 @@ logger.logger.addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager
-def _with_audience(audience: _Audience) -> Iterator[None]:
-    token = _audience.set(audience)
+def _with_receivers(receivers: _Receivers) -> Iterator[None]:
+    token = _receivers.set(receivers)
     try:
         yield
     finally:
-        _audience.reset(token)
+        _receivers.reset(token)
 
 
-def heard_by(notify: Notify | None) -> contextlib.AbstractContextManager[None]:
+def notices_to(notify: Notify | None) -> contextlib.AbstractContextManager[None]:
     """Let a callable receive the notices of this context too, for the time of the block; None changes nothing.
 
-    Threads that are started in the block hear it where they run in a copy of the context.
+    For threads that are started in the block this holds where they run in a copy of the context.
     """
-    listeners, handlers = _audience.get()
-    return _with_audience(_Audience(listeners if notify is None else (*listeners, notify), handlers))
+    callables, handlers = _receivers.get()
+    return _with_receivers(_Receivers(callables if notify is None else (*callables, notify), handlers))
 
 
-def heard_only_by(notify: Notify) -> contextlib.AbstractContextManager[None]:
-    """Let a callable receive the notices of this context, and nobody else, for the time of the block."""
-    return _with_audience(_Audience((notify,), handlers=False))
+def notices_only_to(notify: Notify) -> contextlib.AbstractContextManager[None]:
+    """Let a callable be the only receiver of the notices of this context, for the time of the block."""
+    return _with_receivers(_Receivers((notify,), handlers=False))
 
 
 def muted() -> contextlib.AbstractContextManager[None]:
     """Drop the notices of this context, for the time of the block."""
-    return _with_audience(_Audience(handlers=False))
+    return _with_receivers(_Receivers(handlers=False))
 
 
 def notice(line: str) -> None:
-    """Tell the user something on standard error."""
+    """Print a notice on standard error."""
     say(f"nbnumba: notice: {line}")
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, or lose it where nobody listens."""
+    """Print a line on standard error, or drop it where standard error is closed."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 

@@ -40,21 +40,21 @@ class Ended(BaseException):
         return 128 + self.number
 
 
-class _Listener:
-    """Hears the signals of this process while `ending_signals_raise` lasts."""
+class _Handler:
+    """Handles the signals of this process while `ending_signals_raise` lasts."""
 
     def __init__(self) -> None:
         self.ended = False  # a second signal would cut the cleaning up short; Ctrl-C may
         self.hook_before: Callable[[sys.UnraisableHookArgs], Any] = sys.unraisablehook
 
-    def hear(self, number: int, frame: FrameType | None = None) -> None:
+    def handle(self, number: int, frame: FrameType | None = None) -> None:
         """Raise what a signal stands for."""
         if not self.ended:
             self.ended = True
             raise Ended(number)
 
-    def hear_again(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """Let a signal come once more that came where Python drops exceptions, while it freed an object for example."""
+    def send_again(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Send a signal once more that came where Python drops exceptions, for example while it freed an object."""
         error = unraisable.exc_value
         if not isinstance(error, (Ended, KeyboardInterrupt)):
             self.hook_before(unraisable)
@@ -65,22 +65,22 @@ class _Listener:
         again.daemon = True
         again.start()
 
-    def listen(self) -> None:
-        """Hear of exceptions that are dropped."""
+    def install(self) -> None:
+        """Receive the exceptions that Python drops."""
         self.ended = False
         self.hook_before = sys.unraisablehook
-        sys.unraisablehook = self.hear_again
+        sys.unraisablehook = self.send_again
 
-    def stop(self) -> None:
-        """Undo `listen`."""
+    def uninstall(self) -> None:
+        """Undo `install`."""
         sys.unraisablehook = self.hook_before
 
 
-_listener = _Listener()
+_handler = _Handler()
 
 
-def hear_in_worker(number: int, when_idle: Callable[[], None]) -> None:
-    """Let a signal raise `Ended` in this process from now on, after a look whether there is anything to clean up.
+def raise_in_worker(number: int, when_idle: Callable[[], None]) -> None:
+    """Let a signal raise `Ended` in this process from now on, after checking whether there is anything to clean up.
 
     Parameters
     ----------
@@ -90,23 +90,23 @@ def hear_in_worker(number: int, when_idle: Callable[[], None]) -> None:
         Is called first, and does not return where the process can end at once.
     """
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         when_idle()
-        _listener.hear(number)
+        _handler.handle(number)
 
-    _listener.listen()
-    signal.signal(number, hear)
+    _handler.install()
+    signal.signal(number, handle)
 
 
-class _Waiting:
-    """The handlers of signals, kept from running."""
+class _Deferred:
+    """The handlers of signals, which run later."""
 
     def __init__(self) -> None:
         self.handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self.late: list[int] = []
         self.over = False
 
-    def hear(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Remember a signal; where an interruption left this handler in its place, do what the other would."""
         if self.over:
             self.handlers[number](number, frame)
@@ -119,13 +119,13 @@ class _Waiting:
             handler = signal.getsignal(number)
             if callable(handler):
                 self.handlers[number] = handler
-                signal.signal(number, self.hear)
+                signal.signal(number, self.handle)
 
     def end(self) -> None:
         """Give the handlers their places back, and let them run for the signals that came."""
         self.over = True
         for number, handler in self.handlers.items():
-            if signal.getsignal(number) == self.hear:
+            if signal.getsignal(number) == self.handle:
                 signal.signal(number, handler)
         for number in self.late:
             self.handlers[number](number, None)
@@ -135,12 +135,12 @@ class _Waiting:
 def signals_wait() -> Iterator[None]:
     """Keep the handlers of signals from running until the block ends; only the main thread runs any.
 
-    For calls of HDF5, which an exception out of nowhere leaves with a lock taken, or makes crash some time later.
+    For calls of HDF5: an exception from a signal handler leaves a lock taken, or makes it crash some time later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting = _Waiting()
+    waiting = _Deferred()
     try:
         waiting.begin()
         yield
@@ -158,12 +158,12 @@ def ending_signals_raise() -> Iterator[None]:
         yield
         return
     before = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
-    _listener.listen()
+    _handler.install()
     for number in before:
-        signal.signal(number, _listener.hear)
+        signal.signal(number, _handler.handle)
     try:
         yield
     finally:
         for number in before:
             signal.signal(number, signal.SIG_DFL)
-        _listener.stop()
+        _handler.uninstall()

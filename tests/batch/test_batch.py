@@ -253,7 +253,7 @@ def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
-def test_a_detector_that_moves_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_detector_that_moves_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for vary, told in (("distance_mm = 90", "notice: distance_mm: a file has one detector"), ("energy_ev = 9000", "")):
         assert batch(spec(tmp_path, vary, count=1), "-o", tmp_path / vary[:3]) == 0
         assert told in (found := capsys.readouterr().err)
@@ -428,7 +428,7 @@ def check_again(path: Path) -> None:
         checksums.append(changed, images)
 
 
-def test_images_of_different_machines_are_told(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_of_different_machines_are_reported(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with h5py.File(out / "shots_0000.h5", "r+") as file:
         file["/labels/instruction_set"][...] = ["i8086/00000000"] * EACH
     check_again(out / "shots_0000.h5")
@@ -651,7 +651,7 @@ def test_a_file_makes_its_first_experiment_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two processes"])
-def test_interpolation_latch_is_told_once(
+def test_interpolation_latch_is_reported_once(
     more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.hkl").write_text("".join(f"{h} {k} {l} 5\n" for h in range(5) for k in range(5) for l in range(5)))

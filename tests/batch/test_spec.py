@@ -96,7 +96,7 @@ def test_files_are_sought_beside_the_spec(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(spec.folder) == tmp_path
 
 
-def test_dump_that_lies_about_is_not_read_and_none_is_written(tmp_path: Path) -> None:
+def test_dump_that_happens_to_be_there_is_not_read_and_none_is_written(tmp_path: Path) -> None:
     command = read_spec(written(tmp_path, f'command = "{COMMAND}"\ncount = 1'))[1]
     assert command.settings.factors.dump_file is None
     named = read_spec(written(tmp_path, f'command = "{COMMAND} -dump F.bin"\ncount = 1'))[1]

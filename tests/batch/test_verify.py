@@ -84,7 +84,7 @@ def test_a_finished_set_is_as_it_was_written(out: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "name", ["shots_0001.h5", "shots.h5", "labels.csv", "contact_sheet.png", "batch.log", "checksums.sha256"]
 )
-def test_a_damaged_file_is_told_and_made_again(
+def test_a_damaged_file_is_reported_and_made_again(
     name: str, out: Path, done: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flip(out / name, 50)

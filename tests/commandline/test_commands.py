@@ -133,7 +133,7 @@ def test_a_noise_seed_from_the_time_is_kept_by_quiet(capsys: pytest.CaptureFixtu
     assert err.count("\n") == 1
 
 
-def test_noise_tells_of_options_without_effect_and_odd_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+def test_noise_reports_options_without_effect_and_odd_pixels(capsys: pytest.CaptureFixture[str]) -> None:
     image = np.full((8, 8), 50.0, "<f4")
     image[2, 3:5] = np.nan, np.inf
     image.tofile("f.bin")

@@ -256,7 +256,7 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str], inputs: set[str]) 
     return (status, contents(inputs)), set() if named is None else set(named[1].split(", "))
 
 
-def wrongly_told(command: list[str], capsys: pytest.CaptureFixture[str], same: set[str]) -> Mapping[str, str]:
+def wrongly_reported(command: list[str], capsys: pytest.CaptureFixture[str], same: set[str]) -> Mapping[str, str]:
     """Return what is wrong with what is said of each option."""
     inputs = {path.name for path in Path().iterdir()}
     bases: dict[tuple[str, ...], object] = {}
@@ -276,18 +276,18 @@ def test_every_option_is_tried() -> None:
     assert set(CASES) | TALK | NEVER == {option.key for option in NANOBRAGG.options}
 
 
-def test_every_option_tells_something_or_nothing() -> None:
+def test_some_options_have_effects_and_some_have_none() -> None:
     assert {effects.facts(option.key) == () for option in NANOBRAGG.options} == {True, False}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["out.h5", "out.cbf", "out.img", "out.bin"])
 def test_convert(target: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert wrongly_told(["convert", "in.bin", "-o", target], capsys, set()) == {}
+    assert wrongly_reported(["convert", "in.bin", "-o", target], capsys, set()) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [[], ["-h5file", "out.h5", "-cbffile", "out.cbf"]])
 def test_noise(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     command = ["noise", "in.bin", "-seed", "5", "-noise_rng", "counter", *files]
-    assert wrongly_told(command, capsys, SAME_COUNTS) == {}
+    assert wrongly_reported(command, capsys, SAME_COUNTS) == {}

@@ -20,14 +20,14 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.imagefiles.others import _BLOCK, _lacks_mark
 from nbnumba.imagefiles.records import LoadedImage, Source
 from nbnumba.io import cbf, pgm, smv
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 COUNTS = np.random.default_rng(6).integers(0, 60000, (12, 20)).astype(np.uint16)
 
 
 def read(path: Path, image: int | None = None, shape: tuple[int, int] | None = None) -> tuple[LoadedImage, list[str]]:
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         return read_image(Source(str(path), image), shape), notices
 
 
@@ -126,7 +126,7 @@ def test_raw_image_takes_the_shape_of_the_other(tmp_path: Path) -> None:
     COUNTS.astype(np.float32).tofile(raw)
     write_smv(other)
     for first, second in ((raw, other), (other, raw)):
-        with heard_by(pytest.fail):
+        with notices_to(pytest.fail):
             a, b = read_two(Source(str(first)), Source(str(second)), None)
         assert (a.name, b.name) == (str(first), str(second))
         np.testing.assert_array_equal(a.values, b.values)
@@ -276,7 +276,7 @@ def broken(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["cut.tif"])
-def test_broken_files_are_told_of_without_the_readers_insides(name: str, tmp_path: Path) -> None:
+def test_broken_files_are_reported_without_the_readers_insides(name: str, tmp_path: Path) -> None:
     (path,) = (path for path in broken(tmp_path) if path.name == name)
     start = ascii(path.read_bytes()[:8].decode("latin-1"))
     assert fails(path) == f"{path}: begins with {start}, but is no whole image of a format that FabIO knows"
@@ -307,7 +307,7 @@ def test_the_mark_may_stand_across_two_blocks() -> None:
 
 
 @pytest.mark.parametrize("start", [b"\x1f\x8b\x08", b"BZh9"])
-def test_a_damaged_package_is_told(tmp_path: Path, start: bytes) -> None:
+def test_a_damaged_package_is_reported(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "bad.gz").write_bytes(start + bytes(40))
     assert "cannot be unpacked" in fails(tmp_path / "bad.gz")
 

@@ -128,7 +128,7 @@ def test_what_is_missing_in_a_cell_is_as_of_the_option_cell(
     assert capsys.readouterr().out == random_orientation(cell, 1.0, 5).text()
 
 
-def test_a_seed_from_the_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_seed_from_the_time_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(WORDS.split()) == 0
     told = capsys.readouterr()
     found = re.fullmatch(

@@ -100,9 +100,9 @@ def test_what_a_cutoff_leaves_out(shape: str, cutoff: float, tmp_path: Path, mon
     whole, by_pixels = driver.render(full, 2, None, None), driver.render(cut, 2, None, None)
     scale = float(whole.image.max())
     for image in (by_lists_cut.image, by_pixels.image):
-        lacking = whole.image.astype(np.float64) - image
-        assert lacking.max() < cutoff
-        assert lacking.min() > -1e-6 * scale  # rounding to float32
+        missing = whole.image.astype(np.float64) - image
+        assert missing.max() < cutoff
+        assert missing.min() > -1e-6 * scale  # rounding to float32
     assert by_lists_cut.evaluated_steps < by_lists.evaluated_steps
     assert by_lists_cut.spots <= by_lists.spots
     if cutoff == 1e3:

@@ -13,7 +13,7 @@ import nbnumba
 from nbnumba.detector.placement import resolve_axes, resolve_detector
 from nbnumba.errors import InputError
 from nbnumba.parameters.parser import parse
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 CORNER = "-semantics exact -detpixels 20 -pix0_vector 0.1 0.001 -0.001"
 
@@ -21,7 +21,7 @@ CORNER = "-semantics exact -detpixels 20 -pix0_vector 0.1 0.001 -0.001"
 def notices(line: str) -> list[str]:
     settings = parse(line.split()).settings
     told: list[str] = []
-    with heard_by(told.append):
+    with notices_to(told.append):
         resolve_detector(settings, resolve_axes(settings))
     return told
 

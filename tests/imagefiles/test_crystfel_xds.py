@@ -15,7 +15,7 @@ from nbnumba.errors import FileError
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.geometry.vectors import cross, unit
 from nbnumba.imagefiles.crystfel_xds import name_template, write_geom, write_geometry_files, write_xds_inp
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 WITHIN = 1e-9  # m
 # As in C the length of the axis of 2theta counts: it stretches the detector.
@@ -114,11 +114,11 @@ def test_every_pixel_is_where_it_should_be(tmp_path: Path, words: str) -> None:
 @pytest.mark.readers
 def test_two_tilted_panels_below_one_another(tmp_path: Path) -> None:
     record = two_panels()
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         (written,) = write_geometry_files(tmp_path / "shots.h5", record, record.crystal)
     assert written == tmp_path / "shots.geom"
-    (line,) = heard
+    (line,) = received
     assert line == "no XDS.INP for shots.h5: it would have to hold one panel, the detector has 2"
     common, panels = parse_geom(written)
     frame = mcstas(record)
@@ -219,36 +219,36 @@ def test_files_of_others_stay(tmp_path: Path) -> None:
     record = experiment("")
     (tmp_path / "XDS.INP").write_text("JOB= ALL\n")
     (tmp_path / "shots.geom").write_text("; refined\n")
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         written = write_geometry_files(tmp_path / "shots.h5", record, record.crystal)
     assert [path.name for path in written] == ["shots_nbnumba.geom", "shots_XDS.INP"]
     assert (tmp_path / "XDS.INP").read_text() == "JOB= ALL\n"
     assert (tmp_path / "shots.geom").read_text() == "; refined\n"
-    assert len(heard) == 2
-    assert heard[1] == f"{tmp_path}/XDS.INP is not nbnumba's and stays as it is; the geometry goes to shots_XDS.INP"
+    assert len(received) == 2
+    assert received[1] == f"{tmp_path}/XDS.INP is not nbnumba's and stays as it is; the geometry goes to shots_XDS.INP"
     # Ours are replaced, again and again.
-    with heard_by(heard.append):
+    with notices_to(received.append):
         assert write_geometry_files(tmp_path / "shots.h5", record, record.crystal) == written
     (tmp_path / "shots_XDS.INP").write_text("")
-    with heard_by(heard.append):
+    with notices_to(received.append):
         assert [path.name for path in write_geometry_files(tmp_path / "shots.h5", record, record.crystal)] == [
             "shots_nbnumba.geom"
         ]
-    assert heard[-1].endswith("are not nbnumba's and stay as they are")
+    assert received[-1].endswith("are not nbnumba's and stay as they are")
     (tmp_path / "other").mkdir()
-    with heard_by(heard.append):
+    with notices_to(received.append):
         first = write_geometry_files(tmp_path / "other" / "a.h5", record, record.crystal)
-    with heard_by(heard.append):
+    with notices_to(received.append):
         assert first == write_geometry_files(tmp_path / "other" / "a.h5", record, record.crystal)
     assert [path.name for path in first] == ["a.geom", "XDS.INP"]
 
 
 def test_a_curved_detector_is_pointed_out(tmp_path: Path) -> None:
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         write_geometry_files(tmp_path / "a.h5", experiment("-curved_det"), None)
-    (line,) = heard
+    (line,) = received
     assert line.startswith("a.h5: geometry files cannot tell that a detector is curved")
 
 
@@ -272,10 +272,10 @@ def test_a_detector_beside_the_beam_has_a_camera_length_of_its_own(tmp_path: Pat
     ],
 )
 def test_detectors_that_readers_do_not_expect_are_pointed_out(tmp_path: Path, words: str, message: str) -> None:
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         write_geometry_files(tmp_path / "a.h5", experiment(words), None)
-    (line,) = heard
+    (line,) = received
     assert line.startswith(f"a.h5: {message}")
 
 

@@ -248,7 +248,7 @@ def test_polarization_is_that_of_the_beam(tmp_path: Path) -> None:
         assert np.isnan(file["/entry/ground_truth/polarization"][0])
 
 
-def test_a_flux_that_is_not_known_is_not_told(tmp_path: Path) -> None:
+def test_a_flux_that_is_not_known_is_not_written(tmp_path: Path) -> None:
     with h5py.File(write(tmp_path / "a.h5", [FLAT])) as file:
         assert not {"total_flux", "incident_beam_size", "profile"} & set(file[BEAM])
         assert file["/entry/ground_truth/fluence"][0] == FLAT.beam.fluence
@@ -342,7 +342,7 @@ def test_images_come_back_as_they_were(tmp_path: Path) -> None:
             assert chunks[0] == chunks[1]
 
 
-def test_a_saturation_value_is_told(tmp_path: Path) -> None:
+def test_a_saturation_value_is_written(tmp_path: Path) -> None:
     for dtype, saturation, expected in (
         ("uint16", None, 65533),
         ("float32", None, None),
@@ -535,15 +535,15 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         assert found is not None
         file.seek(0)
         good = file.read(found.end)  # without the checksums, as the files of others
-    heard = []
+    received = []
     for node in re.finditer(b"SNOD", good):  # of the tree of groups
         (tmp_path / "bad.h5").write_bytes(good[: node.start()] + b"SNAD" + good[node.end() :])
         try:
             nexus.read_images(tmp_path / "bad.h5", "-h5")
             nexus.read_ground_truth(tmp_path / "bad.h5", "-h5")
         except InputError as error:
-            heard.append(str(error))
-    assert any(line.startswith(f"-h5 {tmp_path}/bad.h5: is damaged, or lacks something: ") for line in heard)
+            received.append(str(error))
+    assert any(line.startswith(f"-h5 {tmp_path}/bad.h5: is damaged, or lacks something: ") for line in received)
 
 
 def test_what_a_file_does_not_hold(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_panels_go_into_the_formats_that_the_table_says(form: registry.ImageForm
         assert list(Path().iterdir()) == []
 
 
-def test_text_is_told_from_pixels() -> None:
+def test_text_is_distinguished_from_pixels() -> None:
     assert registry.looks_like_text(b"1 2 3 4.5\n\t-7 \r\n")
     assert registry.looks_like_text(b"\xef\xbb\xbf# a comment\n")
     assert not registry.looks_like_text(b"")

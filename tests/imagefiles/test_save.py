@@ -66,7 +66,7 @@ def test_noise_and_width(here: Path) -> None:
     assert list(truth["noise_seed"].values) == [7]
 
 
-def test_clipping_is_told_and_counted(here: Path) -> None:
+def test_clipping_is_reported_and_counted(here: Path) -> None:
     image = image_of(LINE.replace("-fluence 1e27", "-fluence 1e33"))
     said: list[str] = []
     image.save("bright.h5", dtype="uint16", notify=said.append)

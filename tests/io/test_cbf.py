@@ -23,7 +23,7 @@ from nbnumba.geometry.vectors import cross, dot
 from nbnumba.imagefiles import headers as plain_headers
 from nbnumba.imagefiles.cbf import write_cbf
 from nbnumba.io import cbf
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 NASTY = [
     "-mat",
@@ -143,7 +143,7 @@ def test_encoded_texts_are_lines_that_separate_nothing(text: str) -> None:
         assert line.isprintable()
 
 
-def test_the_truth_is_told(tmp_path: Path) -> None:
+def test_the_truth_is_written(tmp_path: Path) -> None:
     record, _ = write(tmp_path / "a.cbf", "-adxv -Xbeam 1.2 -Ybeam 0.9")
     header = told(tmp_path / "a.cbf")
     panel, beam = record.detector.panels[0], record.beam.direction
@@ -210,7 +210,7 @@ def test_frame_of_readers(name: str, tilt: str) -> None:
 def test_notices() -> None:
     def lines(words: str) -> list[str]:
         record = experiment(words)
-        return plain_headers.untold(record.detector, record.beam.direction, "CBF", record.goniometer)
+        return plain_headers.header_warnings(record.detector, record.beam.direction, "CBF", record.goniometer)
 
     assert lines("-mosflm") == lines("-xds") == []
     (tilted,) = lines("-twotheta 3")
@@ -230,11 +230,11 @@ def test_notices() -> None:
 
 def test_notices_go_out(tmp_path: Path) -> None:
     record = experiment("-adxv -twotheta 3")
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         write_cbf(tmp_path / "a.cbf", some_counts(record), record, record.crystal, ground_truth(record))
-    assert heard == plain_headers.untold(record.detector, record.beam.direction, "CBF")
-    assert len(heard) == 2
+    assert received == plain_headers.header_warnings(record.detector, record.beam.direction, "CBF")
+    assert len(received) == 2
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from nbnumba.geometry.vectors import rotate_about
 from nbnumba.io import expt
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 IDENTITY = [1, 0, 0, 0, 1, 0, 0, 0, 1]
 QUARTER_X = [1, 0, 0, 0, 0, -1, 0, 1, 0]  # turns y to z
@@ -155,7 +155,7 @@ def test_remarks() -> None:
     )
 
 
-def test_a_sensor_that_is_not_drawn_is_told() -> None:
+def test_a_sensor_that_is_not_drawn_is_reported() -> None:
     data = content()
     panel = data["detector"][0]["panels"][0]
     panel["px_mm_strategy"]["type"] = "ParallaxCorrectedPxMmStrategy"
@@ -287,7 +287,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
     command = parse(line.split())
     notices = list(command.notices)
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         record = resolve(command.settings)
     return record, simulate(record, "cpu").array, notices
 

@@ -248,7 +248,7 @@ def test_dials_finds_every_pixel_where_it_is(tmp_path: Path, style: str, reader:
 
 @pytest.mark.readers
 @pytest.mark.parametrize("style", ["dials", "adxv"])
-def test_the_truth_is_told_behind_the_rest(tmp_path: Path, style: str) -> None:
+def test_the_truth_is_written_after_the_rest(tmp_path: Path, style: str) -> None:
     record, counts = write_with_truth(tmp_path / "shot_0001.img", style, "-mosflm")
     image = fabio.open(str(tmp_path / "shot_0001.img"))
     np.testing.assert_array_equal(image.data, counts)
@@ -272,7 +272,7 @@ def test_the_truth_is_told_behind_the_rest(tmp_path: Path, style: str) -> None:
 
 
 @pytest.mark.command_line
-def test_a_rendering_tells_its_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_render_writes_its_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = "-cell 40 50 60 90 90 90 -default_F 9 -N 2 -detpixels 16 -seed 7 -semantics exact -oversample 1 -quiet"
     assert cli.main(words.split()) == 0

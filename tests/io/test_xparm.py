@@ -19,7 +19,7 @@ from nbnumba.geometry.vectors import rotate_about, vector
 from nbnumba.io import matrix, xparm
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 # An experiment in a frame whose beam runs along no axis: (1, 2, 2)/3; the detector's axes span the plane across it.
 BEAM = np.array([1.0, 2.0, 2.0]) / 3
@@ -172,7 +172,7 @@ def test_what_is_wrong_in_a_file(line: int, text: str | None, message: str) -> N
 
 def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         record = resolve(parse(line.split()).settings)
     return record, simulate(record, "cpu").array, notices
 

@@ -172,7 +172,7 @@ def test_options_that_place_a_detector_contradict_it(option: Any) -> None:
     assert refused(line) == f"{option.key}: contradicts -expt, which places the panels"
 
 
-def test_several_contradictions_are_told_at_once(file: str) -> None:
+def test_several_contradictions_are_reported_at_once(file: str) -> None:
     line = f"-distance 100 -expt {file} -Xbeam 3 -Xbeam 4 -lambda 1"
     assert refused(line) == "-distance, -Xbeam: contradict -expt, which places the panels"
 

@@ -272,7 +272,7 @@ def test_far_off_option_points_at_the_help() -> None:
 _FIELDS = [*PART_OF, *(f.name for cls in (Output, ComputeOptions) for f in dataclasses.fields(cls))]
 
 
-def test_every_option_can_be_told_apart_and_does_something() -> None:
+def test_every_option_can_be_distinguished_and_does_something() -> None:
     fields = {*_FIELDS, "pgm_name", "write_pgm"}
     keys = [option.key for option in NANOBRAGG.options]
     assert len(set(keys)) == len(keys)

@@ -18,7 +18,7 @@ from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.from_model import Model, amplitudes_of
 from nbnumba.structure_factors.load import load
 from nbnumba.structure_factors.table import Reach, ReflectionTable
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 GROUPS = {
     "P 1": (24.0, 27.0, 31.0, 82.0, 97.0, 104.0),
@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def table_of(notices: list[str] | None = None, cache: Path | None = None, **fields: object) -> ReflectionTable:
     fields = {"pdb_file": "m.pdb", "hkl_dmin": 2e-10, **fields}
-    with heard_by(None if notices is None else notices.append):
+    with notices_to(None if notices is None else notices.append):
         table = load(Settings.of(**fields), cache_folder=cache)  # type: ignore[arg-type]
     assert table is not None
     return table
@@ -281,7 +281,7 @@ def test_the_resolution_covers_every_pixel(words: str, folder: Path) -> None:
 
     settings = parse(f"{JOB} {words} -oversample 2 -cell 24 27 31".split()).settings
     lines: list[str] = []
-    with heard_by(lines.append):
+    with notices_to(lines.append):
         found = resolve(settings)
     computed = float(next(line for line in lines if "computed to" in line).split("computed to ")[1].split()[0])
     assert computed < finest_spacing(found.detector, found.beam) * 1e10
@@ -337,7 +337,7 @@ def test_mistakes_on_the_command_line(
 
 def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 1))
         load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 3))
         load(Settings.of(pdb_file="m.pdb", dmin=5e-10), reach=Reach(3e-10, 1))
@@ -353,7 +353,7 @@ def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
 def test_every_neighbor_that_is_looked_up_is_computed(indices: int, folder: Path) -> None:
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         load(Settings.of(pdb_file="m.pdb"), reach=Reach(4e-10, indices))
     computed = float(notices[0].split("computed to ")[1].split()[0])
     cell = gemmi.UnitCell(*GROUPS["P 1"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nbnumba.errors import FileError, InputError
 from nbnumba.structure_factors import hkl_list as hkl
 from nbnumba.structure_factors.table import IndexBox, inside
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 BLOCK = 1 << 20  # bytes that the reader takes at a time
 
@@ -83,7 +83,7 @@ def test_a_border_of_the_default_surrounds_the_reflections(tmp_path: Path) -> No
 )
 def test_layouts_that_mean_the_same(tmp_path: Path, text: str) -> None:
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         values, box, count = read(tmp_path, text)
     assert box == IndexBox(-1, 1, 0, 2, 0, 3)
     assert count == 2
@@ -95,7 +95,7 @@ def test_layouts_that_mean_the_same(tmp_path: Path, text: str) -> None:
 
 def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         values, _, _ = read(tmp_path, "0 0 1 5\n\n0 0 2 6 0.1\n0 0 3 7 0.2 free\n")
     assert values.ravel().tolist() == [5.0, 6.0, 7.0]
     path = tmp_path / "a.hkl"
@@ -158,7 +158,7 @@ def test_zeros_with_absurd_exponents(tmp_path: Path) -> None:
 def test_a_column_of_errors_on_every_line(tmp_path: Path) -> None:
     """Plain numbers in a fifth column, beside a comment and line ends of every kind."""
     notices: list[str] = []
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         values, _, count = read(tmp_path, "0 0 1 5 0.1\r\n0 0 2 6 0.2\r\r0 0 3 7\n0 0 4 8 9 10\n")
     assert values.ravel().tolist() == [5.0, 6.0, 7.0, 8.0]
     assert count == 4
@@ -223,7 +223,7 @@ def test_a_long_list_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_first_line_with_further_columns_may_lie_in_a_later_block(tmp_path: Path) -> None:
     notices: list[str] = []
     text = "7 8 9 1.5\n" * 200_000 + "7 8 9 1.5 x\n" * 3
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         read(tmp_path, text)
     assert "(3 lines, the first is line 200001)" in notices[0]
 

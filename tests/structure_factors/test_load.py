@@ -23,7 +23,7 @@ from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.load import load as load_table
 from nbnumba.structure_factors.table import ReflectionTable
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 LIST = "0 0 1 5\n1 0 2 7\n1 0 2 8\n"
 
@@ -35,20 +35,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Listener:
-    """Collects what is said."""
+class Loader:
+    """Loads a table, and keeps the notices and report lines."""
 
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.lines: list[str] = []
 
     def load(self, settings: Settings) -> ReflectionTable | None:
-        with heard_by(self.notices.append):
+        with notices_to(self.notices.append):
             return load_table(settings, self.lines.append)
 
 
 def test_a_list_becomes_a_table(folder: Path) -> None:
-    table = Listener().load(Settings.of(hkl_file="a.hkl"))
+    table = Loader().load(Settings.of(hkl_file="a.hkl"))
     assert table is not None
     assert table.values.tolist() == [[[5.0, 0.0]], [[0.0, 8.0]]]
     assert (table.h_min, table.h_max, table.k_min, table.k_max, table.l_min, table.l_max) == (0, 1, 0, 0, 1, 2)
@@ -56,26 +56,26 @@ def test_a_list_becomes_a_table(folder: Path) -> None:
 
 
 def test_gaps_hold_default_F_which_goes_into_the_dump(folder: Path) -> None:
-    listener = Listener()
-    table = listener.load(Settings.of(hkl_file="a.hkl", default_F=12.5))
+    loader = Loader()
+    table = loader.load(Settings.of(hkl_file="a.hkl", default_F=12.5))
     assert table is not None
     assert table.values.tolist() == [[[5.0, 12.5]], [[12.5, 8.0]]]
-    assert listener.lines == [
+    assert loader.lines == [
         "counting entries in a.hkl",
         "initializing to default_F = 12.5:",
         "done initializing:",
         "re-reading a.hkl",
         "writing dump file for next time: Fdump.bin",
     ]
-    assert listener.notices == []
-    again = Listener().load(Settings.of(default_F=3.0))  # not used: gaps are filled when a list is read
+    assert loader.notices == []
+    again = Loader().load(Settings.of(default_F=3.0))  # not used: gaps are filled when a list is read
     assert again is not None
     np.testing.assert_array_equal(again.values, table.values)
     assert again.table[0, 0, 0] == 3.0  # outside the box
 
 
 def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
-    table = Listener().load(Settings.of(hkl_file="a.hkl", default_F=12.5))
+    table = Loader().load(Settings.of(hkl_file="a.hkl", default_F=12.5))
     assert table is not None
     assert table.bordered_by(12.5) is table.table
     other = table.bordered_by(4.0)
@@ -91,55 +91,55 @@ def test_a_scene_holds_the_table_itself(folder: Path) -> None:
 
 
 def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:
-    Listener().load(Settings.of(hkl_file="a.hkl", dump_file="other.bin"))
+    Loader().load(Settings.of(hkl_file="a.hkl", dump_file="other.bin"))
     os.utime("other.bin", (0, 1_700_000_000))
-    listener = Listener()
-    table = listener.load(Settings.of(dump_file="other.bin"))
+    loader = Loader()
+    table = loader.load(Settings.of(dump_file="other.bin"))
     assert table is not None
     assert table.count == 4  # cells, as C counts
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(1_700_000_000))
-    assert listener.notices == [f"no -hkl: structure factors are read from other.bin of {date}, h 0..1, k 0..0, l 1..2"]
-    assert listener.lines == ["reading Fs from other.bin"]
+    assert loader.notices == [f"no -hkl: structure factors are read from other.bin of {date}, h 0..1, k 0..0, l 1..2"]
+    assert loader.lines == ["reading Fs from other.bin"]
 
 
 def test_no_dump_is_written_when_it_is_turned_off(folder: Path) -> None:
-    listener = Listener()
-    listener.load(Settings.of(hkl_file="a.hkl", write_dump=False))
+    loader = Loader()
+    loader.load(Settings.of(hkl_file="a.hkl", write_dump=False))
     assert sorted(path.name for path in folder.iterdir()) == ["a.hkl"]
-    assert not any("dump" in line for line in listener.lines)
+    assert not any("dump" in line for line in loader.lines)
 
 
 def test_a_dump_that_cannot_be_written_is_a_notice(folder: Path) -> None:
-    listener = Listener()
-    table = listener.load(Settings.of(hkl_file="a.hkl", dump_file="absent/F"))
+    loader = Loader()
+    table = loader.load(Settings.of(hkl_file="a.hkl", dump_file="absent/F"))
     assert table is not None
-    assert len(listener.notices) == 1
-    assert listener.notices[0].startswith("no dump of the structure factors: absent/F: cannot be written")
-    assert not any("dump" in line for line in listener.lines)
+    assert len(loader.notices) == 1
+    assert loader.notices[0].startswith("no dump of the structure factors: absent/F: cannot be written")
+    assert not any("dump" in line for line in loader.lines)
 
 
-def test_a_notice_tells_of_an_older_dump(folder: Path) -> None:
+def test_a_notice_reports_an_older_dump(folder: Path) -> None:
     (folder / "Fdump.bin").mkdir()
-    listener = Listener()
-    assert listener.load(Settings.of(hkl_file="a.hkl")) is not None
-    (line,) = listener.notices
+    loader = Loader()
+    assert loader.load(Settings.of(hkl_file="a.hkl")) is not None
+    (line,) = loader.notices
     assert line.endswith("Fdump.bin: cannot be written: it is a folder; an older one stays as it is")
 
 
 def test_neither_list_nor_dump(folder: Path) -> None:
     with pytest.raises(InputError, match=r"give -hkl FILE, -pdb FILE or -default_F F \(there is no Fdump\.bin to read"):
-        Listener().load(Settings())
-    assert Listener().load(Settings.of(default_F=-1.0)) is None
+        Loader().load(Settings())
+    assert Loader().load(Settings.of(default_F=-1.0)) is None
 
 
 def test_files_that_are_missing_or_bad(folder: Path) -> None:
     with pytest.raises(FileError, match=r"^-hkl b\.hkl: cannot be read: no such file or directory$"):
-        Listener().load(Settings.of(hkl_file="b.hkl", default_F=1.0))
+        Loader().load(Settings.of(hkl_file="b.hkl", default_F=1.0))
     (folder / "Fdump.bin").write_text("no dump")
     with pytest.raises(InputError, match=r"^-dump Fdump\.bin: not a dump"):
-        Listener().load(Settings.of(default_F=1.0))
+        Loader().load(Settings.of(default_F=1.0))
     with pytest.raises(FileError, match=r"^-dump \.: cannot be read: is a directory$"):
-        Listener().load(Settings.of(dump_file="."))
+        Loader().load(Settings.of(dump_file="."))
 
 
 @pytest.mark.golden
@@ -153,17 +153,17 @@ def test_the_report_is_that_of_c(name: str, tmp_path: Path, monkeypatch: pytest.
     def value(option: str) -> str | None:
         return words[words.index(option) + 1] if option in words else None
 
-    listener = Listener()
-    table = listener.load(Settings.of(hkl_file=value("-hkl"), default_F=float(value("-default_F") or 0.0)))
+    loader = Loader()
+    table = loader.load(Settings.of(hkl_file=value("-hkl"), default_F=float(value("-default_F") or 0.0)))
     starts = ("counting entries", "initializing to", "done init", "re-reading", "writing dump", "reading Fs")
-    assert listener.lines == [line for line in golden.report.splitlines() if line.startswith(starts)]
+    assert loader.lines == [line for line in golden.report.splitlines() if line.startswith(starts)]
     count = table.count if table is not None else 0
     assert f"  {count} initialized hkls (all others =" in golden.report
 
 
 @pytest.mark.parametrize("name", ["lyso.hkl", "gaps.hkl"])
 def test_the_table_holds_every_line_of_a_list(name: str) -> None:
-    table = Listener().load(Settings.of(hkl_file=str(INPUTS / name), write_dump=False, default_F=-1.0))
+    table = Loader().load(Settings.of(hkl_file=str(INPUTS / name), write_dump=False, default_F=-1.0))
     assert table is not None
     rows = np.loadtxt(INPUTS / name)
     h, k, l = rows[:, :3].astype(int).T
@@ -214,19 +214,19 @@ def test_a_file_and_its_list_for_p1_give_one_picture(name: str, words: str, mtz:
 
 
 def test_the_table_of_an_mtz(mtz: Path) -> None:
-    listener = Listener()
-    table = listener.load(Settings.of(hkl_file="x.mtz"))
+    loader = Loader()
+    table = loader.load(Settings.of(hkl_file="x.mtz"))
     assert table is not None
-    of_list = Listener().load(Settings.of(hkl_file="x.hkl", write_dump=False))
+    of_list = Loader().load(Settings.of(hkl_file="x.hkl", write_dump=False))
     assert of_list is not None
     np.testing.assert_array_equal(table.table, of_list.table)
     assert (table.h_min, table.l_max, table.count) == (of_list.h_min, of_list.l_max, of_list.count)
     assert (table.cell, of_list.cell) == (CELLS[GROUP], None)
-    assert listener.lines == ["reading x.mtz", "writing dump file for next time: Fdump.bin"]
-    again = Listener().load(Settings())
+    assert loader.lines == ["reading x.mtz", "writing dump file for next time: Fdump.bin"]
+    again = Loader().load(Settings())
     assert again is not None
     np.testing.assert_array_equal(again.table, table.table)
-    by_intensity = Listener().load(Settings.of(hkl_file="x.mtz", hkl_column="I", hkl_dmin=3e-10, write_dump=False))
+    by_intensity = Loader().load(Settings.of(hkl_file="x.mtz", hkl_column="I", hkl_dmin=3e-10, write_dump=False))
     assert by_intensity is not None
     assert by_intensity.h_max == 3 < table.h_max
     # Squares of the amplitudes are rounded to float32 in the file.
@@ -292,7 +292,7 @@ def test_a_list_from_a_pipe_is_read_once(folder: Path) -> None:
     os.mkfifo("pipe")
     writer = threading.Thread(target=lambda: Path("pipe").write_text(LIST))
     writer.start()
-    table = Listener().load(Settings.of(hkl_file="pipe"))
+    table = Loader().load(Settings.of(hkl_file="pipe"))
     writer.join()
     assert table is not None
     assert table.count == 3

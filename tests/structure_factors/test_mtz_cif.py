@@ -14,7 +14,7 @@ from reflection_files import CELLS, Expanded, Rows, cif_text, expanded, filled, 
 
 from nbnumba.errors import InputError
 from nbnumba.structure_factors.mtz_cif import CIF, MTZ, ReflectionFile, kind_of
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 NAN = float("nan")
 
@@ -27,7 +27,7 @@ class Reading:
         data = path.read_bytes()
         kind = kind_of(io.BytesIO(data), f"-hkl {path}")
         assert kind is not None
-        with heard_by(self.notices.append):
+        with notices_to(self.notices.append):
             file = ReflectionFile(data, kind, column, f"-hkl {path}")
             self.table, self.box, self.count = file.table(dmin * 1e-10, default_F)
         self.cell = file.cell
@@ -344,7 +344,7 @@ def test_the_first_block_that_has_the_column(tmp_path: Path) -> None:
     assert (named.at(1, 2, 3), "of block c" in named.notices[0]) == (3.0, True)
 
 
-def test_the_kind_is_told_by_the_content() -> None:
+def test_the_kind_is_recognized_by_the_content() -> None:
     def kind(content: bytes) -> str | None:
         return kind_of(io.BytesIO(content), "-hkl reflections.hkl")
 

@@ -49,7 +49,7 @@ class Started:
                 stderr=out,
                 env=environment(self.mark),
                 start_new_session=True,
-                preexec_fn=_hear_all_signals,
+                preexec_fn=_restore_default_signals,
             )
 
     def press_ctrl_c(self) -> None:
@@ -150,7 +150,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         yield Cluster(folder, stack)
 
 
-def _hear_all_signals() -> None:
+def _restore_default_signals() -> None:
     """Undo what a parent in the background hands down: some signals ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -118,7 +118,7 @@ def test_numbers_that_are_none(tmp_path: Path) -> None:
 # What is said about it
 
 
-def test_the_first_difference_is_told_with_both_values_and_the_ratio(tmp_path: Path) -> None:
+def test_the_first_difference_is_reported_with_both_values_and_the_ratio(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("TRACE_C: F_latt 2\nTRACE_C: hkl_frac 1 2 3\nTRACE_C: polar 1\n")
     (tmp_path / "b.txt").write_text("TRACE_PY: polar 0.5\nTRACE_PY: hkl_frac 1 2.5 3\nTRACE_PY: F_latt 2\n")
     status, out, err = command(tmp_path, "a.txt", "b.txt")
@@ -138,19 +138,19 @@ def test_no_ratio_to_zero(tmp_path: Path) -> None:
     assert "ratio B/A none, A is 0" in difference.text
 
 
-def test_the_quantity_closest_to_its_limit_is_told(tmp_path: Path) -> None:
+def test_the_quantity_closest_to_its_limit_is_reported(tmp_path: Path) -> None:
     status, out, _ = command(tmp_path, TRACE, changed(tmp_path, "F_cell", 0, 1.0 + 5e-10))
     assert status == 0
     assert "closest to its limit: F_cell: " in out[0]
 
 
-@pytest.mark.parametrize(("a", "b", "lacking"), [("whole", "part", "B"), ("part", "whole", "A")])
-def test_a_quantity_that_one_lacks_is_a_difference(a: str, b: str, lacking: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("a", "b", "missing"), [("whole", "part", "B"), ("part", "whole", "A")])
+def test_a_quantity_missing_in_one_is_a_difference(a: str, b: str, missing: str, tmp_path: Path) -> None:
     (tmp_path / "whole").write_text("TRACE_C: F_latt 2\nTRACE_C: F_cell 3\n")
     (tmp_path / "part").write_text("TRACE_C: F_latt 2\n")
     status, out, _ = command(tmp_path, a, b)
     assert status == 1
-    assert out[0] == f"F_cell: missing in {lacking}"
+    assert out[0] == f"F_cell: missing in {missing}"
 
 
 def test_vectors_of_different_length_differ(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def phi0_applies(experiment: ExperimentRecord, slow: int, fast: int) -> bool:
     return stale and golden_runs.first_evaluated_pixel(experiment) == (slow, fast)
 
 
-def test_units_are_told_of_every_quantity_of_c() -> None:
+def test_units_are_given_for_every_quantity_of_c() -> None:
     path = min(goldens.TRACES.glob("*.txt"))
     assert list(read(str(path))) == list(trace.UNITS)
 
@@ -364,7 +364,7 @@ def test_samples_of_the_file_follow_from_its_vectors(stored: dict) -> None:
     np.testing.assert_allclose(flat(stored, "term"), term, rtol=1e-14)  # order of the products
 
 
-def test_file_tells_units_of_everything_that_has_one(stored: dict) -> None:
+def test_file_has_units_of_everything_that_has_one(stored: dict) -> None:
     units = stored["units"]
     assert units["quantities"]["scattering_vec_A_inv"] == "1/m"  # the name is C's
     assert units["sub_pixels"]["position"] == "m"

@@ -1,4 +1,4 @@
-"""Who hears the notices of a computation: listeners of its own context, and the handlers of `logging`."""
+"""What receives the notices of a computation: callables of its own context, and the handlers of `logging`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nbnumba import Experiment, simulate
-from nbnumba.util.messages import heard_by, heard_only_by, logger, muted
+from nbnumba.util.messages import logger, muted, notices_only_to, notices_to
 
 COMMAND = "-cell 40 -default_F 1 -detpixels 4 -oversample 1 -N 2"
 NOTICE = "'7' is ignored: -curved_det takes no value"
@@ -26,46 +26,46 @@ def _logger_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("nbnumba"), "disabled", False)
 
 
-def test_threads_do_not_hear_one_another() -> None:
+def test_threads_do_not_receive_notices_of_others() -> None:
     threads = 4
     together = threading.Barrier(threads, timeout=60)
 
     def said(number: int) -> list[str]:
-        heard: list[str] = []
+        received: list[str] = []
 
         def notify(line: str) -> None:
-            together.wait()  # a listener under a lock would never get past it
-            heard.append(line)
+            together.wait()  # a receiver under a lock would never get past it
+            received.append(line)
 
         Experiment.from_command(f"{COMMAND} -semantics exact -curved_det {number}", notify=notify)
-        return heard
+        return received
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(said, range(threads)))
     assert found == [[f"'{number}' is ignored: -curved_det takes no value"] for number in range(threads)]
 
 
-def test_every_door_from_python_has_its_listener(tmp_path: Path) -> None:
-    heard: list[str] = []
+def test_every_python_function_takes_notify(tmp_path: Path) -> None:
+    received: list[str] = []
     (tmp_path / "a.txt").write_text(f"{COMMAND} -semantics exact -curved_det 7\n")
-    Experiment.from_file(tmp_path / "a.txt", notify=heard.append)
-    assert heard == [NOTICE]
-    heard.clear()
-    exact = Experiment(cell=(40,), default_F=1, detpixels=4, N=2, curved=True, notify=heard.append)
-    assert heard == []
-    again = exact.replace(semantics="c", notify=heard.append)
-    assert heard == [
-        "curved detector: as C, -curved_det mirrors the picture across a diagonal; -semantics exact draws it right"
+    Experiment.from_file(tmp_path / "a.txt", notify=received.append)
+    assert received == [NOTICE]
+    received.clear()
+    exact = Experiment(cell=(40,), default_F=1, detpixels=4, N=2, curved=True, notify=received.append)
+    assert received == []
+    again = exact.replace(semantics="c", notify=received.append)
+    assert received == [
+        "curved detector: as C, curved mirrors the picture across a diagonal; semantics exact draws it right"
     ]
     again.replace(N=3)  # says the same, to nobody
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 @pytest.mark.requires("no GPU")
-def test_a_render_tells_that_there_is_no_gpu() -> None:
-    heard: list[str] = []
-    simulate(Experiment.from_command(COMMAND), "auto", device=0, notify=heard.append)
-    (line,) = heard
+def test_a_notice_says_that_there_is_no_gpu() -> None:
+    received: list[str] = []
+    simulate(Experiment.from_command(COMMAND), "auto", device=0, notify=received.append)
+    (line,) = received
     assert line.startswith("rendered by the processor, as the GPU cannot be used: ")
 
 
@@ -80,10 +80,10 @@ def test_the_library_is_silent_until_logging_is_set_up(setting: str, printed: st
 def test_listeners_within_one_another(caplog: pytest.LogCaptureFixture) -> None:
     outer: list[str] = []
     inner: list[str] = []
-    with heard_by(outer.append):
-        with heard_by(inner.append), heard_by(None):
+    with notices_to(outer.append):
+        with notices_to(inner.append), notices_to(None):
             logger.warning("100 % of both")
-        with heard_only_by(inner.append):
+        with notices_only_to(inner.append):
             logger.warning("inner alone")
         with muted():
             logger.warning("nobody")
@@ -95,31 +95,31 @@ def test_listeners_within_one_another(caplog: pytest.LogCaptureFixture) -> None:
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_threads_hear_in_a_copy_of_the_context() -> None:
-    heard: list[str] = []
-    with heard_by(heard.append):
+def test_threads_receive_notices_in_a_copy_of_the_context() -> None:
+    received: list[str] = []
+    with notices_to(received.append):
         for action in (logger.warning, copy_context().run):
             words = ("alone",) if action == logger.warning else (logger.warning, "copied")
             thread = threading.Thread(target=action, args=words)
             thread.start()
             thread.join()
-    assert heard == ["copied"]
+    assert received == ["copied"]
 
 
 def test_a_listener_that_raises_ends_the_call() -> None:
     with pytest.raises(pytest.fail.Exception, match="takes no value"):
         Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=pytest.fail)
-    heard: list[str] = []
-    with heard_by(heard.append):
+    received: list[str] = []
+    with notices_to(received.append):
         logger.warning("afterwards")
-    assert heard == ["afterwards"]
+    assert received == ["afterwards"]
 
 
-def test_a_listener_hears_what_logging_is_set_to_drop(caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[str] = []
+def test_a_receiver_gets_what_logging_is_set_to_drop(caplog: pytest.LogCaptureFixture) -> None:
+    received: list[str] = []
     caplog.set_level(logging.CRITICAL, "nbnumba")
-    Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=heard.append)
-    assert heard == [NOTICE]
+    Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=received.append)
+    assert received == [NOTICE]
     assert caplog.messages == []
 
 

@@ -45,7 +45,7 @@ def test_a_signal_that_is_dropped_is_raised_again(number: int, status: int) -> N
     assert "Exception ignored" not in ran.stderr
 
 
-def test_other_exceptions_that_are_dropped_are_told_as_ever() -> None:
+def test_other_exceptions_that_are_dropped_are_reported_as_ever() -> None:
     script = SCRIPT.replace("os.kill(os.getpid(), {number})", "raise ValueError('told')").replace("1000", "1")
     ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "0\n"

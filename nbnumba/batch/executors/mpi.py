@@ -62,7 +62,7 @@ def run_on_ranks(action: Callable[[], int]) -> int:
 
 
 def _serve(ranks: Any, futures: Any) -> int:
-    """Work on tasks until rank 0 has no more; a signal ends this rank without a word, and so the job."""
+    """Work on tasks until rank 0 has no more; a signal ends this rank without a message, and with it the job."""
     try:
         with futures.MPICommExecutor(ranks, root=0):
             return 0
@@ -74,7 +74,7 @@ def _serve(ranks: Any, futures: Any) -> int:
 
 def _leave(status: int) -> NoReturn:
     """End this rank because of a signal."""
-    # Rank 0 has most often heard it too, and should come to say so: the first rank that is gone ends all others.
+    # Rank 0 has most often received it too, and needs time to report it: the first rank that is gone ends all others.
     time.sleep(LEAVE_SECONDS)
     os._exit(status)
 

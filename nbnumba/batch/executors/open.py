@@ -1,6 +1,6 @@
 """Where the chunks of a batch are worked on: in this process, in others of this machine, under Dask or under MPI.
 
-For the rest of the batch there are two doors::
+The rest of the batch uses two functions::
 
     return run_on_ranks(engine, action)          # around the whole command, the reading of the SPEC included
     with open_engine(engine, ...) as pool:       # inside it

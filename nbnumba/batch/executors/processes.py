@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from ...errors import EngineError
-from ...util.signals import Ended, hear_in_worker
+from ...util.signals import Ended, raise_in_worker
 from .pool import GO_ON, Pool
 from .resources import Sharing, perform
 
@@ -34,7 +34,7 @@ def open_processes(sharing: Sharing) -> Iterator[Pool]:
     try:
         yield pool
     except BaseException:
-        with deaf_to_ctrl_c():  # a second one would leave processes and semaphores behind
+        with ctrl_c_blocked():  # a second one would leave processes and semaphores behind
             pool.break_off()
         raise
     else:
@@ -42,23 +42,23 @@ def open_processes(sharing: Sharing) -> Iterator[Pool]:
 
 
 @contextlib.contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are started in the block not hear Ctrl-C, which a terminal sends to all: this one ends them.
+def ctrl_c_blocked() -> Iterator[None]:
+    """Block Ctrl-C in processes that are started in the block; a terminal sends it to all, and this one ends them.
 
     Signals that would end this process within the block do so at its end: then it knows what it has started. Threads
-    that are started in the block, and what those start, are deaf too.
+    that are started in the block, and what those start, block it too.
     """
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    resource_tracker.ensure_running()  # its start makes a thread hear again
-    heard: list[int] = []
+    resource_tracker.ensure_running()  # its start unblocks the signals of a thread
+    received: list[int] = []
     handlers: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if callable(signal.getsignal(ending)):
                 # Other threads may take the signal, and Python hands it to this one.
-                handlers[ending] = signal.signal(ending, lambda number, frame: heard.append(number))
+                handlers[ending] = signal.signal(ending, lambda number, frame: received.append(number))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -66,7 +66,7 @@ def deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in heard[:1]:
+        for number in received[:1]:
             signal.raise_signal(number)
 
 
@@ -104,7 +104,7 @@ class Processes(Pool):
         """Remember processes that are started."""
         before = set(multiprocessing.active_children())
         try:
-            with deaf_to_ctrl_c():
+            with ctrl_c_blocked():
                 yield
         finally:
             self._processes |= set(multiprocessing.active_children()) - before
@@ -121,7 +121,7 @@ class Processes(Pool):
             future.set_exception(self._lost() if isinstance(error, BrokenProcessPool) else error)
 
     def _lost(self) -> EngineError:
-        """Say how a worker ended."""
+        """Return how a worker ended."""
         if self._end is None:
             self._end = EngineError(f"--engine local: a worker process {self._how_it_ended()}; {GO_ON}")
         return self._end
@@ -179,7 +179,7 @@ def _begin(numbers: Any) -> None:
         _name = str(numbers.value)
         numbers.value += 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    hear_in_worker(signal.SIGTERM, _end_if_idle)
+    raise_in_worker(signal.SIGTERM, _end_if_idle)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -202,7 +202,7 @@ def _end_if_idle() -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of the process that started this one; it can be killed without having a chance to tell."""
+    """Wait for the end of the process that started this one; it can be killed without any notice."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

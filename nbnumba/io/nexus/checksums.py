@@ -266,7 +266,7 @@ _lock = threading.Lock()
 
 
 def _key(file: BinaryIO) -> _Key | None:
-    """Return what tells a file, and changes when it is written; None for what is no file on a disk."""
+    """Return what identifies a file and changes when it is written; None for what is not a file on a disk."""
     state = os.fstat(file.fileno())
     if not stat.S_ISREG(state.st_mode):
         return None

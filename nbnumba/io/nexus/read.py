@@ -130,7 +130,7 @@ def columns(file: h5py.File) -> dict[str, Column]:
 
 
 def _modules(file: h5py.File) -> list[tuple[int, int, int, int]]:
-    """Return first row, first column, n_slow and n_fast of every module; all pixels where none is told of."""
+    """Return first row, first column, n_slow and n_fast of every module; all pixels where none is listed."""
     modules = [
         group
         for group in file.get(DETECTOR, {}).values()

@@ -79,7 +79,7 @@ class _Work:
         self._load(on_compiling)
 
     def _load(self, on_compiling: Callable[[], None] | None) -> None:
-        """Load or compile the function in the thread that asked, where Ctrl-C is heard."""
+        """Load or compile the function in the thread that asked, which receives Ctrl-C."""
         if self.function in _loaded:
             return
         with announced(on_compiling):

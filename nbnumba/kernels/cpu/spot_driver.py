@@ -198,7 +198,7 @@ class _Picture:
         Tasks(count, new_worker).run(self.threads, report)
 
     def _load(self, on_compiling: Callable[[], None] | None) -> None:
-        """Load or compile what draws, in the thread that asked, where Ctrl-C is heard."""
+        """Load or compile what draws, in the thread that asked, which receives Ctrl-C."""
         none, nowhere = np.zeros((0, cpu.SPOT)), np.zeros(2, dtype=np.int64)
         with announced(on_compiling):
             cpu.put_in_order(np.zeros((0, 4), dtype=np.int32), 0, LANES, 1, nowhere, np.zeros(0, dtype=np.int32))

@@ -465,8 +465,8 @@ def sum_tile(q, view, sources, orientations, weights, spots, order, scratch, row
                 if opened:
                     still = False
                     for row in range(rows):
-                        lacking = open_source(q, sources, scratch[row], n, source, first and source == 0, unpolarized)
-                        still = still or lacking
+                        unset = open_source(q, sources, scratch[row], n, source, first and source == 0, unpolarized)
+                        still = still or unset
                     unpolarized = still
                 stop = (source + 1) * n_orientations
                 while at < order.shape[0] and spots[order[at], PAIR] < stop:
