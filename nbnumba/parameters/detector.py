@@ -127,22 +127,22 @@ DETECTOR = (
     ),
     number(
         "-Xbeam",
-        "beam centre, x of the convention",
+        "beam center, x of the convention",
         "D",
         ("Xbeam",),
         unit=MM,
         sets=_BEAM_CENTER,
-        default="centre",
+        default="center",
         name="Xbeam_mm",
     ),
     number(
         "-Ybeam",
-        "beam centre, y of the convention",
+        "beam center, y of the convention",
         "D",
         ("Ybeam",),
         unit=MM,
         sets=_BEAM_CENTER,
-        default="centre",
+        default="center",
         name="Ybeam_mm",
     ),
     number(
@@ -276,7 +276,7 @@ SENSOR = (
 )
 
 AXES = (
-    spelling("-mosflm", CONVENTION, "mosflm", "beam centre and axes as MOSFLM has them (default)"),
+    spelling("-mosflm", CONVENTION, "mosflm", "beam center and axes as MOSFLM has them (default)"),
     spelling("-denzo", CONVENTION, "denzo", "as DENZO: MOSFLM without its half pixel"),
     spelling("-adxv", CONVENTION, "adxv", "as ADXV"),
     spelling("-xds", CONVENTION, "xds", "as XDS"),

@@ -73,7 +73,7 @@ BEAM = (
         default="1.259e29",
         name="fluence",
         varies=NOT_NEGATIVE,
-        note="Photons per square metre on the sample.",
+        note="Photons per square meter on the sample.",
     ),
     number(
         "-flux",

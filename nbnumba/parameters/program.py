@@ -70,7 +70,7 @@ OUTPUT = (
     ),
     choice(
         "-smv_header",
-        "whose beam centre the SMV headers state",
+        "whose beam center the SMV headers state",
         "c|dials|adxv",
         ("smv_header",),
         choices=("c", "dials", "adxv"),

@@ -127,7 +127,7 @@ class DetectorSettings:
     curved_detector: bool = False
     point_pixel: bool = False
     detector_mu: float = -1.0  # 1/m; < 0: not given, 0: no absorption [-detector_abs inf]
-    detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometre
+    detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometer
     detector_thicksteps: int | None = None
     mask_file: str | None = None
     panels: tuple[PanelGeometry, ...] = ()  # placed by -expt; beat everything that places a detector
