@@ -36,8 +36,8 @@ def shot(name: str, distance_mm: float, title: str) -> Image.Image:
         # The mean, which shows rings, and of what stands far above it the largest, which shows spots.
         mean, largest = np.nanmean(blocks, axis=(1, 3)), np.nanmax(blocks, axis=(1, 3))
     shown = np.where(gaps, np.nan, np.where(largest > 2.0 * mean + 10.0 * np.sqrt(mean) + 5.0, largest, mean))
-    grey = 255.0 * (1.0 - np.clip(shown / (5.0 * np.nanmedian(mean)), 0.0, 1.0) ** 0.8)
-    picture = Image.fromarray(np.where(np.isfinite(grey), grey, 255.0).astype(np.uint8))
+    gray = 255.0 * (1.0 - np.clip(shown / (5.0 * np.nanmedian(mean)), 0.0, 1.0) ** 0.8)
+    picture = Image.fromarray(np.where(np.isfinite(gray), gray, 255.0).astype(np.uint8))
     framed = Image.new("L", (picture.width + 2, picture.height + 24), 255)
     framed.paste(picture, (1, 23))
     draw = ImageDraw.Draw(framed)

@@ -20,7 +20,7 @@ from ..io.atomic import PathLike
 from ..parameters.parser import parse_with_files
 from ..readout.digitize import SATURATION
 from ..util.messages import logger
-from .headers import gives_beam_center, truth_lines, untold
+from .headers import gives_beam_center, header_warnings, truth_lines
 from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, digitized, image_of_options
 
@@ -86,7 +86,7 @@ def write_cbf(
         raise InputError(f"{path}: needs int32 pixels of shape {shape}, not {counts.dtype} of {counts.shape}")
     if panels[0].mask is not None:
         counts = np.where(panels[0].mask, counts, np.int32(-1))
-    for line in untold(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
+    for line in header_warnings(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
     fields = cbf_fields(geometry, SATURATION["int32"] if saturation is None else saturation)
     cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)

@@ -14,7 +14,7 @@ from ..experiment.model import ExperimentRecord
 from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
-from ..util.messages import Notify, heard_by
+from ..util.messages import Notify, notices_to
 from .background import add_background
 from .image import Image
 
@@ -124,7 +124,7 @@ class Renderer:
         notify: Notify | None = None,
     ) -> Image:
         """Render an experiment; see `simulate` for what the callables receive."""
-        with heard_by(notify):
+        with notices_to(notify):
             return self._render(experiment, progress, on_compiling)
 
     def _render(
