@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbnumba.kernels import pixel
-from nbnumba.kernels.cpu.driver import _may_trip as may_trip
 from nbnumba.kernels.cuda import plan as cuda_plan
+from nbnumba.kernels.latch import may_trip
 from nbnumba.kernels.scene import NEVER, Scene
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InputError
-from ..scene import FLAT, NEVER, Scene
+from ..latch import may_trip
+from ..scene import NEVER, Scene
 from . import kernel as cpu
 from . import spot_driver
 from .strip import LANES, SCRATCH, WIDTH
@@ -111,38 +112,11 @@ class _Work:
 
 def _find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:
     """Ordinal of the first sample that switches interpolation off, in C's order; NEVER if there is none."""
-    if not scene.interpolate or not scene.latching or not _may_trip(scene):
+    if not scene.interpolate or not scene.latching or not may_trip(scene):
         return NEVER
     work = _Work(scene, cpu.search, on_compiling)
     work.run(threads, None)
     return work.found
-
-
-def _may_trip(scene: Scene) -> bool:
-    """Tell whether any scattering vector of the panel can reach the edge of the table.
-
-    The directions within an angle of the beam form a cone; a flat panel lies inside it when its corners do.
-    """
-    if scene.surface != FLAT:
-        return True
-    edges = [(f * scene.n_fast * scene.pixel_size, s * scene.n_slow * scene.pixel_size) for f in (0, 1) for s in (0, 1)]
-    depths = (0.0, scene.layers * scene.layer_step)
-    corners = np.array(
-        [scene.origin + f * scene.fast + s * scene.slow + t * scene.normal for f, s in edges for t in depths]
-    )
-    directions = corners / np.linalg.norm(corners, axis=1)[:, None]
-    longest = 0.0
-    for source in scene.sources:
-        longest = max(longest, float(np.max(np.linalg.norm(directions - source[:3], axis=1)) * source[3]))
-    longest *= 1.0 + 1e-9
-    cell = np.linalg.norm(scene.orientations.reshape(-1, 3, 3), axis=2).max(axis=0)
-    for reach, h_min, size in zip(
-        cell * longest, (scene.h_min, scene.k_min, scene.l_min), (scene.nh, scene.nk, scene.nl), strict=True
-    ):
-        h_max = h_min + size - 3
-        if reach > h_max - 2 or -reach < h_min + 2:
-            return True
-    return False
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:

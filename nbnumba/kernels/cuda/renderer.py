@@ -1,4 +1,4 @@
-"""Keeps a GPU warm and renders on it, image after image."""
+"""Renders on a GPU, image after image; memory and compiled kernels are kept between images."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import collections
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
 from ..scene import Scene
-from .device import choose, load, translated
-from .image_job import Picture, Resident, Slot
+from .buffers import Resident, Slot
+from .device import choose, translated
+from .image_job import RenderJob
+from .launcher import Launcher
 
 if TYPE_CHECKING:
     from .. import Progress, Rendered
-
-LAUNCH_SECONDS = 0.03
-_OPERATIONS_PER_STEP = 2000.0  # of float64: a guess on the safe side before anything is measured
 
 
 class DeviceRenderer:
@@ -59,11 +58,9 @@ class DeviceRenderer:
         self.gpu = choose(device)
         self.precision = self.gpu.precision if precision == "auto" else precision
         self.kernel_seconds = 0.0
-        self.twin = load()
+        self.launcher = Launcher(self.gpu, launch_steps)
         self.resident: dict[str, Resident] = {}
         self._in_flight = max(1, in_flight)
-        self._launch_steps = launch_steps
-        self._rates: dict[object, float] = {}  # measured steps per second, by kernel
         self._free: collections.deque[Slot] = collections.deque()
         self._lock = threading.RLock()
         self._closed = False
@@ -91,23 +88,23 @@ class DeviceRenderer:
         with self.on_device():
             slot = self._take_slot()
             try:
-                return Picture(self, slot, scene, on_compiling).result(progress)
+                return self._result(self._job(slot, scene, on_compiling), progress)
             finally:
                 self._free.append(slot)
 
     def render_many(self, scenes: Iterable[Scene]) -> Iterator[Rendered]:
-        """Render scenes in their order: while one is computed, others are copied."""
-        under_way: collections.deque[Picture] = collections.deque()
+        """Render scenes in their order; while one is rendered, others are copied."""
+        under_way: collections.deque[RenderJob] = collections.deque()
         try:
             for scene in scenes:
                 if len(under_way) == self._in_flight:
                     yield self._finish(under_way)
                 with self.on_device():
-                    under_way.append(Picture(self, self._take_slot(), scene, None))
+                    under_way.append(self._job(self._take_slot(), scene, None))
             while under_way:
                 yield self._finish(under_way)
         finally:
-            self._free.extend(picture.slot for picture in under_way)
+            self._free.extend(job.slot for job in under_way)
 
     def draw_noise(
         self,
@@ -123,18 +120,21 @@ class DeviceRenderer:
         part = mean[slow_min : slow_max + 1, fast_min : fast_max + 1]
         if part.size == 0:
             return counts, 0.0, 0
+        launcher = self.launcher
         with self.on_device():
             slot = self._take_slot()
             try:
                 drawn = slot.device("counts", part.shape, np.uint16)
                 photons = slot.device("photons", (part.size,), np.float64)
                 overloads = slot.device("overloads", (part.size,), np.float64)
-                self.launch(
-                    self.twin.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min, fast_min,
+                launcher.launch(
+                    launcher.twin.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min, fast_min,
                     mean.shape[1], float(adc), np.uint64(seed % 2**64), np.uint64(image_number % 2**64),
                     drawn, photons, overloads,
                 )  # fmt: skip
-                sums = [self.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))]
+                sums = [
+                    self.launcher.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))
+                ]
                 out = slot.pinned("counts drawn", part.shape, np.uint16)
                 drawn.copy_to_host(out, stream=slot.stream)
                 slot.stream.synchronize()
@@ -149,45 +149,27 @@ class DeviceRenderer:
         if self._closed:
             raise DeviceError(f"GPU {self.gpu.number}: its renderer is closed")
         where = f"GPU {self.gpu.number} ({self.gpu.name})"
-        with self._lock, translated(where), self.twin.cuda.gpus[self.gpu.number]:
+        with self._lock, translated(where), self.launcher.twin.cuda.gpus[self.gpu.number]:
             yield
 
-    def launch(self, kernel: Any, threads: int, stream: Any, *arguments: Any) -> None:
-        """Start a kernel with at least some number of threads."""
-        size = self.twin.THREADS_PER_BLOCK
-        kernel[-(-threads // size), size, stream](*arguments)
-
-    def fold(self, slot: Slot, name: str, values: Any) -> NDArray[np.float64]:
-        """Add up many numbers on the device; the partial sums are there when the slot's stream is done."""
-        count = self.twin.PARTIAL_SUMS
-        partial = slot.device(f"{name} partial", (count,), np.float64)
-        self.launch(self.twin.fold_kernel(), count, slot.stream, values, partial)
-        out: NDArray[np.float64] = slot.pinned(f"{name} sums", (count,), np.float64)
-        partial.copy_to_host(out, stream=slot.stream)
-        return out
-
-    def steps_per_launch(self, kernel: object) -> int:
-        """Number of steps that take about LAUNCH_SECONDS."""
-        if self._launch_steps is not None:
-            return self._launch_steps
-        guess = self.gpu.processors * self.gpu.clock * 64.0 / self.gpu.double_ratio / _OPERATIONS_PER_STEP
-        return max(1, int(self._rates.get(kernel, guess) * LAUNCH_SECONDS))
-
-    def learn_rate(self, kernel: object, steps: int, seconds: float) -> None:
-        """Take note of the speed of a launch; the simulator has no clock."""
-        if seconds > 0.0:
-            self._rates[kernel] = steps / seconds
-
-    def _finish(self, under_way: collections.deque[Picture]) -> Rendered:
+    def _finish(self, under_way: collections.deque[RenderJob]) -> Rendered:
         with self.on_device():
-            picture = under_way.popleft()
+            job = under_way.popleft()
             try:
-                return picture.result(None)
+                return self._result(job, None)
             finally:
-                self._free.append(picture.slot)
+                self._free.append(job.slot)
+
+    def _job(self, slot: Slot, scene: Scene, on_compiling: Callable[[], None] | None) -> RenderJob:
+        return RenderJob(self.launcher, slot, self.resident, scene, self.precision == "mixed", on_compiling)
+
+    def _result(self, job: RenderJob, progress: Progress | None) -> Rendered:
+        rendered = job.result(progress)
+        self.kernel_seconds = job.kernel_seconds
+        return rendered
 
     def _take_slot(self) -> Slot:
         """Return a slot whose last work is done."""
-        slot = self._free.popleft() if self._free else Slot(self.twin.cuda)
+        slot = self._free.popleft() if self._free else Slot(self.launcher.twin.cuda)
         slot.stream.synchronize()
         return slot

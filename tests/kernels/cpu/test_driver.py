@@ -10,7 +10,8 @@ import pytest
 from scenes import scene_of
 
 from nbnumba.kernels.cpu import kernel as cpu
-from nbnumba.kernels.cpu.driver import _may_trip, _Work
+from nbnumba.kernels.cpu.driver import _Work
+from nbnumba.kernels.latch import may_trip
 from nbnumba.kernels.scene import NEVER, Scene
 
 FLAT = "-mat triclinic.mat -hkl triclinic.hkl -interpolate -N 5 -lambda 1.2 -pixel 1 -detpixels_x 30 -detpixels_y 26"
@@ -53,11 +54,11 @@ def test_the_search_is_left_out_only_where_nothing_trips(more: str, tmp_path: Pa
     assert scene.interpolate
     assert scene.latching
     near, far = 0.005, 10.0
-    assert not _may_trip(moved_out(scene, far))
-    assert _may_trip(moved_out(scene, near))
+    assert not may_trip(moved_out(scene, far))
+    assert may_trip(moved_out(scene, near))
     while far / near > 1.0001:
         middle = math.sqrt(near * far)
-        near, far = (middle, far) if _may_trip(moved_out(scene, middle)) else (near, middle)
+        near, far = (middle, far) if may_trip(moved_out(scene, middle)) else (near, middle)
     assert first_trip(moved_out(scene, far)) == NEVER
     # A search finds something, too: when the panel is much closer.
     assert any(first_trip(moved_out(scene, far * share)) != NEVER for share in (0.5, 0.25, 0.1, 0.03))
@@ -82,7 +83,7 @@ def test_the_search_is_made_as_soon_as_a_corner_trips(axis: int, tmp_path: Path)
     near, far = 0.005, 10.0
     while far / near > 1.0001:
         middle = math.sqrt(near * far)
-        trips = _may_trip(with_one_axis(moved_out(scene, middle), axis))
+        trips = may_trip(with_one_axis(moved_out(scene, middle), axis))
         near, far = (middle, far) if trips else (near, middle)
     assert first_trip(with_one_axis(moved_out(scene, far), axis)) == NEVER
     # The outermost sample is half of a pixel of 150 inside the corner.
@@ -90,4 +91,4 @@ def test_the_search_is_made_as_soon_as_a_corner_trips(axis: int, tmp_path: Path)
 
 
 def test_a_curved_panel_is_always_searched(tmp_path: Path) -> None:
-    assert _may_trip(scene_of(f"{FLAT} -distance 10000 -curved_det", tmp_path))
+    assert may_trip(scene_of(f"{FLAT} -distance 10000 -curved_det", tmp_path))
