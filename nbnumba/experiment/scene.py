@@ -258,8 +258,9 @@ def _orientations(experiment: ExperimentRecord) -> Array:
 def _weights(experiment: ExperimentRecord) -> Array:
     """Weight of every orientation, (n,)."""
     crystal, gonio = experiment.crystal, experiment.goniometer
-    domains = np.ones(len(crystal.mosaic_rotations)) if crystal.domain_weights is None else crystal.domain_weights
-    return np.tile(domains, gonio.steps)
+    if crystal.domain_weights is None:
+        return np.ones(len(crystal.mosaic_rotations) * gonio.steps)
+    return np.tile(crystal.domain_weights, gonio.steps)
 
 
 def _sources(experiment: ExperimentRecord) -> Array:
