@@ -164,7 +164,7 @@ def _against_bound(item: Item, scene: Any, renderer: Any) -> Item:
 def _ptx(renderer: Any, variant: Any) -> str:
     """Return the PTX of a kernel that has run; it is compiled again where what was loaded from the cache lacks it."""
     try:
-        code = "\n".join(map(str, renderer.launcher.twin.sum_kernel(variant).inspect_asm().values()))
+        code = "\n".join(map(str, renderer.launcher.kernels.sum_kernel(variant).inspect_asm().values()))
     except Exception:  # of whatever kind: the versions of numba-cuda differ here
         code = ""
     return (

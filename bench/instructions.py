@@ -23,7 +23,7 @@ def measure(repeats: int = 7) -> dict[str, Any]:
     import numba
     import numpy as np
 
-    from nbnumba.kernels.cpu import orientations as leaves
+    from nbnumba.kernels.cpu import orientations as per_orientation
     from nbnumba.kernels.cpu import strip
 
     scratch = np.random.default_rng(1).uniform(0.01, 0.49, strip.SCRATCH)
@@ -32,23 +32,23 @@ def measure(repeats: int = 7) -> dict[str, Any]:
     @numba.njit
     def square(times, s):
         for _ in range(times):
-            leaves.square_strip(s, n, 24.0, 20.0, 28.0)
+            per_orientation.square_strip(s, n, 24.0, 20.0, 28.0)
 
     @numba.njit
     def ellipsoid(times, s):
         for _ in range(times):
-            leaves.round_strip(s, n, 24.0, 20.0, 28.0, 1.0)
+            per_orientation.round_strip(s, n, 24.0, 20.0, 28.0, 1.0)
 
     @numba.njit
     def cubic(times, s, flat):
         for _ in range(times):
-            leaves.cubic_run(flat, s, 0, n, 5000, 40, 40)
+            per_orientation.cubic_run(flat, s, 0, n, 5000, 40, 40)
 
     flat = np.random.default_rng(2).normal(size=70_000)
     cases: list[tuple[str, Any, Callable[[int], None]]] = [
-        ("lattice factor, square", leaves.square_strip, lambda times: square(times, scratch)),
-        ("lattice factor, round", leaves.round_strip, lambda times: ellipsoid(times, scratch)),
-        ("tricubic look-up of a run", leaves.cubic_run, lambda times: cubic(times, scratch, flat)),
+        ("lattice factor, square", per_orientation.square_strip, lambda times: square(times, scratch)),
+        ("lattice factor, round", per_orientation.round_strip, lambda times: ellipsoid(times, scratch)),
+        ("tricubic look-up of a run", per_orientation.cubic_run, lambda times: cubic(times, scratch, flat)),
     ]
     loops = []
     for name, function, run in cases:

@@ -50,7 +50,7 @@ class Experiment(ExperimentRecord):
     Parameters
     ----------
     semantics : {"exact", "c"}
-        The physics, or the picture of the C program with its defects.
+        The physics, or the image of the C program with its defects.
     notify : callable, optional
         Receives one-line notices, as the program prints them on standard error. The logger ``nbnumba``
         receives them as well.
@@ -279,7 +279,7 @@ class Experiment(ExperimentRecord):
         seed = merged.get("misset_seed")
         if seed is None and "misset_deg" not in keywords:
             seed = self.crystal.misset_seed
-        # Without a resolution the picture decides how many reflections of a model are computed.
+        # Without a resolution the image decides how many reflections of a model are computed.
         by_picture = own.get("pdb") is not None and not own.get("hkl_dmin_A")
         again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
         changed = type(self).__new__(type(self))

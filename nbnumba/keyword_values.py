@@ -164,7 +164,7 @@ def _of_U_matrix(value: Any, cell: Any) -> Given:
 
 
 def values_of(name: str, value: Any) -> list[Value]:
-    """Return a value, or several, as plain numbers; a word that is no number stays one."""
+    """Return a value, or several, as plain numbers; a word that is not a number stays one."""
     value = plain(value)
     if isinstance(value, str):
         return [float(value) if _NUMBER.fullmatch(value) else value]

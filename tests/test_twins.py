@@ -1,4 +1,4 @@
-"""The CUDA twin on the simulator against the CPU twin: kernels, launches, buffers, copies."""
+"""CUDA on the simulator against the CPU: kernels, launches, buffers, copies."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def photons_per_steradian(fluence: float, molecules: float, weights: float, subp
 
 
 def check_range(material: Material, scenes: list[Scene], option: str | None = None) -> None:
-    """Refuse a table that does not reach as far as the picture.
+    """Refuse a table that does not reach as far as the image.
 
     Raises
     ------

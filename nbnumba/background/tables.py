@@ -69,7 +69,7 @@ def load(name: str, option: str) -> Curve:
     Raises
     ------
     FileError, InputError
-        See `nbnumba.io.stol_file.read`; a width is no number from 1e-4 to 0.1.
+        See `nbnumba.io.stol_file.read`; a width is not a number from 1e-4 to 0.1.
     """
     kind, equals, width = name.partition("=")
     if name in _BUILT_IN:

@@ -189,7 +189,7 @@ def _check(key: Key, found: Distribution) -> None:
 
 
 def _takes(key: Key) -> str:
-    """Say what a key takes."""
+    """Return in words what a key takes."""
     forms = [name for name, form in FORMS.items() if form.whole or not key.whole]
     what = "a whole number" if key.whole else "a number"
     allowed = f" {key.allowed.text}" if key.allowed.text else ""

@@ -58,7 +58,7 @@ def fingerprint(found: dict[str, Any]) -> str:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Say in what two identities differ."""
+    """Return in what two identities differ."""
     lines = []
     if before.get("nbnumba") != now["nbnumba"]:
         lines.append(f"it was begun by nbnumba {before.get('nbnumba')}, this is {now['nbnumba']}")

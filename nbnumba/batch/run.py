@@ -265,7 +265,7 @@ def _there(batch: _Batch) -> list[int]:
 
 
 def _wrong(batch: _Batch, number: int) -> str | None:
-    """Say what is wrong with a file of images; None for a good one."""
+    """Return what is wrong with a file of images; None for a good one."""
     return is_whole(batch.path(number), batch.spec.images_of(number), batch.fingerprint)
 
 

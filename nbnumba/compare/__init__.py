@@ -1,1 +1,1 @@
-"""Two images side by side: how far they agree, in numbers, in a picture and in a page to look around in."""
+"""Two images side by side: how far they agree, in numbers, as a picture and as an interactive page."""

@@ -1,4 +1,4 @@
-"""What is done with a pair of images: measure, judge, say, write."""
+"""What is done with a pair of images: measure, judge, report, write."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def cell_of_words(words: Sequence[str]) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        When a word is no number, or there are more than six.
+        When a word is not a number, or there are more than six.
     """
     allowed = "1 to 6 numbers, lengths [A] and angles [deg]"
     for word in words:

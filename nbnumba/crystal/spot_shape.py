@@ -79,7 +79,7 @@ def check_between(cells: Sequence[int], between: Vector, shape: Shape) -> None:
 
 
 def spot_shape(crystal: Crystal) -> SpotShape:
-    """Say what a crystal's compact spots look like.
+    """Return the size and form of a crystal's compact spots.
 
     Notes
     -----

@@ -17,7 +17,7 @@ from .resolved import Resolved
 
 
 def log_defects(resolved: Resolved) -> None:
-    """Say which known defects of the C program change this image under -semantics c."""
+    """Log which known defects of the C program change this image under -semantics c."""
     if resolved.experiment.semantics is Semantics.C:
         for row, what in defects_met(resolved):
             logger.warning(f"{row}: {what}; {called('semantics')} exact draws it right")

@@ -133,7 +133,7 @@ def _readout(experiment: ExperimentRecord) -> str | None:
 
 
 def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
-    """Collect what geometry and crystal tell of an image whose making is not known."""
+    """Collect what geometry and crystal state about an image whose making is not known."""
     truth = GroundTruth(
         command=None,
         version=__version__,

@@ -156,7 +156,7 @@ def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:
 
 
 def _compare_cells(crystal: Crystal, cell: Cell) -> None:
-    """Say when the crystal is not the one that the structure factors belong to."""
+    """Log when the crystal is not the one that the structure factors belong to."""
     ours = (*crystal.lengths_A, *np.degrees(crystal.angles))
     longer = np.abs(np.array(ours[:3]) / cell[:3] - 1.0).max() > 0.01
     if longer or np.abs(np.array(ours[3:]) - cell[3:]).max() > 1.0:

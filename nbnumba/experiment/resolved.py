@@ -1,4 +1,4 @@
-"""An experiment, what the user said, and what was chosen on the way from the one to the other."""
+"""An experiment, the settings it came from, and what was chosen in between."""
 
 from __future__ import annotations
 

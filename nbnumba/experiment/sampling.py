@@ -1,4 +1,4 @@
-"""How finely an image is sampled, as the user said or as the crystal and the detector ask for."""
+"""How finely an image is sampled, as the user asked or as the crystal and the detector require."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MANY, _MOST_CHOSEN = 64, 1000  # sub-pixels along an edge that are chosen with 
 
 
 class SamplingChoices(TypedDict):
-    """Fields of `Choices` that tell of the sampling."""
+    """Fields of `Choices` about the sampling."""
 
     interpolate_chosen: bool
     oversample_chosen: bool

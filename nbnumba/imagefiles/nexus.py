@@ -96,7 +96,7 @@ class NexusWriter:
 
     Notes
     -----
-    The panels of a detector lie one below the other in a picture of three axes (image, row, fast), each with a
+    The panels of a detector lie one below the other in an array of three axes (image, row, fast), each with a
     module of its own: readers exist that know no fourth axis. Columns beside a narrower panel are marked
     as gaps in the pixel mask; masked pixels bear the bit of a user's mask, pixels outside the region of
     interest none.
@@ -292,7 +292,7 @@ def _check_alike(image: ImageRecord, first: ImageRecord, path: str) -> None:
 
 
 def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:
-    """Return where the panels are in the picture of a file: first row, n_slow and n_fast of each."""
+    """Return where the panels are in the array of a file: first row, n_slow and n_fast of each."""
     places, first = [], 0
     for panel in detector.panels:
         places.append((first, panel.n_slow, panel.n_fast))
@@ -301,7 +301,7 @@ def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:
 
 
 def stacked_shape(detector: Detector) -> tuple[int, int]:
-    """Return the rows and columns of the picture in which the panels lie below one another."""
+    """Return the rows and columns of the array in which the panels lie below one another."""
     return sum(panel.n_slow for panel in detector.panels), max(panel.n_fast for panel in detector.panels)
 
 

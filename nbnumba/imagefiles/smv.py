@@ -180,7 +180,7 @@ def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
 
 
 def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
-    """Say that a header hints at a tilt, unless the user gives one."""
+    """Log that a header hints at a tilt, unless the user gives one."""
     tilts = {"-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz", "-fdet_vector", "-sdet_vector", "-expt"}
     if tilts & set(typed.used):
         return

@@ -353,7 +353,7 @@ def _panel(panel: PanelEntry, place: _Place, parent: _Frame) -> PanelGeometry:
 def _remarks(
     where: str, experiments: int, models: tuple[BeamEntry, DetectorEntry, GoniometerEntry | None, CrystalEntry | None]
 ) -> Iterator[str]:
-    """Say what of the file does not count, though it changes an image."""
+    """Yield what is ignored of the file though it changes an image."""
     beam, detector, goniometer, crystal = models
     if experiments > 1:
         yield f"{where}: holds {experiments} experiments; the first one counts"

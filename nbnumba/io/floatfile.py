@@ -31,7 +31,7 @@ def write(path: PathLike, image: ArrayLike) -> None:
 
 
 def not_finite(image: NDArray[np.float32]) -> str | None:
-    """Say how many pixels are infinite or NaN, or return None where there are none."""
+    """Return a message with the number of pixels that are infinite or NaN; None where there are none."""
     rows, columns = roi_slices(None, (image.shape[0], image.shape[1]))
     count = image.size - sum(int(np.count_nonzero(np.isfinite(image[block]))) for block in row_blocks(rows, columns))
     return f"{count} of {image.size} pixels are not finite numbers (infinite or NaN)" if count else None

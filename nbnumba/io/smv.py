@@ -80,7 +80,7 @@ class SmvHeader:
         -----
         As C (nanoBragg.c:4236): the *last* place where the keyword occurs counts, inside longer words and
         inside values too, so DISTANCE finds CLOSE_DISTANCE. The value stands behind the next "=", and
-        text that is no number is 0.
+        text that is not a number is 0.
         """
         return _value_of(self.text, keyword)
 

@@ -285,7 +285,7 @@ def make_sum(variant):
                 omega_sum += omega
                 if sub == 0:
                     captured = 0.0 if q.sensor else 1.0
-                # Without these two only the last layer's capture reaches the picture.
+                # Without these two only the last layer's capture reaches the image.
                 wanted = thick or q.weigh_layers or layer == q.layers - 1
                 if q.sensor and wanted and (thick or captured == 0.0):
                     captured = capture(q, layer, dx, dy, dz)

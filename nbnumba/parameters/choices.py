@@ -9,7 +9,7 @@ Vector = tuple[float, float, float]
 
 
 class Semantics(StrEnum):
-    """Which picture to draw: the C program's own, or the same physics with its defects put right."""
+    """Which image to draw: the C program's own, or the same physics with its defects put right."""
 
     C = "c"
     EXACT = "exact"

@@ -89,7 +89,7 @@ def number(given: Given, index: int) -> float:
     Raises
     ------
     InputError
-        When it is no number, or out of range.
+        When it is not a number, or out of range.
     """
     value, text = given.values[index], given.texts[index]
     if isinstance(value, (str, bool)):

@@ -162,7 +162,7 @@ class Parameter:
     note: str = ""
 
     def describe_values(self) -> str:
-        """Say in a few words what it takes, for an error message."""
+        """Return in a few words what it takes, for an error message."""
         if self.takes:
             return self.takes
         if self.kind is Kind.CHOICE:

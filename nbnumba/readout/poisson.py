@@ -19,7 +19,7 @@ _PIXELS_PER_BLOCK = 2**18
 
 @dataclass(frozen=True)
 class NoiseImage:
-    """A noisy picture.
+    """A noisy image.
 
     Attributes
     ----------

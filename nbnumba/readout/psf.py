@@ -192,7 +192,7 @@ def read_kernel(path: str, option: str = "") -> Array:
     FileError
         The file is missing or cannot be read.
     InputError
-        A word is no number or negative, lines differ in length, or the sum is 0 or above 1.
+        A word is not a number or negative, lines differ in length, or the sum is 0 or above 1.
     """
     rows: list[list[float]] = []
     for number, line in enumerate(read_text(path, option).splitlines(), start=1):

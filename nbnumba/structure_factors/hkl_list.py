@@ -257,7 +257,7 @@ def _fill(values: NDArray[np.float64], box: IndexBox, blocks: Iterable[_Block], 
 
 
 def _explain(text: bytes, place: str) -> NoReturn:
-    """Say what is wrong with the line that the text begins with."""
+    """Raise an error that says what is wrong with the first line of a text."""
     line = re.split(rb"[\r\n]", text, maxsplit=1)[0]
     words = line.split()[: len(_COLUMNS)]
     for name, word in zip(_COLUMNS, words, strict=False):

@@ -152,7 +152,7 @@ class ReflectionTable:
 
 @dataclass(frozen=True)
 class Reach:
-    """What a picture needs of the structure factors.
+    """What an image needs of the structure factors.
 
     Attributes
     ----------

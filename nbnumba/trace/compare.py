@@ -30,9 +30,9 @@ class Compared:
     where : str
         The name, and the component where there are several.
     first, second : Quantity or None
-        None where a trace lacks it.
+        None where it is missing in a trace.
     a, b : float
-        NaN where a file lacks it, or holds text or another number of numbers.
+        NaN where it is missing in a file, or holds text or another number of numbers.
     difference : float
         A fraction of A where the tolerance is one, see `unit`; NaN where there are no numbers to compare.
     ratio : float
@@ -223,7 +223,7 @@ def _compare(name: str, a: Quantity | None, b: Quantity | None, tolerance: float
 
 
 def _trouble(a: Quantity | None, b: Quantity | None) -> str:
-    """Say what keeps two quantities from being compared as numbers; nothing where their text is the same."""
+    """Return what keeps two quantities from being compared as numbers; empty where their text is the same."""
     if a is None or b is None:
         return f"missing in {'A' if a is None else 'B'}"
     if a.text or b.text:

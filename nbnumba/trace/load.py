@@ -60,7 +60,7 @@ class Quantity:
     measure : Measure
     numbers : (n,) float64
     text : str
-        What stands there where it is no number; empty else.
+        What stands there where it is not a number; empty else.
     """
 
     name: str

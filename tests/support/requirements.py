@@ -154,5 +154,5 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
 def requires(name: str) -> pytest.MarkDecorator:
     """Mark a test (or a module, as `pytestmark`) that needs a registered requirement."""
     if name not in REQUIREMENTS:
-        raise KeyError(f"requirement {name!r} is not registered in tests/requirements.py: {sorted(REQUIREMENTS)}")
+        raise KeyError(f"requirement {name!r} is not registered in support/requirements.py: {sorted(REQUIREMENTS)}")
     return pytest.mark.requires(name)

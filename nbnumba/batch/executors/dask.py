@@ -41,7 +41,7 @@ ANSWER_SECONDS = 30.0  # of a scheduler that lives
 def open_dask(
     scheduler: str | None, workers: int | None, threads: int | None, backend: str, folder: Path | None
 ) -> Iterator[Pool]:
-    """Connect to a scheduler, or start a cluster of this machine; see `engines.open_engine`."""
+    """Connect to a scheduler, or start a cluster of this machine; see `open.open_executor`."""
     distributed = _load()
     with contextlib.ExitStack() as stack:
         if scheduler is None:
@@ -131,7 +131,7 @@ class DaskPool(Pool):
             future.set_exception(error)
 
     def _meaning(self, error: BaseException) -> BaseException:
-        """Say what an exception of Dask's means; what the task raised stays as it is."""
+        """Translate an exception of Dask's; what the task raised stays as it is."""
         kinds = {cls.__name__ for cls in type(error).__mro__}
         if isinstance(error, NbnumbaError):
             return error
@@ -351,7 +351,7 @@ def _introduce_workers(client: Any, where: str, count: int, folder: Path | None)
 
 
 def _unfit(answer: Any, folder: Path | None) -> str | None:
-    """Say why a worker cannot be used, or return None."""
+    """Return why a worker cannot be used, or None."""
     if isinstance(answer, BaseException):
         return f"cannot run nbnumba {__version__}, which must be installed there too: {_first_line(answer)}"
     if answer.version != __version__:

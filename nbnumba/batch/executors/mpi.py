@@ -36,7 +36,7 @@ _job: _Job | None = None
 
 
 def run_on_ranks(action: Callable[[], int]) -> int:
-    """Run an action on rank 0 and serve it on the others; see `engines.run_on_ranks`."""
+    """Run an action on rank 0 and serve it on the others; see `open.run_on_ranks`."""
     global _job
     mpi, futures = _load()
     ranks = mpi.COMM_WORLD

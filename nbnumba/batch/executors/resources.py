@@ -127,7 +127,7 @@ def own_share() -> Share:
 
 
 def use_share(share: Share) -> None:
-    """Say what the tasks of this process may use."""
+    """Set what the tasks of this process may use."""
     global _own
     _own = share
 

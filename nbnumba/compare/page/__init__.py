@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a comparison, to look around in."""
+"""One self-contained, interactive HTML page of a comparison."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def _damage_named(name: str) -> Iterator[None]:
-    """Say in one line what the library, which knows no names, finds wrong with a file."""
+    """Turn errors of the library, which does not know the file's name, into one line with that name."""
     try:
         yield
     except NbnumbaError:

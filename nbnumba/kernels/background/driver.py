@@ -31,7 +31,7 @@ class Points(NamedTuple):
 
 
 class Material(NamedTuple):
-    """What one amorphous body adds to a picture."""
+    """What one amorphous body adds to an image."""
 
     points: Points
     photons: float  # r_e^2 fluence molecules / (sum of source weights, sub-pixels)

@@ -1,4 +1,4 @@
-"""Runs the CPU twin on all threads: compact spots from lists of them where that pays, else strip by strip."""
+"""Runs the CPU kernels on all threads: compact spots from lists of them where that pays, else strip by strip."""
 
 from __future__ import annotations
 

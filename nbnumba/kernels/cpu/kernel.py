@@ -1,6 +1,6 @@
-"""The CPU twin: the sum over layers, sub-pixels, sources and orientations, for one strip of pixels after another.
+"""The CPU kernel: the sum over layers, sub-pixels, sources and orientations, for one strip of pixels after another.
 
-The loops over a strip stand in `strip` and `leaves`; here is their order. One strip belongs to one task, so that an
+The loops over a strip are in `strip` and `orientations`; here is their order. One strip belongs to one task, so that an
 image is the same for any number of threads.
 
 The innermost loop, over the orientations of one source, has four forms. Each is compiled with the rest around it into a
@@ -12,7 +12,7 @@ import numpy as np
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
 from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
-from . import orientations as leaves
+from . import orientations as per_orientation
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -60,17 +60,17 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
     fudge, cancels = q.fudge, q.sinc3_cancels
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
-        leaves.offset_strip(q, orientations, s, index, n, o)
-        if not leaves.gather_strip(flat, s, index, n):
+        per_orientation.offset_strip(q, orientations, s, index, n, o)
+        if not per_orientation.gather_strip(flat, s, index, n):
             continue
         s[EVALUATED] += n
         if q.shape == ROUND:
-            leaves.round_strip(s, n, Na, Nb, Nc, fudge, cancels)
+            per_orientation.round_strip(s, n, Na, Nb, Nc, fudge, cancels)
         elif single:
             fill(s, AMPLITUDE, n, 1.0)
         else:
-            leaves.square_strip(s, n, Na, Nb, Nc)
-        leaves.sum_terms(s, n, plain, weights[o])
+            per_orientation.square_strip(s, n, Na, Nb, Nc)
+        per_orientation.sum_terms(s, n, plain, weights[o])
 
 
 @inner
@@ -78,9 +78,9 @@ def sum_spots(q, orientations, weights, flat, s, index, n, first_pixel, first_sa
     """Add the terms of Gaussian and top-hat spots, for the pixels that they reach."""
     cubic = q.interpolate
     for o in range(orientations.shape[0]):
-        lanes = leaves.spots_in_reach(q, orientations, s, index, n, o)
+        lanes = per_orientation.spots_in_reach(q, orientations, s, index, n, o)
         if lanes > 0:
-            leaves.sum_spots(
+            per_orientation.sum_spots(
                 q, orientations, weights, flat, s, index, lanes, o, first_pixel, first_sample + o, samples, cubic
             )
 
@@ -103,20 +103,20 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
         s[EVALUATED] += n
         allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
         if allowed > 0:
-            leaves.index_strip(orientations, s, n, o)
-            leaves.cubic_strip(q, flat, s, index, n, allowed)
-            leaves.offsets_from_indices(s, n)
+            per_orientation.index_strip(orientations, s, n, o)
+            per_orientation.cubic_strip(q, flat, s, index, n, allowed)
+            per_orientation.offsets_from_indices(s, n)
         else:
-            leaves.offset_strip(q, orientations, s, index, n, o)
-            leaves.gather_strip(flat, s, index, n)
+            per_orientation.offset_strip(q, orientations, s, index, n, o)
+            per_orientation.gather_strip(flat, s, index, n)
         if single:
             fill(s, AMPLITUDE, n, 1.0)
         else:
-            leaves.amplitude_strip(q, s, n)
+            per_orientation.amplitude_strip(q, s, n)
         if q.compound:
-            leaves.compound_terms(s, n, q.skip_empty, weights[o])
+            per_orientation.compound_terms(s, n, q.skip_empty, weights[o])
         else:
-            leaves.sum_terms(s, n, q.plain, weights[o])
+            per_orientation.sum_terms(s, n, q.plain, weights[o])
 
 
 @inner
@@ -126,11 +126,11 @@ def search_orientations(q, orientations, weights, flat, s, index, n, first_pixel
         if q.shape == SQUARE:
             fill(s, AMPLITUDE, n, 1.0)  # never exactly zero
         else:
-            leaves.index_strip(orientations, s, n, o)
-            leaves.offsets_from_indices(s, n)
-            leaves.amplitude_strip(q, s, n)
-        leaves.index_strip(orientations, s, n, o)
-        leaves.search_strip(q, s, n, first_sample + o)
+            per_orientation.index_strip(orientations, s, n, o)
+            per_orientation.offsets_from_indices(s, n)
+            per_orientation.amplitude_strip(q, s, n)
+        per_orientation.index_strip(orientations, s, n, o)
+        per_orientation.search_strip(q, s, n, first_sample + o)
 
 
 @generic
@@ -190,7 +190,7 @@ def open_place(q, s, n, slow, fast, layer, sub):
         copy(s, OMEGA_SUM, n, OMEGA)
     else:
         add(s, OMEGA_SUM, n, OMEGA)
-    # Without these two only the last layer's capture reaches the picture.
+    # Without these two only the last layer's capture reaches the image.
     if sensor and (thick or q.weigh_layers or layer == layers - 1):
         capture_strip(q, s, n, layer, thick)
     if q.water_end != 0.0 and thick:
@@ -363,5 +363,5 @@ def sample_hkl(scene, slow, fast, layer, sub, source, orientation):
     s = np.zeros(SCRATCH)
     place_strip(q, s, LANES, slow, fast, sub // oversample, sub % oversample, layer)
     scatter_strip(q, scene.sources, s, LANES, source)
-    leaves.index_strip(scene.orientations, s, LANES, orientation)
+    per_orientation.index_strip(scene.orientations, s, LANES, orientation)
     return s[H], s[K], s[L]

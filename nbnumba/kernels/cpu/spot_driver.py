@@ -102,15 +102,15 @@ def render(
     """Render a scene from lists of spots; see `nbnumba.kernels.render`."""
     from .. import Rendered
 
-    picture = _Picture(scene, planned, threads, progress, on_compiling)
-    picture.draw()
-    solid_angle, looked_at = np.sum(picture.tallies, axis=0)
+    image = _Image(scene, planned, threads, progress, on_compiling)
+    image.draw()
+    solid_angle, looked_at = np.sum(image.tallies, axis=0)
     return Rendered(
-        picture.image, float(solid_angle), scene.latch, "cpu", threads, round(float(looked_at)), spots=picture.listed
+        image.image, float(solid_angle), scene.latch, "cpu", threads, round(float(looked_at)), spots=image.listed
     )
 
 
-class _Picture:
+class _Image:
     """An image that is being drawn block by block."""
 
     def __init__(

@@ -71,7 +71,7 @@ def may_be_there() -> bool:
 
 @functools.cache
 def load() -> ModuleType:
-    """Import the CUDA twin.
+    """Import the CUDA kernels.
 
     Raises
     ------
@@ -94,11 +94,11 @@ def gpus() -> list[Gpu]:
     DeviceError
         When there is none, or no driver, a driver that is too old, or no CUDA package.
     """
-    twin = load()
-    if not twin.SIMULATED:
+    kernels = load()
+    if not kernels.SIMULATED:
         toolkit.check_driver()
     with translated("CUDA"):
-        found = [_describe(number, device) for number, device in enumerate(twin.cuda.gpus)]
+        found = [_describe(number, device) for number, device in enumerate(kernels.cuda.gpus)]
     if not found:
         raise DeviceError(f"CUDA: {_MEANINGS[100]}{_visible()}")
     return found
@@ -137,7 +137,7 @@ def translated(where: str) -> Iterator[None]:
 
 
 def _meaning(error: Exception) -> str | None:
-    """Say what an exception of CUDA means; None for what is not CUDA's."""
+    """Return what an exception of CUDA means; None for other exceptions."""
     kinds = {cls.__name__ for cls in type(error).__mro__}
     if "CudaAPIError" in kinds:
         return _meaning_of_code(int(error.code), str(error.msg))  # type: ignore[attr-defined]
@@ -207,8 +207,8 @@ def _describe(number: int, device: object) -> Gpu:
 
 def _memory(number: int) -> int:
     """Return the memory of a device [byte], 0 for the simulator's."""
-    twin = load()
-    if twin.SIMULATED:
+    kernels = load()
+    if kernels.SIMULATED:
         return 0
     from cuda.bindings import driver
 

@@ -72,7 +72,7 @@ class RenderJob:
         self._samples = scene.samples_per_pixel
         self._scene = scene.replace(latch=self._find_latch(scene))
         self._variant = cuda_plan.choose_variant(scene, mixed)
-        self._kernel = launcher.twin.sum_kernel(self._variant)
+        self._kernel = launcher.kernels.sum_kernel(self._variant)
         self._image = slot.device("image", scene.region_shape, np.float32)
         self._omega = slot.device("omega", (self._rows * self._columns,), np.float64)
         table = self._table()
@@ -118,7 +118,7 @@ class RenderJob:
         )
 
     def _mark(self) -> Any:
-        event = self._launcher.twin.cuda.event()
+        event = self._launcher.kernels.cuda.event()
         event.record(self.slot.stream)
         return event
 
@@ -157,7 +157,7 @@ class RenderJob:
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
         """Say that a kernel is being compiled when it takes too long to be loading; the simulator compiles none."""
-        if self._launcher.twin.SIMULATED:
+        if self._launcher.kernels.SIMULATED:
             yield
             return
         timer = threading.Timer(PATIENCE_SECONDS, copy_context().run, (self._on_compiling or (lambda: None),))
@@ -189,7 +189,7 @@ class RenderJob:
         if name not in kept or not same(kept[name].host, table):
             formed, power = cuda_plan.table_of(table, variant)
             kept.pop(name, None)  # first, as both may not fit
-            device = self._launcher.twin.cuda.to_device(formed, stream=self.slot.stream)
+            device = self._launcher.kernels.cuda.to_device(formed, stream=self.slot.stream)
             kept[name] = Resident(table, device, self._mark(), power)
         kept[name].ready.wait(self.slot.stream)
         return kept[name]
@@ -198,7 +198,7 @@ class RenderJob:
         """Ordinal of the first sample that switches interpolation off, in C's order; NEVER if there is none."""
         if not scene.interpolate or not scene.latching or not may_trip(scene):
             return NEVER
-        kernel = self._launcher.twin.search_kernel(scene.shape)
+        kernel = self._launcher.kernels.search_kernel(scene.shape)
         arguments = self._upload(scene)
         for launch in self._plan(("search", scene.shape)):
             count = launch.rows * self._columns

@@ -1,4 +1,4 @@
-"""The CUDA twin: one GPU thread sums one pixel. Imported where a GPU is to be used, and nowhere else."""
+"""The CUDA kernels: one GPU thread sums one pixel. Imported where a GPU is to be used, and nowhere else."""
 
 from __future__ import annotations
 

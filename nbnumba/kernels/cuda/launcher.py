@@ -27,20 +27,20 @@ class Launcher:
 
     def __init__(self, gpu: Gpu, launch_steps: int | None = None) -> None:
         self.gpu = gpu
-        self.twin: ModuleType = load()
+        self.kernels: ModuleType = load()
         self._launch_steps = launch_steps
         self._rates: dict[object, float] = {}  # measured steps per second, by kernel
 
     def launch(self, kernel: Any, threads: int, stream: Any, *arguments: Any) -> None:
         """Start a kernel with at least some number of threads."""
-        size = self.twin.THREADS_PER_BLOCK
+        size = self.kernels.THREADS_PER_BLOCK
         kernel[-(-threads // size), size, stream](*arguments)
 
     def fold(self, slot: Slot, name: str, values: Any) -> NDArray[np.float64]:
         """Add up many numbers on the device; the partial sums are there when the slot's stream is done."""
-        count = self.twin.PARTIAL_SUMS
+        count = self.kernels.PARTIAL_SUMS
         partial = slot.device(f"{name} partial", (count,), np.float64)
-        self.launch(self.twin.fold_kernel(), count, slot.stream, values, partial)
+        self.launch(self.kernels.fold_kernel(), count, slot.stream, values, partial)
         out: NDArray[np.float64] = slot.pinned(f"{name} sums", (count,), np.float64)
         partial.copy_to_host(out, stream=slot.stream)
         return out

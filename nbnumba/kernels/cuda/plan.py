@@ -28,7 +28,7 @@ class Launch(NamedTuple):
 def choose_variant(scene: Scene, mixed: bool) -> Variant:
     """Choose the kernel for a scene.
 
-    Some pictures are computed in double precision always: those whose factors compound, where a sample that vanishes is
+    Some images are computed in double precision always: those whose factors compound, where a sample that vanishes is
     not the same as one that is nearly nothing, and those of a crystal so large that float32 would overflow.
     """
     single = mixed and not scene.compound and float(np.prod(np.diag(scene.N))) < _MOST_CELLS

@@ -128,7 +128,8 @@ class DeviceRenderer:
                 photons = slot.device("photons", (part.size,), np.float64)
                 overloads = slot.device("overloads", (part.size,), np.float64)
                 launcher.launch(
-                    launcher.twin.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min, fast_min,
+                    launcher.kernels.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min,
+                    fast_min,
                     mean.shape[1], float(adc), np.uint64(seed % 2**64), np.uint64(image_number % 2**64),
                     drawn, photons, overloads,
                 )  # fmt: skip
@@ -149,7 +150,7 @@ class DeviceRenderer:
         if self._closed:
             raise DeviceError(f"GPU {self.gpu.number}: its renderer is closed")
         where = f"GPU {self.gpu.number} ({self.gpu.name})"
-        with self._lock, translated(where), self.launcher.twin.cuda.gpus[self.gpu.number]:
+        with self._lock, translated(where), self.launcher.kernels.cuda.gpus[self.gpu.number]:
             yield
 
     def _finish(self, under_way: collections.deque[RenderJob]) -> Rendered:
@@ -170,6 +171,6 @@ class DeviceRenderer:
 
     def _take_slot(self) -> Slot:
         """Return a slot whose last work is done."""
-        slot = self._free.popleft() if self._free else Slot(self.launcher.twin.cuda)
+        slot = self._free.popleft() if self._free else Slot(self.launcher.kernels.cuda)
         slot.stream.synchronize()
         return slot

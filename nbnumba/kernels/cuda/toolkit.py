@@ -65,7 +65,7 @@ def parts() -> list[Part]:
 
 
 def problems(found: list[Part] | None = None) -> list[str]:
-    """Say what keeps kernels from being compiled, one line each."""
+    """Return what keeps kernels from being compiled, one line each."""
     found = parts() if found is None else found
     lines = [
         f"{part.name} of the CUDA toolkit is not installed ({part.purpose}); {install_again()}"

@@ -1,6 +1,6 @@
 """Functions of one number, without branches and calls: the loops around them are computed in vector units.
 
-They use nothing but arithmetic and `elementary`, so that they compile for a GPU too. Those that say so take float32
+They use nothing but arithmetic and `intrinsics`, so that they compile for a GPU too. Those that say so take float32
 as well, and stay in float32.
 """
 

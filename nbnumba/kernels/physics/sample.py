@@ -2,7 +2,7 @@
 
 A sample is one term of the sum: sensor layer, sub-pixel, source, phi step, mosaic domain. The functions on
 the path of a sample have no branches, so that a strip of pixels is computed in vector units, and use nothing
-but arithmetic, `math` and `elementary`, so that they compile for a GPU too. Those that say so take float32 as well,
+but arithmetic, `math` and `intrinsics`, so that they compile for a GPU too. Those that say so take float32 as well,
 and stay in float32.
 """
 
@@ -74,7 +74,7 @@ def interference_sign(h0, dh, cells):
     Notes
     -----
     sin(pi N h)/sin(pi h) = (-1)^((N - 1) h0 + n) sin(pi (N dh - n))/sin(pi dh) for whole N, h0 and n, with n the
-    whole number nearest to N dh. Pictures do not need it; a trace shows amplitudes with their signs, as C has them.
+    whole number nearest to N dh. Images do not need it; a trace shows amplitudes with their signs, as C has them.
     """
     return 1.0 - 2.0 * odd(odd(cells - 1.0) * odd(h0) + odd(round_even(cells * dh)))
 

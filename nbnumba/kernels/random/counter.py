@@ -185,7 +185,7 @@ def poisson_count(mean, seed, image, pixel):
     Parameters
     ----------
     mean : float64
-        0 and less, and what is no number, give 0. From 1e15 on it is returned as it is.
+        0 and less, and what is not a number, give 0. From 1e15 on it is returned as it is.
     seed, image, pixel : uint64
     """
     if not mean > 0.0:

@@ -1,8 +1,8 @@
-"""The photon counts of `counter_random` on a processor, in less time.
+"""The photon counts of `counter` on a processor, in less time.
 
 A count hangs on comparisons of a random number with probabilities. Here they are worked out with the exponential and
 the logarithm of the C library, which differ from processor to processor in their last digits. Where these
-digits could decide, `counter_random` does, so that the counts are its counts.
+digits could decide, `counter` does, so that the counts are its counts.
 """
 
 import math
@@ -14,7 +14,7 @@ from ..physics.functions import exp_minus
 from .c_stream import ceiling, to_whole
 from .counter import NOISELESS_FROM, REJECTION_FROM, hat, poisson_count, probability, propose, two_fractions
 
-MARGIN = 1e-9  # far above what is lost to rounding here, 1e-11, and in `counter_random`
+MARGIN = 1e-9  # far above what is lost to rounding here, 1e-11, and in `counter`
 _STRIP = 256  # pixels whose random numbers are worked out together
 _LONGEST = 64  # counts by inversion; larger ones are as good as never met
 _QUICK_BELOW = 1000.0  # means; the exponent's rounding grows with them
@@ -77,7 +77,7 @@ def prepare(mean, first, seed, image, u, p):
 
 @strict_inner
 def quick_count(mean, u, p, seed, image, pixel):
-    """Draw a photon count, as a float: that of `counter_random.poisson_count`.
+    """Draw a photon count, as a float: that of `counter.poisson_count`.
 
     `u` and `p` are what `prepare` has worked out for small means.
     """
