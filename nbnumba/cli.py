@@ -14,11 +14,11 @@ from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import IncompleteError, InputError
-from .experiment.required import lacks_crystal
+from .experiment.required import missing_crystal
 from .parameters.tokens import DASHES
-from .structure_factors.required import lacks_structure_factors
+from .structure_factors.required import missing_structure_factors
 from .util.exits import INTERRUPTED, exit_status
-from .util.messages import heard_by, logger, notice, say
+from .util.messages import logger, notice, notices_to, say
 from .util.signals import ending_signals_raise
 from .util.text import quote
 from .version import __version__
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         # File names may hold bytes that are no text; they leave as they came.
         sys.stdout.reconfigure(errors="surrogateescape")
     # Called with words by another program, we leave that program's signals alone.
-    with heard_by(notice), ending_signals_raise() if argv is None else nullcontext():
+    with notices_to(notice), ending_signals_raise() if argv is None else nullcontext():
         return exit_status(lambda: _run(words))
 
 
@@ -65,10 +65,10 @@ def _simulate(words: list[str]) -> int:
     command = parse(words)
     for line in command.notices:
         logger.warning(line)
-    lacking = lacks_crystal(command.settings) or lacks_structure_factors(command.settings)
-    if lacking:
+    missing = missing_crystal(command.settings) or missing_structure_factors(command.settings)
+    if missing:
         say(USAGE)
-        raise InputError(lacking)
+        raise InputError(missing)
     from .commandline.simulate import run
 
     try:

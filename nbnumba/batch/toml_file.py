@@ -1,4 +1,4 @@
-"""A TOML document whose mistakes are told by file, line and key."""
+"""A TOML document whose mistakes are reported with file, line and key."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Document:
 
         Notes
         -----
-        tomllib tells no lines. The key is looked for in beginnings of the document, by halves: a statement begins
-        behind the last beginning that is a document without it.
+        tomllib gives no line numbers. The key is looked for in beginnings of the document, by halves: a
+        statement begins behind the last beginning that is a document without it.
         """
         lines = self.text.splitlines(keepends=True)
 

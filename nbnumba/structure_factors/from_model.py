@@ -37,7 +37,7 @@ _SPECIAL = 0.5  # Angstrom between symmetry mates of one atom that stands on a s
 _FULL = 1.05  # occupancy of all mates together, rounding to two decimals included
 _BOM = b"\xef\xbb\xbf"
 _FRAME = 2e-3  # of a length squared: SCALEn has six decimals, three digits of 1/500 A
-_MARGIN = 0.98  # of the finest spacing that the picture needs
+_MARGIN = 0.98  # of the finest spacing that the image needs
 
 
 class Model:
@@ -185,7 +185,7 @@ def _check_structure(structure: Any, place: str) -> None:
 
 
 def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
-    """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar pictures."""
+    """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar images."""
     if settings.factors.hkl_dmin > 0.0:
         return float(f"{settings.factors.hkl_dmin * 1e10:.9g}")
     if reach is None:

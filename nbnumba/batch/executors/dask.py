@@ -25,7 +25,7 @@ from ...io.temporary import temporary_beside
 from ...util.messages import logger
 from ...version import __version__
 from .pool import GO_ON, Pool
-from .processes import deaf_to_ctrl_c
+from .processes import ctrl_c_blocked
 from .resources import Introduction, Seat, Sharing, introduce, own_cores, perform
 
 INSTALL = 'pip install "nbnumba[dask]"'
@@ -274,7 +274,7 @@ def _local_cluster(distributed: Any, count: int, security: Any) -> Iterator[Any]
     cluster = None
     with dask.config.set(quiet):
         try:
-            with deaf_to_ctrl_c(), _errors_aside() as last_line:
+            with ctrl_c_blocked(), _errors_aside() as last_line:
                 cluster = _started(
                     distributed,
                     last_line,
@@ -291,7 +291,7 @@ def _local_cluster(distributed: Any, count: int, security: Any) -> Iterator[Any]
             yield cluster
         finally:
             if cluster is not None:
-                with deaf_to_ctrl_c(), contextlib.suppress(Exception):
+                with ctrl_c_blocked(), contextlib.suppress(Exception):
                     cluster.close(timeout=ANSWER_SECONDS)
                 cluster = None
                 gc.collect()  # semaphores, of which Python complains when the program ends abruptly
