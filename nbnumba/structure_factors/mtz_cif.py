@@ -206,5 +206,10 @@ def _remarks(
         f"{place}: column {chosen.names}{chosen.origin}, {what}; {expansion.unique} unique reflections in "
         f"{chosen.group}, {expansion.count} in P1, {to}"
     )
+    if chosen.intensity:
+        values = (chosen.plus,) if chosen.minus is None else (chosen.plus, chosen.minus)
+        negative = sum(int(np.count_nonzero(value < 0.0)) for value in values)
+        if negative:
+            yield f"{place}: {negative} intensities below 0 are drawn as 0"
     if expansion.repeated:
         yield f"{place}: {expansion.repeated} rows repeat a reflection with another value; the last one counts"

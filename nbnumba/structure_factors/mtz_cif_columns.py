@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, called
-from ..io.gzip_files import named
+from ..io.gzip_files import named, understood
 from ..util.text import quote
 
 Cell = tuple[float, float, float, float, float, float]
@@ -57,6 +57,19 @@ _GROUP_NAMES = (
     "_space_group.name_H-M_alt",
     "_symmetry_space_group_name_H-M",
     "_space_group_name_H-M_alt",
+)
+
+_HALL_SYMBOLS = (
+    "_symmetry.space_group_name_Hall",
+    "_space_group.name_Hall",
+    "_symmetry_space_group_name_Hall",
+    "_space_group_name_Hall",
+)
+_GROUP_NUMBERS = (
+    "_symmetry.Int_Tables_number",
+    "_space_group.IT_number",
+    "_symmetry_Int_Tables_number",
+    "_space_group_IT_number",
 )
 
 
@@ -128,6 +141,11 @@ def _group(known: Any, stated: str, listed: Sequence[str], place: str) -> tuple[
     import gemmi
 
     if known is not None:
+        if listed and _operations(known.operations()) != _operations(gemmi.Op(text) for text in listed):
+            raise InputError(
+                f"{place}: the {len(listed)} operations that it lists are not those of {known.xhm()}, the space group "
+                "that it states; one of the two must be mended"
+            )
         return known.xhm(), known.operations()
     if listed:
         operations = gemmi.GroupOps([gemmi.Op(text) for text in listed])
@@ -135,6 +153,11 @@ def _group(known: Any, stated: str, listed: Sequence[str], place: str) -> tuple[
     if stated:
         raise InputError(f"{place}: the space group {quote(stated)} is unknown, and no operations are listed")
     return "P1 (the file states no space group)", gemmi.SpaceGroup("P 1").operations()
+
+
+def _operations(operations: Iterable[Any]) -> set[str]:
+    """Return operations in a form that can be compared, translations within the cell."""
+    return {operation.wrap().triplet() for operation in operations}
 
 
 def _choose_mtz(columns: list[Any], wanted: str | None, place: str) -> list[Any]:
@@ -182,6 +205,7 @@ def read_cif(data: bytes, column: str | None, place: str) -> Columns:
 
     document = gemmi.cif.read_string(data)
     listed, stated = _listed_operations(document), _stated_group(document)
+    symbols, numbers = _values(document, _HALL_SYMBOLS), _values(document, _GROUP_NUMBERS)
     # Small molecules write _refln_index_h, the others _refln.index_h. A block is moved out of its document.
     small = [block for block in document if block.find_loop("_refln_index_h")]
     converted = [gemmi.hkl_cif_as_refln_block(block) for block in small] or list(gemmi.as_refln_blocks(document))
@@ -191,6 +215,7 @@ def read_cif(data: bytes, column: str | None, place: str) -> Columns:
     block, names, intensity = _choose_cif(tables, column, place)
     values = [np.asarray(block.make_float_array(name)) for name in names]
     group = block.spacegroup or next((other.spacegroup for other in tables if other.spacegroup), None)
+    group = group or _group_by(symbols, numbers, place)
     group_name, operations = _group(group, stated, listed, place)
     name = block.block.name.strip()
     return Columns(
@@ -220,10 +245,30 @@ def _listed_operations(document: Any) -> list[str]:
 
 def _stated_group(document: Any) -> str:
     """Return the name of the space group that a CIF states, empty where it states none."""
+    return next(iter(_values(document, _GROUP_NAMES)), "")
+
+
+def _values(document: Any, tags: Sequence[str]) -> list[str]:
+    """Return what a CIF says under some tags, in any of its blocks."""
     import gemmi
 
-    values = (gemmi.cif.as_string(block.find_value(tag) or "") for block in document for tag in _GROUP_NAMES)
-    return next((value.strip() for value in values if value.strip()), "")
+    found = (gemmi.cif.as_string(block.find_value(tag) or "").strip() for block in document for tag in tags)
+    return [value for value in found if value]
+
+
+def _group_by(symbols: Sequence[str], numbers: Sequence[str], place: str) -> Any:
+    """Return the space group that has one of some Hall symbols or numbers, None where there are neither."""
+    import gemmi
+
+    for symbol in symbols[:1]:
+        with understood(f"{place}: {quote(symbol)}", "Hall symbol"):
+            return gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(symbol))
+    for number in numbers[:1]:
+        group = gemmi.find_spacegroup_by_number(int(number)) if number.isdecimal() and len(number) < 4 else None
+        if group is None:
+            raise InputError(f"{place}: the space group number {quote(number)} is unknown; allowed are 1 to 230")
+        return group
+    return None
 
 
 def _choose_cif(blocks: Sequence[Any], wanted: str | None, place: str) -> tuple[Any, list[str], bool]:
