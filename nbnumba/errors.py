@@ -83,7 +83,7 @@ class DeviceError(NbnumbaError, RuntimeError):
     exit_status = 4
 
 
-class EngineError(NbnumbaError, RuntimeError):
+class WorkerError(NbnumbaError, RuntimeError):
     """The workers of a batch, or the way to them, cannot be had or were lost."""
 
     exit_status = 5

@@ -24,7 +24,7 @@ from . import products as finish
 from . import record
 from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, render_chunk, watch
 from .estimate import amount, dry_run_lines, duration
-from .executors.open import check_engine, open_engine
+from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
 from .inputs import Digests
 from .reference import Base, base_of
@@ -90,10 +90,10 @@ def run(request: Request) -> int:
         or that another process works in.
     FileError
         For a file that cannot be read or written, and a full disk: files that are finished stay.
-    DeviceError, EngineError
+    DeviceError, WorkerError
         When what was asked for cannot be had or is lost.
     """
-    check_engine(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
+    check_executor(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
     output = request.output
     if not output and not request.dry_run:
         raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
@@ -141,7 +141,7 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
     for line in command.notices:
         logger.warning(f"command: {line}")
     if request.engine == "local":
-        kernels.check_engine(spec.backend, request.threads)
+        kernels.check_compute_options(spec.backend, request.threads)
     for image in {0, spec.count - 1}:
         for key in spec.vary:
             with placed(request.spec_file, ("vary", key)):
@@ -297,7 +297,7 @@ def _render(batch: _Batch, missing: list[int], log: Log) -> None:
     total = _images(batch, missing)
     finished = under_way = 0
     with (
-        open_engine(
+        open_executor(
             request.engine,
             scheduler=request.scheduler,
             workers=request.workers,

@@ -54,7 +54,7 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     from ..imagefiles.floatfile import read_pixels
 
     settings, output, compute = command.settings, command.output, command.compute
-    kernels.check_engine(compute.backend, compute.threads, compute.device)
+    kernels.check_compute_options(compute.backend, compute.threads, compute.device)
     idle = effects.without_effect_on_noise(command)
     if idle:
         logger.warning(f"noise: without effect here: {', '.join(idle)}")
@@ -74,12 +74,12 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     seed = choose_noise_seed(output)
     Reporter(output.quiet)([f"noise seed = {seed}"])
     device = (compute.device or 0) if compute.backend == "cuda" else None
-    draw = Draw(output, device, compute.threads)
+    draw = NoiseDraw(output, device, compute.threads)
     write_noise(output.noise_file, image, seed, region, smv.header(fields, style), draw)
     _write_counts(command, image, seed, region, draw)
 
 
-def _write_counts(command: CommandLine, image: NDArray[np.float32], seed: int, region: Region, draw: Draw) -> None:
+def _write_counts(command: CommandLine, image: NDArray[np.float32], seed: int, region: Region, draw: NoiseDraw) -> None:
     """Write the counts without offset, with all that is known of them, where the options name such files."""
     from ..experiment.geometry_only import build_geometry
     from ..experiment.ground_truth import partial_truth
@@ -124,7 +124,7 @@ def choose_noise_seed(output: Output) -> int:
 
 
 @dataclass(frozen=True)
-class Draw:
+class NoiseDraw:
     """Draws counts with the random numbers that the options choose.
 
     Attributes
@@ -190,7 +190,7 @@ class Draw:
         return NoiseImage(pixels, result.photons, result.overloads)
 
 
-def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, header: bytes, draw: Draw) -> None:
+def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, header: bytes, draw: NoiseDraw) -> None:
     """Draw the noise image, report it and write it.
 
     Parameters
@@ -202,7 +202,7 @@ def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, h
     roi : (fast first, fast last, slow first, slow last)
         Inclusive.
     header : bytes
-    draw : Draw
+    draw : NoiseDraw
 
     Raises
     ------

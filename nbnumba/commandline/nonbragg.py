@@ -24,7 +24,7 @@ from ..readout.model import Readout
 from ..readout.poisson import poisson_image_c, seed_from_time
 from ..util.messages import logger
 from .c_words import help_lines, parse
-from .nonbragg_geometry import Geometry, Sample, resolve, sample, take_header
+from .nonbragg_geometry import NonBraggGeometry, Sample, resolve, sample, take_header
 from .nonbragg_words import IGNORED, WORDS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _FEWEST = 100  # pixels of a bin of the table that is written
 class _Run:
     values: dict[str, Any]
     exact: bool
-    geometry: Geometry
+    geometry: NonBraggGeometry
     sample: Sample
     experiment: ExperimentRecord
     scene: Scene
@@ -139,7 +139,7 @@ def _prepare(values: dict[str, Any], exact: bool, table_key: str) -> _Run:
     return state
 
 
-def _nanobragg_words(values: dict[str, Any], geometry: Geometry, exact: bool) -> list[str]:
+def _nanobragg_words(values: dict[str, Any], geometry: NonBraggGeometry, exact: bool) -> list[str]:
     """Say the same to the parser of nanoBragg's options."""
     words = [*_NO_CRYSTAL, *geometry.words, "-semantics", "exact" if exact else "c"]
     words += ["-oversample", str(max(1, values.get("oversample", 1)))]
@@ -200,7 +200,7 @@ def _draw(state: _Run) -> NDArray[np.float32]:
     image = np.zeros((scene.n_slow, scene.n_fast))
     if "fmap" in state.values:
         return driver.structure_factors(scene, _points(state), not state.exact).astype(np.float32)
-    driver.add(scene, [driver.Material(_points(state), photons, not state.exact)], image, available_threads())
+    driver.add(scene, [driver.Scatterer(_points(state), photons, not state.exact)], image, available_threads())
     return image.astype(np.float32)
 
 

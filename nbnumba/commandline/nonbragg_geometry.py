@@ -18,7 +18,7 @@ _PIVOT_BEAM = ("Xbeam", "Ybeam", "distance")
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class NonBraggGeometry:
     """Sizes [m] and places as nonBragg completes them."""
 
     n_fast: int
@@ -62,7 +62,7 @@ def take_header(values: dict[str, Any]) -> None:
     values["_from_header"] = set(before)
 
 
-def resolve(values: dict[str, Any], order: list[str], exact: bool) -> Geometry:
+def resolve(values: dict[str, Any], order: list[str], exact: bool) -> NonBraggGeometry:
     """Work out sizes and the words that place the same detector in nanoBragg.
 
     Parameters
@@ -122,7 +122,7 @@ def resolve(values: dict[str, Any], order: list[str], exact: bool) -> Geometry:
     ]
     if "pix0_vector" in values:
         logger.warning("-pix0_vector: nonBragg overwrites it; without effect")
-    return Geometry(whole[0], whole[1], pixel, (sizes[0], sizes[1]), tuple(words), pivot)
+    return NonBraggGeometry(whole[0], whole[1], pixel, (sizes[0], sizes[1]), tuple(words), pivot)
 
 
 def _mm(values: dict[str, Any], key: str, default: float) -> float:

@@ -26,7 +26,7 @@ from ..render.image import Image
 from ..render.renderer import simulate
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
-from .noise import Draw, check_endings, choose_noise_seed, write_noise
+from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
 
 # Options that go with a detector of one panel.
 _ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
@@ -45,7 +45,7 @@ def run(command: CommandLine) -> None:
         As `nbnumba.experiment.resolve.resolve` and `nbnumba.render.renderer.simulate`; a full disk is a FileError.
     """
     output, compute = command.output, command.compute
-    kernels.check_engine(compute.backend, compute.threads, compute.device)
+    kernels.check_compute_options(compute.backend, compute.threads, compute.device)
     _check_outputs(command)
     resolved = resolve_with_choices(
         command.settings,
@@ -194,7 +194,7 @@ class _Writer:
             options = SaveOptions("-pngfile", rings=output.rings and flat)
             write_images(registry.PNG, output.png_file, [self._record(None)], 1, options)
         if output.noise_file is not None and seed is not None:
-            draw = Draw(
+            draw = NoiseDraw(
                 output,
                 self.device,
                 random_table=experiment.random_table,

@@ -16,7 +16,7 @@ MOSAIC_SIGMA = 0.4964  # standard deviation about each axis of C's rotations, ov
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class ContinuousSpread:
     """How widely orientations, wavelengths and directions are spread.
 
     Attributes
@@ -34,7 +34,7 @@ class Spread:
     divergence: Array
 
 
-def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Crystal, Beam, Spread]:
+def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Crystal, Beam, ContinuousSpread]:
     """Replace domains and sources by Gaussian distributions of equal variances.
 
     Parameters
@@ -54,7 +54,7 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     still = dataclasses.replace(crystal, mosaic_rotations=np.eye(3)[np.newaxis], domain_weights=None)
     mosaicity = (MOSAIC_SIGMA * crystal.mosaic_spread) ** 2 * np.eye(3)
     if keep_sources:
-        return still, beam, Spread(mosaicity, 0.0, np.zeros((3, 3)))
+        return still, beam, ContinuousSpread(mosaicity, 0.0, np.zeros((3, 3)))
     listed = beam.sources
     shares = listed.weights / np.sum(listed.weights)
     deviations = listed.wavelengths / beam.wavelength - 1.0
@@ -63,7 +63,7 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     across = incident - np.outer(incident @ beam.direction, beam.direction)
     divergence = np.einsum("n,ni,nj->ij", shares, across, across)
     one = Sources(-beam.direction[np.newaxis], np.ones(1), np.array([beam.wavelength]))
-    return still, dataclasses.replace(beam, sources=one), Spread(mosaicity, bandwidth, divergence)
+    return still, dataclasses.replace(beam, sources=one), ContinuousSpread(mosaicity, bandwidth, divergence)
 
 
 def one_source(grid: SourceGrid, beam: Beam) -> SourceGrid:

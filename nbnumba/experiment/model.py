@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..background.material import Material
 from ..background.water import Water
 from ..beam.model import Beam
-from ..crystal.continuous import Spread
+from ..crystal.continuous import ContinuousSpread
 from ..crystal.model import Crystal
 from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
@@ -105,7 +105,7 @@ class ExperimentRecord(Geometry):
     readout : Readout or None
         What the detector does to the photons, where it does more than count them.
     semantics : Semantics
-    closed_form : Spread or None
+    closed_form : ContinuousSpread or None
         Mosaicity, bandwidth and divergence of spots in closed form; None: they are sampled by domains and sources.
     compute : ComputeOptions
         What the user wants it rendered by.
@@ -118,7 +118,7 @@ class ExperimentRecord(Geometry):
     background: tuple[Water | Material, ...] = ()
     readout: Readout | None = None
     semantics: Semantics = Semantics.EXACT
-    closed_form: Spread | None = None
+    closed_form: ContinuousSpread | None = None
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     command: tuple[str, ...] = field(default=(), init=False)
 

@@ -24,7 +24,7 @@ from ..parameters.files import check_files
 from ..parameters.settings import Settings
 from ..structure_factors.load import FactorSource
 from ..structure_factors.mtz_cif_columns import Cell
-from ..structure_factors.table import Reach, ReflectionTable
+from ..structure_factors.table import NeededRange, ReflectionTable
 from ..util.messages import logger
 from .defects import log_defects
 from .geometry_only import build_goniometer
@@ -119,7 +119,7 @@ def _resolve(
     check(experiment)
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
-    reach = Reach(finest_spacing(detector, beam), indices) if factors.is_computed else None
+    reach = NeededRange(finest_spacing(detector, beam), indices) if factors.is_computed else None
     reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
     if reflections is not None and reflections.cell is not None:
         _compare_cells(crystal, reflections.cell)

@@ -15,7 +15,7 @@ from .model import ExperimentRecord
 NOTHING = 1e-47  # photons; the smallest number that float32 holds is 1.4e-45
 
 
-class Reach(NamedTuple):
+class SpotReach(NamedTuple):
     """Where spots may end.
 
     Attributes
@@ -36,7 +36,7 @@ class Reach(NamedTuple):
 
 def spot_reach(
     experiment: ExperimentRecord, panel: Panel, spot: SpotShape, largest_F: float, reflections: int
-) -> Reach:
+) -> SpotReach:
     """Work out where the spots on a panel may end.
 
     Parameters
@@ -61,7 +61,7 @@ def spot_reach(
     stretch = math.sqrt(2.0 * fudge / spot.width) if gaussian else math.sqrt(max(0.0, fudge))
     fluence = experiment.fluence
     if not (fluence > 0.0 and largest_F > 0.0):
-        return Reach(stretch, -math.inf, 0.0)
+        return SpotReach(stretch, -math.inf, 0.0)
     factors = _largest_factors(experiment, panel)
     # Of logarithms, since products of what the options allow overflow.
     terms = (R_E_SQUARED, fluence, panel.sensor.layers, factors)
@@ -71,12 +71,12 @@ def spot_reach(
         brightness += math.log(max(1, reflections))
     brightest = brightness + 2.0 * math.log(largest_F)
     if fudge <= 0.0:
-        return Reach(stretch, brightness, math.inf)
+        return SpotReach(stretch, brightness, math.inf)
     if brightest <= 0.0:
-        return Reach(stretch, brightness, 0.0)
+        return SpotReach(stretch, brightness, 0.0)
     if not gaussian:
-        return Reach(stretch, brightness, TOPHAT_RADIUS_SQUARED / fudge * (1.0 + 1e-9))
-    return Reach(stretch, brightness, min(brightest / 2.0, spot.limit) * spot.width / fudge)
+        return SpotReach(stretch, brightness, TOPHAT_RADIUS_SQUARED / fudge * (1.0 + 1e-9))
+    return SpotReach(stretch, brightness, min(brightest / 2.0, spot.limit) * spot.width / fudge)
 
 
 def _largest_factors(experiment: ExperimentRecord, panel: Panel) -> float:

@@ -40,7 +40,7 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-def check_engine(backend: str, threads: int | None, device: int | None = None) -> None:
+def check_compute_options(backend: str, threads: int | None, device: int | None = None) -> None:
     """Raise where an engine cannot be had, before anything is compiled.
 
     Raises
@@ -91,9 +91,9 @@ def render(
     Raises
     ------
     DeviceError, InputError
-        See `check_engine`.
+        See `check_compute_options`.
     """
-    check_engine("cpu", threads)
+    check_compute_options("cpu", threads)
     if scene.continuous:  # there is no kernel for it on a GPU
         if backend == "cuda":
             raise InputError("-backend cuda: -spread continuous is drawn by the processor; give -backend cpu or auto")

@@ -17,7 +17,7 @@ _LARGEST_KERNEL = 1 << 28  # pixels
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
+class CReadout:
     """ADU before they become whole numbers, and the photons that they were made from."""
 
     adu: NDArray[np.float64]
@@ -82,7 +82,7 @@ def read_out(
     psf: tuple[str, float, int] | None,
     width_um: float = 0.0,
     say: Callable[[str], None] | None = None,
-) -> Readout:
+) -> CReadout:
     """Draw the noise image of noisify.
 
     Parameters
@@ -122,4 +122,4 @@ def read_out(
         image, _ = spread(image, *psf, say)
     adu = np.empty(counts.size)
     total = c_chain.read_out(image.reshape(-1), adu, gain, adc, readout, seeds, table, kept)
-    return Readout(adu.reshape(photons.shape), float(total))
+    return CReadout(adu.reshape(photons.shape), float(total))

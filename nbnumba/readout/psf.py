@@ -67,7 +67,7 @@ class PointSpread:
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class SpreadImage:
     """A spread image, and the photons that did not stay in it."""
 
     image: Array
@@ -218,7 +218,7 @@ def read_kernel(path: str, option: str = "") -> Array:
     return kernel
 
 
-def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> Spread:
+def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadImage:
     """Spread an image.
 
     Parameters
@@ -230,7 +230,7 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> Spread:
 
     Returns
     -------
-    Spread
+    SpreadImage
         The image is float64: beside a bright pixel float32 is wrong by a tenth of a photon.
     """
     source = np.asarray(image, dtype=np.float64)
@@ -250,7 +250,7 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> Spread:
         result = _transformed(source, transform, radius, threads)
     if not np.any(source < 0.0):
         np.maximum(result, 0.0, out=result)  # what rounding leaves of nothing
-    return Spread(result, 1.0 - kept, max(0.0, total * kept - float(result.sum())))
+    return SpreadImage(result, 1.0 - kept, max(0.0, total * kept - float(result.sum())))
 
 
 def _gauss_integrals_of(spread: PointSpread, longest: int) -> Array:

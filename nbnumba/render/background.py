@@ -37,7 +37,7 @@ def background_photons(experiment: ExperimentRecord, scene: Scene, threads: int 
     exact = experiment.semantics is Semantics.EXACT
     weights = float(scene.sources[:, 4].sum()) if exact else float(len(scene.sources))
     bodies = [
-        driver.Material(
+        driver.Scatterer(
             monotone_points(material.points) if exact else padded_points(material.points),
             photons_per_steradian(
                 experiment.fluence, material.molecules(experiment.beam.size), weights, scene.oversample**2

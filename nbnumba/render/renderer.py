@@ -113,7 +113,7 @@ class Renderer:
         one_of("precision", precision, PRECISIONS)
         threads = None if threads is None else whole("threads", threads, 0)
         device = None if device is None else whole("device", device, 0)
-        kernels.check_engine(backend, threads, device)
+        kernels.check_compute_options(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
 
     def render(

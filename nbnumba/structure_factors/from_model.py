@@ -21,7 +21,7 @@ from ..util.text import quote
 from . import fdump
 from .mtz_cif_columns import Cell
 from .symmetry import expand
-from .table import IndexBox, Reach, index_margin, inside
+from .table import IndexBox, NeededRange, index_margin, inside
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
 B_SOLVENT = 46.0  # Angstrom^2
@@ -69,7 +69,7 @@ class Model:
         return (cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma)
 
     def table(
-        self, settings: Settings, reach: Reach | None, cache_folder: Path | None
+        self, settings: Settings, reach: NeededRange | None, cache_folder: Path | None
     ) -> tuple[NDArray[np.float64], IndexBox]:
         """Compute the structure factors, or take them from an earlier run.
 
@@ -80,7 +80,7 @@ class Model:
         ----------
         settings : Settings
             hkl_dmin and default_F count; write_dump switches the cache.
-        reach : Reach or None
+        reach : NeededRange or None
             Decides the resolution without -hkl_dmin.
         cache_folder : path or None
             Where the table is kept for the next run.
@@ -184,7 +184,7 @@ def _check_structure(structure: Any, place: str) -> None:
             raise InputError(f"{place}: atom {where} has a coordinate, occupancy or B factor that is not finite")
 
 
-def _resolution(settings: Settings, reach: Reach | None, cell: Any) -> float:
+def _resolution(settings: Settings, reach: NeededRange | None, cell: Any) -> float:
     """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar images."""
     if settings.factors.hkl_dmin > 0.0:
         return float(f"{settings.factors.hkl_dmin * 1e10:.9g}")

@@ -23,7 +23,7 @@ from .from_model import Model
 from .mtz_cif import ReflectionFile, kind_of
 from .mtz_cif_columns import Cell
 from .required import missing_structure_factors
-from .table import IndexBox, Reach, ReflectionTable, inside
+from .table import IndexBox, NeededRange, ReflectionTable, inside
 
 Report = Callable[[str], None]
 
@@ -126,7 +126,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         return content.cell
 
     def load(
-        self, report: Report = lambda line: None, *, reach: Reach | None = None, cache_folder: Path | None = None
+        self, report: Report = lambda line: None, *, reach: NeededRange | None = None, cache_folder: Path | None = None
     ) -> ReflectionTable | None:
         """Make the table.
 
@@ -137,7 +137,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         ----------
         report : callable
             Called with C's lines of the report.
-        reach : Reach, optional
+        reach : NeededRange, optional
             What the image needs of a model without -hkl_dmin.
         cache_folder : path, optional
             Where the table of a model is kept for the next run.
@@ -191,7 +191,7 @@ def load(
     settings: Settings,
     report: Report = lambda line: None,
     *,
-    reach: Reach | None = None,
+    reach: NeededRange | None = None,
     cache_folder: Path | None = None,
 ) -> ReflectionTable | None:
     """Read or compute the structure factors that the settings ask for; see `FactorSource`."""

@@ -151,7 +151,7 @@ class ReflectionTable:
 
 
 @dataclass(frozen=True)
-class Reach:
+class NeededRange:
     """What an image needs of the structure factors.
 
     Attributes

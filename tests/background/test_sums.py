@@ -21,7 +21,7 @@ from nbnumba.kernels.scene import Scene
 
 def drawn(scene: Scene, points: driver.Points, photons: float, *, lagrange: bool = False, direct: bool = False):
     image = np.zeros((scene.n_slow, scene.n_fast))
-    driver.add(scene, [driver.Material(points, photons, lagrange)], image, 2, direct=direct)
+    driver.add(scene, [driver.Scatterer(points, photons, lagrange)], image, 2, direct=direct)
     return image
 
 

@@ -23,7 +23,7 @@ import pytest
 from batch_processes import Started, cluster, environment, eventually, mpi_words, started
 from requirements import ROOT, requires
 
-from nbnumba.errors import EngineError, FileError
+from nbnumba.errors import FileError, WorkerError
 
 pytestmark = [pytest.mark.command_line, pytest.mark.slow]
 
@@ -230,7 +230,7 @@ def test_ctrl_c_twice(batch: Set, tmp_path: Path) -> None:
 def test_a_worker_process_is_killed(batch: Set, undisturbed: Set, tmp_path: Path) -> None:
     with under_way(batch, batch.words(*TWO), tmp_path / "log") as program:
         os.kill(program.find("spawn_main")[-1], signal.SIGKILL)
-        assert program.wait(20.0) == EngineError.exit_status, program.printed
+        assert program.wait(20.0) == WorkerError.exit_status, program.printed
         assert eventually(lambda: not program.living(), 10.0), program.living()
         assert "nbnumba: error: --engine local: a worker process was ended by SIGKILL" in program.printed
         assert "Traceback" not in program.printed
@@ -253,7 +253,7 @@ class TestDask:
             words = batch.words("--engine", "dask", "--scheduler", running.address, "--workers", "2")
             with under_way(batch, words, tmp_path / "log") as program:
                 running.scheduler.process.kill()
-                assert program.wait(30.0) == EngineError.exit_status, program.printed
+                assert program.wait(30.0) == WorkerError.exit_status, program.printed
                 assert f"{running.address}: the connection to the scheduler is lost" in program.printed
                 assert "Traceback" not in program.printed
         resume(batch, undisturbed)

@@ -17,7 +17,7 @@ from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.from_model import Model, amplitudes_of
 from nbnumba.structure_factors.load import load
-from nbnumba.structure_factors.table import Reach, ReflectionTable
+from nbnumba.structure_factors.table import NeededRange, ReflectionTable
 from nbnumba.util.messages import notices_to
 
 GROUPS = {
@@ -338,9 +338,9 @@ def test_mistakes_on_the_command_line(
 def test_reach_of_the_picture_decides_without_hkl_dmin(folder: Path) -> None:
     notices: list[str] = []
     with notices_to(notices.append):
-        load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 1))
-        load(Settings.of(pdb_file="m.pdb"), reach=Reach(3e-10, 3))
-        load(Settings.of(pdb_file="m.pdb", dmin=5e-10), reach=Reach(3e-10, 1))
+        load(Settings.of(pdb_file="m.pdb"), reach=NeededRange(3e-10, 1))
+        load(Settings.of(pdb_file="m.pdb"), reach=NeededRange(3e-10, 3))
+        load(Settings.of(pdb_file="m.pdb", dmin=5e-10), reach=NeededRange(3e-10, 1))
     found = [float(line.split("computed to ")[1].split()[0]) for line in notices]
     reciprocal = 1.0 / np.array(GROUPS["P 21 21 21"][:3])
     margin = np.linalg.norm(reciprocal)
@@ -354,7 +354,7 @@ def test_every_neighbor_that_is_looked_up_is_computed(indices: int, folder: Path
     (folder / "m.pdb").write_text(pdb_text("P 1"))
     notices: list[str] = []
     with notices_to(notices.append):
-        load(Settings.of(pdb_file="m.pdb"), reach=Reach(4e-10, indices))
+        load(Settings.of(pdb_file="m.pdb"), reach=NeededRange(4e-10, indices))
     computed = float(notices[0].split("computed to ")[1].split()[0])
     cell = gemmi.UnitCell(*GROUPS["P 1"])
     rays = np.random.default_rng(1).normal(size=(500, 3))

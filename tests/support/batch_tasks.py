@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from nbnumba.batch.executors.open import open_engine, own_share, run_on_ranks
+from nbnumba.batch.executors.open import open_executor, own_share, run_on_ranks
 from nbnumba.errors import FileError
 from nbnumba.util.exits import exit_status
 from nbnumba.util.signals import ending_signals_raise
@@ -57,7 +57,7 @@ def main() -> int:
     def action() -> int:
         if given.fail == "before":
             raise FileError("before any work")
-        with open_engine(
+        with open_executor(
             given.engine,
             scheduler=given.scheduler,
             workers=given.workers,

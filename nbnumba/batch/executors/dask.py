@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ...errors import EngineError, FileError, NbnumbaError
+from ...errors import FileError, NbnumbaError, WorkerError
 from ...io.temporary import temporary_beside
 from ...util.messages import logger
 from ...version import __version__
@@ -74,7 +74,7 @@ class DaskPool(Pool):
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._under_way: dict[Future[Any], Any] = {}
-        self._failure: EngineError | None = None
+        self._failure: WorkerError | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -136,7 +136,7 @@ class DaskPool(Pool):
         if isinstance(error, NbnumbaError):
             return error
         if "KilledWorker" in kinds:
-            return EngineError(
+            return WorkerError(
                 f"--engine dask: one chunk ended several workers of {self._where}, perhaps for want of memory; {GO_ON}"
             )
         if kinds & {
@@ -150,14 +150,14 @@ class DaskPool(Pool):
         ):
             return self._lost("the connection to the scheduler is lost")
         if "deserializ" in str(error):
-            return EngineError(
+            return WorkerError(
                 f"--engine dask: the scheduler at {self._where} cannot read a task; "
                 f"it needs nbnumba {__version__} too: {_first_line(error)}"
             )
         return error
 
-    def _lost(self, what: str) -> EngineError:
-        return EngineError(f"--engine dask: {self._where}: {what}; {GO_ON}")
+    def _lost(self, what: str) -> WorkerError:
+        return WorkerError(f"--engine dask: {self._where}: {what}; {GO_ON}")
 
     def _watch(self) -> None:
         """Fail what is under way when the scheduler does not answer any more, or has had no workers for long."""
@@ -175,7 +175,7 @@ class DaskPool(Pool):
                 self._fail(self._lost(f"no worker has been there for {ALONE_SECONDS:.0f} s"))
                 return
 
-    def _fail(self, error: EngineError) -> None:
+    def _fail(self, error: WorkerError) -> None:
         with self._lock:
             self._failure = error
             futures = list(self._under_way)
@@ -206,11 +206,11 @@ def _load() -> Any:
     """Import Dask, silent."""
     for package in ("dask", "distributed"):
         if importlib.util.find_spec(package) is None:
-            raise EngineError(f"--engine dask: the package {package} is not installed; {INSTALL}")
+            raise WorkerError(f"--engine dask: the package {package} is not installed; {INSTALL}")
     try:
         import distributed
     except Exception as error:  # a broken installation fails in many ways
-        raise EngineError(f"--engine dask: the package distributed cannot be loaded: {_first_line(error)}") from None
+        raise WorkerError(f"--engine dask: the package distributed cannot be loaded: {_first_line(error)}") from None
     # Dask gives some of its loggers a level of their own.
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
         if name.split(".")[0] in ("distributed", "tornado", "asyncio"):
@@ -265,7 +265,7 @@ def _local_cluster(distributed: Any, count: int, security: Any) -> Iterator[Any]
 
     Raises
     ------
-    EngineError
+    WorkerError
         A worker ends before it has begun.
     """
     import dask
@@ -302,7 +302,7 @@ def _started(distributed: Any, last_line: Callable[[], str], **options: Any) -> 
         return distributed.LocalCluster(**options)
     except Exception as error:
         why = last_line() or _first_line(error)
-        raise EngineError(f"--engine dask: the workers of this machine do not start: {why}") from None
+        raise WorkerError(f"--engine dask: the workers of this machine do not start: {why}") from None
 
 
 @contextlib.contextmanager
@@ -318,7 +318,7 @@ def _connected(distributed: Any, address: str, where: str, security: Any) -> Ite
             warnings.simplefilter("ignore")  # of other versions of packages at the workers
             client = distributed.Client(**place, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:
-        raise EngineError(
+        raise WorkerError(
             f"--scheduler {where}: no Dask scheduler can be reached there: {_first_line(error)}"
         ) from None
     try:
@@ -333,20 +333,20 @@ def _introduce_workers(client: Any, where: str, count: int, folder: Path | None)
     try:
         client.wait_for_workers(count, timeout=WORKER_SECONDS)
     except Exception as error:
-        raise EngineError(
+        raise WorkerError(
             f"--engine dask: {where}: waited {WORKER_SECONDS:.0f} s for {count} workers: {_first_line(error)}"
         ) from None
     with _probe(folder) as probe:
         try:
             answers = client.run(introduce_on_dask, probe, on_error="return")
         except Exception as error:
-            raise EngineError(
+            raise WorkerError(
                 f"--engine dask: {where}: the workers cannot run nbnumba {__version__}: {_first_line(error)}"
             ) from None
     for address, answer in answers.items():
         unfit = _unfit(answer, folder)
         if unfit:
-            raise EngineError(f"--engine dask: the worker {address} of {where} {unfit}")
+            raise WorkerError(f"--engine dask: the worker {address} of {where} {unfit}")
     return tuple(answer.seat for answer in answers.values())
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
-from ...errors import EngineError
+from ...errors import WorkerError
 from ...util.exits import INTERRUPTED
 from ...util.signals import Ended
 from .pool import Pool
@@ -41,7 +41,7 @@ def run_on_ranks(action: Callable[[], int]) -> int:
     mpi, futures = _load()
     ranks = mpi.COMM_WORLD
     if ranks.size < 2:
-        raise EngineError(
+        raise WorkerError(
             "--engine mpi: there is one rank only: one deals out the chunks, the others render them; start it as "
             f"{START}, with the mpiexec or srun of the MPI that mpi4py uses; on one machine use --engine local"
         )
@@ -116,7 +116,7 @@ class _Ranks(Pool):
         """Hand on what became of a task."""
         self._job.under_way.discard(future)
         if done.cancelled():
-            future.set_exception(EngineError("--engine mpi: the chunk was broken off"))
+            future.set_exception(WorkerError("--engine mpi: the chunk was broken off"))
             return
         error = done.exception()
         if error is None:
@@ -129,7 +129,7 @@ class _Ranks(Pool):
 def open_mpi(threads: int | None, backend: str) -> Iterator[Pool]:
     """Give out the ranks that serve; they end with `run_on_ranks`."""
     if _job is None:
-        raise EngineError(f"--engine mpi: the program was not started as {START}")
+        raise WorkerError(f"--engine mpi: the program was not started as {START}")
     yield _Ranks(_job, Sharing(_job.seats, threads, backend))
 
 
@@ -149,14 +149,14 @@ def perform_on_rank(sharing: Sharing, function: Callable[..., Any], arguments: t
 def _load() -> tuple[Any, Any]:
     """Import MPI, which starts it."""
     if importlib.util.find_spec("mpi4py") is None:
-        raise EngineError(f"--engine mpi: the package mpi4py is not installed; {INSTALL}")
+        raise WorkerError(f"--engine mpi: the package mpi4py is not installed; {INSTALL}")
     try:
         from mpi4py import MPI, futures
     except Exception as error:  # a broken installation fails in many ways
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EngineError(
+        raise WorkerError(
             f"--engine mpi: mpi4py cannot be loaded: {text}; it needs an MPI library (pip install mpich)"
         ) from None
     if getattr(getattr(futures, "_core", None), "SharedPool", None) is not None:
-        raise EngineError(f"--engine mpi: not through python -m mpi4py.futures; start it as {START}")
+        raise WorkerError(f"--engine mpi: not through python -m mpi4py.futures; start it as {START}")
     return MPI, futures

@@ -3,7 +3,7 @@
 The rest of the batch uses two functions::
 
     return run_on_ranks(engine, action)          # around the whole command, the reading of the SPEC included
-    with open_engine(engine, ...) as pool:       # inside it
+    with open_executor(engine, ...) as pool:       # inside it
         future = pool.submit(render_chunk, task)
 
 A task learns from `own_share()` how many threads it may use, and which GPU.
@@ -22,7 +22,7 @@ from ...errors import InputError
 from .pool import Pool
 from .resources import Share, Sharing, count_gpus, own_cores, own_seat, own_share, use_share
 
-__all__ = ["ENGINES", "Pool", "Share", "check_engine", "open_engine", "own_share", "run_on_ranks"]
+__all__ = ["ENGINES", "Pool", "Share", "check_executor", "open_executor", "own_share", "run_on_ranks"]
 
 ENGINES = ("local", "dask", "mpi")
 
@@ -50,7 +50,7 @@ class InProcess(Pool):
         return future
 
 
-def check_engine(
+def check_executor(
     name: str, *, scheduler: str | None = None, workers: int | None = None, threads: int | None = None
 ) -> None:
     """Find mistakes in the options of an engine, before any work.
@@ -78,7 +78,7 @@ def check_engine(
 
 
 @contextlib.contextmanager
-def open_engine(
+def open_executor(
     name: str,
     *,
     scheduler: str | None = None,
@@ -112,13 +112,13 @@ def open_engine(
     Raises
     ------
     InputError
-        See `check_engine`.
-    EngineError
+        See `check_executor`.
+    WorkerError
         When a package is missing, or no worker can be had, or one does not fit.
     DeviceError
         For the backend cuda without a GPU.
     """
-    check_engine(name, scheduler=scheduler, workers=workers, threads=threads)
+    check_executor(name, scheduler=scheduler, workers=workers, threads=threads)
     if name == "dask":
         from .dask import open_dask
 
@@ -142,7 +142,7 @@ def run_on_ranks(name: str, action: Callable[[], int]) -> int:
 
     Raises
     ------
-    EngineError
+    WorkerError
         When mpi4py is missing or broken, or there is one rank only.
     """
     if name != "mpi":

@@ -42,7 +42,7 @@ class Pool:
         Returns
         -------
         concurrent.futures.Future
-            Raises what the task raised, or EngineError when the worker, or the way to it, is lost. It cannot be
-            canceled: whoever loses interest leaves the `with` block of `open_engine` by an exception.
+            Raises what the task raised, or WorkerError when the worker, or the way to it, is lost. It cannot be
+            canceled: whoever loses interest leaves the `with` block of `open_executor` by an exception.
         """
         raise NotImplementedError

@@ -16,7 +16,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
-from ...errors import EngineError
+from ...errors import WorkerError
 from ...util.signals import Ended, raise_in_worker
 from .pool import GO_ON, Pool
 from .resources import Sharing, perform
@@ -83,7 +83,7 @@ class Processes(Pool):
             count, mp_context=_spawn, initializer=_begin, initargs=(self._numbers,)
         )
         self._processes: set[Any] = set()
-        self._end: EngineError | None = None
+        self._end: WorkerError | None = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have a task done; see `Pool.submit`."""
@@ -112,7 +112,7 @@ class Processes(Pool):
     def _relay(self, done: Future[Any], future: Future[Any]) -> None:
         """Hand on what became of a task."""
         if done.cancelled():
-            future.set_exception(EngineError("--engine local: the chunk was broken off"))
+            future.set_exception(WorkerError("--engine local: the chunk was broken off"))
             return
         error = done.exception()
         if error is None:
@@ -120,10 +120,10 @@ class Processes(Pool):
         else:
             future.set_exception(self._lost() if isinstance(error, BrokenProcessPool) else error)
 
-    def _lost(self) -> EngineError:
+    def _lost(self) -> WorkerError:
         """Return how a worker ended."""
         if self._end is None:
-            self._end = EngineError(f"--engine local: a worker process {self._how_it_ended()}; {GO_ON}")
+            self._end = WorkerError(f"--engine local: a worker process {self._how_it_ended()}; {GO_ON}")
         return self._end
 
     def _how_it_ended(self) -> str:
@@ -149,7 +149,7 @@ class Processes(Pool):
     def break_off(self) -> None:
         """End the processes now; each removes what it has half written."""
         assert self._executor is not None
-        self._end = self._end or EngineError("--engine local: the chunk was broken off")
+        self._end = self._end or WorkerError("--engine local: the chunk was broken off")
         for process in self._processes:
             process.terminate()
         deadline = time.monotonic() + PATIENCE_SECONDS

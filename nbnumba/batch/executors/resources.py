@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import EngineError
+from ...errors import WorkerError
 from ...version import __version__
 
 
@@ -148,11 +148,11 @@ def perform(sharing: Sharing, name: str, function: Callable[..., Any], arguments
 
     Raises
     ------
-    EngineError
+    WorkerError
         When this worker has another version of nbnumba.
     """
     if sharing.version != __version__:
-        raise EngineError(
+        raise WorkerError(
             f"the worker {name} on {socket.gethostname()} has nbnumba {__version__}, the batch {sharing.version}; "
             "install the same version"
         )

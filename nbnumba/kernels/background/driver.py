@@ -30,7 +30,7 @@ class Points(NamedTuple):
     slopes: Array  # of the monotone cubics
 
 
-class Material(NamedTuple):
+class Scatterer(NamedTuple):
     """What one amorphous body adds to an image."""
 
     points: Points
@@ -38,14 +38,14 @@ class Material(NamedTuple):
     lagrange: bool = False  # as nonBragg interpolates
 
 
-def add(scene: Scene, materials: list[Material], image: Array, threads: int, *, direct: bool = False) -> None:
+def add(scene: Scene, materials: list[Scatterer], image: Array, threads: int, *, direct: bool = False) -> None:
     """Add the background of a panel to an image.
 
     Parameters
     ----------
     scene : Scene
         Its geometry, sources, sampling, region and mask.
-    materials : list of Material
+    materials : list of Scatterer
     image : (n_slow, n_fast) float64 [photons]
         Changed in place, within the region and the mask.
     threads : int
@@ -67,7 +67,7 @@ def _add(
     scene: Scene,
     sources: Array,
     kind: int,
-    material: Material,
+    material: Scatterer,
     table: Array,
     cells: float,
     image: Array,
@@ -159,7 +159,7 @@ def extracted(scene: Scene, image: Array, photons: float) -> tuple[Array, Array]
     scene : Scene
     image : (n_slow, n_fast) [photons]
     photons : float
-        As of a `Material`.
+        As of a `Scatterer`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def extracted(scene: Scene, image: Array, photons: float) -> tuple[Array, Array]
     """
     one = Points(np.array([0.0, 1e12]), np.ones(2), np.zeros(2))
     unit = np.zeros(image.shape)
-    add(scene, [Material(one, photons)], unit, 1, direct=True)
+    add(scene, [Scatterer(one, photons)], unit, 1, direct=True)
     line = Points(np.array([0.0, 1e12]), np.array([0.0, 1e12]), np.ones(2))
     stol = structure_factors(scene, line, lagrange=False)
     with np.errstate(divide="ignore", invalid="ignore"):

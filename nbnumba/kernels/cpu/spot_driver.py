@@ -40,7 +40,7 @@ _PER_INDEX = 8.0  # a pair of h and k that is asked for its spots
 _NOISE = 1e-9  # of the intensity, by the rounding of offsets; beyond it every rounding is done as the other kernel does
 
 
-class Geometry(NamedTuple):
+class SpotGeometry(NamedTuple):
     """What is seen of reciprocal space, and how far a spot may extend in it."""
 
     view: NDArray[np.float64]  # axis, cosine, sine of the panel's cone; smallest and largest stretch of M
@@ -49,15 +49,15 @@ class Geometry(NamedTuple):
     tiles: int
 
 
-class Plan(NamedTuple):
+class SpotPlan(NamedTuple):
     """How a scene is drawn."""
 
-    geometry: Geometry
+    geometry: SpotGeometry
     pairs: int
     block: int  # pairs in a block
 
 
-def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> Plan | None:
+def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
     """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better."""
     steps = math.prod(scene.region_shape) * scene.samples_per_pixel
     if scene.continuous:
@@ -69,7 +69,7 @@ def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> Plan |
         return forced_plan(scene, _PER_STEP * steps)
 
 
-def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_SPOTS) -> Plan | None:
+def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_SPOTS) -> SpotPlan | None:
     """Plan lists of spots where they can draw a scene at all and cost less than `worth` nanoseconds."""
     geometry = _geometry(scene)
     if geometry is None:
@@ -89,12 +89,12 @@ def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_S
     gains = _PER_GAIN * len(scene.sources) if scene.per_pixel else 0.0
     cost += blocks * places * math.prod(scene.region_shape) * (_PER_PLACE + gains)
     cost += _PER_INDEX * pairs * _index_pairs(scene, geometry)
-    return Plan(geometry, pairs, block) if cost < worth else None
+    return SpotPlan(geometry, pairs, block) if cost < worth else None
 
 
 def render(
     scene: Scene,
-    planned: Plan,
+    planned: SpotPlan,
     threads: int,
     progress: Progress | None,
     on_compiling: Callable[[], None] | None,
@@ -116,7 +116,7 @@ class _Image:
     def __init__(
         self,
         scene: Scene,
-        planned: Plan,
+        planned: SpotPlan,
         threads: int,
         progress: Progress | None,
         on_compiling: Callable[[], None] | None,
@@ -208,7 +208,7 @@ class _Image:
             )  # fmt: skip
 
 
-def _geometry(scene: Scene) -> Geometry | None:
+def _geometry(scene: Scene) -> SpotGeometry | None:
     """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
     if scene.shape not in (GAUSS, TOPHAT) or scene.surface != FLAT or scene.compound or scene.interpolate:
         return None
@@ -232,7 +232,7 @@ def _geometry(scene: Scene) -> Geometry | None:
     variances = (float(np.linalg.eigvalsh(C)[-1]) for C in (scene.mosaicity, scene.divergence))
     cone = (*axis, math.cos(half_angle), math.sin(half_angle))
     view = np.array([*cone, smallest, largest, crowded, longest, farthest, *variances], dtype=np.float64)
-    return Geometry(view, width, per_row, tiles)
+    return SpotGeometry(view, width, per_row, tiles)
 
 
 def _triangle(scene: Scene) -> NDArray[np.float64]:
@@ -293,7 +293,7 @@ def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
     return axis, float(np.arccos(cosines.min())) + 1e-7
 
 
-def _index_pairs(scene: Scene, geometry: Geometry) -> float:
+def _index_pairs(scene: Scene, geometry: SpotGeometry) -> float:
     """About how many pairs of h and k a pair of source and orientation is asked for."""
     k0 = float(scene.sources[:, 3].max())
     chord = math.sqrt(max(0.0, 2.0 - 2.0 * float(geometry.view[3])))

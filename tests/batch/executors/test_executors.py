@@ -18,9 +18,9 @@ from requirements import requires
 
 from nbnumba.batch.executors import dask as engine_dask
 from nbnumba.batch.executors import resources as shares
-from nbnumba.batch.executors.open import check_engine, open_engine, own_share, run_on_ranks
+from nbnumba.batch.executors.open import check_executor, open_executor, own_share, run_on_ranks
 from nbnumba.batch.executors.resources import Seat, Share, Sharing, own_cores, own_seat
-from nbnumba.errors import EngineError, FileError, InputError
+from nbnumba.errors import FileError, InputError, WorkerError
 
 pytestmark = pytest.mark.command_line
 
@@ -68,12 +68,12 @@ class TestOptions:
     )
     def test_mistakes(self, name: str, options: dict[str, object], message: str) -> None:
         with pytest.raises(InputError, match=message):
-            check_engine(name, **options)  # type: ignore[arg-type]
+            check_executor(name, **options)  # type: ignore[arg-type]
 
     @requires("Dask")
     def test_a_scheduler_file_that_is_not_there(self) -> None:
         with pytest.raises(FileError, match=r"absent\.json: there is no such file"):
-            open_engine("dask", scheduler="absent.json").__enter__()
+            open_executor("dask", scheduler="absent.json").__enter__()
 
     @pytest.mark.parametrize(("engine", "package"), [("dask", "distributed"), ("mpi", "mpi4py")])
     def test_a_package_that_is_missing(self, engine: str, package: str, out: Path) -> None:
@@ -90,7 +90,7 @@ class TestOptions:
             f"runpy.run_path({PROGRAM!r}, run_name='__main__')\n"
         )
         ended = run([sys.executable, "-c", hidden])
-        assert ended.returncode == EngineError.exit_status
+        assert ended.returncode == WorkerError.exit_status
         assert "is not installed; pip install" in ended.stderr
         assert f"nbnumba[{engine}]" in ended.stderr
         assert ended.stderr.count("\n") == 1
@@ -143,14 +143,14 @@ class TestShares:
     def test_another_version_is_refused(self) -> None:
         sharing = Sharing((own_seat("0"),), version="0.0.1")
         with pytest.raises(
-            EngineError, match=r"the worker 0 on .* has nbnumba .*, the batch 0\.0\.1; install the same"
+            WorkerError, match=r"the worker 0 on .* has nbnumba .*, the batch 0\.0\.1; install the same"
         ):
             shares.perform(sharing, "0", own_share, ())
 
 
 class TestInProcess:
     def test_the_task_is_done_here_when_submit_returns(self, out: Path) -> None:
-        with open_engine("local", backend="cpu") as pool:
+        with open_executor("local", backend="cpu") as pool:
             assert (pool.workers, pool.in_flight) == (1, 1)
             future = pool.submit(batch_tasks.work, str(out), 1, 0.0)
             assert done(out) == {1}
@@ -158,7 +158,7 @@ class TestInProcess:
             assert isinstance(pool.submit(batch_tasks.work, str(out), 13, 0.0).exception(), FileError)
 
     def test_threads(self) -> None:
-        with open_engine("local", threads=1, backend="cpu") as pool:
+        with open_executor("local", threads=1, backend="cpu") as pool:
             assert pool.submit(own_share).result() == Share(1, None)
         assert own_share() == Share(None, None)
 
@@ -186,7 +186,7 @@ class TestProcesses:
         with started(tasks(out, 20, 0.2, "--workers", "2"), tmp_path / "log") as program:
             assert eventually(lambda: done(out))
             os.kill(program.find("spawn_main")[-1], signal.SIGKILL)
-            assert program.wait() == EngineError.exit_status
+            assert program.wait() == WorkerError.exit_status
             assert len(done(out)) < 20
             assert program.printed.splitlines()[-1] == (
                 "nbnumba: error: --engine local: a worker process was ended by SIGKILL, perhaps for want of memory; "
@@ -263,7 +263,7 @@ class TestDask:
         assert [line.split()[::2] for line in lines] == [["0", "1"], ["1", "1"], ["2", "1"], ["3", "1"]]
 
     def test_a_scheduler_and_two_workers(self, dask: Cluster, out: Path) -> None:
-        with open_engine("dask", scheduler=dask.address, workers=2, folder=out, backend="cpu") as pool:
+        with open_executor("dask", scheduler=dask.address, workers=2, folder=out, backend="cpu") as pool:
             assert pool.words == f"dask: {dask.address}, 2 tasks at once, hosts: 1"
             futures = [pool.submit(batch_tasks.work, str(out), number, 0.05) for number in range(6)]
             assert wait(futures, timeout=20.0).not_done == set()
@@ -274,18 +274,18 @@ class TestDask:
         assert {path.suffix for path in out.iterdir()} == {".done"}
 
     def test_a_scheduler_file(self, dask: Cluster) -> None:
-        with open_engine("dask", scheduler=str(dask.scheduler_file), backend="cpu") as pool:
+        with open_executor("dask", scheduler=str(dask.scheduler_file), backend="cpu") as pool:
             assert pool.submit(own_share).result(20.0).device is None
 
     def test_two_tasks_with_the_same_words_are_two_tasks(self, dask: Cluster) -> None:
-        with open_engine("dask", scheduler=dask.address, threads=5, backend="cpu") as pool:
+        with open_executor("dask", scheduler=dask.address, threads=5, backend="cpu") as pool:
             futures = [pool.submit(batch_tasks.process_and_threads) for _ in range(20)]
             found = {future.result(20.0) for future in futures}
         assert {threads for _, threads in found} == {5}
         assert len({process for process, _ in found}) == 2
 
     def test_what_a_task_raises(self, dask: Cluster, out: Path) -> None:
-        with open_engine("dask", scheduler=dask.address, backend="cpu") as pool:
+        with open_executor("dask", scheduler=dask.address, backend="cpu") as pool:
             future = pool.submit(batch_tasks.work, str(out), batch_tasks.REFUSED, 0.0)
             with pytest.raises(FileError, match="13 is refused"):
                 future.result(20.0)
@@ -294,9 +294,9 @@ class TestDask:
         monkeypatch.setattr(engine_dask, "CONNECT_SECONDS", 1.0)
         with (
             pytest.raises(
-                EngineError, match=r"--scheduler tcp://127\.0\.0\.1:1: no Dask scheduler can be reached there"
+                WorkerError, match=r"--scheduler tcp://127\.0\.0\.1:1: no Dask scheduler can be reached there"
             ),
-            open_engine("dask", scheduler="tcp://127.0.0.1:1"),
+            open_executor("dask", scheduler="tcp://127.0.0.1:1"),
         ):
             pass
 
@@ -318,8 +318,8 @@ class TestDask:
         monkeypatch.setattr(batch_processes, "ROOT", tmp_path)  # where they look for it
         with (
             cluster(tmp_path) as old,
-            pytest.raises(EngineError, match=r"cannot run nbnumba .*No module named 'nbnumba\.batch'"),
-            open_engine("dask", scheduler=old.address),
+            pytest.raises(WorkerError, match=r"cannot run nbnumba .*No module named 'nbnumba\.batch'"),
+            open_executor("dask", scheduler=old.address),
         ):
             pass
 
@@ -332,7 +332,7 @@ class TestDask:
                 before = done(out)
                 assert eventually(lambda: len(done(out)) > len(before) + 3), "the other worker goes on"
                 mortal.scheduler.process.kill()
-                assert program.wait(30.0) == EngineError.exit_status
+                assert program.wait(30.0) == WorkerError.exit_status
                 assert len(done(out)) < 40
                 assert program.printed.splitlines()[-1] == (
                     f"nbnumba: error: --engine dask: {mortal.address}: the connection to the scheduler is lost; "
@@ -373,14 +373,14 @@ class TestMpi:
     @pytest.mark.parametrize("before", [[], ["mpiexec"]], ids=["no mpiexec", "mpiexec -n 1"])
     def test_one_rank_is_too_few(self, before: list[str], out: Path) -> None:
         ended = run([*(mpi_words(1) if before else []), *tasks(out, 1, 0.0, "--engine", "mpi")])
-        assert ended.returncode == EngineError.exit_status
+        assert ended.returncode == WorkerError.exit_status
         assert "--engine mpi: there is one rank only" in ended.stderr
         assert "start it as mpiexec -n 3 nbnumba batch" in ended.stderr
 
     def test_another_way_to_start_ranks_is_refused(self, out: Path) -> None:
         program, *words = tasks(out, 1, 0.0, "--engine", "mpi")
         ended = run([*mpi_words(), program, "-m", "mpi4py.futures", *words])
-        assert ended.returncode == EngineError.exit_status
+        assert ended.returncode == WorkerError.exit_status
         assert "--engine mpi: not through python -m mpi4py.futures" in ended.stderr
 
 

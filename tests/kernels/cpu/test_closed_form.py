@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from nbnumba.beam.model import Sources
-from nbnumba.crystal.continuous import MOSAIC_SIGMA, Spread, in_closed_form
+from nbnumba.crystal.continuous import MOSAIC_SIGMA, ContinuousSpread, in_closed_form
 from nbnumba.crystal.mosaic import mosaic_rotations
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
@@ -128,7 +128,7 @@ def test_all_together(tmp_path: Path) -> None:
 def test_the_variances_of_options(tmp_path: Path) -> None:
     more = "-mosaic 0.5 -dispersion 1.2 -dispsteps 7 -hdivrange 2 -hdivsteps 5 -vdivrange 4 -vdivsteps 9 -square_div"
     made = experiment(tmp_path, more)
-    spread: Spread = in_closed_form(made.crystal, made.beam, False)[2]
+    spread: ContinuousSpread = in_closed_form(made.crystal, made.beam, False)[2]
 
     def sigma(width: float, count: int) -> float:
         return width * float(np.sqrt((count + 1) / (12.0 * (count - 1))))
