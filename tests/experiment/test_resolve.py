@@ -13,7 +13,7 @@ from nbnumba.experiment.defects import defects_met
 from nbnumba.experiment.resolve import resolve, resolve_with_choices
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
-from nbnumba.util.messages import heard_by
+from nbnumba.util.messages import notices_to
 
 # One unit cell with one structure factor would look the same from all sides.
 JOB = "-cell 40 50 60 -default_F 40 -N 3 -nointerpolate -detpixels 12 -pixel 1 -distance 50 -oversample 1"
@@ -152,7 +152,7 @@ def test_a_negative_range_turns_the_other_way_in_exact(words: str) -> None:
 def test_much_oversampling_is_told(distance: float, told: bool) -> None:
     notices: list[str] = []
     words = f"-cell 50 60 70 -N 30 -default_F 1 -lambda 1 -pixel 0.1 -detpixels 8 -Nc 100 -distance {distance}"
-    with heard_by(notices.append):
+    with notices_to(notices.append):
         experiment = resolve(parse(words.split()).settings)
     assert any("-fold oversampling is chosen" in line for line in notices) == told
     assert (experiment.sampling.oversample > 64) == told
@@ -175,7 +175,7 @@ def test_a_matrix_that_states_another_cell(tmp_path: Path) -> None:
     words = f"-mat {tmp_path / 'a.mat'} -N 3 -default_F 1 -pixel 0.1 -detpixels 8 -distance 100".split()
     for wavelength, tells in (("1", False), ("1.005", False), ("1.1", True)):
         notices: list[str] = []
-        with heard_by(notices.append):
+        with notices_to(notices.append):
             resolve(parse([*words, "-lambda", wavelength]).settings)
         assert any("states the cell 100 80 50 90 90 90, and makes 110 88 55" in line for line in notices) == tells
     with pytest.raises(InputError, match="states the cell 100 80 50 90 90 90, and makes 110 88 55"):
