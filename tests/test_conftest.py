@@ -27,7 +27,8 @@ def test_passes():
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     here = Path(__file__).parent
-    for source in ("conftest.py", "support/requirements.py", "support/dxtbx_reader.py", "support/large_job.py"):
+    support = ("requirements.py", "dxtbx_reader.py", "large_job.py", "oracles.py")
+    for source in ("conftest.py", *(f"support/{name}" for name in support)):
         target = pytester.path / ("tests" if "/" in source else "") / source
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(here / source, target)

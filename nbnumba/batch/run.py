@@ -113,7 +113,7 @@ def run(request: Request) -> int:
     folder = _make_folder(output)
     batch = _Batch(request, spec, digests, identity, fingerprint, folder)
     if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
-        _refuse_strangers(batch)
+        _refuse_unknown_files(batch)
     with state.opened_log(folder) as log:
         try:
             with writing_for(batch.fingerprint), notices_to(lambda line: log(f"notice: {line}")):
@@ -168,7 +168,7 @@ def _make_folder(output: str) -> Path:
     return folder
 
 
-def _refuse_strangers(batch: _Batch) -> None:
+def _refuse_unknown_files(batch: _Batch) -> None:
     """Refuse a folder with files that a batch would replace and that are not its own."""
     folder = batch.folder
     if batch.request.resume and any(_wrong(batch, number) is None for number in _there(batch)):
@@ -221,7 +221,7 @@ def _begin(batch: _Batch, log: Log) -> None:
     """Find out whether the folder's batch is this one, and take up work on it."""
     before = state.read_state(batch.folder)
     if before is None:
-        _refuse_strangers(batch)
+        _refuse_unknown_files(batch)
         state.write_state(batch.folder, batch.identity)
         log(f"begun: {batch.request.spec_file}, {batch.spec.count} images, {batch.fingerprint[:16]}")
     else:

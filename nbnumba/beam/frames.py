@@ -1,4 +1,4 @@
-"""The laboratory frames of other programs, as rotations of our own.
+"""The laboratory frames of other programs, as rotations of ours.
 
 Ours is the frame of the chosen convention: any, with the sample at its origin.
 """

@@ -98,7 +98,7 @@ def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[
 
 
 def _note_compute_options(compute: ComputeOptions, image: Image) -> None:
-    """Name the options that only a GPU heeds, where the processor has rendered."""
+    """Name the options that only a GPU takes, where the processor has rendered."""
     if image.backend == "cpu":
         if compute.precision == "mixed":
             logger.warning("-precision mixed has no effect: the processor renders in double precision")

@@ -23,7 +23,7 @@ class PeakMatch:
     Attributes
     ----------
     found_a, found_b : int
-        Peaks looked at in each image.
+        Peaks searched for in each image.
     matched : int
         Peaks of A that have a partner in B.
     mean, median, largest : float or None

@@ -1,4 +1,4 @@
-"""A flat rectangle of pixels: where it is and how large, whatever file or option says so."""
+"""A flat rectangle of pixels: where it is and how large, whatever file or option states it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def whole_file(path: PathLike, *, seekable: bool = False) -> Iterator[BinaryIO]:
     Raises
     ------
     FileError
-        The folder or the file cannot be written, the disk is full, or somebody has removed the temporary file or put
+        The folder or the file cannot be written, the disk is full, or another process removed the temporary file or put
         another one in its place.
     InputError
         The name is empty or holds a null character.

@@ -74,7 +74,7 @@ def header_lines(fields: CbfFields, truth: Sequence[tuple[str, str]] = (), momen
     pixel = f"{fields.pixel_size:.15g}"
     lines = [
         "Detector: simulated, S/N nbnumba",
-        # No zone: readers take it for universal time and stumble over a letter behind it.
+        # No zone: readers take it for universal time and fail at a letter after it.
         moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
         f"Pixel_size {pixel} m x {pixel} m",
     ]

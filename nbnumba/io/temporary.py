@@ -1,4 +1,4 @@
-"""Temporary names of files that are being written, and which of them nobody writes any more.
+"""Temporary names of files that are being written, and which of them no process writes any more.
 
 A name holds the process (its number and when it started), the batch and the machine, so that what a dead process of
 a batch has left behind is distinguished from what another one, perhaps on another machine, is still writing.

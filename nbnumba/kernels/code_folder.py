@@ -1,4 +1,4 @@
-"""Where compiled code is kept: a folder that nobody else can write, and files that prove to be unchanged.
+"""Where compiled code is kept: a folder that no other user can write, and files that are checked to be unchanged.
 
 Compiled code is loaded by unpickling, which runs whatever the file says, and is then called: who can write the folder
 runs code as its user, and a damaged file crashes the program or changes images.
@@ -52,7 +52,7 @@ def prepare(folder: Path) -> str | None:
 
 
 def _not_ours_alone(existing: Path, folder: Path) -> str | None:
-    """Say who else may write `folder`, or exchange what exists of the way to it for another; None: nobody."""
+    """Return who else may write `folder` or replace a folder above it; None for no one."""
     if not hasattr(os, "geteuid"):  # Windows, where the user's profile is closed to others
         return None
     for part in (existing, *existing.parents):

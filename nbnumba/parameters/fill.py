@@ -1,4 +1,4 @@
-"""Settings from the parameters that were given, whoever gave them.
+"""Settings from the parameters that were given, by any front end.
 
 The rules are those of nanoBragg.c:400-1116: what is given later overwrites what was given before, headers of files
 come before all of it, and units become SI by the same floating-point operations.

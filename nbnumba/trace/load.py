@@ -135,7 +135,7 @@ def _from_text(path: str, text: str) -> Iterator[_Entry]:
 def _of_name(words: str, seen: Counter[str]) -> _Entry:
     """Return the quantity of a line `name 1 2 3` or `name=1 2 3`.
 
-    An instrumented program prints what it likes: text, matrices, names that are no quantity of ours, any of them
+    An instrumented program may print anything: text, matrices, names that are not quantities of nbnumba, any of them
     several times. From the second time on such a name has its number.
     """
     match = _NAMED.match(words)

@@ -1,4 +1,4 @@
-"""Images of the programs that this one stands beside, made outside; see the README beside them."""
+"""Reference images of other programs, made outside; see the README beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def folder() -> Path:
-    """Return where the oracles lie; NBNUMBA_ORACLES names another folder."""
+    """Return where the oracles are; NBNUMBA_ORACLES names another folder."""
     explicit = os.environ.get("NBNUMBA_ORACLES")
     return Path(explicit) if explicit else ROOT.parent / "shared" / "oracles"
 

@@ -219,7 +219,7 @@ def _load() -> Any:
 
 
 def _own_certificates(distributed: Any) -> Any:
-    """Return certificates for one cluster, so that nobody else on this machine can give it work to do."""
+    """Return certificates for one cluster, so that no other user of this machine can give it tasks."""
     try:
         return distributed.Security.temporary()
     except ImportError:
@@ -232,7 +232,7 @@ def _own_certificates(distributed: Any) -> Any:
 
 @contextlib.contextmanager
 def _errors_aside() -> Iterator[Callable[[], str]]:
-    """Let what processes that are started in the block print on standard error go into a file that nobody sees.
+    """Let what processes that are started in the block print on standard error go into a temporary file.
 
     Yields
     ------

@@ -43,6 +43,6 @@ class Pool:
         -------
         concurrent.futures.Future
             Raises what the task raised, or WorkerError when the worker, or the way to it, is lost. It cannot be
-            canceled: whoever loses interest leaves the `with` block of `open_executor` by an exception.
+            canceled: to give it up, leave the `with` block of `open_executor` by an exception.
         """
         raise NotImplementedError
