@@ -222,7 +222,7 @@ def _made_header(job: Job) -> bytes:
 
 
 def _report(job: Job) -> list[str]:
-    """Return the lines that noisify prints about what it was told."""
+    """Return the lines that noisify prints about its options."""
     noisy = "noiseless" not in job.values
     kind = next((name for name in as_c.PSF_KINDS if name in job.get("psf", "")), None)
     n_slow, n_fast = job.shape

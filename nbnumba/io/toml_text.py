@@ -1,4 +1,4 @@
-"""TOML text, whose mistakes are told by line, whatever it holds."""
+"""TOML text, whose mistakes are reported with their line, whatever it holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NoTOML(ValueError):
     Attributes
     ----------
     line : int or None
-        Where, 1 for the first; None where that cannot be told.
+        Where, 1 for the first; None where that is not known.
     """
 
     def __init__(self, what: str, line: int | None) -> None:

@@ -41,7 +41,7 @@ def available_threads() -> int:
 
 
 def check_compute_options(backend: str, threads: int | None, device: int | None = None) -> None:
-    """Raise where an engine cannot be had, before anything is compiled.
+    """Raise where compute options cannot be met, before anything is compiled.
 
     Raises
     ------

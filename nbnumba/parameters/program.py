@@ -1,4 +1,4 @@
-"""Parameters of output, noise and engine, and those without effect."""
+"""Parameters of output, noise and compute options, and those without effect."""
 
 from __future__ import annotations
 

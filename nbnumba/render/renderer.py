@@ -76,7 +76,7 @@ def simulate(
 
 
 class Renderer:
-    """Renders one experiment after another with the same engine, which stays warm.
+    """Renders one experiment after another with the same compute options; what is compiled and loaded is kept.
 
     Compiled code stays loaded, and a GPU keeps its memory and the reflections. Any number of threads may call
     `render` at once.

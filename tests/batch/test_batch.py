@@ -254,10 +254,13 @@ def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_detector_that_moves_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for vary, told in (("distance_mm = 90", "notice: distance_mm: a file has one detector"), ("energy_ev = 9000", "")):
+    for vary, line in (
+        ("distance_mm = 90", "notice: distance_mm: a file has one detector"),
+        ("energy_ev = 9000", ""),
+    ):
         assert batch(spec(tmp_path, vary, count=1), "-o", tmp_path / vary[:3]) == 0
-        assert told in (found := capsys.readouterr().err)
-        assert bool(found) == bool(told)
+        assert line in (found := capsys.readouterr().err)
+        assert bool(found) == bool(line)
 
 
 def test_mistake_in_an_image_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,11 +302,11 @@ def test_resuming_what_was_not_begun_begins_it(done: Path, tmp_path: Path) -> No
 def test_resuming_another_spec_says_what_differs(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = spec(out.parent, VARY.replace("8, 20", "8, 21"), seed=8)
     assert batch(other, "-o", out, "--resume") == 2
-    told = capsys.readouterr().err
-    assert "is not what the batch" in told
-    assert "seed was 7, now 8" in told
-    assert "{ integers = [8, 20] }" in told
-    assert "count" not in told
+    printed = capsys.readouterr().err
+    assert "is not what the batch" in printed
+    assert "seed was 7, now 8" in printed
+    assert "{ integers = [8, 20] }" in printed
+    assert "count" not in printed
 
 
 def test_resuming_with_other_files_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -369,9 +372,9 @@ def test_damaged_file_is_made_again(
     assert (out / "contact_sheet.png").read_bytes() == (done / "contact_sheet.png").read_bytes()
     assert (out / "shots_0000.h5").stat().st_mtime_ns == kept.st_mtime_ns
     assert not leftover.exists()
-    told = capsys.readouterr().err
-    assert "removed 1 files that were left half written" in told
-    assert (damage is Path.unlink) or "shots_0001.h5: " in told
+    printed = capsys.readouterr().err
+    assert "removed 1 files that were left half written" in printed
+    assert (damage is Path.unlink) or "shots_0001.h5: " in printed
 
 
 def test_complete_batch_is_left_alone(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -398,8 +401,8 @@ def test_what_the_folder_remembers_may_be_lost(gone: tuple[str, ...], out: Path,
 def test_damaged_memory_says_what_to_do(text: str, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (out / "batch.json").write_text(text)
     assert batch(out.parent / "s.toml", "-o", out, "--resume") == 2
-    assert "batch.json: damaged: " in (told := capsys.readouterr().err)
-    assert told.endswith("; remove it, and --resume finds the images of the batch without it\n")
+    assert "batch.json: damaged: " in (printed := capsys.readouterr().err)
+    assert printed.endswith("; remove it, and --resume finds the images of the batch without it\n")
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "shots.h5", "contact_sheet.png"])
@@ -482,10 +485,10 @@ def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     until(lambda: (out / "shots_0001.h5").exists(), running)
     running.send_signal(signal.SIGINT)
     begun = time.monotonic()
-    _, told = running.communicate(timeout=30)
+    _, printed = running.communicate(timeout=30)
     assert time.monotonic() - begun < 5  # the cores are shared with other tests
     assert running.returncode == 130
-    assert told.splitlines()[-1] == "nbnumba: interrupted"
+    assert printed.splitlines()[-1] == "nbnumba: interrupted"
     finished = len(list(out.glob("shots_*.h5")))
     assert 2 <= finished < 10
     assert not list(out.glob(".*"))
@@ -513,9 +516,9 @@ def test_full_disk_and_resume(tmp_path: Path) -> None:
     limit = (sizes[1] + sizes[2]) // 2
     assert sizes[1] < 0.9 * limit < 1.1 * limit < sizes[2]
     running = start([path, "-o", str(out)], limit)
-    _, told = running.communicate(timeout=60)
-    assert running.returncode == 3, told
-    assert told.startswith(f"nbnumba: error: {out}/shots_0002.h5: cannot be written: file too large")
+    _, printed = running.communicate(timeout=60)
+    assert running.returncode == 3, printed
+    assert printed.startswith(f"nbnumba: error: {out}/shots_0002.h5: cannot be written: file too large")
     assert sorted(path.name for path in out.iterdir()) == ["batch.json", "batch.log", "shots_0000.h5", "shots_0001.h5"]
     assert batch(path, "-o", out, "--resume") == 0
     assert np.array_equal(images(out / "shots.h5"), images(tmp_path / "whole/shots.h5"))

@@ -1,4 +1,4 @@
-"""Batches on every engine: the same bytes, and nothing lost when a part of it is struck down in the middle.
+"""Batches on every executor: the same bytes, and nothing lost when a part of it is killed in the middle.
 
 Each blow falls when some files are finished and some are missing, which is asserted; then `--resume`
 completes the set, and every image is compared with that of an undisturbed run.

@@ -1,4 +1,4 @@
-"""What a SPEC may say, and how its mistakes are told."""
+"""What a SPEC may hold, and how its mistakes are reported."""
 
 from __future__ import annotations
 

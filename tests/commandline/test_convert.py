@@ -316,8 +316,8 @@ def test_what_is_not_known_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert bare.crystal is None
     assert bare.geometry.beam.fluence is None
     known = {"version", "wavelength", "distance", "phi_deg", "osc_deg"}
-    told = {field.name: getattr(bare.truth, field.name) for field in dataclasses.fields(bare.truth)}
-    assert {name for name, value in told.items() if value is not None} == known
+    known_fields = {field.name: getattr(bare.truth, field.name) for field in dataclasses.fields(bare.truth)}
+    assert {name for name, value in known_fields.items() if value is not None} == known
     assert run(f"a.bin -o oriented.h5 {SIZE} -cell 40 50 60 -fluence 1e25") == 0
     (oriented,) = read("oriented.h5", [])
     assert oriented.crystal is not None

@@ -1,4 +1,4 @@
-"""Whole runs: what the user is told besides the report."""
+"""Whole runs: what is printed besides the report."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_rings_without_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_rings_are_not_drawn_on_a_curved_detector(capsys: pytest.CaptureFixture[str]) -> None:
     curved = "-nonoise -semantics exact -curved_det"
-    told = notices(f"{curved} -pngfile rings.png -rings", capsys)
-    assert "-rings: no rings are drawn on the picture of a curved detector" in told
+    printed = notices(f"{curved} -pngfile rings.png -rings", capsys)
+    assert "-rings: no rings are drawn on the picture of a curved detector" in printed
     notices(f"{curved} -pngfile plain.png", capsys)
     assert Path("rings.png").read_bytes() == Path("plain.png").read_bytes()
 
@@ -86,11 +86,11 @@ def test_a_command_that_fails_leaves_no_dump(words: str, message: str, capsys: p
 
 
 def test_pixels_that_are_not_finite_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    told = notices("-nonoise -default_F 1e40", capsys)
+    printed = notices("-nonoise -default_F 1e40", capsys)
     image = np.fromfile("floatimage.bin", "<f4")
     odd = np.count_nonzero(~np.isfinite(image))
     assert odd > 0
-    assert told == [f"the image: {odd} of 256 pixels are not finite numbers (infinite or NaN)"]
+    assert printed == [f"the image: {odd} of 256 pixels are not finite numbers (infinite or NaN)"]
 
 
 @pytest.mark.slow

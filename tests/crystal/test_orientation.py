@@ -95,9 +95,9 @@ def test_written_matrix_is_wavelength_u_b() -> None:
 def test_render_recovers_the_cell(wavelength: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.mat"
     assert cli.main([*WORDS.split(), "-lambda", wavelength, "-seed", "11", "-o", str(path)]) == 0
-    told = capsys.readouterr()
-    assert told.out == f"{path}: orientation of seed 11; render it with -mat {path} -lambda {wavelength}\n"
-    assert told.err == ""
+    printed = capsys.readouterr()
+    assert printed.out == f"{path}: orientation of seed 11; render it with -mat {path} -lambda {wavelength}\n"
+    assert printed.err == ""
     words = ["-mat", str(path), "-lambda", wavelength, "-default_F", "1", "-N", "1", "-detpixels", "8"]
     crystal = resolve(parse(words).settings).crystal
     # Half of the eighth digit, of numbers that are wavelength / length: 5e-9 * 73 / 1 of a length, twice.
@@ -108,9 +108,9 @@ def test_render_recovers_the_cell(wavelength: str, tmp_path: Path, capsys: pytes
 
 def test_standard_output_and_two_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*WORDS.replace("-cell", "--cell").split(), "--seed", "5", "--lambda", "1.5"]) == 0
-    told = capsys.readouterr()
-    assert told.out == random_orientation(CELL, 1.5, 5).text()
-    assert told.err == ""
+    printed = capsys.readouterr()
+    assert printed.out == random_orientation(CELL, 1.5, 5).text()
+    assert printed.err == ""
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ def test_what_is_missing_in_a_cell_is_as_of_the_option_cell(
 
 def test_a_seed_from_the_time_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(WORDS.split()) == 0
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     found = re.fullmatch(
-        r"nbnumba: notice: seed (\d+), from the time; -seed \1 gives the same orientation again\n", told.err
+        r"nbnumba: notice: seed (\d+), from the time; -seed \1 gives the same orientation again\n", printed.err
     )
     assert found is not None
-    assert told.out == random_orientation(CELL, 1.0, int(found[1])).text()
+    assert printed.out == random_orientation(CELL, 1.0, int(found[1])).text()
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_mistakes(words: str, message: str, capsys: pytest.CaptureFixture[str], 
     old = tmp_path / "old.mat"
     old.write_text("kept")
     assert cli.main(["random-orientation", "-o", str(old), *words.split()]) == 2
-    told = capsys.readouterr()
-    assert re.search(f"^nbnumba: error: {message}", told.err), told.err
-    assert told.err.count("\n") == 1
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert re.search(f"^nbnumba: error: {message}", printed.err), printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
     assert old.read_text() == "kept"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "none" / "a.mat"
     assert cli.main([*WORDS.split(), "-seed", "1", "-o", str(path)]) == 3
-    told = capsys.readouterr()
-    assert told.err == f"nbnumba: error: {path}: cannot be written: there is no folder {path.parent}\n"
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert printed.err == f"nbnumba: error: {path}: cannot be written: there is no folder {path.parent}\n"
+    assert printed.out == ""
     (tmp_path / "file").write_text("")
     assert cli.main([*WORDS.split(), "-seed", "1", "-o", str(tmp_path)]) == 3
 

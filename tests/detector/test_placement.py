@@ -1,4 +1,4 @@
-"""Where the detector stands, and what the user hears of options that cannot hold."""
+"""Where the detector stands, and the notices about options that cannot hold."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CORNER = "-semantics exact -detpixels 20 -pix0_vector 0.1 0.001 -0.001"
 
 def notices(line: str) -> list[str]:
     settings = parse(line.split()).settings
-    told: list[str] = []
-    with notices_to(told.append):
+    printed: list[str] = []
+    with notices_to(printed.append):
         resolve_detector(settings, resolve_axes(settings))
-    return told
+    return printed
 
 
 @pytest.mark.parametrize("words", ["", "-distance 100", "-close_distance 100"])
@@ -36,8 +36,8 @@ def test_a_distance_that_the_corner_overrules() -> None:
 
 
 def test_a_close_distance_that_the_corner_overrules() -> None:
-    (told,) = notices(f"{CORNER} -close_distance 90")
-    assert told == (
+    (printed,) = notices(f"{CORNER} -close_distance 90")
+    assert printed == (
         "-pix0_vector puts the closest point of the detector's plane at 100 mm: a close distance of 90 is not used"
     )
 

@@ -53,12 +53,12 @@ class InProcess(Pool):
 def check_executor(
     name: str, *, scheduler: str | None = None, workers: int | None = None, threads: int | None = None
 ) -> None:
-    """Find mistakes in the options of an engine, before any work.
+    """Find mistakes in the options of an executor, before any work.
 
     Raises
     ------
     InputError
-        For an unknown engine, or an option that is out of its range or has no meaning for the engine.
+        For an unknown executor, or an option that is out of its range or has no meaning for it.
     """
     if name not in ENGINES:
         raise InputError(f"--engine: {name!a} is unknown; allowed are {', '.join(ENGINES)}")
@@ -89,7 +89,7 @@ def open_executor(
 ) -> Iterator[Pool]:
     """Make the workers ready, and end them with the block.
 
-    When the block ends by an exception, what is under way is broken off as far as the engine can: processes of this
+    When the block ends by an exception, what is under way is broken off as far as the executor can: processes of this
     machine end and remove what they have half written; workers of a Dask scheduler finish the task they are at;
     under MPI `run_on_ranks` ends the job.
 
@@ -134,11 +134,11 @@ def open_executor(
 
 
 def run_on_ranks(name: str, action: Callable[[], int]) -> int:
-    """Run a command that uses an engine and return its exit status.
+    """Run a command that uses an executor and return its exit status.
 
     Under MPI every rank runs the program: rank 0 runs the action, the others serve until it ends, print nothing and
     return 0. A failure of the action while tasks are under way ends the whole job, after the failure is reported.
-    With the other engines this is the action alone.
+    With the other executors this is the action alone.
 
     Raises
     ------

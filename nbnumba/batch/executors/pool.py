@@ -10,7 +10,7 @@ GO_ON = "--resume goes on with what is missing"  # the end of every message abou
 
 
 class Pool:
-    """What takes tasks; each kind of engine has its own.
+    """What takes tasks; each kind of executor has its own.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The engines of batches, each with real processes, schedulers and ranks, and small tasks."""
+"""The executors of batches, each with real processes, schedulers and ranks, and small tasks."""
 
 from __future__ import annotations
 
