@@ -24,6 +24,7 @@ from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
+from ..util.memory import check_address_space_to_compile
 from . import code_folder
 
 
@@ -149,6 +150,7 @@ class _Cache(FunctionCache):
             return self._load_overload(sig, target_context)
         with contextlib.suppress(OSError):
             self.flush()
+        check_address_space_to_compile()
         return None
 
     def save_overload(self, sig, data):

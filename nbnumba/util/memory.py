@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..errors import InputError
 
+COMPILING_BYTES = 400_000_000  # of address space, for LLVM and the largest kernel
+OPENBLAS_BYTES = 70_000_000  # of address space, for each thread that OpenBLAS may start
+
 
 def gigabytes(size: int) -> str:
     """Return a number of bytes in GB, for a message."""
@@ -31,6 +34,23 @@ def check_image_fits(place: str, size: int) -> None:
     free = free_memory()
     if free is not None and size > free:
         raise InputError(f"{place}: states an image that takes {gigabytes(size)} GB; {gigabytes(free)} GB are free")
+
+
+def check_address_space_to_compile() -> None:
+    """Refuse to compile where `ulimit -v` leaves too little for it.
+
+    Numba loads SciPy's OpenBLAS, which asks for its buffers again and again, without end, where it cannot have them.
+
+    Raises
+    ------
+    MemoryError
+    """
+    needed = COMPILING_BYTES + OPENBLAS_BYTES * (os.cpu_count() or 1)
+    for left in _left_of_address_space():
+        if left < needed:
+            raise MemoryError(
+                f"compiling takes {gigabytes(needed)} GB of address space; ulimit -v leaves {gigabytes(left)}"
+            )
 
 
 def _left_of_address_space() -> list[int]:
