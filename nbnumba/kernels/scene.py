@@ -148,7 +148,8 @@ class Scene(NamedTuple):
         wrong = set(RECORD.names or ()) ^ set(numbers)
         if wrong:
             raise TypeError(f"fields of a scene that are missing or unknown: {', '.join(sorted(wrong))}")
-        return cls(np.zeros(1, _STORED), mask, sources, orientations, weights, flat).replace(**numbers)
+        record = np.array([tuple(numbers[name] for name in RECORD.names or ())], _STORED)
+        return cls(record, mask, sources, orientations, weights, flat)
 
     def replace(self, **changes: Any) -> Scene:
         """Return a scene with some fields of the record, or arrays, changed."""
