@@ -126,7 +126,7 @@ def random_command(random: Random) -> list[str]:
     random.shuffle(line.groups)
     words = [word for group in line.groups for word in group]
     # A last option must be one that takes no value and does not need a follower in the C program.
-    return [*words, line.spelled("-nonoise", "-nonoise_please")]
+    return [*words, line.spelled("-nonoise", "--nonoise")]
 
 
 def _crystal(line: _Line) -> None:
