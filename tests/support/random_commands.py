@@ -160,7 +160,7 @@ def _detector(line: _Line) -> None:
     if source < 0.1:
         line.add("-img", line.spelled("header.img", "header_close.img"))
     if source < 0.05 or source >= 0.95:
-        line.add(line.spelled("-mask", "-mask_image"), "mask.img")
+        line.add(line.spelled("-mask", "--mask"), "mask.img")
         f, s = line.random.randint(0, 90), line.random.randint(0, 90)
         line.add("-roi", str(f), str(f + line.random.randint(5, 40)), str(s), str(s + line.random.randint(5, 40)))
         pixel = 0.8
