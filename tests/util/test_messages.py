@@ -16,8 +16,8 @@ from nbnumba import Experiment, simulate
 from nbnumba.util.messages import logger, muted, notices_only_to, notices_to
 
 COMMAND = "-cell 40 -default_F 1 -detpixels 4 -oversample 1 -N 2"
-NOTICE = "'7' is ignored: -curved_det takes no value"
-FROM_PYTHON = f"import nbnumba; nbnumba.Experiment.from_command('{COMMAND} -semantics exact -curved_det 7')"
+NOTICE = "-coherent has no effect, as in nanoBragg"
+FROM_PYTHON = f"import nbnumba; nbnumba.Experiment.from_command('{COMMAND} -semantics exact -coherent')"
 
 
 @pytest.fixture(autouse=True)
@@ -27,27 +27,28 @@ def _logger_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_do_not_receive_notices_of_others() -> None:
-    threads = 4
+    options = ("-density", "-MW", "-sample_den", "-stolout")
+    threads = len(options)
     together = threading.Barrier(threads, timeout=60)
 
-    def said(number: int) -> list[str]:
+    def said(option: str) -> list[str]:
         received: list[str] = []
 
         def notify(line: str) -> None:
             together.wait()  # a receiver under a lock would never get past it
             received.append(line)
 
-        Experiment.from_command(f"{COMMAND} -semantics exact -curved_det {number}", notify=notify)
+        Experiment.from_command(f"{COMMAND} -semantics exact {option} 1", notify=notify)
         return received
 
     with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(said, range(threads)))
-    assert found == [[f"'{number}' is ignored: -curved_det takes no value"] for number in range(threads)]
+        found = list(pool.map(said, options))
+    assert found == [[f"{option} has no effect, as in nanoBragg"] for option in options]
 
 
 def test_every_python_function_takes_notify(tmp_path: Path) -> None:
     received: list[str] = []
-    (tmp_path / "a.txt").write_text(f"{COMMAND} -semantics exact -curved_det 7\n")
+    (tmp_path / "a.txt").write_text(f"{COMMAND} -semantics exact -coherent\n")
     Experiment.from_file(tmp_path / "a.txt", notify=received.append)
     assert received == [NOTICE]
     received.clear()
@@ -107,8 +108,8 @@ def test_threads_receive_notices_in_a_copy_of_the_context() -> None:
 
 
 def test_a_listener_that_raises_ends_the_call() -> None:
-    with pytest.raises(pytest.fail.Exception, match="takes no value"):
-        Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=pytest.fail)
+    with pytest.raises(pytest.fail.Exception, match="has no effect"):
+        Experiment.from_command(f"{COMMAND} -semantics exact -coherent", notify=pytest.fail)
     received: list[str] = []
     with notices_to(received.append):
         logger.warning("afterwards")
@@ -118,7 +119,7 @@ def test_a_listener_that_raises_ends_the_call() -> None:
 def test_a_receiver_gets_what_logging_is_set_to_drop(caplog: pytest.LogCaptureFixture) -> None:
     received: list[str] = []
     caplog.set_level(logging.CRITICAL, "nbnumba")
-    Experiment.from_command(f"{COMMAND} -semantics exact -curved_det 7", notify=received.append)
+    Experiment.from_command(f"{COMMAND} -semantics exact -coherent", notify=received.append)
     assert received == [NOTICE]
     assert caplog.messages == []
 
