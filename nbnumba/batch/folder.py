@@ -63,10 +63,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if before.get("nbnumba") != now["nbnumba"]:
         lines.append(f"it was begun by nbnumba {before.get('nbnumba')}, this is {now['nbnumba']}")
     said, says = before.get("spec", {}), now["spec"]
-    for key in dict.fromkeys([*said, *says]):
-        if said.get(key) != says.get(key):
-            name = "command" if key == "words" else key
-            lines.append(f"{name} was {_short(said.get(key))}, now {_short(says.get(key))}")
+    for name, was, is_now in _changed(said, says):
+        lines.append(f"{'command' if name == 'words' else name} was {_short(was)}, now {_short(is_now)}")
     was, are = before.get("files", {}), now["files"]
     for name in dict.fromkeys([*was, *are]):
         if name in was and name in are and was[name] != are[name]:
@@ -74,6 +72,16 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         elif (name in was) != (name in are) and said.get("words") == says.get("words"):
             lines.append(f"{name} is {'new' if name in are else 'gone'}")
     return lines
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, old and new value of what differs; of tables, of their entries."""
+    for key in dict.fromkeys([*before, *now]):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _changed(old, new)
+        elif old != new:
+            yield key, old, new
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:

@@ -269,7 +269,7 @@ def test_mistake_in_an_image_on_the_way(tmp_path: Path, capsys: pytest.CaptureFi
     assert batch(spec(tmp_path, 'csv = "t.csv"'), "-o", tmp_path / "out") == 2
     assert "image 9: N, crystal_size_mm: 1000000 x 1000000" in capsys.readouterr().err
     assert sorted(path.name for path in (tmp_path / "out").glob("*.h5")) == ["shots_0000.h5", "shots_0001.h5"]
-    assert "error: image 9: -N" in (tmp_path / "out/batch.log").read_text()
+    assert "error: image 9: N, crystal_size_mm" in (tmp_path / "out/batch.log").read_text()
     assert not list((tmp_path / "out").glob(".*"))
 
 
