@@ -23,6 +23,7 @@ from ..experiment.model import ExperimentRecord
 from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
+from ..kernels.types import available_threads
 from ..util.messages import Notify, logger, muted, notices_only_to
 from ..util.signals import signals_wait
 from . import labels, machine
@@ -325,7 +326,7 @@ def to_pixels(
 
 
 def _all_threads() -> int:
-    return kernels.available_threads()
+    return available_threads()
 
 
 def is_whole(path: Path, images: range, fingerprint: str) -> str | None:

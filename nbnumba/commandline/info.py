@@ -34,8 +34,8 @@ def _compiler() -> list[tuple[str, str]]:
     """Describe Numba, the processor and the cache of compiled code."""
     import llvmlite.binding
 
-    from .. import kernels
     from ..kernels import jit
+    from ..kernels.types import available_threads
 
     packages = ", ".join(f"{name} {_version(name)}" for name in ("llvmlite", "numpy"))
     cache = f"none: everything is compiled again in each start; {jit.CACHE_PROBLEM}"
@@ -44,7 +44,7 @@ def _compiler() -> list[tuple[str, str]]:
         cache = f"{home} ({_megabytes(home):.1f} MB)"
     return [
         ("numba", f"{_version('numba')} ({packages})"),
-        ("processor", f"{llvmlite.binding.get_host_cpu_name()}, {kernels.available_threads()} threads"),
+        ("processor", f"{llvmlite.binding.get_host_cpu_name()}, {available_threads()} threads"),
         ("cache", cache),
     ]
 

@@ -171,7 +171,7 @@ class NoiseDraw:
 
     def _read_out(self, readout: Readout, image: NDArray[np.float32], seed: int, adc: float, dtype: str) -> NoiseImage:
         """Return what the detector writes, and report what the point spread lost."""
-        from ..kernels import available_threads
+        from ..kernels.types import available_threads
 
         largest = int(np.iinfo(dtype).max)
         top = largest if readout.saturation is None else min(readout.saturation, largest)

@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..io import pgm, smv
 from ..io.atomic import whole_file, write_array
 from ..io.opening import label, opened
-from ..kernels import available_threads
 from ..kernels.random.park_miller import start_value
+from ..kernels.types import available_threads
 from ..readout import as_c, psf
 from ..readout.chain import read_out
 from ..readout.model import Readout

@@ -17,7 +17,7 @@ from ..experiment.resolve import resolve as resolve_experiment
 from ..experiment.scene import build_scene
 from ..io import floatfile, pgm, smv, source_file, stol_file
 from ..io.atomic import whole_file, write_array
-from ..kernels import available_threads
+from ..kernels.types import available_threads
 from ..parameters.parser import parse as parse_words
 from ..readout.chain import read_out
 from ..readout.model import Readout

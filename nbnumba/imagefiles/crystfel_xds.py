@@ -22,7 +22,7 @@ from ..io.atomic import PathLike, whole_file
 from ..readout.digitize import SATURATION, saturation_value
 from ..util.messages import logger
 from .headers import is_skew
-from .nexus import camera_length, panel_rows, stacked_panel
+from .stacking import camera_length, panel_rows, stacked_panel
 
 DATA = "/entry/data/data"
 MASK = "/entry/instrument/detector/detectorSpecific/pixel_mask"

@@ -19,7 +19,6 @@ from ..detector.model import Detector
 from ..errors import InputError
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry
-from ..geometry.panel import PanelGeometry, StackedPanel
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
@@ -27,6 +26,7 @@ from ..io.nexus.layout import Column
 from ..readout.digitize import DTYPES, saturation_value
 from ..version import __version__
 from .records import ImageRecord, SaveOptions, digitized
+from .stacking import _where_the_beam_meets, camera_length, panel_rows, stacked_panel
 
 if TYPE_CHECKING:
     import h5py
@@ -239,12 +239,6 @@ class NexusWriter:
         )
 
 
-def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> StackedPanel:
-    """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file."""
-    axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
-    return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row)
-
-
 def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:
     """Write images of one detector, and beside them the geometry for CrystFEL and XDS.
 
@@ -289,15 +283,6 @@ def _check_alike(image: ImageRecord, first: ImageRecord, path: str) -> None:
         raise InputError(
             f"{image.name}: its detector stands elsewhere than that of {first.name}; {path} can hold one geometry"
         )
-
-
-def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:
-    """Return where the panels are in the array of a file: first row, n_slow and n_fast of each."""
-    places, first = [], 0
-    for panel in detector.panels:
-        places.append((first, panel.n_slow, panel.n_fast))
-        first += panel.n_slow
-    return places
 
 
 def stacked_shape(detector: Detector) -> tuple[int, int]:
@@ -375,21 +360,3 @@ def _column(name: str, values: Sequence[Any]) -> Column:
         missing = NO_NUMBER
         values = [NO_NUMBER if value is None else value for value in values]
     return Column(np.array(values), _UNITS.get(name), missing)
-
-
-def camera_length(origin: Array, fast: Array, slow: Array) -> float:
-    """Return the z at which the beam meets a panel's plane [m], that of its corner where it runs beside the plane.
-
-    A panel's own distance is as long as a number can be where the beam runs beside it.
-    """
-    met = _where_the_beam_meets(origin, fast, slow)
-    return float(origin[2]) if met is None else float(origin[2] + met[0] * fast[2] + met[1] * slow[2])
-
-
-def _where_the_beam_meets(origin: Array, fast: Array, slow: Array) -> tuple[float, float] | None:
-    """Return how far from a panel's corner the z axis meets its plane, along fast and slow [m]; None: nowhere."""
-    plane = np.array([fast[:2], slow[:2]]).T
-    if abs(np.linalg.det(plane)) < 1e-9:
-        return None
-    along_fast, along_slow = np.linalg.solve(plane, -origin[:2])
-    return float(along_fast), float(along_slow)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,31 +12,10 @@ from numpy.typing import NDArray
 from ..errors import DeviceError, InputError
 from ..util.messages import logger
 from .scene import Scene
+from .types import Progress, Rendered, available_threads
 
 if TYPE_CHECKING:
     from .cuda.renderer import DeviceRenderer
-
-Progress = Callable[[float], None]
-
-
-class Rendered(NamedTuple):
-    """A rendered panel and what is known only afterwards."""
-
-    image: NDArray[np.float32]  # (n_slow, n_fast) [photons]; 0 outside the region and under the mask
-    solid_angle: float  # sum over pixels, sub-pixels and layers [sr]
-    latch: int  # ordinal of the sample that switched interpolation off, or scene.NEVER
-    backend: str
-    threads: int
-    evaluated_steps: int  # steps whose lattice factor was worked out; the others can only add nothing
-    precision: str = "double"
-    spots: int = 0  # spots that were listed; 0 where every pixel was asked for the nearest reflections
-
-
-def available_threads() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_compute_options(backend: str, threads: int | None, device: int | None = None) -> None:

@@ -28,8 +28,8 @@ def background_photons(experiment: ExperimentRecord, scene: Scene, threads: int 
 
     Under the semantics of C they are nonBragg's: its interpolation, and its division by the number of sources.
     """
-    from .. import kernels
     from ..kernels.background import driver
+    from ..kernels.types import available_threads
 
     materials = [material for material in experiment.background if isinstance(material, Material)]
     if not materials:
@@ -47,5 +47,5 @@ def background_photons(experiment: ExperimentRecord, scene: Scene, threads: int 
         for material in materials
     ]
     image = np.zeros((scene.n_slow, scene.n_fast))
-    driver.add(scene, bodies, image, threads or kernels.available_threads())
+    driver.add(scene, bodies, image, threads or available_threads())
     return image

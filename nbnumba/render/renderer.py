@@ -19,7 +19,7 @@ from .background import add_background
 from .image import Image
 
 if TYPE_CHECKING:
-    from ..kernels import Rendered
+    from ..kernels.types import Rendered
 
 BACKENDS = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "double", "mixed")

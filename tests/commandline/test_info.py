@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from requirements import requires
 
-from nbnumba import __version__, cli, kernels
+from nbnumba import __version__, cli
 from nbnumba.commandline.info import info_lines
 from nbnumba.kernels import jit
+from nbnumba.kernels.types import available_threads
 
 pytestmark = pytest.mark.command_line
 
@@ -32,7 +33,7 @@ def test_versions_processor_and_cache() -> None:
     rows = _rows()
     assert rows["nbnumba"] == __version__
     assert rows["numba"].startswith(importlib.metadata.version("numba"))
-    assert rows["processor"].endswith(f"{kernels.available_threads()} threads")
+    assert rows["processor"].endswith(f"{available_threads()} threads")
     assert jit.CACHE_FOLDER is not None
     assert rows["cache"].startswith(f"{jit.CACHE_FOLDER.parent} (")
 

@@ -25,7 +25,8 @@ from nbnumba.beam.frames import to_mcstas
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import GroundTruth, ground_truth
 from nbnumba.experiment.model import ExperimentRecord
-from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, panel_rows, stacked_shape
+from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, stacked_shape
+from nbnumba.imagefiles.stacking import panel_rows
 from nbnumba.io.nexus import checksums
 from nbnumba.io.nexus import layout as nexus_writing
 from nbnumba.io.nexus import master as nexus_master
@@ -177,8 +178,9 @@ def test_the_ground_truth_travels_with_every_image(tmp_path: Path) -> None:
         for i, truth in enumerate(truths):
             expected = getattr(truth, item.name)
             if expected is None:
-                expected = "" if item.name == "noise_rng" else NO_NUMBER
-                assert item.name in ("noise_rng", "noise_seed", "noise_number", "misset_seed")
+                texts = ("noise_rng", "background", "readout")
+                expected = "" if item.name in texts else NO_NUMBER
+                assert item.name in (*texts, "noise_seed", "noise_number", "misset_seed")
             np.testing.assert_array_equal(column.values[i], expected)
     assert found["noise_seed"].missing == NO_NUMBER
     assert found["mosaic_seed"].missing is None

@@ -17,7 +17,7 @@ from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
-    from .. import Progress, Rendered
+    from ..types import Progress, Rendered
 
 FIRST_CHUNK_STEPS = 500_000  # about a millisecond or two
 LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
@@ -25,7 +25,7 @@ LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
 
 def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: Callable[[], None] | None) -> Rendered:
     """Render a scene on the CPU; see `nbnumba.kernels.render`."""
-    from .. import Rendered
+    from ..types import Rendered
 
     planned = spot_driver.plan(scene, on_compiling)
     if planned is None and scene.continuous:

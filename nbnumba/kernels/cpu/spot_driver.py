@@ -20,7 +20,7 @@ from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
-    from .. import Progress, Rendered
+    from ..types import Progress, Rendered
 
 _MOST_SPOTS = 1_500_000  # of a list; a spot and its places in the lists take about 100 bytes
 _SAMPLED_PAIRS = 12
@@ -100,7 +100,7 @@ def render(
     on_compiling: Callable[[], None] | None,
 ) -> Rendered:
     """Render a scene from lists of spots; see `nbnumba.kernels.render`."""
-    from .. import Rendered
+    from ..types import Rendered
 
     image = _Image(scene, planned, threads, progress, on_compiling)
     image.draw()

@@ -27,7 +27,7 @@ from .launcher import Launcher
 from .plan import Launch
 
 if TYPE_CHECKING:
-    from .. import Progress, Rendered
+    from ..types import Progress, Rendered
 
 LAUNCHES_AHEAD = 4
 PATIENCE_SECONDS = 0.7  # a kernel that is loaded, not compiled, is there by then
@@ -89,7 +89,7 @@ class RenderJob:
 
     def result(self, progress: Progress | None) -> Rendered:
         """Wait for the image."""
-        from .. import Rendered, available_threads
+        from ..types import Rendered, available_threads
 
         first = before = self._started
         while self._events:

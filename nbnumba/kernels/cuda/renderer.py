@@ -19,7 +19,7 @@ from .image_job import RenderJob
 from .launcher import Launcher
 
 if TYPE_CHECKING:
-    from .. import Progress, Rendered
+    from ..types import Progress, Rendered
 
 
 class DeviceRenderer:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import counter_rows
 
 if TYPE_CHECKING:
-    from .. import Progress
+    from ..types import Progress
 
 _PIXELS_PER_BLOCK = 2**17  # about 0.02 s
 
