@@ -17,6 +17,7 @@ from ..parameters.table import NANOBRAGG
 from ..util.messages import logger
 from ..util.text import quote
 from .effects import without_effect_on_copy
+from .own_options import take_own_options
 
 _OWN_WORDS = {"-o": "-o", "-output": "-o", "-dtype": "-dtype", "-image": "-image"}
 
@@ -36,7 +37,7 @@ def convert(words: Sequence[str]) -> None:
     FileError
         When a file cannot be read or written.
     """
-    own, rest = _own_words(words)
+    own, rest = take_own_options(words, _OWN_WORDS)
     command, files = parse_with_files(rest)
     for line in command.notices:
         logger.warning(line)
@@ -65,23 +66,6 @@ def convert(words: Sequence[str]) -> None:
     )
     number = 1 if chosen is not None else sum(map(count, files))
     write_images(form, target, _chosen(files, options, chosen, form.geometry), number, written)
-
-
-def _own_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Take the options that only this command has out of a command line."""
-    own: dict[str, str] = {}
-    rest: list[str] = []
-    waiting = iter(words)
-    for word in waiting:
-        key = _OWN_WORDS.get(f"-{word.lstrip('-')}") if word.startswith("-") else None
-        if key is None:
-            rest.append(word)
-            continue
-        value = next(waiting, None)
-        if not value:
-            raise InputError(f"{word}: needs a value")
-        own[key] = value
-    return own, rest
 
 
 def _chosen_image(text: str | None, files: Sequence[str]) -> int | None:

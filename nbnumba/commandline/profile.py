@@ -18,6 +18,7 @@ from ..io.atomic import check_can_write, check_distinct, whole_file
 from ..parameters.parser import parse, parse_with_files
 from ..parameters.table import NANOBRAGG
 from ..util.messages import logger
+from .own_options import take_own_options
 
 _OWN = {"-o": "-o", "-output": "-o", "-bins": "-bins", "-amount": "-amount"}
 _FEWEST = 20  # pixels of a bin
@@ -42,7 +43,7 @@ def profile(words: Sequence[str]) -> None:
     FileError
         When a file cannot be read or written.
     """
-    own, rest = _own_words(words)
+    own, rest = take_own_options(words, _OWN)
     command, files = parse_with_files(rest)
     for line in command.notices:
         logger.warning(line)
@@ -68,23 +69,6 @@ def profile(words: Sequence[str]) -> None:
         file.write(b"# sin(theta)/lambda [1/A], F [electrons], pixels\n")
         file.write("".join(f"{s:.6g} {f:.6g} {n:d}\n" for s, f, n in table).encode("ascii"))
     print(f"wrote {target}: {len(table)} points from {table[0][0]:g} to {table[-1][0]:g} 1/A, {len(F)} pixels")
-
-
-def _own_words(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Take the options that only this command has out of a command line."""
-    own: dict[str, str] = {}
-    rest: list[str] = []
-    waiting = iter(words)
-    for word in waiting:
-        key = _OWN.get(f"-{word.lstrip('-')}") if word.startswith("-") else None
-        if key is None:
-            rest.append(word)
-            continue
-        value = next(waiting, None)
-        if not value:
-            raise InputError(f"{word}: needs a value")
-        own[key] = value
-    return own, rest
 
 
 def _bins(text: str | None) -> int:
