@@ -10,7 +10,6 @@ from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
-from ..experiment.scene import build_scene
 from ..imagefiles import registry
 from ..imagefiles.headers import truth_lines
 from ..imagefiles.records import ImageRecord, SaveOptions
@@ -151,14 +150,13 @@ def _for_panels(output: Output, experiment: ExperimentRecord) -> Output:
 def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter) -> None:
     """Print the trace of a pixel, under -quiet too, and write it to a file."""
     from ..trace import json_file as trace_file
-    from ..trace.walk import trace_pixel
+    from ..trace.passes import trace_image
 
-    scene = build_scene(image.experiment).replace(latch=image.latch)
-    trace = trace_pixel(image.experiment, scene, pixel, float(image.array[pixel]))
+    trace, scenes = trace_image(image.experiment, pixel, float(image.array[pixel]), image.latches)
     print("\n".join(trace.lines()), flush=True)
     if path is not None:
         say([f"writing {path} as JSON"])
-        trace_file.write(path, trace, image.experiment, scene)
+        trace_file.write(path, trace, image.experiment, scenes)
 
 
 @dataclass(frozen=True)

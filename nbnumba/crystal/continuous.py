@@ -51,8 +51,10 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     variance of the list is X^2 (n + 1)/(12 (n - 1)); whatever the list, its own variance is taken, and so for
     directions.
     """
-    still = dataclasses.replace(crystal, mosaic_rotations=np.eye(3)[np.newaxis], domain_weights=None)
     mosaicity = (MOSAIC_SIGMA * crystal.mosaic_spread) ** 2 * np.eye(3)
+    still = dataclasses.replace(
+        crystal, mosaic_rotations=np.eye(3)[np.newaxis], domain_weights=None, mosaicity=mosaicity
+    )
     if keep_sources:
         return still, beam, ContinuousSpread(mosaicity, 0.0, np.zeros((3, 3)))
     listed = beam.sources

@@ -5,10 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..geometry.vectors import Array, length
 from ..parameters.choices import Shape
 from ..structure_factors.table import ReflectionTable
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyGroup:
+    """Structure factors at the energies of some of the sources.
+
+    Attributes
+    ----------
+    sources : (n,) intp
+        Numbers of the sources in the beam's list, each in one group of a crystal.
+    reflections : ReflectionTable
+    """
+
+    sources: NDArray[np.intp]
+    reflections: ReflectionTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +56,13 @@ class Crystal:
     B_factor : float [Angstrom²]
         Every structure factor is multiplied by exp(-B s²), s = sin(theta)/lambda of its reflection.
     weight : float
-        Share of the fluence.
+        Part of the beam's fluence that falls on it, above 0 and at most 1.
     cells_between : (Nd, Ne, Nf)
         Off the diagonal of the matrix of unit cells, between a and b, b and c, a and c.
+    energy_groups : tuple of EnergyGroup
+        Where structure factors depend on the energy, in place of `reflections`; every source is in one of them.
+    mosaicity : (3, 3) [rad^2] or None
+        Covariance of the rotation vectors of the mosaic domains, where these are drawn in closed form.
     """
 
     real_space: Array
@@ -66,6 +86,8 @@ class Crystal:
     B_factor: float = 0.0
     weight: float = 1.0
     cells_between: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    energy_groups: tuple[EnergyGroup, ...] = ()
+    mosaicity: Array | None = None
 
     @property
     def size_m(self) -> Array:

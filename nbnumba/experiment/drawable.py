@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..background.water import Water
 from ..errors import InputError
 from .model import ExperimentRecord
@@ -13,11 +15,20 @@ def check_drawable(experiment: ExperimentRecord) -> None:
     Raises
     ------
     InputError
-        For other than one crystal with the whole fluence, oblong pixels, pixels or sensors that differ between panels,
-        more than one cube of water, or an unknown fluence.
+        For no crystal, a share of the fluence that is none, sources that a crystal has no structure factors for, oblong
+        pixels, pixels or sensors that differ between panels, more than one cube of water, or an unknown fluence.
     """
-    if experiment.crystal.weight != 1.0:
-        raise InputError(f"crystals: the only one has the weight {experiment.crystal.weight:g}; it must be 1")
+    if not experiment.crystals:
+        raise InputError("crystals: there are none; at least one is needed")
+    sources = np.arange(len(experiment.beam.sources.weights))
+    for number, crystal in enumerate(experiment.crystals):
+        if not 0.0 < crystal.weight <= 1.0:
+            raise InputError(
+                f"crystals: number {number} has the weight {crystal.weight:g}; it must be above 0 and at most 1"
+            )
+        grouped = [group.sources for group in crystal.energy_groups]
+        if grouped and not np.array_equal(np.sort(np.concatenate(grouped)), sources):
+            raise InputError(f"crystals: the energy groups of number {number} must hold every source once")
     panels = experiment.detector.panels
     for number, panel in enumerate(panels):
         fast, slow = panel.pixel_sizes

@@ -56,7 +56,7 @@ def check_samples(experiment: ExperimentRecord) -> None:
     """Refuse an image whose samples cannot be counted in 63 bits; it would never be finished."""
     samples = sum(panel.n_fast * panel.n_slow * panel.sensor.layers for panel in experiment.detector.panels)
     samples *= experiment.sampling.oversample**2 * experiment.goniometer.steps
-    samples *= len(experiment.beam.sources.weights) * len(experiment.crystal.mosaic_rotations)
+    samples *= len(experiment.beam.sources.weights) * sum(len(c.mosaic_rotations) for c in experiment.crystals)
     if samples >= NEVER:
         raise InputError(
             f"{called('oversample')}, {called('thicksteps')}, sources, {called('phisteps')}, "

@@ -109,6 +109,8 @@ class ExperimentRecord(Geometry):
         Mosaicity, bandwidth and divergence of spots in closed form; None: they are sampled by domains and sources.
     compute : ComputeOptions
         What the user wants it rendered by.
+    share : float
+        Part of the fluence that meets the crystals; below 1 in a pass (`nbnumba.experiment.passes`).
     command : tuple of str
         Words that draw it; empty where there are none.
     """
@@ -120,6 +122,7 @@ class ExperimentRecord(Geometry):
     semantics: Semantics = Semantics.EXACT
     closed_form: ContinuousSpread | None = None
     compute: ComputeOptions = field(default_factory=ComputeOptions)
+    share: float = 1.0
     command: tuple[str, ...] = field(default=(), init=False)
 
     def drawn_by(self, command: tuple[str, ...]) -> Self:
@@ -181,8 +184,11 @@ class ExperimentRecord(Geometry):
 
     @property
     def steps(self) -> int:
-        """Samples that the pixel's sum is divided by: all but the layers of the sensor, which add up."""
-        orientations = self.goniometer.steps * len(self.crystal.mosaic_rotations)
+        """Samples that the pixel's sum is divided by: all but the layers of the sensor, which add up.
+
+        Of several crystals those of all, though each is divided by its own.
+        """
+        orientations = self.goniometer.steps * sum(len(crystal.mosaic_rotations) for crystal in self.crystals)
         return int(np.count_nonzero(self.weights > 0.0)) * orientations * self.sampling.oversample**2
 
     @property

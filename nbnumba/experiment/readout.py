@@ -35,11 +35,11 @@ def build_background(settings: Settings) -> tuple[Water | Material, ...]:
 def check_background(experiment: ExperimentRecord) -> None:
     """Refuse a table that does not reach as far as the image, where it is not continued as nonBragg does."""
     from ..parameters.choices import Semantics
-    from .scene import build_scenes
+    from .scene import build_surroundings
 
     materials = [material for material in experiment.background if isinstance(material, Material)]
     if materials and experiment.semantics is Semantics.EXACT:
-        scenes = build_scenes(experiment)
+        scenes = build_surroundings(experiment)
         for material in materials:
             check_range(material, scenes)
 

@@ -6,6 +6,7 @@ stands in a Scene: the kernels do not know which of them they draw.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUA
 from ..parameters.choices import Semantics, Shape
 from ..structure_factors.b_factor import attenuated, largest_indices
 from .model import ExperimentRecord
+from .passes import split_into_passes
 from .spot_reach import spot_reach
 
 _NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
@@ -41,14 +43,31 @@ class _Shared(NamedTuple):
     reflections: int  # not 0; where spots are in closed form, else 0
 
 
+def build_passes(experiment: ExperimentRecord) -> list[list[Scene]]:
+    """Flatten an experiment for the kernels: the scenes of every pass, one for each panel."""
+    return [build_scenes(part.experiment) for part in split_into_passes(experiment)]
+
+
 def build_scenes(experiment: ExperimentRecord) -> list[Scene]:
-    """Flatten an experiment for the kernels: one scene for each panel, with arrays that they share."""
+    """Flatten an experiment of one pass: one scene for each panel, with arrays that they share."""
     shared = _shared(experiment)
     return [_scene(experiment, panel, shared) for panel in experiment.detector.panels]
 
 
+def build_surroundings(experiment: ExperimentRecord) -> list[Scene]:
+    """Flatten what materials around the crystals need: panels, all sources, and a crystal without reflections."""
+    bare = dataclasses.replace(
+        experiment.crystals[0],
+        mosaic_rotations=np.eye(3)[np.newaxis],
+        domain_weights=None,
+        reflections=None,
+        B_factor=0.0,
+    )
+    return build_scenes(dataclasses.replace(experiment, crystals=(bare,)))
+
+
 def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
-    """Flatten one panel of an experiment for the kernels."""
+    """Flatten one panel of an experiment of one pass."""
     return _scene(experiment, experiment.detector.panels[panel_index], _shared(experiment))
 
 
@@ -193,7 +212,9 @@ def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
         "weigh_layers": weigh_layers,
         "plain": not (per_pixel or weighted),
         "per_pixel": per_pixel,
-        "photons": R_E_SQUARED * experiment.fluence / (experiment.steps * float(np.mean(shared.weights))),
+        "photons": R_E_SQUARED
+        * (experiment.fluence * experiment.share)
+        / (experiment.steps * float(np.mean(shared.weights))),
         # C differs: it puts the water into the sum, where fluence and steps scale it once more.
         "water_start": 0.0 if exact else water,
         "water_end": water if exact else 0.0,

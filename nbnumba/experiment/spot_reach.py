@@ -59,7 +59,7 @@ def spot_reach(
     crystal, sampling = experiment.crystal, experiment.sampling
     fudge, gaussian = crystal.fudge, crystal.shape in GAUSSIAN
     stretch = math.sqrt(2.0 * fudge / spot.width) if gaussian else math.sqrt(max(0.0, fudge))
-    fluence = experiment.fluence
+    fluence = experiment.fluence * experiment.share
     if not (fluence > 0.0 and largest_F > 0.0):
         return SpotReach(stretch, -math.inf, 0.0)
     factors = _largest_factors(experiment, panel)

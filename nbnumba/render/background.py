@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from ..background.material import Material, monotone_points, padded_points, photons_per_steradian
 from ..experiment.model import ExperimentRecord
+from ..experiment.scene import build_surroundings
 from ..kernels.scene import Scene
 from ..parameters.choices import Semantics
 
 
-def add_background(
-    experiment: ExperimentRecord, scenes: Sequence[Scene], images: Sequence[NDArray[np.float32]], threads: int | None
-) -> None:
+def add_background(experiment: ExperimentRecord, images: Sequence[NDArray[np.float32]], threads: int | None) -> None:
     """Add the photons of an experiment's materials to its panels, in place."""
-    for scene, image in zip(scenes, images, strict=True):
+    if not any(isinstance(material, Material) for material in experiment.background):
+        return
+    for scene, image in zip(build_surroundings(experiment), images, strict=True):
         photons = background_photons(experiment, scene, threads)
         if photons is not None:
             np.add(image, photons, out=image, casting="same_kind")

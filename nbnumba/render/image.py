@@ -67,7 +67,9 @@ class Image:
     latch_hkl : (h, k, l) or None
         Fractional indices of the sample that switched interpolation off for the rest of the image.
     latch : int
-        Its number in the image, or `scene.NEVER`.
+        Its number in the image, or `scene.NEVER`; of the first pass that has one.
+    latches : tuple of int
+        That of the first panel in every pass (`nbnumba.experiment.passes`).
     seconds : float
         Wall time of the rendering, compiling included.
     evaluated_steps : int
@@ -87,6 +89,7 @@ class Image:
     seconds: float
     evaluated_steps: int
     spots: int = 0
+    latches: tuple[int, ...] = ()
 
     @functools.cached_property
     def statistics(self) -> Statistics:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
+from ..experiment.passes import split_into_passes
 from ..experiment.scene import build_scenes
 from ..kernels.scene import NEVER, Scene
 from ..util.checks import one_of, whole
@@ -133,27 +134,41 @@ class Renderer:
         progress: Callable[[float], None] | None,
         on_compiling: Callable[[], None] | None,
     ) -> Image:
-        from .. import kernels
-
         _check_kind(experiment)
         check_drawable(experiment)
         start = time.perf_counter()
-        count = len(experiment.detector.panels)
-        scenes = build_scenes(experiment)
-        rendered = [
+        passes = split_into_passes(experiment)
+        total = _Total()
+        for number, part in enumerate(passes):
+            scenes = build_scenes(part.experiment)
+            reports = None if progress is None else _part_of(progress, number, len(passes))
+            total.add(scenes, self._render_panels(scenes, reports, on_compiling))
+        images = total.images()
+        # What surrounds the crystals meets all sources, whichever pass they are in.
+        add_background(experiment, images, self.threads)
+        return _image(experiment, total, images, time.perf_counter() - start)
+
+    def _render_panels(
+        self,
+        scenes: Sequence[Scene],
+        progress: Callable[[float], None] | None,
+        on_compiling: Callable[[], None] | None,
+    ) -> list[Rendered]:
+        """Render the panels of one pass."""
+        from .. import kernels
+
+        return [
             kernels.render(
                 scene,
                 self.backend,
                 self.threads,
-                None if progress is None else _part_of(progress, number, count),
+                None if progress is None else _part_of(progress, number, len(scenes)),
                 on_compiling,
                 precision=self.precision,
                 device=self.device,
             )
             for number, scene in enumerate(scenes)
         ]
-        add_background(experiment, scenes, [panel.image for panel in rendered], self.threads)
-        return _image(experiment, scenes, rendered, time.perf_counter() - start)
 
     def render_many(self, experiments: Iterable[ExperimentRecord]) -> Iterator[Image]:
         """Render experiments in their order, each when it is asked for."""
@@ -167,32 +182,65 @@ def _check_kind(experiment: object) -> None:
 
 
 def _part_of(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
-    """Return what reports the progress of one panel out of several."""
+    """Return what reports the progress of one part out of several."""
     return lambda fraction: progress((number + fraction) / count)
 
 
-def _image(
-    experiment: ExperimentRecord, scenes: Sequence[Scene], rendered: Sequence[Rendered], seconds: float
-) -> Image:
-    """Put the panels of an image together."""
-    from .. import kernels
+class _Total:
+    """The sum of passes, and what is reported of them."""
 
-    array = rendered[0].image if len(rendered) == 1 else _stacked([panel.image for panel in rendered])
-    first = rendered[0]
-    latched = next((i for i, panel in enumerate(rendered) if panel.latch != NEVER), 0)
-    latch = rendered[latched].latch
+    def __init__(self) -> None:
+        self.first: list[Rendered] = []  # panels of the first pass
+        self.latches: list[int] = []  # of the first panel in each pass
+        self.latch = NEVER
+        self.latch_hkl: tuple[float, float, float] | None = None
+        self.evaluated_steps = self.spots = 0
+        self._sums: list[NDArray[np.float64]] = []
+
+    def add(self, scenes: Sequence[Scene], panels: list[Rendered]) -> None:
+        """Add a pass; a single one is kept as it is."""
+        from .. import kernels
+
+        if not self.first:
+            self.first = panels
+        else:
+            if not self._sums:
+                self._sums = [panel.image.astype(np.float64) for panel in self.first]
+            for total, panel in zip(self._sums, panels, strict=True):
+                total += panel.image
+        self.latches.append(panels[0].latch)
+        tripped = next((i for i, panel in enumerate(panels) if panel.latch != NEVER), None)
+        if self.latch_hkl is None and tripped is not None:
+            self.latch = panels[tripped].latch
+            self.latch_hkl = kernels.sample_hkl(scenes[tripped], self.latch)
+        self.evaluated_steps += sum(panel.evaluated_steps for panel in panels)
+        self.spots += sum(panel.spots for panel in panels)
+
+    def images(self) -> list[NDArray[np.float32]]:
+        """Return the photons of every panel."""
+        if not self._sums:
+            return [panel.image for panel in self.first]
+        with np.errstate(over="ignore"):
+            return [total.astype(np.float32) for total in self._sums]
+
+
+def _image(experiment: ExperimentRecord, total: _Total, images: Sequence[NDArray[np.float32]], seconds: float) -> Image:
+    """Put the panels of an image together."""
+    first = total.first[0]
     return Image(
-        array=array,
+        array=images[0] if len(images) == 1 else _stacked(images),
         experiment=experiment,
-        omega_sum=sum(panel.solid_angle for panel in rendered),
+        # The same in every pass: it depends on the detector alone.
+        omega_sum=sum(panel.solid_angle for panel in total.first),
         backend=first.backend,
         precision=first.precision,
         threads=first.threads,
-        latch_hkl=kernels.sample_hkl(scenes[latched], latch) if latch != NEVER else None,
-        latch=latch,
+        latch_hkl=total.latch_hkl,
+        latch=total.latch,
+        latches=tuple(total.latches),
         seconds=seconds,
-        evaluated_steps=sum(panel.evaluated_steps for panel in rendered),
-        spots=sum(panel.spots for panel in rendered),
+        evaluated_steps=total.evaluated_steps,
+        spots=total.spots,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -20,20 +20,22 @@ VERSION = 1
 # Of the entries whose units do not follow from their names.
 _LINE_UNITS = {"phi_deg": "deg", "lambda_meters": "m", "depth_meters": "m", "R_distance_meters": "m"}
 _LINE_UNITS |= {"F_cell": "electrons", "photons": "photons"}
+_LINE_UNITS |= {"I_before_scaling": "electrons^2"}
 _PLACE_UNITS = {"position": "m", "distance": "m", "depth": "m", "solid_angle": "sr"}
 _RAY_UNITS = {"wavelength": "m", "scattering_vector": "1/m", "sum_after": "electrons^2"}
 _SAMPLE_UNITS = {"F_cell": "electrons", "term": "electrons^2"}
 
 
-def write(path: str, trace: Trace, experiment: ExperimentRecord, scene: Scene) -> None:
+def write(path: str, trace: Trace, experiment: ExperimentRecord, scenes: Sequence[Scene]) -> None:
     """Write a trace with all its samples; it is never held in memory as a whole.
 
     Parameters
     ----------
     path : str
     trace : Trace
-    experiment, scene
-        Those of the trace.
+    experiment : ExperimentRecord
+    scenes : sequence of Scene
+        Of every pass of the trace.
 
     Raises
     ------
@@ -41,11 +43,11 @@ def write(path: str, trace: Trace, experiment: ExperimentRecord, scene: Scene) -
         When the file cannot be written.
     """
     with whole_file(path) as file:
-        for piece in _pieces(trace, experiment, scene):
+        for piece in _pieces(trace, experiment, scenes):
             file.write(piece.encode())
 
 
-def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterator[str]:
+def _pieces(trace: Trace, experiment: ExperimentRecord, scenes: Sequence[Scene]) -> Iterator[str]:
     """Yield the text of the file."""
     head = {
         "format": FORMAT,
@@ -55,7 +57,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
         "pixel": {"slow": trace.slow, "fast": trace.fast},
         "units": {
             "quantities": {name: unit for name, unit in UNITS.items() if unit},
-            "phi_steps, sources, layers, neighbors": _LINE_UNITS,
+            "passes, phi_steps, sources, layers, neighbors": _LINE_UNITS,
             "sub_pixels": _PLACE_UNITS,
             "rays": _RAY_UNITS,
             "samples": _SAMPLE_UNITS,
@@ -70,9 +72,25 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
         "neighbors": trace.neighbors,
         "sample_axes": ["phi_step", "mosaic_domain"],
     }
+    if trace.passes:
+        head["passes"] = trace.passes
     for name, value in head.items():
         yield f"{'{' if name == 'format' else ','}\n{json.dumps(name)}: {_json(value)}"
-    yield ',\n"orientation_axes": ["phi_step", "mosaic_domain", "a b c", "x y z"],\n"orientations": ['
+    yield ',\n"orientation_axes": ["phi_step", "mosaic_domain", "a b c", "x y z"],\n'
+    yield from _sum(trace, scenes[0])
+    if len(scenes) > 1:
+        yield ',\n"further_passes": ['
+        for number, scene in enumerate(scenes[1:]):
+            yield f"{',' if number else ''}\n{{"
+            yield from _sum(trace, scene)
+            yield "}"
+        yield "]"
+    yield "\n}\n"
+
+
+def _sum(trace: Trace, scene: Scene) -> Iterator[str]:
+    """Yield the orientations of a pass and all its samples."""
+    yield '"orientations": ['
     for number, of_phi_step in enumerate(scene.orientations.reshape(-1, scene.domains, 3, 3)):
         yield f"{',' if number else ''}\n {_json((of_phi_step * 1e10).tolist())}"
     yield f'],\n"orientation_weights": {_json(scene.weights.reshape(-1, scene.domains).tolist())}'
@@ -86,7 +104,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scene: Scene) -> Iterato
             yield f"{',' if step.source else ''}\n {_json(_ray(scene, step))[:-1]}, "
             yield from _samples(scene, step)
         yield "]}"
-    yield "]\n}\n"
+    yield "]"
 
 
 def _place(scene: Scene, step: Step) -> dict[str, Any]:

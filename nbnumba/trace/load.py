@@ -19,12 +19,12 @@ from ..io.opening import opened
 from .json_file import FORMAT
 from .walk import UNITS
 
-_LINE = re.compile(r"TRACE_(?:C|PY)(?:_(PHI|SOURCE|LAYER|NEIGHBOR|WATER)\b|:)(.*)")
+_LINE = re.compile(r"TRACE_(?:C|PY)(?:_(PASS|PHI|SOURCE|LAYER|NEIGHBOR|WATER)\b|:)(.*)")
 _NAMED = re.compile(r"\s*([^\s=]+)(?:\s*=\s*|\s+|$)(.*)")
 _BETWEEN_NUMBERS = re.compile(r"[\s,;\[\]()]+")
-_MORE = ("PHI", "SOURCE", "LAYER", "NEIGHBOR", "WATER")  # groups that make no trace alone
+_MORE = ("PASS", "PHI", "SOURCE", "LAYER", "NEIGHBOR", "WATER")  # groups that make no trace alone
 _QUANTITIES = ""  # group of the lines that every trace has
-_PARTS = {"PHI": "phi_steps", "SOURCE": "sources", "LAYER": "layers", "NEIGHBOR": "neighbors"}
+_PARTS = {"PASS": "passes", "PHI": "phi_steps", "SOURCE": "sources", "LAYER": "layers", "NEIGHBOR": "neighbors"}
 _INDICES = ("hkl_frac", "hkl_rounded", "h_frac", "k_frac", "l_frac", *"hkl", "h0", "k0", "l0")
 _INTENSITIES = ("I_before_scaling", "I_pixel_final", "photons", "water_photons", "term", "sum_after")
 
@@ -185,11 +185,16 @@ def _from_json(path: str, text: str) -> Iterator[_Entry]:
         for name, value in trace["quantities"].items():
             yield name, _QUANTITIES, name, _array(value)
         for group, part in _PARTS.items():
-            for entry in trace.get(part, []) if group == "NEIGHBOR" else trace[part]:  # older files lack these
+            for entry in (
+                trace.get(part, []) if group in ("NEIGHBOR", "PASS") else trace[part]
+            ):  # older files lack these
                 yield from _of_line(group, [(key, _number(value)) for key, value in entry.items()])
         if trace["water_photons"]:
             yield from _of_line("WATER", [("photons", float(trace["water_photons"]))])
         yield from _samples(trace)
+        for number, further in enumerate(trace.get("further_passes", []), start=1):
+            for name, group, key, value in _samples(further):
+                yield f"{name} of pass={number}", group, key, value
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: is malformed: not what a trace file holds ({error!r})") from None
 

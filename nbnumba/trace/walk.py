@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..constants import DEGREES_PER_RADIAN, R_E_SQUARED
@@ -85,6 +85,9 @@ class Trace:
         Part of the pixel that the water adds at the end.
     background : float [photons]
         Part of the pixel that the materials of -background add.
+    passes : list of dict
+        One entry for each pass (`nbnumba.experiment.passes`) where there are several; everything else but the final
+        value and the background is of the first.
     """
 
     slow: int
@@ -96,14 +99,15 @@ class Trace:
     neighbors: list[dict[str, float | int]]
     water: float
     background: float = 0.0
+    passes: list[dict[str, float | int]] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """Yield the trace as text, 15 digits a number."""
         for name, value in self.quantities.items():
             numbers = value if isinstance(value, tuple) else (value,)
             yield f"TRACE_PY: {name} {' '.join(f'{v:.15g}' for v in numbers)}"
-        parts = (self.phi_steps, self.sources, self.layers, self.neighbors)
-        for kind, entries in zip(("PHI", "SOURCE", "LAYER", "NEIGHBOR"), parts, strict=True):
+        parts = (self.passes, self.phi_steps, self.sources, self.layers, self.neighbors)
+        for kind, entries in zip(("PASS", "PHI", "SOURCE", "LAYER", "NEIGHBOR"), parts, strict=True):
             for entry in entries:
                 yield f"TRACE_PY_{kind} {' '.join(f'{name}={value:.15g}' for name, value in entry.items())}"
         if self.water != 0.0:
@@ -169,11 +173,12 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
 
 
 def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, int], stored: float) -> Trace:
-    """Follow one pixel through the sum.
+    """Follow one pixel through the sum of one pass; see `nbnumba.trace.passes` for an image of several.
 
     Parameters
     ----------
     experiment : ExperimentRecord
+        Of one pass.
     scene : Scene
         As rendered, its latch included.
     pixel : (slow, fast)
@@ -202,7 +207,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
     assert first is not None
     value = _scaled(scene, last)
     water_photons = water.photons(last.polarization)
-    background = _background(experiment, scene, slow, fast)
+    background = background_at(experiment, scene, slow, fast)
     rest: dict[str, Quantity] = {
         "I_before_scaling": last.total,
         "r_e_meters": math.sqrt(R_E_SQUARED),
@@ -277,7 +282,7 @@ def _scaled(scene: Scene, last: Step) -> float:
     return float(scene.photons * last.total * rest)
 
 
-def _background(experiment: ExperimentRecord, scene: Scene, slow: int, fast: int) -> float:
+def background_at(experiment: ExperimentRecord, scene: Scene, slow: int, fast: int) -> float:
     """Photons that the materials of an experiment scatter into a pixel."""
     pixel = scene.replace(slow_first=slow, slow_last=slow, fast_first=fast, fast_last=fast)
     photons = background_photons(experiment, pixel, 1)

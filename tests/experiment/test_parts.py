@@ -130,11 +130,10 @@ def test_what_no_image_shows_yet_is_refused() -> None:
     oblong = replace(panel, pixel_sizes=(1e-3, 2e-3))
     thick = replace(panel, sensor=replace(panel.sensor, thickness=1e-4))
     refused: dict[str, tuple[dict[str, Any], str]] = {
-        "two crystals": ({"crystals": (crystal, crystal)}, r"^crystals: there are 2; one is needed here$"),
-        "no crystal": ({"crystals": ()}, r"^crystals: there are 0; "),
-        "half a crystal": (
-            {"crystals": (replace(crystal, weight=0.5),)},
-            r"^crystals: the only one has the weight 0\.5; ",
+        "no crystal": ({"crystals": ()}, r"^crystals: there are none; "),
+        "more than the beam": (
+            {"crystals": (replace(crystal, weight=1.5),)},
+            r"^crystals: number 0 has the weight 1\.5; ",
         ),
         "oblong": (
             {"detector": replace(detector, panels=(panel, oblong))},
