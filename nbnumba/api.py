@@ -21,14 +21,14 @@ from .detector.model import Detector
 from .errors import InputError, called, parameters_called
 from .experiment.command_line import given_as, words_to_draw
 from .experiment.model import ExperimentRecord, Goniometer, Sampling
-from .experiment.resolve import resolve
+from .experiment.resolve import resolve_with_choices
+from .experiment.resolved import Resolved
 from .keyword_values import number_of
 from .keywords import Keywords
 from .parameters.choices import ComputeOptions, Semantics
 from .parameters.command import CommandLine
 from .parameters.fill import filled
 from .parameters.parser import parse
-from .parameters.settings import Settings
 from .parameters.table import KEYWORDS
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
@@ -78,6 +78,7 @@ class Experiment(ExperimentRecord):
     """
 
     _keywords: dict[str, Any] | None
+    _resolved: Resolved | None
 
     def __init__(
         self,
@@ -89,11 +90,14 @@ class Experiment(ExperimentRecord):
         if keywords.keys() >= _PARTS:  # by `dataclasses.replace`
             super().__init__(semantics=Semantics(semantics), **keywords)  # type: ignore[misc]
             object.__setattr__(self, "_keywords", None)
+            object.__setattr__(self, "_resolved", None)
             return
         with notices_to(notify):
-            self._make(semantics, keywords, None)
+            self._make(semantics, keywords, None, None)
 
-    def _make(self, semantics: str, keywords: Keywords, reflections: ReflectionTable | None) -> None:
+    def _make(
+        self, semantics: str, keywords: Keywords, reflections: ReflectionTable | None, before: Resolved | None
+    ) -> None:
         """Work out the experiment; of reflections that are in memory no file is read."""
         if semantics not in list(Semantics):
             raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
@@ -102,22 +106,24 @@ class Experiment(ExperimentRecord):
         with parameters_called(kw.calling(own)):
             given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
             draft = filled(given, [])
-            settings = draft.settings()
             if listed and reflections is None:
-                reflections = _table(cast(NDArray[np.float64], own["hkl"]), settings.factors.default_F)
-            dump_file = _dump_to_read(settings, asked_for=own.get("dump") is not None)
-            record = resolve(settings.changed(dump_file=dump_file, write_dump=False), reflections=reflections)
+                reflections = _table(cast(NDArray[np.float64], own["hkl"]), draft.get("default_F"))
+            dump_file = _dump_to_read(draft.get("dump_file"), asked_for=own.get("dump") is not None)
+            draft.set(dump_file=dump_file, write_dump=False)
+            resolved = resolve_with_choices(draft.settings(), reflections=reflections, before=before)
         # No command line can name reflections in memory.
-        words = () if listed else words_to_draw(given, record)
-        self._take(record, draft.compute(), words, dict(own))
+        words = () if listed else words_to_draw(given, resolved.experiment)
+        self._take(resolved, draft.compute(), words, dict(own))
 
     def _take(
-        self, record: ExperimentRecord, compute: ComputeOptions, words: tuple[str, ...], keywords: dict[str, Any] | None
+        self, resolved: Resolved, compute: ComputeOptions, words: tuple[str, ...], keywords: dict[str, Any] | None
     ) -> None:
+        record = resolved.experiment
         parts = {field.name: getattr(record, field.name) for field in dataclasses.fields(record) if field.init}
         super().__init__(**{**parts, "compute": compute})
         object.__setattr__(self, "command", words)
         object.__setattr__(self, "_keywords", keywords)
+        object.__setattr__(self, "_resolved", resolved)
 
     def __repr__(self) -> str:
         words = shlex.join(self.command) or f"{called('semantics')} {self.semantics.value} ... with parts in memory"
@@ -161,10 +167,10 @@ class Experiment(ExperimentRecord):
     def _from_parsed(cls, command: CommandLine, folder: str | os.PathLike[str] | None) -> Experiment:
         for line in command.notices:
             logger.warning(line)
-        record = resolve(command.settings.changed(write_dump=False))
-        words = words_to_draw(command.given, record, folder)
+        resolved = resolve_with_choices(command.settings.changed(write_dump=False))
+        words = words_to_draw(command.given, resolved.experiment, folder)
         experiment = cls.__new__(cls)
-        experiment._take(record, command.compute, words, None)
+        experiment._take(resolved, command.compute, words, None)
         return experiment
 
     @classmethod
@@ -196,7 +202,8 @@ class Experiment(ExperimentRecord):
             command = parse(_words(read_command(name)), folder)
             # Where a dump was read the command names it.
             settings = command.settings
-            settings = settings.changed(dump_file=_dump_to_read(settings, asked_for=command.gives("dump")))
+            dump_file = _dump_to_read(settings.factors.dump_file, asked_for=command.gives("dump"))
+            settings = settings.changed(dump_file=dump_file)
             with notices_to(notify):
                 return cls._from_parsed(dataclasses.replace(command, settings=settings), folder)
         if form is not None:
@@ -288,6 +295,10 @@ class Experiment(ExperimentRecord):
                 semantics,
                 cast(Keywords, {**merged, "misset_seed": seed}),
                 None if again else self.reflections,
+                # Of a file that is named again the content may be another.
+                None
+                if any(KEYWORDS[name].kind is Kind.FILE for name in keywords if name in KEYWORDS)
+                else self._resolved,
             )
         # What the user said, not what the time chose.
         object.__setattr__(
@@ -296,13 +307,12 @@ class Experiment(ExperimentRecord):
         return changed
 
 
-def _dump_to_read(settings: Settings, *, asked_for: bool) -> str | None:
+def _dump_to_read(dump_file: str | None, *, asked_for: bool) -> str | None:
     """Return the dump that was asked for, which must be there; a Fdump.bin that happens to be there does not count."""
-    if not asked_for:
+    if not asked_for or dump_file is None:
         return None
     from .io.opening import opened
 
-    dump_file = str(settings.factors.dump_file)
     if not Path(dump_file).exists():
         with opened(dump_file, called("dump")):  # raises, and says why
             pass

@@ -26,6 +26,8 @@ _NUMBER = re.compile(NUMBER, re.ASCII)
 _WHOLE = {part: name for name, parameter in KEYWORDS.items() for part in parameter.parts}
 _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
+_PLAIN = 1e300  # a number that is smaller is finite, an int too
+
 # Keywords that say the same, or of which one rules out the other.
 _EITHER = (
     ("wavelength_A", "energy_ev"),
@@ -176,6 +178,8 @@ def values_of(name: str, value: Any) -> list[Value]:
 
 def number_of(name: str, value: Any) -> int | float:
     """Return Python's own number; raise InputError for anything else."""
+    if type(value) in (int, float) and -_PLAIN < value < _PLAIN:  # nearly all; the checks below take longer
+        return value  # type: ignore[no-any-return]
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         raise InputError(f"{name}: {value!r} is not a number")

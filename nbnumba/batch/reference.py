@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
+from ..experiment.resolved import Resolved
+from ..io.contents import Contents, read_once
 from ..parameters.command import CommandLine
 from ..parameters.given import Given
 from ..parameters.settings import Settings
@@ -22,18 +24,28 @@ class Base:
     Attributes
     ----------
     command : CommandLine
-    experiment : ExperimentRecord
-        Of the command as it stands; its cell, orientation and structure factors are the starting point of each image.
-    settings : Settings
-        Of the command, with what its files say of the crystal.
+    resolved : Resolved
+        The command as it stands; its cell, orientation and structure factors are the starting point of each image.
+    contents : dict
+        Of the files that were read for it, other than structure factors.
     given : tuple of Given
         What the command gives, files by their whole paths.
     """
 
     command: CommandLine
-    experiment: ExperimentRecord
-    settings: Settings
+    resolved: Resolved
+    contents: Contents
     given: tuple[Given, ...]
+
+    @property
+    def experiment(self) -> ExperimentRecord:
+        """The experiment of the command."""
+        return self.resolved.experiment
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the command, with what its files say of the crystal."""
+        return self.resolved.settings
 
 
 def make_base(spec: Spec) -> Base:
@@ -48,9 +60,11 @@ def make_base(spec: Spec) -> Base:
     settings = command.settings
     if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
         settings = settings.changed(misset_random=False, misset=None)
-    resolved = resolve_with_choices(settings)
+    contents: Contents = {}
+    with read_once(contents):
+        resolved = resolve_with_choices(settings)
     given = tuple(with_whole_paths(command.given, spec.folder))
-    return Base(command, resolved.experiment, resolved.settings, given)
+    return Base(command, resolved, contents, given)
 
 
 _lock = threading.Lock()

@@ -13,8 +13,9 @@ from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
 from ..experiment.model import ExperimentRecord
-from ..experiment.resolve import resolve
+from ..experiment.resolve import resolve_with_choices
 from ..geometry.vectors import Array, random_rotation
+from ..io.contents import read_once
 from ..parameters.fill import Draft, apply
 from ..parameters.given import Given
 from ..parameters.table import NANOBRAGG, PARAMETERS
@@ -162,8 +163,9 @@ def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
     """
     settings = base.settings.changed(**changed_fields(changes(base, draw)))
     try:
-        with muted(), parameters_called(lambda name, value: name):
-            return resolve(settings, reflections=base.experiment.reflections)
+        with muted(), parameters_called(lambda name, value: name), read_once(base.contents):
+            made = resolve_with_choices(settings, reflections=base.experiment.reflections, before=base.resolved)
+            return made.experiment
     except NbnumbaError as error:
         raise type(error)(f"image {draw.image}: {error}") from None
 

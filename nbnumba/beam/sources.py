@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, rotate_about, unit
 from ..io import source_file
+from ..io.contents import content_of
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import MAX_STEPS, Steps, spread_steps
@@ -93,7 +94,7 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
 def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:
     """Read -sourcefile and fill in its missing columns (nanoBragg.c:2320-2345)."""
     assert settings.beam.source_file is not None
-    table = source_file.read(settings.beam.source_file)
+    table = content_of(source_file.read, settings.beam.source_file)
     missing_position = np.isnan(table[:, :3])
     positions = np.where(missing_position, -SOURCE_DISTANCE * beam, table[:, :3])
     at_sample = np.flatnonzero(~positions.any(axis=1))

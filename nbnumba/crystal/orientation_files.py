@@ -10,6 +10,7 @@ from ..detector.placement import Axes
 from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, vector
 from ..io import matrix
+from ..io.contents import content_of
 from ..io.opening import label, read_text
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
@@ -53,7 +54,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     file's detector saw, and no rotation changes that.
     """
     path = str(settings.crystal.matrix_file)
-    text = read_text(path, called("matrix"))
+    text = content_of(read_text, path, called("matrix"))
     from ..io import xparm
 
     if text.lstrip().startswith("{"):  # which no other kind of file begins with

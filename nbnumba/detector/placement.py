@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, rotate_about, rotate_xyz, unit, vector
-from ..parameters.choices import Convention, Pivot, Semantics
+from ..parameters.choices import Convention, Pivot, Semantics, Vector
 from ..parameters.settings import Settings
 from ..parameters.steps import sensor_layers
-from ..util.memory import free_memory, gigabytes
+from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
 from .model import BeamCenter, Center, Detector, Panel, Sensor
 from .panels import placed_panels
@@ -36,7 +37,7 @@ class Axes:
 
 
 # beam, fast, slow, normal, 2theta axis, polarization, spindle (nanoBragg.c:1166-1262)
-_CONVENTIONS: dict[Convention, tuple[tuple[int, int, int], ...]] = {
+_CONVENTIONS: dict[Convention, tuple[Vector, ...]] = {
     Convention.ADXV: ((0, 0, 1), (1, 0, 0), (0, -1, 0), (0, 0, 1), (-1, 0, 0), (1, 0, 0), (1, 0, 0)),
     Convention.MOSFLM: ((1, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, 0), (0, 0, -1), (0, 0, 1), (0, 0, 1)),
     Convention.DENZO: ((1, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, 0), (0, 0, -1), (0, 0, 1), (0, 0, 1)),
@@ -46,7 +47,7 @@ _CONVENTIONS: dict[Convention, tuple[tuple[int, int, int], ...]] = {
 
 
 def resolve_axes(settings: Settings) -> Axes:
-    """Choose the axes of the convention, or the user's, and normalize them.
+    """Choose the axes of the convention, or the user's, and normalize them; the same object for the same settings.
 
     The normal is kept only when its length is exactly 1 in float64, otherwise it is the cross product
     of fast and slow (nanoBragg.c:1276).
@@ -56,20 +57,37 @@ def resolve_axes(settings: Settings) -> Axes:
     InputError
         For a vector of zero length, or fast and slow that are parallel.
     """
-    named = _CONVENTIONS.get(settings.detector.convention)
-    given = {
-        "beam_vector": settings.beam.beam_vector,
-        "fdet_vector": settings.detector.fdet_vector,
-        "sdet_vector": settings.detector.sdet_vector,
-        "odet_vector": settings.detector.odet_vector,
-        "twotheta_axis": settings.detector.twotheta_axis,
-        "polar_vector": settings.beam.polar_vector,
-        "spindle_axis": settings.goniometer.spindle_axis,
-    }
-    vectors = [vector(v) for v in (named if named is not None else given.values())]
-    for name, v in zip(given, vectors, strict=True):
+    detector = settings.detector
+    given = (
+        settings.beam.beam_vector,
+        detector.fdet_vector,
+        detector.sdet_vector,
+        detector.odet_vector,
+        detector.twotheta_axis,
+        settings.beam.polar_vector,
+        settings.goniometer.spindle_axis,
+    )
+    return _axes(_CONVENTIONS.get(detector.convention, given), detector.twotheta != 0.0)
+
+
+_VECTORS = (
+    "beam_vector",
+    "fdet_vector",
+    "sdet_vector",
+    "odet_vector",
+    "twotheta_axis",
+    "polar_vector",
+    "spindle_axis",
+)
+
+
+@lru_cache(maxsize=64)
+def _axes(given: tuple[Vector, ...], swings: bool) -> Axes:
+    """Normalize axes, which nobody can change then."""
+    vectors = [vector(v) for v in given]
+    for name, v in zip(_VECTORS, vectors, strict=True):
         # A zero normal is replaced below, and a zero 2theta axis matters only when it is turned about.
-        unused = name == "odet_vector" or (name == "twotheta_axis" and settings.detector.twotheta == 0.0)
+        unused = name == "odet_vector" or (name == "twotheta_axis" and not swings)
         if length(v) == 0.0 and not unused:
             raise InputError(name, "0 0 0", "has no direction; the vector must not be zero")
     beam, fast, slow, normal, twotheta, polar, spindle = vectors
@@ -88,7 +106,10 @@ def resolve_axes(settings: Settings) -> Axes:
         raise InputError(
             f"{called('polar_vector')}: it is parallel to the beam; it must have a component across the beam"
         )
-    return Axes(beam, fast, slow, normal, twotheta, polar, unit(spindle), generated)
+    axes = (beam, fast, slow, normal, twotheta, polar, unit(spindle))
+    for axis in axes:
+        axis.setflags(write=False)
+    return Axes(*axes, generated)
 
 
 def resolve_detector(settings: Settings, axes: Axes) -> Detector:
@@ -244,8 +265,8 @@ def _check_pixels(source: str, size: str, count: int) -> None:
     needed = BYTES_PER_PIXEL * count
     if count > MAX_PIXELS:
         raise InputError(f"{source}: {size} pixels would need {gigabytes(needed)} GB; at most {MAX_PIXELS} pixels")
-    free = free_memory()
-    if free is not None and needed > free:
+    free = too_little_memory(needed)
+    if free is not None:
         raise InputError(
             f"{source}: {size} pixels need {gigabytes(needed)} GB of memory; {gigabytes(free)} GB are free"
         )

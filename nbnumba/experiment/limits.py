@@ -10,7 +10,7 @@ from ..kernels.scene import NEVER
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import mosaic_domains
-from ..util.memory import free_memory, gigabytes
+from ..util.memory import gigabytes, too_little_memory
 from .model import ExperimentRecord
 
 MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, where rotations are taken as linear
@@ -29,10 +29,10 @@ def check_orientations(settings: Settings, steps: int) -> None:
     """
     domains = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[1]
     count = steps * domains
-    free = free_memory()
+    free = too_little_memory(ORIENTATION_BYTES * count)
     if count > MAX_ORIENTATIONS:
         allowed = f"{MAX_ORIENTATIONS}"
-    elif free is not None and ORIENTATION_BYTES * count > free:
+    elif free is not None:
         allowed = f"{free // ORIENTATION_BYTES}, for which the {gigabytes(free)} GB of free memory suffice"
     else:
         return

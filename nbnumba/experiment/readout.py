@@ -11,6 +11,7 @@ from ..background.material import Material, check_range, parse
 from ..background.water import Water
 from ..detector.model import Detector, Panel
 from ..errors import InputError, called
+from ..io.contents import content_of
 from ..parameters.presets import PRESETS, Preset
 from ..parameters.settings import ReadoutSettings, Settings
 from ..readout.chain import bad_pixels
@@ -90,7 +91,7 @@ def _spread(given: ReadoutSettings, pixel: float) -> PointSpread | None:
     if (given.psf == "file") != (given.psf_file is not None):
         raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
     if given.psf_file is not None:
-        read_kernel(given.psf_file, called("psf_file"))
+        content_of(read_kernel, given.psf_file, called("psf_file"))
     return parse_psf(
         given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, file=given.psf_file or ""
     )

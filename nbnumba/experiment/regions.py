@@ -10,6 +10,7 @@ from ..detector.model import Detector
 from ..errors import InputError, called
 from ..geometry.panel import PanelGeometry
 from ..io import smv
+from ..io.contents import content_of
 from ..parameters.settings import Settings
 
 
@@ -46,7 +47,7 @@ def with_mask(settings: Settings, detector: Detector) -> Detector:
     """Read -mask for all panels; pixels of value 0 are skipped."""
     if settings.detector.mask_file is None:
         return detector
-    data = smv.read(settings.detector.mask_file, called("mask")).data
+    data = content_of(smv.read, settings.detector.mask_file, called("mask")).data
     for panel in detector.panels:
         if data.shape != (panel.n_slow, panel.n_fast):
             raise InputError(

@@ -16,7 +16,7 @@ from ..beam.build import build_beam
 from ..crystal.build import build_crystal, clipping_warnings
 from ..crystal.continuous import in_closed_form, one_source
 from ..crystal.model import Crystal
-from ..detector.placement import resolve_axes, resolve_detector
+from ..detector.placement import Axes, resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
 from ..errors import IncompleteError, called
 from ..parameters.choices import Spreading
@@ -33,7 +33,7 @@ from .model import ExperimentRecord
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
 from .required import has_crystal, missing_crystal, no_crystal
-from .resolved import Choices, Resolved
+from .resolved import Choices, Parts, Resolved
 from .sampling import build_sampling
 
 
@@ -54,6 +54,7 @@ def resolve_with_choices(
     *,
     reflections: ReflectionTable | None = None,
     cache_folder: Path | None = None,
+    before: Resolved | None = None,
 ) -> Resolved:
     """Work out an experiment, and keep what was chosen on the way.
 
@@ -67,6 +68,9 @@ def resolve_with_choices(
         Structure factors that are in memory; then no file of them is read.
     cache_folder : path, optional
         Where structure factors that were computed from a model are kept.
+    before : Resolved, optional
+        Where it agrees with the settings about beam, crystal or detector, that part is taken over; the files and the
+        notices that it took are not read and not given again.
 
     Raises
     ------
@@ -80,21 +84,24 @@ def resolve_with_choices(
         raise IncompleteError(missing)
     check_files(settings)
     with FactorSource(settings, reflections) as factors:
-        return _resolve(settings, factors, check, cache_folder)
+        return _resolve(settings, factors, check, cache_folder, before)
 
 
 def _resolve(
-    settings: Settings, factors: FactorSource, check: Callable[[ExperimentRecord], None], cache_folder: Path | None
+    settings: Settings,
+    factors: FactorSource,
+    check: Callable[[ExperimentRecord], None],
+    cache_folder: Path | None,
+    before: Resolved | None,
 ) -> Resolved:
     """Work everything out, with the file of structure factors open."""
     if not has_crystal(settings):
         settings = _with_cell_of_file(settings, factors)
     axes = resolve_axes(settings)
-    beam, grid = build_beam(settings, axes.beam, axes.polar)
-    detector = resolve_detector(settings, axes)
     goniometer = build_goniometer(settings, axes)
     check_orientations(settings, goniometer.steps)
-    crystal = build_crystal(settings, axes, goniometer.turns)
+    parts = _parts(settings, axes, goniometer.turns, before)
+    beam, grid, crystal, detector = parts.beam, parts.grid, parts.crystal, parts.detector
     sampling, sampling_choices = build_sampling(settings, detector, crystal)
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
@@ -132,9 +139,35 @@ def _resolve(
         grid=grid,
         **sampling_choices,
     )
-    resolved = Resolved(experiment, settings, choices)
+    resolved = Resolved(experiment, settings, choices, parts)
     log_defects(resolved)
     return resolved
+
+
+def _parts(settings: Settings, axes: Axes, turning: bool, before: Resolved | None) -> Parts:
+    """Build beam, detector and crystal, or take over those that were built of the same."""
+    old = before.parts if before is not None and before.parts.axes is axes else None
+    if before is not None and old is not None and before.agrees(settings, "beam"):
+        beam, grid = old.beam, old.grid
+    else:
+        beam, grid = build_beam(settings, axes.beam, axes.polar)
+    if before is not None and old is not None and before.agrees(settings, "detector"):
+        detector = old.detector
+    else:
+        detector = resolve_detector(settings, axes)
+    drawn_anew = settings.crystal.misset_random and settings.crystal.misset_seed is None
+    if (
+        before is not None
+        and old is not None
+        and before.agrees(settings, "beam", "crystal", "factors")
+        and before.settings.detector.expt_file == settings.detector.expt_file
+        and old.turning == turning
+        and not drawn_anew
+    ):
+        crystal = old.crystal
+    else:
+        crystal = build_crystal(settings, axes, turning)
+    return Parts(axes, beam, grid, crystal, turning, detector)
 
 
 def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..beam.model import SourceGrid
+from ..beam.model import Beam, SourceGrid
+from ..crystal.model import Crystal
+from ..detector.model import Detector
+from ..detector.placement import Axes
 from ..parameters.settings import Settings
 from .model import ExperimentRecord
 
@@ -37,6 +40,32 @@ class Choices:
 
 
 @dataclass(frozen=True, eq=False)
+class Parts:
+    """What was built of some settings before the parts were put together; serves other settings that agree in a part.
+
+    Attributes
+    ----------
+    axes : Axes
+    beam : Beam
+        Of sampled sources.
+    grid : SourceGrid
+    crystal : Crystal
+        Of sampled domains, without reflections.
+    turning : bool
+        Whether the crystal was built to be drawn at spindle angles other than 0.
+    detector : Detector
+        Without mask.
+    """
+
+    axes: Axes
+    beam: Beam
+    grid: SourceGrid
+    crystal: Crystal
+    turning: bool
+    detector: Detector
+
+
+@dataclass(frozen=True, eq=False)
 class Resolved:
     """An experiment with its provenance.
 
@@ -46,8 +75,14 @@ class Resolved:
     settings : Settings
         As the user gave them, with what files said of the crystal.
     choices : Choices
+    parts : Parts
     """
 
     experiment: ExperimentRecord
     settings: Settings
     choices: Choices
+    parts: Parts
+
+    def agrees(self, settings: Settings, *parts: str) -> bool:
+        """Tell whether other settings say the same of some parts."""
+        return all(getattr(self.settings, part) == getattr(settings, part) for part in ("semantics", *parts))

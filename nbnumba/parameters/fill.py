@@ -40,8 +40,7 @@ class Draft:
 
     def set(self, **fields: Any) -> None:
         """Give fields other values."""
-        unknown = fields.keys() - _DEFAULTS.keys()
-        assert not unknown, f"no such field: {unknown}"
+        assert fields.keys() <= _DEFAULTS.keys(), f"no such field: {fields.keys() - _DEFAULTS.keys()}"
         self.fields.update(fields)
 
     def settings(self) -> Settings:
@@ -123,7 +122,8 @@ def apply(draft: Draft, given: Given) -> None:
     elif parameter.fields and given.values:
         values = [checked(given, index) for index in range(len(given.values))]
         draft.set(**dict.fromkeys(parameter.fields, values[0] if len(values) == 1 else tuple(values)))
-    draft.set(**parameter.sets)
+    if parameter.sets:
+        draft.set(**parameter.sets)
 
 
 def _cell(draft: Draft, given: Given) -> None:

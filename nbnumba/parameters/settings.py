@@ -214,7 +214,8 @@ class Settings:
     @classmethod
     def of(cls, **fields: Any) -> Settings:
         """Return the settings that some fields, of whatever parts, make out of the defaults."""
-        return cls().changed(**fields)
+        of_settings, by_part = _sorted(fields)
+        return cls(**of_settings, **{part: _PARTS[part](**some) for part, some in by_part.items()})
 
     def changed(self, **fields: Any) -> Settings:
         """Return settings with other values of some fields, of whatever parts.
@@ -224,10 +225,7 @@ class Settings:
         KeyError
             For a name that no part has.
         """
-        by_part: dict[str, dict[str, Any]] = {}
-        for name, value in fields.items():
-            by_part.setdefault(PART_OF[name], {})[name] = value
-        of_settings = by_part.pop("", {})
+        of_settings, by_part = _sorted(fields)
         parts = {part: dataclasses.replace(getattr(self, part), **some) for part, some in by_part.items()}
         return dataclasses.replace(self, **of_settings, **parts)
 
@@ -253,3 +251,15 @@ PART_OF: dict[str, str] = {
     for name in names
 }
 """Field -> the part of `Settings` that it stands in; empty for a field of `Settings` itself."""
+
+_PARTS: dict[str, Any] = {
+    whole.name: type(whole.default) for whole in dataclasses.fields(Settings) if whole.name != "semantics"
+}
+
+
+def _sorted(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Sort fields into those of `Settings` itself and those of each part."""
+    by_part: dict[str, dict[str, Any]] = {}
+    for name, value in fields.items():
+        by_part.setdefault(PART_OF[name], {})[name] = value
+    return by_part.pop("", {}), by_part

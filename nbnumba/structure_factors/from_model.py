@@ -15,7 +15,7 @@ from ..errors import FileError, InputError, called
 from ..io.gzip_files import understood, unpacked
 from ..io.opening import label
 from ..parameters.settings import Settings
-from ..util.memory import free_memory, gigabytes
+from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
 from ..util.text import quote
 from . import fdump
@@ -319,10 +319,10 @@ def _check_size(structure: Any, d_min: float, place: str) -> float:
     """Return how many points the grids have, or refuse more than memory holds."""
     volume = structure.cell.volume
     points = volume / (d_min / (2.0 * _RATE)) ** 3 + volume / _MASK_SPACING**3
-    free = free_memory()
+    free = too_little_memory(_BYTES_PER_POINT * points)
     if points > _LARGEST_GRID:
         allowed = f"{_LARGEST_GRID} points"
-    elif free is not None and _BYTES_PER_POINT * points > free:
+    elif free is not None:
         allowed = f"the {gigabytes(free)} GB that are free"
     else:
         return float(points)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..geometry.vectors import Array
-from ..util.memory import free_memory, gigabytes
+from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
 from .mtz_cif_columns import Cell
 
@@ -75,10 +75,10 @@ class IndexBox:
             The table would hold more than 2^31 cells or more than the free memory.
         """
         cells = math.prod(n + 2 for n in self.shape)  # with the border
-        free = free_memory()
+        free = too_little_memory(8 * cells)
         if cells > LARGEST_TABLE:
             allowed = f"{LARGEST_TABLE} cells"
-        elif free is not None and 8 * cells > free:
+        elif free is not None:
             allowed = f"the {gigabytes(free)} GB that are free"
         else:
             if count is not None and cells > _LARGE_TABLE and count < _HARDLY_FILLED * cells:

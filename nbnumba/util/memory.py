@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 
 COMPILING_BYTES = 400_000_000  # of address space, for LLVM and the largest kernel
+ASSUMED_FREE = 64_000_000  # bytes; what takes less is not worth reading the system's files for
 OPENBLAS_BYTES = 70_000_000  # of address space, for each thread that OpenBLAS may start
 
 
@@ -31,8 +32,8 @@ def check_image_fits(place: str, size: int) -> None:
     InputError
         It is larger than the free memory.
     """
-    free = free_memory()
-    if free is not None and size > free:
+    free = too_little_memory(size)
+    if free is not None:
         raise InputError(f"{place}: states an image that takes {gigabytes(size)} GB; {gigabytes(free)} GB are free")
 
 
@@ -65,6 +66,14 @@ def _left_of_address_space() -> list[int]:
         return [limit - pages * os.sysconf("SC_PAGE_SIZE")]
     except (ImportError, AttributeError, OSError, ValueError):
         return []
+
+
+def too_little_memory(needed: float) -> int | None:
+    """Return how many bytes this process may still use where more are needed, else None."""
+    if needed <= ASSUMED_FREE:
+        return None
+    free = free_memory()
+    return free if free is not None and needed > free else None
 
 
 def free_memory() -> int | None:

@@ -15,6 +15,9 @@ from goldens import copy_inputs
 from reflection_files import cif_text, unique_reflections, values_of, write_mtz
 
 from nbnumba import Experiment, cli
+from nbnumba.batch.reference import make_base
+from nbnumba.batch.sample import draw, image_experiment
+from nbnumba.batch.spec import read_spec
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
@@ -107,3 +110,23 @@ def test_a_rendering_opens_its_reflections_once(capsys: pytest.CaptureFixture[st
         assert cli.main(f"-hkl x.mtz {SMALL} -nonoise -nopgm".split()) == 0
     assert "is taken from -hkl x.mtz" in capsys.readouterr().err
     assert opens["x.mtz"] == 1
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_images_of_a_batch_open_no_file_again() -> None:
+    Path("kernel.txt").write_text("0 0.1 0\n0.1 0.5 0.1\n0 0.1 0\n")
+    line = "-cell 20 24 30 -default_F 1 -N 2 -detpixels 16 -oversample 1 -intfile mask.img -nonoise -nopgm -quiet"
+    assert cli.main(line.split()) == 0
+    command = "-mat lyso.mat -mask mask.img -sourcefile spectrum.txt -default_F 1 -N 2 -psf file -psf_file kernel.txt"
+    Path("b.toml").write_text(
+        f'command = "{command}"\ncount = 3\n[vary]\nfluence = {{ uniform = [1e27, 2e27] }}\n'
+        "beam_center_fast_mm = { uniform = [0.5, 1] }\nN = { integers = [2, 4] }\n"
+    )
+    spec, _ = read_spec("b.toml")
+    base = make_base(spec)
+    with counted() as opens:
+        centers = {image_experiment(base, draw(spec, base, image)).detector.center.Fbeam for image in range(3)}
+    assert len(centers) == 3
+    assert {name: opens[name] for name in command.split() if Path(name).is_file()} == dict.fromkeys(
+        ("lyso.mat", "mask.img", "spectrum.txt", "kernel.txt"), 0
+    )

@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
+import random
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from random_keywords import FILES, random_keywords
 
 from nbnumba import Experiment, InputError, keywords, simulate
 from nbnumba.background.water import Water
 from nbnumba.experiment.drawable import check_drawable
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scenes
 from nbnumba.parameters.parser import parse
 
 SMALL: dict[str, Any] = {
@@ -149,3 +154,42 @@ def test_what_no_image_shows_yet_is_refused() -> None:
     for parts, message in refused.values():
         with pytest.raises(InputError, match=message):
             simulate(replace(experiment, **parts))
+
+
+def test_random_keywords_replaced_draw_what_they_draw_from_the_start(tmp_path: Path) -> None:
+    # What settings have in common is taken over; an image must not show it.
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
+    made = 0
+    for seed in range(150):
+        first = random_keywords(seed, tmp_path)
+        other = {**first, **random_keywords(seed + 1000, tmp_path)}
+        some = random.Random(seed).sample(sorted(other), 3)
+        for name in ("semantics", "misset_seed"):
+            if name in some and name not in first:
+                some.remove(name)
+        changes = {name: other[name] for name in some}
+        try:
+            experiment = Experiment(**first)
+        except InputError:
+            continue
+        try:
+            anew = Experiment(**{**first, **changes})
+        except InputError as error:
+            with pytest.raises(InputError, match=re.escape(str(error))):
+                experiment.replace(**changes)
+            continue
+        for ours, theirs in zip(build_scenes(experiment.replace(**changes)), build_scenes(anew), strict=True):
+            for field in ours._fields:
+                np.testing.assert_array_equal(getattr(ours, field), getattr(theirs, field), field)
+        made += 1
+    assert made > 50
+
+
+def test_a_file_that_is_named_again_is_read_again(tmp_path: Path) -> None:
+    matrix = tmp_path / "A.mat"
+    matrix.write_text(FILES["A.mat"])
+    first = Experiment(matrix=matrix, default_F=1, detpixels=8)
+    matrix.write_text("0.02 0 0\n0 0.02 0\n0 0 0.02\n")
+    np.testing.assert_array_equal(first.replace(distance_mm=50).crystal.real_space, first.crystal.real_space)
+    assert not np.array_equal(first.replace(matrix=matrix).crystal.real_space, first.crystal.real_space)
