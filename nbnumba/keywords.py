@@ -71,7 +71,7 @@ class Keywords(TypedDict, total=False):
     hkl_dmin_A: float
     """Take no reflections beyond this resolution from an MTZ, CIF or PDB file [A]."""
     pdb: Path
-    """Structure factors of a model with bulk solvent, PDB or mmCIF; instead of hkl."""
+    """Structure factors of a model: PDB or mmCIF with bulk solvent, or CIF of a small molecule; instead of hkl."""
     default_F: float
     """Structure factor of every reflection that hkl lacks."""
     B_factor_A2: float

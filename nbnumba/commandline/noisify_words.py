@@ -36,7 +36,7 @@ WORDS = [
     Word("size", ("-detsize",), whole=True, least=1e-6, most=1e9, help="of the detector, mm"),
     Word("size_x", ("-detsize_x",), least=1e-6, most=1e9),
     Word("size_y", ("-detsize_y",), least=1e-6, most=1e9),
-    Word("wavelength", ("-lambda",), help="for the header, Angstrom"),
+    Word("wavelength", ("-lambda",), help="for the header, Å"),
     Word("Xbeam", ("-Xbeam",), help="for the header, mm"),
     Word("Ybeam", ("-Ybeam",), help="for the header, mm"),
     Word("phi", ("-phi",), help="for the header, deg"),

@@ -56,7 +56,7 @@ def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, fl
     """
     a = lengths_A[0]
     if a <= 0.0:
-        raise InputError(f"{called('cell')}: the first length must be positive, got {a:g} Angstrom")
+        raise InputError(f"{called('cell')}: the first length must be positive, got {a:g} Å")
     lengths = np.array([a] + [v if v > 0.0 else a for v in lengths_A[1:]])
     full_angles = np.array([v if v > 0.0 else math.pi / 2 for v in angles])
     alpha, beta, gamma = (float(v) for v in full_angles)

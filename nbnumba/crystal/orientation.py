@@ -96,7 +96,7 @@ def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) ->
     from .lattice import complete_cell, upright_reciprocal
 
     if not (math.isfinite(wavelength_A) and wavelength_A > 0.0):
-        raise InputError(f"{called('wavelength_A')}: {wavelength_A:g}; the wavelength must be greater than 0 Angstrom")
+        raise InputError(f"{called('wavelength_A')}: {wavelength_A:g}; the wavelength must be greater than 0 Å")
     if seed < 0:
         raise InputError(f"{called('seed')}: {seed}; it must be at least 0")
     if not all(math.isfinite(value) and value > 0.0 for value in cell):
@@ -104,7 +104,7 @@ def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) ->
         raise InputError(f"{called('cell')}: {shown}; lengths [A] and angles [deg] must be greater than 0")
     a, b, c, *angles = cell
     if max(a, b, c) > BIGGEST_CELL:
-        raise InputError(f"{called('cell')}: {max(a, b, c):g} Angstrom; at most {BIGGEST_CELL:g}")
+        raise InputError(f"{called('cell')}: {max(a, b, c):g} Å; at most {BIGGEST_CELL:g}")
     alpha, beta, gamma = map(math.radians, angles)
     B = upright_reciprocal(*complete_cell((a, b, c), (alpha, beta, gamma))).T
     scaled = wavelength_A * np.linalg.norm(B, axis=0)

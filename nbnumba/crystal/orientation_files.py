@@ -103,7 +103,7 @@ def _check_stated_cell(reciprocal: Array, stated: tuple[float, ...] | None, sett
     shown = (" ".join(f"{number:.6g}" for number in cell) for cell in (stated, made))
     message = (
         f"{label(called('matrix'), path)}: states the cell {next(shown)}, and makes {next(shown)} of it at "
-        f"{settings.beam.wavelength * 1e10:g} Angstrom ({called('wavelength_A')})"
+        f"{settings.beam.wavelength * 1e10:g} Å ({called('wavelength_A')})"
     )
     if settings.semantics is Semantics.EXACT:
         raise InputError(message)

@@ -193,7 +193,7 @@ def _beam(beam: BeamEntry, place: _Place) -> tuple[Array, float | None, Array, f
             place.fail("wavelength", "is missing")
         wavelength = beam.wavelength
         if wavelength < _SMALLEST:
-            place.fail("wavelength", f"is {wavelength:g} Angstrom; it must be greater than 0")
+            place.fail("wavelength", f"is {wavelength:g} Å; it must be greater than 0")
     normal = _unit_vector(beam.polarization_normal or _POLARIZATION_NORMAL, place, "polarization_normal")
     if math.hypot(*np.cross(normal, direction)) < _ROUNDING:
         place.fail("polarization_normal", "lies along the beam")

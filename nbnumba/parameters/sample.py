@@ -289,7 +289,7 @@ FACTORS = (
     ),
     input_file(
         "-pdb",
-        "structure factors of a model with bulk solvent, PDB or mmCIF; instead of -hkl",
+        "structure factors of a model: PDB or mmCIF with bulk solvent, or CIF of a small molecule; instead of -hkl",
         "FILE",
         ("pdb_file",),
         own=True,

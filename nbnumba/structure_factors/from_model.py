@@ -20,6 +20,8 @@ from ..util.messages import logger
 from ..util.text import quote
 from . import fdump
 from .mtz_cif_columns import Cell
+from .old_pdb import without_line_numbers
+from .small_molecule import is_small_molecule, read_small_molecule
 from .symmetry import expand
 from .table import IndexBox, NeededRange, index_margin, inside
 
@@ -46,7 +48,7 @@ class Model:
     Parameters
     ----------
     path : str
-        Of a PDB or mmCIF file, packed or not.
+        Of a PDB or mmCIF file, or a CIF of a small molecule, packed or not.
 
     Raises
     ------
@@ -59,7 +61,8 @@ class Model:
     def __init__(self, path: str) -> None:
         self._place = label(called("pdb"), path)
         data = unpacked(path, called("pdb"))
-        self._structure = _structure(data, self._place)
+        self._small = is_small_molecule(data)
+        self._structure = _structure(data, self._place, self._small)
         self._digest = hashlib.sha256(data)
 
     @property
@@ -74,7 +77,7 @@ class Model:
         """Compute the structure factors, or take them from an earlier run.
 
         Amplitudes come from the model's density on a grid, Gaussian form factors without anomalous terms, plus a flat
-        bulk solvent. The term 0 0 0, in the direct beam, is left out as in a list.
+        bulk solvent, of which a small molecule has none. The term 0 0 0, in the direct beam, is left out as in a list.
 
         Parameters
         ----------
@@ -103,9 +106,10 @@ class Model:
             kept = cache_folder / f"Fpdb_{self._fingerprint(d_min, default_F)}.bin"
             found = _kept_table(kept, default_F)
             if found is not None:
-                logger.warning(f"{place}: structure factors to {d_min:g} Angstrom are read from {kept}")
+                logger.warning(f"{place}: structure factors to {d_min:g} Å are read from {kept}")
                 return found
-        table, box = _compute(self._structure, d_min, default_F, place)
+        k_solvent = 0.0 if self._small else K_SOLVENT
+        table, box = _compute(self._structure, d_min, default_F, k_solvent, place)
         if kept is not None:
             try:
                 fdump.write(kept, inside(table), box)
@@ -123,12 +127,16 @@ class Model:
         return digest.hexdigest()[:16]
 
 
-def _structure(data: bytes, place: str) -> Any:
+def _structure(data: bytes, place: str, small: bool) -> Any:
     """Read a model and check that it is one of a crystal."""
     import gemmi
 
-    with understood(place, "PDB or mmCIF model"):
-        structure = gemmi.read_structure_string(data.removeprefix(_BOM), format=gemmi.CoorFormat.Detect)
+    data = data.removeprefix(_BOM)
+    with understood(place, "PDB, mmCIF or CIF model"):
+        if small:
+            structure = read_small_molecule(data, place)
+        else:
+            structure = gemmi.read_structure_string(without_line_numbers(data), format=gemmi.CoorFormat.Detect)
         _check_structure(structure, place)
         if structure.cell.explicit_matrices:
             structure = _in_the_standard_frame(structure, place)
@@ -169,7 +177,7 @@ def _in_the_standard_frame(structure: Any, place: str) -> Any:
 
 def _check_structure(structure: Any, place: str) -> None:
     if len(structure) == 0 or not any(True for _ in structure[0].all()):
-        raise InputError(f"{place}: holds no atoms; a PDB or mmCIF file of coordinates is allowed")
+        raise InputError(f"{place}: holds no atoms; a PDB, mmCIF or CIF file of coordinates is allowed")
     if not structure.cell.is_crystal():
         raise InputError(f"{place}: states no unit cell (CRYST1, or _cell); a model of a crystal is allowed")
     if not math.isfinite(structure.cell.volume) or structure.cell.volume <= 0.0:
@@ -210,7 +218,9 @@ def _kept_table(path: Path, default_F: float) -> tuple[NDArray[np.float64], Inde
         return None
 
 
-def _compute(structure: Any, d_min: float, default_F: float, place: str) -> tuple[NDArray[np.float64], IndexBox]:
+def _compute(
+    structure: Any, d_min: float, default_F: float, k_solvent: float, place: str
+) -> tuple[NDArray[np.float64], IndexBox]:
     import gemmi
 
     points = _check_size(structure, d_min, place)
@@ -237,15 +247,11 @@ def _compute(structure: Any, d_min: float, default_F: float, place: str) -> tupl
         numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)
         logger.warning(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
     wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
-    logger.warning(
-        f"{place}: structure factors are computed to {d_min:g} Angstrom in {group.xhm()}, with bulk solvent of "
-        f"{K_SOLVENT:g} electrons/A^3 and B {B_SOLVENT:g} A^2{wait}"
-    )
-    hkl, amplitudes = amplitudes_of(structure, d_min, K_SOLVENT, B_SOLVENT)
+    solvent = f"with bulk solvent of {k_solvent:g} electrons/Å^3 and B {B_SOLVENT:g} Å^2" if k_solvent else "no solvent"
+    logger.warning(f"{place}: structure factors are computed to {d_min:g} Å in {group.xhm()}, {solvent}{wait}")
+    hkl, amplitudes = amplitudes_of(structure, d_min, k_solvent, B_SOLVENT)
     if not len(hkl):
-        raise InputError(
-            f"{place}: no reflection of {d_min:g} Angstrom or coarser; a finer {called('hkl_dmin_A')} is allowed"
-        )
+        raise InputError(f"{place}: no reflection of {d_min:g} Å or coarser; a finer {called('hkl_dmin_A')} is allowed")
     if not np.isfinite(amplitudes).all():
         raise InputError(f"{place}: structure factors come out that are not finite")
     if not amplitudes.any():
@@ -328,6 +334,6 @@ def _check_size(structure: Any, d_min: float, place: str) -> float:
         return float(points)
     raise InputError(
         f"{called('hkl_dmin_A')} {d_min:g}: the density of {place} takes a grid of {points:.3g} points, "
-        f"{gigabytes(int(_BYTES_PER_POINT * points))} GB, at that resolution in Angstrom; allowed are {allowed}: "
+        f"{gigabytes(int(_BYTES_PER_POINT * points))} GB, at that resolution in Å; allowed are {allowed}: "
         f"give a coarser {called('hkl_dmin_A')}"
     )

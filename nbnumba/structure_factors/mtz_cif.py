@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from ..errors import InputError, called
 from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
-from . import other_lists
-from .mtz_cif_columns import Cell, Columns, read_cif, read_mtz
+from . import french_wilson, other_lists
+from .cif_columns import read_cif
+from .mtz_cif_columns import Cell, Columns, read_mtz
 from .symmetry import Expansion, expand
 from .table import LARGEST_F, IndexBox
 
 MTZ, CIF = "MTZ", "CIF"
+Spacing = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 _SNIFFED = 1 << 16  # bytes that comments before the first item of a CIF may take
 
 
@@ -108,7 +110,8 @@ class ReflectionFile:
 
         All operations of the space group are applied, and Friedel mates are equal unless the file holds both. Of a
         reflection that stands in the file more than once the last row counts, whatever equivalent it names. Values
-        that are missing are left out. Intensities become amplitudes, those below 0 become 0.
+        that are missing are left out. Intensities become amplitudes by their standard deviations, where the file has
+        them; else by the square root, those below 0 as 0.
 
         Parameters
         ----------
@@ -133,13 +136,13 @@ class ReflectionFile:
             The column holds no value, or the table would not fit into memory.
         """
         place, chosen = self._place, self._chosen
-        hkl, F, friedel = _amplitudes(chosen)
         spacing = _spacing(chosen, dmin, place)
+        hkl, F, friedel = _amplitudes(chosen, spacing)
         if dmin > 0.0:
             kept = spacing(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
             hkl, F = hkl[kept], F[kept]
         if not len(hkl):
-            beyond = f" of {dmin * 1e10:g} Angstrom or coarser ({called('hkl_dmin_A')})" if dmin > 0.0 else ""
+            beyond = f" of {dmin * 1e10:g} Å or coarser ({called('hkl_dmin_A')})" if dmin > 0.0 else ""
             raise InputError(f"{place}: column {chosen.names} holds no value{beyond}")
         if not np.abs(F).max() <= LARGEST_F:
             raise InputError(
@@ -152,23 +155,30 @@ class ReflectionFile:
         return expansion.table, expansion.box, expansion.count
 
 
-def _amplitudes(chosen: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
+def _amplitudes(chosen: Columns, spacing: Spacing) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
     """Return indices and amplitudes without missing ones, and whether Friedel mates are equal."""
     plus, minus = chosen.plus, chosen.minus
+    sigma = None if chosen.sigmas is None else chosen.sigmas[0]
     hkl = chosen.hkl.astype(np.int64)
     if minus is not None:
         # One of the two may be missing, as it is of centric reflections. The mates come first, so that of a
         # centric reflection F(+) counts.
-        plus, minus = np.where(np.isnan(plus), minus, plus), np.where(np.isnan(minus), plus, minus)
+        no_plus, no_minus = np.isnan(plus), np.isnan(minus)
+        plus, minus = np.where(no_plus, minus, plus), np.where(no_minus, plus, minus)
         hkl, plus = np.concatenate([-hkl, hkl]), np.concatenate([minus, plus])
+        if chosen.sigmas is not None:
+            of_plus, of_minus = chosen.sigmas
+            sigma = np.concatenate([np.where(no_minus, of_plus, of_minus), np.where(no_plus, of_minus, of_plus)])
     there = ~np.isnan(plus)
     hkl, plus = hkl[there], plus[there]
-    if chosen.intensity:
+    if chosen.intensity and sigma is not None:
+        plus = french_wilson.from_measured(hkl, plus, sigma[there], chosen.operations, spacing)
+    elif chosen.intensity:
         plus = np.sqrt(np.maximum(plus, 0.0))
     return hkl, plus, minus is None
 
 
-def _spacing(chosen: Columns, dmin: float, place: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+def _spacing(chosen: Columns, dmin: float, place: str) -> Spacing:
     """Return a function of indices that gives their spacing [Angstrom]."""
     if chosen.cell is None:
         if dmin > 0.0:
@@ -191,17 +201,20 @@ def _remarks(
     chosen: Columns,
     expansion: Expansion,
     hkl: NDArray[np.int64],
-    spacing: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    spacing: Spacing,
     place: str,
 ) -> Iterator[str]:
     if chosen.cell is None:
         to = "no unit cell"
     else:
         spacings = spacing(hkl)
-        to = f"{spacings[np.isfinite(spacings)].max(initial=spacings.min()):.4g} to {spacings.min():.4g} Angstrom"
-    what = "intensities, drawn as their square roots" if chosen.intensity else "amplitudes"
+        to = f"{spacings[np.isfinite(spacings)].max(initial=spacings.min()):.4g} to {spacings.min():.4g} Å"
+    what = "intensities" if chosen.intensity else "amplitudes"
     if chosen.minus is not None:
         what += " of Friedel mates"
+    if chosen.intensity:
+        way = "by their standard deviations (French-Wilson)" if chosen.sigmas is not None else "as their square roots"
+        what += f", drawn {way}"
     yield (
         f"{place}: column {chosen.names}{chosen.origin}, {what}; {expansion.unique} unique reflections in "
         f"{chosen.group}, {expansion.count} in P1, {to}"
@@ -210,6 +223,7 @@ def _remarks(
         values = (chosen.plus,) if chosen.minus is None else (chosen.plus, chosen.minus)
         negative = sum(int(np.count_nonzero(value < 0.0)) for value in values)
         if negative:
-            yield f"{place}: {negative} intensities below 0 are drawn as 0"
+            drawn = "0" if chosen.sigmas is None else "the small amplitudes that they leave likely"
+            yield f"{place}: {negative} intensities below 0 are drawn as {drawn}"
     if expansion.repeated:
         yield f"{place}: {expansion.repeated} rows repeat a reflection with another value; the last one counts"

@@ -197,7 +197,7 @@ WRONG: list[tuple[Change, str]] = [
     (lambda d: d.update(beam=[]), r"experiment\[0\]\.beam: is 0; there are 0 to choose from, counted from 0$"),
     (lambda d: d.update(detector={"panels": 1}), r"detector: a list is needed, not an object$"),
     (lambda d: d["beam"][0].update(wavelength=math.nan), r"beam\[0\]\.wavelength: a finite number is needed, not NaN"),
-    (lambda d: d["beam"][0].update(wavelength=-1), r"beam\[0\]\.wavelength: is -1 Angstrom; it must be greater than 0"),
+    (lambda d: d["beam"][0].update(wavelength=-1), r"beam\[0\]\.wavelength: is -1 Å; it must be greater than 0"),
     (lambda d: d["beam"][0].pop("wavelength"), r"beam\[0\]\.wavelength: is missing$"),
     (lambda d: d["beam"][0].update(wavelength=10**400), r"beam\[0\]\.wavelength: a finite number is needed, not 1000"),
     (lambda d: d["beam"][0].update(direction=[0, 0, 0]), r"beam\[0\]\.direction: a direction is needed, not"),

@@ -17,6 +17,7 @@ from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.from_model import Model, amplitudes_of
 from nbnumba.structure_factors.load import load
+from nbnumba.structure_factors.old_pdb import without_line_numbers
 from nbnumba.structure_factors.table import NeededRange, ReflectionTable
 from nbnumba.util.messages import notices_to
 
@@ -139,7 +140,7 @@ def test_the_table_is_kept_beside_the_image(folder: Path) -> None:
     content = kept.read_bytes()
     again: list[str] = []
     second = table_of(again, folder)
-    assert again == [f"-pdb m.pdb: structure factors to 2 Angstrom are read from {kept}"]
+    assert again == [f"-pdb m.pdb: structure factors to 2 Å are read from {kept}"]
     np.testing.assert_array_equal(second.table, first.table)
     assert (second.h_min, second.count, second.cell) == (first.h_min, first.count, first.cell)
     # Anything that changes the table has a file of its own.
@@ -169,8 +170,8 @@ def test_the_table_is_not_kept_where_that_is_not_wanted_or_fails(folder: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "not a readable PDB or mmCIF model"),
-        ("HELLO\n", "not a readable PDB or mmCIF model"),
+        ("", "not a readable PDB, mmCIF or CIF model"),
+        ("HELLO\n", "not a readable PDB, mmCIF or CIF model"),
         (pdb_text().split("\n")[0] + "\nEND\n", "holds no atoms"),
         ("\n".join(pdb_text().split("\n")[1:]), r"states no unit cell \(CRYST1, or _cell\)"),
         (pdb_text().replace("   24.000   27.000   31.000", "    1.000    1.000    1.000"), "states no unit cell"),
@@ -200,7 +201,7 @@ def test_a_resolution_that_memory_does_not_hold(folder: Path) -> None:
         InputError, match=r"^-hkl_dmin 0\.001: .* takes a grid of .* points, .* GB.*; allowed are .*: give"
     ):
         table_of(hkl_dmin=1e-13)
-    with pytest.raises(InputError, match=r"no reflection of 99 Angstrom or coarser; a finer -hkl_dmin is allowed"):
+    with pytest.raises(InputError, match=r"no reflection of 99 Å or coarser; a finer -hkl_dmin is allowed"):
         table_of(hkl_dmin=99e-10)
     with pytest.raises(InputError, match=r"^-pdb m\.pdb: give -hkl_dmin, the resolution"):
         table_of(hkl_dmin=0.0)
@@ -215,8 +216,8 @@ def test_remarks_on_a_model(folder: Path) -> None:
     table_of(notices)
     assert notices[0] == "-pdb m.pdb: the first of 2 models is taken"
     assert notices[1] == (
-        "-pdb m.pdb: structure factors are computed to 2 Angstrom in P 21 21 21, with bulk solvent of "
-        "0.35 electrons/A^3 and B 46 A^2"
+        "-pdb m.pdb: structure factors are computed to 2 Å in P 21 21 21, with bulk solvent of "
+        "0.35 electrons/Å^3 and B 46 Å^2"
     )
     (folder / "m.pdb").write_text(pdb_text("P 1").replace("P 1  ", "     "))
     notices.clear()
@@ -406,3 +407,112 @@ def test_scale_of_another_cell_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.pdb").write_text(_pdb(np.eye(3)[[1, 0, 2]] * [-1, 1, 1], (50.0, 40.0, 60.0)))
     with pytest.raises(InputError, match=r"x\.pdb: SCALEn contradicts the unit cell 50 40 60 90 90 90"):
         load(Settings.of(pdb_file=str(tmp_path / "x.pdb"), hkl_dmin=4e-10, write_dump=False))
+
+
+SMALL = """data_small
+_cell_length_a 8.1(2)
+_cell_length_b 9.3
+_cell_length_c 10.2
+_cell_angle_alpha 90
+_cell_angle_beta 104.5
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P 1 21/c 1'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_U_iso_or_equiv
+_atom_site_occupancy
+Cu1 Cu 0 0 0 0.020(1) 1
+S1 S 0.2130(4) 0.3310 0.1270 0.030 1
+C1 C 0.4410 0.1240 0.3920 0.041 0.5
+H1 H ? ? ? 0.05 1
+loop_
+_atom_site_aniso_label
+_atom_site_aniso_U_11
+_atom_site_aniso_U_22
+_atom_site_aniso_U_33
+_atom_site_aniso_U_23
+_atom_site_aniso_U_13
+_atom_site_aniso_U_12
+S1 0.02 0.03 0.05 0.004 0.011 -0.006
+"""
+
+
+@pytest.mark.parametrize("spelling", ["", "upper", "B", "operations"])
+def test_a_small_molecule_is_that_of_direct_summation(spelling: str, tmp_path: Path) -> None:
+    text = SMALL
+    if spelling == "upper":
+        text = text.replace("_atom_site_fract_x", "_ATOM_SITE_FRACT_X").replace("_cell_length_a", "_CELL_LENGTH_A")
+    elif spelling == "B":
+        text = text.replace("U_iso_or_equiv", "B_iso_or_equiv")
+        for U in ("0.020(1)", "0.030", "0.041"):
+            text = text.replace(f" {U} ", f" {float(U[:5]) * 8 * np.pi**2:.6f} ")
+    elif spelling == "operations":
+        group = gemmi.SpaceGroup("P 1 21/c 1").operations()
+        listed = "".join(f"'{operation.triplet()}'\n" for operation in group)
+        text = text.replace(
+            "_symmetry_space_group_name_H-M 'P 1 21/c 1'", f"loop_\n_space_group_symop_operation_xyz\n{listed}"
+        )
+    (tmp_path / "m.cif").write_text(text)
+    notices: list[str] = []
+    with notices_to(notices.append):
+        table = load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=0.9e-10, write_dump=False))
+    assert table is not None
+    assert notices[0].endswith("m.cif: 1 atoms without coordinates are left out")
+    assert notices[1].endswith("structure factors are computed to 0.9 Å in P 1 21/c 1, no solvent")
+    small = gemmi.make_small_structure_from_block(gemmi.cif.read_string(SMALL)[0])
+    small.change_occupancies_to_crystallographic(0.2)
+    small.setup_cell_images()
+    for site in list(small.sites):
+        if np.isnan(site.fract.x):
+            site.occ, site.fract = 0.0, gemmi.Fractional(0, 0, 0)
+    calculator = gemmi.StructureFactorCalculatorX(small.cell)
+    hkl = [(h, k, l) for h in range(-6, 7, 3) for k in (0, 1, 4) for l in (0, 1, 2, 7)]
+    hkl = [index for index in hkl if index != (0, 0, 0) and small.cell.calculate_d(index) > 0.9]
+    direct = np.array([abs(calculator.calculate_sf_from_small_structure(small, index)) for index in hkl])
+    found = np.array([F_at(table, *index) for index in hkl])
+    # Of the grid, as for other models.
+    assert np.abs(found - direct).max() < 0.01 * direct.max()
+    assert direct.max() > 20.0
+
+
+def test_small_molecules_that_cannot_be_read(tmp_path: Path) -> None:
+    def error(text: str) -> str:
+        (tmp_path / "m.cif").write_text(text)
+        with pytest.raises(InputError) as caught:
+            load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=0.9e-10, write_dump=False))
+        return str(caught.value)
+
+    assert "m.cif: the space group 'P x' is unknown" in error(SMALL.replace("P 1 21/c 1", "P x"))
+    named = "loop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'\n'-x,-y,-z'\nloop_"
+    assert "operations that it lists are those of P -1, not of P 1 21/c 1" in error(SMALL.replace("loop_", named, 1))
+    assert "the unit cell" in error(SMALL.replace("_cell_length_b 9.3", "_cell_length_b 0"))
+    assert "holds no atoms" in error(SMALL.replace("_atom_site_fract_z", "_atom_site_other"))
+
+
+def test_a_pdb_file_from_before_1996(tmp_path: Path) -> None:
+    """Columns 73 to 80 held the entry's code and the number of the line, where element and charge stand now."""
+    new = pdb_text()
+    tables = []
+    for number, text in enumerate((new, "".join(
+        f"{line[:72]:72}1ABC{count:4d}\n" for count, line in enumerate(new.splitlines(), 95) if line[:6] != "ANISOU"
+    ))):  # fmt: skip
+        if number == 0:
+            text = "\n".join(line for line in text.splitlines() if line[:6] != "ANISOU")
+        (tmp_path / f"{number}.pdb").write_text(text)
+        table = load(Settings.of(pdb_file=str(tmp_path / f"{number}.pdb"), hkl_dmin=3e-10, write_dump=False))
+        assert table is not None
+        tables.append(table.values)
+    np.testing.assert_array_equal(tables[1], tables[0])
+    assert tables[0].max() > 10.0
+
+
+def test_segments_that_look_like_codes_stay() -> None:
+    """A file of today may name a segment in these columns."""
+    text = pdb_text().encode()
+    assert without_line_numbers(text) == text
+    named = b"\n".join(line[:72] + b"1ABC" + line[76:] if line[:4] == b"HETA" else line for line in text.split(b"\n"))
+    assert without_line_numbers(named) == named

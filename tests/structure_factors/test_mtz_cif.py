@@ -13,6 +13,7 @@ import pytest
 from reflection_files import CELLS, Expanded, Rows, cif_text, expanded, filled, unique_reflections, values_of, write_mtz
 
 from nbnumba.errors import InputError
+from nbnumba.structure_factors.french_wilson import from_measured
 from nbnumba.structure_factors.mtz_cif import CIF, MTZ, ReflectionFile, kind_of
 from nbnumba.util.messages import notices_to
 
@@ -111,7 +112,7 @@ def test_a_mate_that_is_missing_is_served_by_the_other(tmp_path: Path) -> None:
 def test_intensities_become_amplitudes(tmp_path: Path) -> None:
     rows: Rows = [(1, 2, 3), (2, 1, 1), (1, 1, 1), (3, 0, 0)]
     I = np.array([25.0, -4.0, 0.0, NAN])
-    write_mtz(tmp_path / "x.mtz", "P 1", rows, [("IMEAN", "J", I), ("SIGI", "Q", I)])
+    write_mtz(tmp_path / "x.mtz", "P 1", rows, [("IMEAN", "J", I)])
     reading = Reading(tmp_path / "x.mtz", default_F=1.5)
     assert (reading.at(1, 2, 3), reading.at(-1, -2, -3), reading.at(2, 1, 1), reading.at(1, 1, 1)) == (5, 5, 0, 0)
     assert reading.count == 6
@@ -224,7 +225,7 @@ def test_a_cut_in_resolution(tmp_path: Path) -> None:
         reading = Reading(tmp_path / "x.mtz", dmin=dmin)
         assert reading.reflections == expected
         assert 0 < sum(kept) < len(rows)
-    with pytest.raises(InputError, match=r"column F holds no value of 99 Angstrom or coarser \(-?hkl_dmin(_A)?\)"):
+    with pytest.raises(InputError, match=r"column F holds no value of 99 Å or coarser \(-?hkl_dmin(_A)?\)"):
         Reading(tmp_path / "x.mtz", dmin=99.0)
     Path(tmp_path / "x.cif").write_text(cif_text(group, rows, {"F_meas_au": F}, cell=False))
     assert Reading(tmp_path / "x.cif").cell is None
@@ -394,7 +395,10 @@ def test_files_that_are_cut_short_or_damaged(tmp_path: Path) -> None:
         ("data_x\n_cell.length_a 3\n", "holds no loop of merged reflections"),
         ("data_x\n", "holds no loop of merged reflections"),
         (loop + "5 6\n", "not a readable CIF file: "),
-        (loop.replace("_refln.index_l", "_refln.other"), "not a readable CIF file: "),
+        (
+            loop.replace("_refln.index_l", "_refln.other"),
+            "its loop of reflections lacks index_l; h, k and l are needed",
+        ),
         (loop.replace("_refln.F_meas", "_refln.fom"), "has no column of amplitudes or intensities"),
         (loop.replace("4.0", "?"), "has no column of amplitudes or intensities|holds no value"),
     ):
@@ -422,14 +426,16 @@ def test_bytes_that_change_end_in_a_line_or_a_table(tmp_path: Path) -> None:
 
 
 def test_indices_that_need_too_much_memory(tmp_path: Path) -> None:
-    write_mtz(tmp_path / "x.mtz", "P 1", [(1, 2, 3), (900, 900, 900)], [("F", "F", np.array([4.0, 3.0]))])
+    write_mtz(tmp_path / "x.mtz", "P 1", [(1, 2, 3), (900, 900, 900)], [("F", "F", np.array([4.0, 3.0]))],
+              cell=(900.0, 900.0, 900.0, 90.0, 90.0, 90.0))  # fmt: skip
     with pytest.raises(InputError, match=r"x\.mtz: indices h -900\.\.900, .* allowed are"):
         Reading(tmp_path / "x.mtz")
 
 
 def test_a_large_file_takes_seconds(tmp_path: Path) -> None:
     rows = np.array(gemmi.make_miller_array(gemmi.UnitCell(90, 90, 70, 90, 90, 90), gemmi.SpaceGroup("P 43 21 2"), 1.2))
-    write_mtz(tmp_path / "x.mtz", "P 43 21 2", rows, [("F", "F", np.ones(len(rows)))])
+    write_mtz(tmp_path / "x.mtz", "P 43 21 2", rows, [("F", "F", np.ones(len(rows)))],
+              cell=(90.0, 90.0, 70.0, 90.0, 90.0, 90.0))  # fmt: skip
     start = time.perf_counter()
     reading = Reading(tmp_path / "x.mtz")
     # Measured: 0.5 s for a million; far slower means a loop over reflections.
@@ -488,3 +494,120 @@ def test_intensities_below_zero_are_counted(tmp_path: Path) -> None:
     values[:3] *= -1.0
     write_mtz(tmp_path / "x.mtz", "P 1", rows, [("I", "J", values)])
     assert any(line.endswith(": 3 intensities below 0 are drawn as 0") for line in Reading(tmp_path / "x.mtz").notices)
+
+
+def test_intensities_with_errors_become_mean_amplitudes(tmp_path: Path) -> None:
+    group = "P 43 21 2"
+    rows = unique_reflections(group)
+    random = np.random.default_rng(4)
+    I, sigma = random.normal(20.0, 30.0, len(rows)).astype(np.float32), np.full(len(rows), 25.0)
+    hkl, operations = np.array(rows), gemmi.SpaceGroup(group).operations()
+    cell = gemmi.UnitCell(*CELLS[group])
+    spacings = np.array([cell.calculate_d(row) for row in rows])
+    F = from_measured(hkl, I.astype(np.float64), sigma, operations, lambda indices: spacings)
+    expected = expanded(group, rows, F)
+    write_mtz(tmp_path / "x.mtz", group, rows, [("IMEAN", "J", I), ("FOM", "W", sigma), ("SIGIMEAN", "Q", sigma)])
+    (tmp_path / "y.cif").write_text(cif_text(group, rows, {"intensity_meas": I, "intensity_sigma": sigma}))
+    columns = {"F_squared_sigma": sigma, "F_squared_meas": I}
+    (tmp_path / "z.cif").write_text(cif_text(group, rows, columns, dot="_"))
+    for name in ("x.mtz", "y.cif", "z.cif"):
+        reading = Reading(tmp_path / name)
+        assert reading.reflections.keys() == expected.keys()
+        # MTZ holds the cell, and so the shells' middles, in float32.
+        np.testing.assert_allclose([reading.reflections[key] for key in expected], list(expected.values()), rtol=1e-6)
+        assert "intensities, drawn by their standard deviations (French-Wilson)" in reading.notices[0]
+        assert reading.notices[1].endswith(
+            "intensities below 0 are drawn as the small amplitudes that they leave likely"
+        )
+
+
+def test_errors_of_friedel_mates(tmp_path: Path) -> None:
+    rows: Rows = [(1, 2, 3), (2, 1, 1)]
+    plus, minus, small, large = np.array([16.0, NAN]), np.array([9.0, 4.0]), np.full(2, 1e-4), np.full(2, 5.0)
+    order = [("I(+)", "K", plus), ("SIGI(+)", "M", small), ("I(-)", "K", minus), ("SIGI(-)", "M", large)]
+    write_mtz(tmp_path / "x.mtz", "P 1", rows, order)
+    text = cif_text("P 1", rows, {"pdbx_I_plus": ["16", "?"], "pdbx_I_plus_sigma": ["1e-4", "?"],
+                                  "pdbx_I_minus": minus, "pdbx_I_minus_sigma": large})  # fmt: skip
+    (tmp_path / "x.cif").write_text(text)
+    for name in ("x.mtz", "x.cif"):
+        reading = Reading(tmp_path / name)
+        assert reading.at(1, 2, 3) == pytest.approx(4.0, rel=1e-6)  # an error of 1e-4 hardly counts
+        assert reading.at(-1, -2, -3) != pytest.approx(3.0, rel=1e-3)
+        assert reading.at(2, 1, 1) == reading.at(-2, -1, -1) != pytest.approx(2.0, rel=1e-3)
+
+
+def state_resolution(path: Path, limit: float) -> None:
+    """Let the header of an MTZ file state a limit of resolution [Angstrom]."""
+    data = path.read_bytes()
+    start = data.index(b"RESO ")
+    stated = f"RESO  {0.0001:.8f}   {limit**-2:.10f}".ljust(80).encode()
+    path.write_bytes(data[:start] + stated + data[start + 80 :])
+
+
+def test_index_columns_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    rows = unique_reflections("P 43 21 2")
+    F = values_of(rows)
+    expected = expanded("P 43 21 2", rows, F)
+    mtz = gemmi.Mtz()
+    mtz.spacegroup = gemmi.SpaceGroup("P 43 21 2")
+    mtz.add_dataset("native")
+    for name, kind in (("FP", "F"), ("L", "H"), ("K", "H"), ("H", "H")):
+        mtz.add_column(name, kind, dataset_id=0)
+    mtz.set_cell_for_all(gemmi.UnitCell(*CELLS["P 43 21 2"]))
+    h, k, l = np.array(rows).T
+    mtz.set_data(np.column_stack([F, l, k, h]).astype(np.float32))
+    mtz.write_to_file(str(tmp_path / "x.mtz"))
+    state_resolution(tmp_path / "x.mtz", 3.0)  # gemmi took the first three columns for h, k and l
+    assert Reading(tmp_path / "x.mtz").reflections == expected
+    text = cif_text("P 43 21 2", rows, {"F_meas_au": F})
+    head, body = text.split("_refln.F_meas_au\n")
+    head = head.replace("_refln.index_h\n_refln.index_k\n_refln.index_l\n", "")
+    turned = "".join(" ".join(line.split()[::-1]) + "\n" for line in body.splitlines())
+    (tmp_path / "x.cif").write_text(f"{head}_REFLN.F_MEAS_AU\n_refln.Index_L\n_refln.INDEX_K\n_Refln.index_h\n{turned}")
+    assert Reading(tmp_path / "x.cif").reflections == expected
+    small = cif_text("P 43 21 2", rows, {"F_squared_calc": F**2}, dot="_")
+    (tmp_path / "y.cif").write_text(small.replace("_refln_", "_REFLN_").replace("index_h", "INDEX_H"))
+    assert Reading(tmp_path / "y.cif").reflections == expected
+
+
+def test_indices_that_are_none(tmp_path: Path) -> None:
+    mtz = gemmi.Mtz()
+    mtz.spacegroup = gemmi.SpaceGroup("P 1")
+    mtz.add_dataset("native")
+    for name, kind in (("H", "H"), ("K", "H"), ("FP", "F")):
+        mtz.add_column(name, kind, dataset_id=0)
+    mtz.set_data(np.ones((1, 3), dtype=np.float32))
+    mtz.write_to_file(str(tmp_path / "x.mtz"))
+    with pytest.raises(InputError, match=r"x\.mtz: has 2 columns of indices \(type H\); allowed are three"):
+        Reading(tmp_path / "x.mtz")
+    text = cif_text("P 1", [(1, 2, 3)], {"F_meas": [4.0]})
+    for bad in ("?", "1.5", "x"):
+        (tmp_path / "x.cif").write_text(text.replace("1 2 3 4.0", f"{bad} 2 3 4.0"))
+        with pytest.raises(InputError, match=r"x\.cif: holds an index h, k or l that is missing or not a whole number"):
+            Reading(tmp_path / "x.cif")
+
+
+def test_of_several_crystals_and_wavelengths_in_one_loop_the_first_is_taken(tmp_path: Path) -> None:
+    rows: Rows = [(1, 2, 3), (1, 2, 3), (2, 2, 2), (1, 2, 3)]
+    columns = {"crystal_id": ["A", "A", "A", "B"], "Wavelength_ID": [1, 2, 1, 1], "F_meas_au": [4.0, 5.0, 6.0, 7.0]}
+    (tmp_path / "x.cif").write_text(cif_text("P 1", rows, columns))
+    reading = Reading(tmp_path / "x.cif")
+    assert (reading.at(1, 2, 3), reading.at(2, 2, 2), reading.count) == (4.0, 6.0, 4)
+    assert (
+        "of block test, crystal 'A', the first of 2, wavelength '1', the first of 2, amplitudes" in reading.notices[0]
+    )
+    assert len(reading.notices) == 1
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [(0.3, True), (2.5, True), (0.2, False), (2000.0, False)])
+def test_a_stated_resolution_that_no_crystal_has_is_an_error(limit: float, allowed: bool, tmp_path: Path) -> None:
+    text = cif_text("P 1", [(1, 2, 3)], {"F_meas": [4.0]}).replace("loop_", f"_reflns.d_resolution_high {limit}\nloop_")
+    (tmp_path / "x.cif").write_text(text)
+    write_mtz(tmp_path / "x.mtz", "P 1", [(1, 2, 3)], [("FP", "F", np.array([4.0]))])
+    state_resolution(tmp_path / "x.mtz", limit)
+    for name, what in (("x.cif", "it"), ("x.mtz", "its header")):
+        if allowed:
+            assert Reading(tmp_path / name).at(1, 2, 3) == 4.0
+            continue
+        with pytest.raises(InputError, match=rf"{what} states a resolution of {limit:g} Å; allowed are 0\.3 to 1000"):
+            Reading(tmp_path / name)

@@ -42,13 +42,15 @@ def write_mtz(
     columns: Sequence[tuple[str, str, np.ndarray]],
     datasets: Sequence[str] = ("native",),
     of_dataset: Sequence[int] = (),
+    cell: tuple[float, ...] | None = None,
 ) -> None:
     """Write columns of (label, type, values); each goes to the last dataset unless `of_dataset` says otherwise."""
     mtz = gemmi.Mtz(with_base=True)
     mtz.spacegroup = gemmi.SpaceGroup(group)
-    mtz.set_cell_for_all(gemmi.UnitCell(*CELLS[group]))
+    own = gemmi.UnitCell(*(cell or CELLS[group]))
+    mtz.set_cell_for_all(own)
     for name in datasets:
-        mtz.add_dataset(name).cell = gemmi.UnitCell(*CELLS[group])
+        mtz.add_dataset(name).cell = own
     for i, (name, kind, _) in enumerate(columns):
         mtz.add_column(name, kind, dataset_id=of_dataset[i] if of_dataset else len(datasets))
     data = np.column_stack([np.array(rows).reshape(-1, 3), *(values for _, _, values in columns)])
