@@ -77,7 +77,7 @@ def _measure(
 
     sampling, panel = experiment.sampling, experiment.detector.panels[0]
     fast_first, fast_last, slow_first, slow_last = sampling.roi
-    in_row = (fast_last - fast_first + 1) * experiment.steps * experiment.detector.sensor.layers
+    in_row = (fast_last - fast_first + 1) * experiment.steps * panel.sensor.layers
     rows = slow_last - slow_first + 1
     part = max(1, min(rows, _SAMPLES // in_row))
     first = slow_first + (rows - part) // 2

@@ -56,7 +56,7 @@ def setup_lines(resolved: Resolved, noise_seed: int | None) -> Iterator[str]:
 def _opening(resolved: Resolved) -> Iterator[str]:
     """Geometry, up to the choice of interpolation."""
     experiment, settings = resolved.experiment, resolved.settings
-    detector, sensor = experiment.detector, experiment.detector.sensor
+    detector, sensor = experiment.detector, experiment.detector.panels[0].sensor
     for name in (settings.detector.mask_file, settings.detector.header_file):
         if name is not None:
             yield f"reading {name}"
@@ -125,7 +125,7 @@ def _sampling(resolved: Resolved) -> Iterator[str]:
 def _sweeps(resolved: Resolved) -> Iterator[str]:
     """Layers, phi steps, divergence, wavelengths, sources and mosaic domains, one line each."""
     experiment, grid = resolved.experiment, resolved.choices.grid
-    sensor, wavelengths = experiment.detector.sensor, experiment.beam.sources.wavelengths
+    sensor, wavelengths = experiment.detector.panels[0].sensor, experiment.beam.sources.wavelengths
     for layer in range(sensor.layers):
         yield f"thick{layer} = {sensor.layer_step * layer * 1e6:g} um"
     for step, phi in enumerate(experiment.goniometer.angles):
@@ -182,11 +182,12 @@ def _parameters(resolved: Resolved) -> Iterator[str]:
 def _detector(resolved: Resolved) -> Iterator[str]:
     """Place, size and axes of the detector."""
     experiment = resolved.experiment
-    detector, beam, sensor = experiment.detector, experiment.beam, experiment.detector.sensor
+    detector, beam = experiment.detector, experiment.beam
     panel, center = detector.panels[0], detector.center
+    sensor, edges = panel.sensor, " x ".join(dict.fromkeys(f"{size:g}" for size in panel.pixel_sizes))
     yield (
         f"  distance={panel.distance:g} detsize={detector.detsize_f:g}x{detector.detsize_s:g}  "
-        f"pixel={panel.pixel_size:g} meters ({panel.n_fast}x{panel.n_slow} pixels)"
+        f"pixel={edges} meters ({panel.n_fast}x{panel.n_slow} pixels)"
     )
     yield f"  sensor is {sensor.thickness:g} m thick in {sensor.layers} layers with mu= {sensor.mu:g}"
     yield f"  Xbeam={center.Xbeam:g} Ybeam={center.Ybeam:g}"
@@ -225,8 +226,7 @@ def _spots(image: Image) -> Iterator[str]:
     cutoff, spread = experiment.sampling.spot_cutoff, experiment.closed_form
     if cutoff == 0.0 and spread is None:
         return
-    pixels = sum(panel.n_slow * panel.n_fast for panel in experiment.detector.panels)
-    layers = experiment.detector.sensor.layers
+    samples = sum(panel.n_slow * panel.n_fast * panel.sensor.layers for panel in experiment.detector.panels)
     if spread is not None:
         mosaic = math.sqrt(spread.mosaicity[0, 0]) * DEGREES_PER_RADIAN
         directions = np.sqrt(np.maximum(0.0, np.linalg.eigvalsh(spread.divergence)[1:])) * 1e3
@@ -236,7 +236,7 @@ def _spots(image: Image) -> Iterator[str]:
         )
     yield (
         f"spots: cutoff {cutoff:g} photons, {image.spots} listed, {image.evaluated_steps} steps evaluated of "
-        f"{pixels * layers * experiment.steps}"
+        f"{samples * experiment.steps}"
     )
 
 

@@ -29,6 +29,8 @@ from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
 
 # Options that go with a detector of one panel.
 _ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
+# Options whose file can state one edge of a pixel only.
+_SQUARE_PIXELS = {"-intfile", "-noisefile", "-cbffile"}
 
 
 def run(command: CommandLine) -> None:
@@ -126,6 +128,10 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
     """Find out before the reflections are read whether all that was asked for can be written."""
     output = command.output
     panels = len(experiment.detector.panels)
+    if panels == 1 and not experiment.detector.panels[0].is_square:
+        typed = next((option for option in command.used if option in _SQUARE_PIXELS), None)
+        if typed is not None:
+            raise InputError(f"{typed}: its header holds one edge of a pixel, and these are oblong; -h5file holds both")
     if panels > 1:
         typed = next((option for option in command.used if option in _ONE_PANEL), None)
         if typed is not None:
@@ -140,7 +146,10 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
 def _for_panels(output: Output, experiment: ExperimentRecord) -> Output:
     """Leave out the files that hold one panel only, where there are more."""
     if len(experiment.detector.panels) == 1:
-        return output
+        if experiment.detector.panels[0].is_square:
+            return output
+        logger.warning("-intfile and -noisefile are not written: their header holds one edge of a pixel; -h5file both")
+        return replace(output, int_file=None, noise_file=None)
     logger.warning("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
     if output.rings and output.png_file is not None:
         logger.warning("-rings: no rings are drawn on the picture of several panels")

@@ -11,7 +11,6 @@ from ..parameters.settings import Settings
 from .model import Panel
 
 _ROUNDING = 1e-6  # by which axes may miss length 1 and a right angle
-_SAME = 1e-9  # relative difference between pixel edges that are meant to be one
 _NEAREST = 1e-9  # m, of a plane to the sample
 # Of the angle between the beam and a panel along it: the distance along the beam stays a number of some use.
 _FLATTEST = 1e-6
@@ -31,20 +30,9 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
     Raises
     ------
     InputError
-        For a panel without pixels, with axes that are no axes or with a plane through the sample, and for pixels
-        that differ in size.
+        For a panel without pixels, with axes that are no axes or with a plane through the sample.
     """
-    panels = tuple(
-        _panel(_label(settings, number), place, beam) for number, place in enumerate(settings.detector.panels)
-    )
-    first = panels[0]
-    for number, panel in enumerate(panels):
-        if abs(panel.pixel_size - first.pixel_size) > _SAME * first.pixel_size:
-            raise InputError(
-                f"{_label(settings, number)}: has pixels of {panel.pixel_size * 1e3:g} mm, panel 0 of "
-                f"{first.pixel_size * 1e3:g} mm; all pixels must be of one size"
-            )
-    return panels
+    return tuple(_panel(_label(settings, number), place, beam) for number, place in enumerate(settings.detector.panels))
 
 
 def _label(settings: Settings, number: int) -> str:
@@ -58,9 +46,6 @@ def _panel(name: str, place: PanelGeometry, beam: Array) -> Panel:
     for size in place.pixel_sizes:
         if not (math.isfinite(size) and size > 0.0):
             raise InputError(f"{name}: a pixel measures {size * 1e3:g} mm; it must be greater than 0")
-    if not place.is_square:
-        sizes = " x ".join(f"{size * 1e3:g}" for size in place.pixel_sizes)
-        raise InputError(f"{name}: its pixels measure {sizes} mm; they must be square")
     origin, fast, slow = place.origin, place.fast, place.slow
     if not math.isfinite(length(origin)):
         raise InputError(f"{name}: its corner lies at {_numbers(origin)}; it must be somewhere")

@@ -194,7 +194,7 @@ def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     fast, slow = dot(first.fast, spot), dot(first.slow, spot)
     fclose, sclose = -dot(first.origin, first.fast), -dot(first.origin, first.slow)
     center = Center(fast, slow, fast, slow, fclose, sclose, fclose, sclose)
-    detsize = (first.pixel_size * first.n_fast, first.pixel_size * first.n_slow)
+    detsize = (first.pixel_sizes[0] * first.n_fast, first.pixel_sizes[1] * first.n_slow)
     return _detector(settings, axes, panels, center, Pivot.SAMPLE, detsize)
 
 
@@ -239,8 +239,8 @@ def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
         Yclose=center.Yclose,
         Fclose=fclose,
         Sclose=sclose,
-        ORGX=fclose / panel.pixel_size + 0.5,
-        ORGY=sclose / panel.pixel_size + 0.5,
+        ORGX=fclose / panel.pixel_sizes[0] + 0.5,
+        ORGY=sclose / panel.pixel_sizes[1] + 0.5,
         dials_origin_mm=(1000.0 * z, 1000.0 * y, 1000.0 * -x),
     )
 

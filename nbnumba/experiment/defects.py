@@ -29,10 +29,11 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
     The latch is known only when the image is rendered.
     """
     experiment, settings = resolved.experiment, resolved.settings
-    sampling, detector, sensor = experiment.sampling, experiment.detector, experiment.detector.sensor
+    sampling, sensors = experiment.sampling, [panel.sensor for panel in experiment.detector.panels]
+    layers = max(sensor.layers for sensor in sensors)
     angles = experiment.goniometer.angles
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    black = sampling.oversample_thick and sensor.thickness == 0.0
+    black = sampling.oversample_thick and any(sensor.thickness == 0.0 for sensor in sensors)
     weights = resolved.choices.grid.weights
     corner_counts = settings.detector.pix0_vector is not None and not settings.detector.beam_center_given
     elsewhere = _stands_elsewhere(settings, experiment.detector)
@@ -44,7 +45,7 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
             "as C, the phi step at 0 is drawn in the orientation of the step before it",
         ),
         "oversample_*": (
-            black or (switches and sensor.layers * experiment.steps > 1),
+            black or (switches and layers * experiment.steps > 1),
             f"as C, {called('oversample_thick')} without a sensor captures nothing"
             if black
             else "as C, the -oversample_ factors multiply the running sum and compound",
@@ -54,7 +55,7 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
             f"as C, {called('oversample_polar')} undoes {called('polarized')}",
         ),
         "thickness": (
-            sensor.layers > 1 and sensor.mu != 0.0 and not sampling.oversample_thick,
+            any(sensor.layers > 1 and sensor.mu != 0.0 for sensor in sensors) and not sampling.oversample_thick,
             "as C, the sum over the sensor's layers is scaled by the last layer's capture",
         ),
         "automatic interpolation": (
@@ -72,7 +73,10 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
             f"as C, {called('water_um')} is scaled by fluence twice and divided by the steps",
         ),
         "misset random": (settings.crystal.misset_random, "as C, the random orientation is not uniform"),
-        "curved detector": (detector.curved, f"as C, {called('curved')} mirrors the picture across a diagonal"),
+        "curved detector": (
+            experiment.detector.curved,
+            f"as C, {called('curved')} mirrors the picture across a diagonal",
+        ),
         "pivot": (
             elsewhere and not corner_counts,
             f"as C, {called('pivot')} is overridden by the convention or by a later option",
@@ -100,7 +104,7 @@ def _water_is_off(experiment: ExperimentRecord) -> bool:
     """
     if experiment.water_size == 0.0:
         return False
-    terms = experiment.detector.sensor.layers * experiment.steps
+    terms = max(panel.sensor.layers for panel in experiment.detector.panels) * experiment.steps
     factor = R_E_SQUARED * experiment.fluence
     return terms > 1 or experiment.sampling.dmin > 0.0 or abs(factor - 1.0) > 1e-6
 
@@ -117,4 +121,4 @@ def _stands_elsewhere(settings: Settings, detector: Detector) -> bool:
         return True
     here = detector.panels[0]
     # A beam center and a foot point that are meant to be one place differ by rounding.
-    return bool(np.any(np.abs(here.origin - there.origin) > 1e-6 * here.pixel_size))
+    return bool(np.any(np.abs(here.origin - there.origin) > 1e-6 * min(here.pixel_sizes)))

@@ -15,8 +15,8 @@ def check_drawable(experiment: ExperimentRecord) -> None:
     Raises
     ------
     InputError
-        For no crystal, a share of the fluence that is none, sources that a crystal has no structure factors for, oblong
-        pixels, pixels or sensors that differ between panels, more than one cube of water, or an unknown fluence.
+        For no crystal, a share of the fluence that is none, sources that a crystal has no structure factors for, more
+        than one cube of water, or an unknown fluence.
     """
     if not experiment.crystals:
         raise InputError("crystals: there are none; at least one is needed")
@@ -29,15 +29,6 @@ def check_drawable(experiment: ExperimentRecord) -> None:
         grouped = [group.sources for group in crystal.energy_groups]
         if grouped and not np.array_equal(np.sort(np.concatenate(grouped)), sources):
             raise InputError(f"crystals: the energy groups of number {number} must hold every source once")
-    panels = experiment.detector.panels
-    for number, panel in enumerate(panels):
-        fast, slow = panel.pixel_sizes
-        if not panel.is_square:
-            raise InputError(
-                f"panel {number}: its pixels measure {fast * 1e3:g} x {slow * 1e3:g} mm; they must be square"
-            )
-        if panel.sensor != panels[0].sensor:
-            raise InputError(f"panel {number}: its sensor differs from that of panel 0; all panels must have the same")
     cubes = sum(isinstance(material, Water) for material in experiment.background)
     if cubes > 1:
         raise InputError(f"background: there are {cubes} cubes of water; at most 1")

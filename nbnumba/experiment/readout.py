@@ -45,18 +45,19 @@ def check_background(experiment: ExperimentRecord) -> None:
             check_range(material, scenes)
 
 
-def build_readout(settings: Settings, pixel: float) -> Readout | None:
+def build_readout(settings: Settings, detector: Detector) -> Readout | None:
     """Return what the detector does to the photons, None where it only counts them.
 
     Parameters
     ----------
     settings : Settings
-    pixel : float [m]
+    detector : Detector
 
     Raises
     ------
     InputError
-        For a point spread that is none, or whose kernel file is malformed or not named.
+        For a point spread that is none, whose kernel file is malformed or not named, or whose width is no number of
+        pixels.
     FileError
         The kernel file cannot be read.
     """
@@ -67,7 +68,7 @@ def build_readout(settings: Settings, pixel: float) -> Readout | None:
         raise InputError("exposure_s", f"{settings.beam.exposure:g} s:", f"{called('dead_time_ns')} needs one above 0")
     return Readout(
         flicker=given.flicker,
-        spread=_spread(given, pixel),
+        spread=_spread(given, detector),
         spread_first=given.psf_stage == "photons",
         calibration=given.calibration,
         calibration_seed=given.calibration_seed,
@@ -83,7 +84,7 @@ def build_readout(settings: Settings, pixel: float) -> Readout | None:
     )
 
 
-def _spread(given: ReadoutSettings, pixel: float) -> PointSpread | None:
+def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
     if given.psf is None:
         if given.psf_file is not None:
             raise InputError("psf_file", given.psf_file, f"goes with {called('psf', 'file')}")
@@ -92,6 +93,10 @@ def _spread(given: ReadoutSettings, pixel: float) -> PointSpread | None:
         raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
     if given.psf_file is not None:
         content_of(read_kernel, given.psf_file, called("psf_file"))
+    pixel = detector.panels[0].pixel_sizes[0]
+    sizes = np.array([panel.pixel_sizes for panel in detector.panels])
+    if given.psf != "file" and np.ptp(sizes) > 1e-9 * pixel:
+        raise InputError("psf", given.psf, "goes with square pixels of one size; the detector has others")
     return parse_psf(
         given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, file=given.psf_file or ""
     )
@@ -129,6 +134,6 @@ def modules(preset: Preset) -> NDArray[np.bool_]:
 
 def _outside(panel: Panel, detector: Detector, radius: float) -> NDArray[np.bool_]:
     """Pixels whose center lies outside a disc around the beam."""
-    fast = (np.arange(panel.n_fast) + 0.5) * panel.pixel_size - detector.center.Fbeam
-    slow = (np.arange(panel.n_slow) + 0.5) * panel.pixel_size - detector.center.Sbeam
+    fast = (np.arange(panel.n_fast) + 0.5) * panel.pixel_sizes[0] - detector.center.Fbeam
+    slow = (np.arange(panel.n_slow) + 0.5) * panel.pixel_sizes[1] - detector.center.Sbeam
     return np.asarray(fast[None, :] ** 2 + slow[:, None] ** 2 > radius * radius)

@@ -108,7 +108,7 @@ def _resolve(
         crystal, beam, spread = in_closed_form(crystal, beam, settings.beam.source_file is not None)
         if settings.beam.source_file is None:
             grid = one_source(grid, beam)
-    readout = build_readout(settings, detector.panels[0].pixel_size)
+    readout = build_readout(settings, detector)
     detector = with_gaps(settings, with_mask(settings, detector), readout)
     experiment = ExperimentRecord(
         beam,

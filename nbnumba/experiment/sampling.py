@@ -40,14 +40,11 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
         than there may be.
     """
     panel = detector.panels[0]
-    distance = panel.distance
-    if settings.detector.panels:
-        distance = min(abs(p.distance) for p in detector.panels)  # the nearest decides
     if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
         raise InputError(
             f"{called('roi')}: contradicts a detector of {len(detector.panels)} panels; a region is of one panel"
         )
-    reciprocal_pixel = settings.beam.wavelength * distance / panel.pixel_size
+    reciprocal_pixel = _reciprocal_pixel(settings, detector)
     recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
     if chosen and recommended > _MOST_CHOSEN:
@@ -79,6 +76,15 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
         "reciprocal_pixel_size": reciprocal_pixel,
         "roi_as_set": roi_as_set,
     }
+
+
+def _reciprocal_pixel(settings: Settings, detector: Detector) -> float:
+    """Return what a pixel covers in reciprocal space [m], by its longer edge."""
+    if not settings.detector.panels:
+        panel = detector.panels[0]
+        return settings.beam.wavelength * panel.distance / max(panel.pixel_sizes)
+    # The nearest panel and the coarsest pixels decide.
+    return min(settings.beam.wavelength * abs(panel.distance) / max(panel.pixel_sizes) for panel in detector.panels)
 
 
 def _interpolation(settings: Settings, crystal: Crystal) -> tuple[bool, bool]:

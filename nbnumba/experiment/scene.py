@@ -97,7 +97,7 @@ def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene
         **_detector(experiment, panel),
         **_crystal(experiment, panel, shared),
         **_structure_factors(experiment, shared),
-        **_sum(experiment, shared),
+        **_sum(experiment, panel, shared),
     )
 
 
@@ -123,7 +123,8 @@ def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
     detector, exact = experiment.detector, experiment.semantics is Semantics.EXACT
     bend_fast, bend_slow = _bend_signs(experiment, panel)
     return {
-        "pixel_size": panel.pixel_size,
+        "pixel_fast": panel.pixel_sizes[0],
+        "pixel_slow": panel.pixel_sizes[1],
         "origin": panel.origin,
         "fast": panel.fast,
         "slow": panel.slow,
@@ -190,11 +191,11 @@ def _structure_factors(experiment: ExperimentRecord, shared: _Shared) -> dict[st
     }
 
 
-def _sum(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
+def _sum(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
     """Fields of the beam, of the factors of each term, and of what scales the sum."""
     sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    weigh_layers = exact and experiment.detector.sensor.thickness != 0.0
+    weigh_layers = exact and panel.sensor.thickness != 0.0
     per_pixel = switches or weigh_layers or sampling.dmin > 0.0
     weighted = bool(np.any(shared.sources[:, 4] != 1.0) or np.any(shared.weights != 1.0))
     water = water_photons_per_steradian(experiment.water_size, experiment.fluence)

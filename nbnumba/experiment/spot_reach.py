@@ -92,7 +92,7 @@ def _largest_factors(experiment: ExperimentRecord, panel: Panel) -> float:
         front = along > 0.0
     if nearest == 0.0 or (panel.sensor.thickness != 0.0 and not front):  # from behind, C's capture grows with the depth
         return math.inf
-    pixel = 1.0 if detector.point_pixel else panel.pixel_size
+    area = 1.0 if detector.point_pixel else panel.pixel_sizes[0] * panel.pixel_sizes[1]
     oblique = 1.0 if detector.point_pixel else max(1.0, abs(panel.close_distance) / nearest)
     polar = 1.0 if beam.nopolar else max(1.0, (1.0 + abs(beam.polarization)) / 2.0)
-    return (pixel / nearest) ** 2 * oblique * polar
+    return area / nearest**2 * oblique * polar

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.frames import to_mcstas
-from ..detector.model import Detector
+from ..detector.model import Detector, Sensor
 from ..errors import InputError
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry
@@ -24,6 +24,7 @@ from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
 from ..io.nexus.layout import Column
 from ..readout.digitize import DTYPES, saturation_value
+from ..util.messages import logger
 from ..version import __version__
 from .records import ImageRecord, SaveOptions, digitized
 from .stacking import _where_the_beam_meets, camera_length, panel_rows, stacked_panel
@@ -231,12 +232,22 @@ class NexusWriter:
             distance=camera_length(first.origin, first.fast, first.slow),
             beam_center=None if met is None else (met[0] / first.pixel_sizes[0], met[1] / first.pixel_sizes[1]),
             sensor_material=self._material,
-            sensor_thickness=detector.sensor.depth,
+            sensor_thickness=_one_sensor(self._path, detector).depth,
             pixel_mask=mask,
             underload=self._underload,
             saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
             frame_time=geometry.beam.exposure,
         )
+
+
+def _one_sensor(path: str | os.PathLike[str], detector: Detector) -> Sensor:
+    """Return the sensor that stands in the file for all panels: the first, where they differ."""
+    first = detector.panels[0].sensor
+    if any(panel.sensor != first for panel in detector.panels):
+        logger.warning(
+            f"{os.fspath(path)}: its panels have sensors that differ; the format has room for that of panel 0"
+        )
+    return first
 
 
 def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:

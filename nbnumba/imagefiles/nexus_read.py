@@ -35,14 +35,14 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
     if not needed <= columns.keys():
         raise InputError(f"{path}: holds no ground truth of nbnumba, so that its geometry is not known")
     with nexus_file.read(path) as file:
-        pixel_size = float(file["/entry/instrument/detector/x_pixel_size"][()])
+        sizes = nexus.pixel_sizes(file)
         omega = file.get("/entry/sample/transformations/omega")
         spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
     for index in range(nexus.image_count(path)):
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-            image = _known_image(path, parts, known, (pixel_size, spindle), command.settings)
+            image = _known_image(path, parts, known, (sizes, spindle), command.settings)
         except NbnumbaError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
@@ -54,15 +54,15 @@ def _known_image(
     path: str,
     parts: Sequence[NDArray[Any]],
     known: dict[str, Any],
-    of_file: tuple[float, Vector],
+    of_file: tuple[Sequence[tuple[float, float]], Vector],
     settings: Settings,
 ) -> ImageRecord:
-    """Put an image together from its panels, its ground truth, and the file's pixel size and spindle axis."""
-    pixel_size, spindle = of_file
+    """Put an image together from its panels, its ground truth, and the file's pixel sizes and spindle axis."""
+    sizes, spindle = of_file
     panels = tuple(
-        PanelGeometry(part.shape[1], part.shape[0], (pixel_size, pixel_size), origin, fast, slow)
-        for part, origin, fast, slow in zip(
-            parts, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
+        PanelGeometry(part.shape[1], part.shape[0], edges, origin, fast, slow)
+        for part, edges, origin, fast, slow in zip(
+            parts, sizes, known["panel_origin"], known["panel_fast"], known["panel_slow"], strict=True
         )
     )
     settings = settings.changed(
@@ -74,7 +74,7 @@ def _known_image(
         sdet_vector=_vector(panels[0].slow),
         odet_vector=(0.0, 0.0, 0.0),
         panels=panels,
-        pixel_size=pixel_size,
+        pixel_size=sizes[0][0],
         pixels_fast=panels[0].n_fast,
         pixels_slow=panels[0].n_slow,
         wavelength=float(known["wavelength"]),

@@ -84,6 +84,8 @@ def write_images(
     panels = len(first.geometry.detector.panels)
     if panels > 1 and not form.many_panels:
         raise InputError(f"{place}: holds one panel, the detector has {panels}; write an .h5 file")
+    if not (form.many_panels or first.geometry.detector.panels[0].is_square):
+        raise InputError(f"{place}: its header holds one edge of a pixel, and these are oblong; write an .h5 file")
     form.write(path, itertools.chain([first], waiting), count, options)
 
 

@@ -60,17 +60,19 @@ def text(
         lines.append(f"flag_morethan = {saturation - 1}")
     for number, panel in enumerate(panels):
         x, y, z = (float(value) for value in panel.origin)
+        # A step along ss is as long as the vector says: of oblong pixels it is not 1.
+        edge, aspect = panel.pixel_sizes[0], panel.pixel_sizes[1] / panel.pixel_sizes[0]
         entries = {
-            "res": format(1.0 / panel.pixel_size, ".17g"),
+            "res": format(1.0 / edge, ".17g"),
             "min_fs": "0",
             "max_fs": str(panel.n_fast - 1),
             "min_ss": str(panel.first_row),
             "max_ss": str(panel.first_row + panel.n_slow - 1),
-            "corner_x": _fixed(x / panel.pixel_size),
-            "corner_y": _fixed(y / panel.pixel_size),
+            "corner_x": _fixed(x / edge),
+            "corner_y": _fixed(y / edge),
             "coffset": _fixed(z - camera_length),
             "fs": _direction(panel.fast),
-            "ss": _direction(panel.slow),
+            "ss": _direction(panel.slow * aspect),
         }
         lines += ["", *(f"p{number}/{key} = {value}" for key, value in entries.items())]
     return "\n".join([*lines, ""])

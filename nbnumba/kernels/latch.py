@@ -14,7 +14,8 @@ def may_trip(scene: Scene) -> bool:
     """
     if scene.surface != FLAT:
         return True
-    edges = [(f * scene.n_fast * scene.pixel_size, s * scene.n_slow * scene.pixel_size) for f in (0, 1) for s in (0, 1)]
+    width, height = scene.n_fast * scene.pixel_fast, scene.n_slow * scene.pixel_slow
+    edges = [(f * width, s * height) for f in (0, 1) for s in (0, 1)]
     depths = (0.0, scene.layers * scene.layer_step)
     corners = np.array(
         [scene.origin + f * scene.fast + s * scene.slow + t * scene.normal for f, s in edges for t in depths]

@@ -58,8 +58,8 @@ def polarization(q, sources, source, dx, dy, dz):
 @inner
 def position(q, slow, fast, sub, layer):
     """Place of a sub-pixel in a layer, from the sample [m]."""
-    along_fast = p.subpixel_center(fast, sub % q.oversample, q.oversample, q.pixel_size)
-    along_slow = p.subpixel_center(slow, sub // q.oversample, q.oversample, q.pixel_size)
+    along_fast = p.subpixel_center(fast, sub % q.oversample, q.oversample, q.pixel_fast)
+    along_slow = p.subpixel_center(slow, sub // q.oversample, q.oversample, q.pixel_slow)
     depth = layer * q.layer_step
     x = p.flat_position(along_fast, along_slow, depth, q.fast[0], q.slow[0], q.normal[0], q.origin[0])
     y = p.flat_position(along_fast, along_slow, depth, q.fast[1], q.slow[1], q.normal[1], q.origin[1])
@@ -80,7 +80,7 @@ def direction_to(x, y, z):
 @inner
 def solid_angle(q, inverse):
     """Solid angle of a pixel at an inverse distance [sr]."""
-    return p.solid_angle(inverse, q.pixel_size, q.close_distance, q.point_pixel, q.surface != CURVED)
+    return p.solid_angle(inverse, q.pixel_fast, q.pixel_slow, q.close_distance, q.point_pixel, q.surface != CURVED)
 
 
 @inner

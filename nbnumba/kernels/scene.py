@@ -30,7 +30,8 @@ RECORD = np.dtype(
         ("fast_first", _WHOLE),
         ("fast_last", _WHOLE),
         ("oversample", _WHOLE),
-        ("pixel_size", _REAL),
+        ("pixel_fast", _REAL),  # edges of a pixel
+        ("pixel_slow", _REAL),
         # detector
         ("origin", _REAL, 3),
         ("fast", _REAL, 3),

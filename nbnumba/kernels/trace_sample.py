@@ -82,9 +82,10 @@ def place(scene, slow, fast, layer, sub_slow, sub_fast):
     x, y, z = pixel.position(q, slow, fast, sub_slow * q.oversample + sub_fast, layer)
     dx, dy, dz, distance = pixel.direction_to(x, y, z)
     inverse = 1.0 / distance
-    size, close = q.pixel_size, q.close_distance
+    width, height, close = q.pixel_fast, q.pixel_slow, q.close_distance
     oblique = q.surface != CURVED and not q.point_pixel
-    obliquity = p.solid_angle(inverse, size, close, False, oblique) / p.solid_angle(inverse, size, close, False, False)
+    obliquity = p.solid_angle(inverse, width, height, close, False, oblique)
+    obliquity /= p.solid_angle(inverse, width, height, close, False, False)
     captured = pixel.capture(q, layer, dx, dy, dz) if q.sensor else 1.0
     omega = pixel.solid_angle(q, inverse)
     return Place(x, y, z, distance, dx, dy, dz, omega, obliquity, pixel.parallax(q, dx, dy, dz), captured)

@@ -278,10 +278,11 @@ def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_
     row, fast = divmod(int(np.argmax(rows)), n_fast)
     maximum = max(0.0, float(rows[row, fast]))
     panel_number, slow = divmod(row, array.shape[-2])
-    subpixel = panels[panel_number].pixel_size / sampling.oversample
     last = sampling.oversample - 1
-    fast_m = subpixel * (fast * sampling.oversample + last) + subpixel / 2.0
-    slow_m = subpixel * (slow * sampling.oversample + last) + subpixel / 2.0
+    fast_m, slow_m = (
+        size / sampling.oversample * (pixel * sampling.oversample + last) + size / sampling.oversample / 2.0
+        for size, pixel in zip(panels[panel_number].pixel_sizes, (fast, slow), strict=True)
+    )
     return Statistics(
         maximum=maximum,
         maximum_fast_m=fast_m if maximum > 0.0 else 0.0,

@@ -164,7 +164,7 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
         )
     if panel.mask is not None and not panel.mask[slow, fast]:
         raise InputError(f"{what} is masked and not rendered; choose one at which the -mask is not 0")
-    samples = experiment.detector.sensor.layers * experiment.steps
+    samples = panel.sensor.layers * experiment.steps
     if writes_file and samples > MAX_SAMPLES:
         raise InputError(
             f"-tracefile: the pixel sums over {samples} samples, a trace file holds at most {MAX_SAMPLES}; take fewer "

@@ -35,7 +35,7 @@ def amplitudes(scene: Scene, matrix: NDArray[np.float64], shape: str) -> NDArray
     """Work out an image of one orientation from the formulas, pixel by pixel in plain NumPy, up to a common factor."""
     q = scene.numbers[0]
     slow, fast = np.meshgrid(np.arange(scene.n_slow) + 0.5, np.arange(scene.n_fast) + 0.5, indexing="ij")
-    place = q["origin"] + scene.pixel_size * (fast[..., None] * q["fast"] + slow[..., None] * q["slow"])
+    place = q["origin"] + scene.pixel_fast * (fast[..., None] * q["fast"] + slow[..., None] * q["slow"])
     distance = np.linalg.norm(place, axis=-1)
     scattering = (place / distance[..., None] - scene.sources[0, :3]) * scene.sources[0, 3]
     cell = scene.orientations[0].reshape(3, 3)
@@ -56,7 +56,7 @@ def amplitudes(scene: Scene, matrix: NDArray[np.float64], shape: str) -> NDArray
         lattice = (squared < 0.3969).astype(float) if shape == "tophat_abc" else np.exp(-squared / 0.63)
         if shape == "gauss_argchk":
             lattice[squared / 0.63 >= 35.0] = 0.0
-    omega = scene.pixel_size**2 / distance**2 * scene.close_distance / distance
+    omega = scene.pixel_fast**2 / distance**2 * scene.close_distance / distance
     return (factor * lattice * np.linalg.det(matrix)) ** 2 * omega
 
 

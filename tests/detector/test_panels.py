@@ -82,11 +82,6 @@ def test_panels_behind_the_sample_and_along_the_beam() -> None:
         ({"fast": (0.0, 0.0, 2.0)}, r"^panel 1: fast \(0\.0, 0\.0, 2\.0\) and slow"),
         ({"fast": (math.nan, 0.0, 1.0)}, r"^panel 1: fast \(nan, "),
         ({"slow": (0.0, -0.8, 0.6)}, r"^panel 1: fast .* and slow \(0\.0, -0\.8, 0\.6\) must be unit vectors at right"),
-        ({"pixel_sizes": (2e-4, 1e-4)}, r"^panel 1: its pixels measure 0\.2 x 0\.1 mm; they must be square$"),
-        (
-            {"pixel_sizes": (2e-4, 2e-4)},
-            r"^panel 1: has pixels of 0\.2 mm, panel 0 of 0\.1 mm; all pixels must be of one size",
-        ),
     ],
 )
 def test_panels_that_cannot_be(changes: dict[str, object], message: str) -> None:

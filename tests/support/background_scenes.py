@@ -38,7 +38,8 @@ def oracle_scene(params: dict[str, Any], folder: Path) -> Scene:
     return scene_of(PLAIN, folder).replace(
         n_slow=slow, n_fast=fast, slow_first=slow_first, slow_last=slow_end - 1, fast_first=fast_first,
         fast_last=fast_end - 1, oversample=subpixels(params),
-        pixel_size=g["pixel_size_mm"] * 1e-3, origin=np.array(g["pix0_vector_mm"]) * 1e-3,
+        pixel_fast=g["pixel_size_mm"] * 1e-3, pixel_slow=g["pixel_size_mm"] * 1e-3,
+        origin=np.array(g["pix0_vector_mm"]) * 1e-3,
         fast=g["fdet_vector"], slow=g["sdet_vector"], normal=g["odet_vector"], beam=g["beam_vector"],
         distance=g["distance_mm"] * 1e-3, close_distance=g["close_distance_mm"] * 1e-3,
         point_pixel=bool(g["point_pixel"]), layers=g["detector_thicksteps"] if g["detector_thick_mm"] else 1,

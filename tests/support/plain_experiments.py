@@ -61,7 +61,7 @@ def points(record: ExperimentRecord, panel: int = 0) -> list[tuple[int, float, f
 def lab_position(record: ExperimentRecord, panel: int, fast: float, slow: float) -> np.ndarray:
     """Return where a point of a panel lies in our laboratory frame [m]."""
     place = record.detector.panels[panel]
-    return place.origin + place.pixel_size * (fast * place.fast + slow * place.slow)
+    return place.origin + place.pixel_sizes[0] * fast * place.fast + place.pixel_sizes[1] * slow * place.slow
 
 
 def two_panels() -> ExperimentRecord:

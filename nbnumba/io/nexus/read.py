@@ -129,15 +129,28 @@ def columns(file: h5py.File) -> dict[str, Column]:
     return found
 
 
-def _modules(file: h5py.File) -> list[tuple[int, int, int, int]]:
-    """Return first row, first column, n_slow and n_fast of every module; all pixels where none is listed."""
-    modules = [
+def pixel_sizes(file: h5py.File) -> list[tuple[float, float]]:
+    """Return the edges of a pixel of every module, fast and slow [m]; of an open file that nbnumba wrote."""
+    detector = file[DETECTOR]
+    names = ("fast_pixel_direction", "slow_pixel_direction")
+    found = [tuple(float(np.ravel(group[name][()])[0]) * 1e-3 for name in names) for group in _module_groups(file)]
+    whole = float(detector["x_pixel_size"][()]), float(detector["y_pixel_size"][()])
+    # In meters they are exact; a module of pixels of another size says so in millimeters.
+    return [whole if np.allclose(sizes, whole, rtol=1e-12, atol=0.0) else (sizes[0], sizes[1]) for sizes in found]
+
+
+def _module_groups(file: h5py.File) -> list[h5py.Group]:
+    return [
         group
         for group in file.get(DETECTOR, {}).values()
         if group.attrs.get("NX_class") in ("NXdetector_module", b"NXdetector_module")
     ]
+
+
+def _modules(file: h5py.File) -> list[tuple[int, int, int, int]]:
+    """Return first row, first column, n_slow and n_fast of every module; all pixels where none is listed."""
     places = []
-    for group in modules:
+    for group in _module_groups(file):
         (top, left), (n_slow, n_fast) = group["data_origin"][()], group["data_size"][()]
         places.append((int(top), int(left), int(n_slow), int(n_fast)))
     return places or [(0, 0, int(file[DATA].shape[1]), int(file[DATA].shape[2]))]

@@ -14,8 +14,8 @@ def sine_range(scene: Scene) -> tuple[float, float]:
     """Return the smallest and largest sin(theta) that the region of a scene meets; 0 and 1 for a curved detector."""
     if scene.surface != FLAT:
         return 0.0, 1.0
-    fast = np.arange(scene.fast_first, scene.fast_last + 2) * scene.pixel_size
-    slow = np.arange(scene.slow_first, scene.slow_last + 2) * scene.pixel_size
+    fast = np.arange(scene.fast_first, scene.fast_last + 2) * scene.pixel_fast
+    slow = np.arange(scene.slow_first, scene.slow_last + 2) * scene.pixel_slow
     edges = [(fast, slow[:1]), (fast, slow[-1:]), (fast[:1], slow), (fast[-1:], slow)]
     smallest, largest = 1.0, 0.0
     for depth in {0.0, (scene.layers - 1) * scene.layer_step}:
@@ -40,5 +40,5 @@ def _meets(scene: Scene, incident: Array) -> bool:
     if reach <= 0.0:
         return False
     place = reach * incident - scene.origin
-    fast, slow = float(place @ scene.fast) / scene.pixel_size, float(place @ scene.slow) / scene.pixel_size
+    fast, slow = float(place @ scene.fast) / scene.pixel_fast, float(place @ scene.slow) / scene.pixel_slow
     return scene.fast_first <= fast <= scene.fast_last + 1 and scene.slow_first <= slow <= scene.slow_last + 1

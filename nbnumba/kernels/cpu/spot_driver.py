@@ -271,9 +271,8 @@ def _farthest_offsets(scene: Scene) -> tuple[float, float]:
 
 def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
     """Axis and half-angle of a cone that holds the directions from the sample to the region."""
-    pixel = scene.pixel_size
     edges = [
-        (f * pixel, s * pixel)
+        (f * scene.pixel_fast, s * scene.pixel_slow)
         for f in (scene.fast_first, scene.fast_last + 1)
         for s in (scene.slow_first, scene.slow_last + 1)
     ]

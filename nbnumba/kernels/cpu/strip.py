@@ -104,8 +104,8 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
 
     Positions are summed in C's order with nothing fused: a large crystal magnifies their last bit a thousandfold.
     """
-    oversample, pixel = q.oversample, q.pixel_size
-    along_slow = p.subpixel_center(slow, sub_slow, oversample, pixel)
+    oversample, pixel = q.oversample, q.pixel_fast
+    along_slow = p.subpixel_center(slow, sub_slow, oversample, q.pixel_slow)
     depth = layer * q.layer_step
     fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
     sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
@@ -146,10 +146,10 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
 @inner
 def omega_strip(q, s, n):
     """Solid angle of every pixel at the current sub-pixel."""
-    pixel, close, point = q.pixel_size, q.close_distance, q.point_pixel
+    fast, slow, close, point = q.pixel_fast, q.pixel_slow, q.close_distance, q.point_pixel
     obliquity = q.surface != CURVED
     for w in range(n):
-        s[OMEGA + w] = p.solid_angle(s[INVERSE + w], pixel, close, point, obliquity)
+        s[OMEGA + w] = p.solid_angle(s[INVERSE + w], fast, slow, close, point, obliquity)
 
 
 @inner

@@ -316,13 +316,13 @@ def curved_position(scene, along_fast, along_slow, depth, flat_y, flat_z):
 
 
 @physics
-def solid_angle(inverse, pixel_size, close_distance, point_pixel, obliquity):
+def solid_angle(inverse, pixel_fast, pixel_slow, close_distance, point_pixel, obliquity):
     """Solid angle of a pixel [sr] (nanoBragg.c:2725-2728).
 
-    pixel^2/R^2 times the obliquity close_distance/R; 1/R^2 with -point_pixel. `inverse` is 1/R [1/m].
+    Area of the pixel over R^2 times the obliquity close_distance/R; 1/R^2 with -point_pixel. `inverse` is 1/R [1/m].
     """
     inverse_squared = inverse * inverse
-    flat = pixel_size * pixel_size * inverse_squared
+    flat = pixel_fast * pixel_slow * inverse_squared
     oblique = flat * (close_distance * inverse) if obliquity else flat
     return inverse_squared if point_pixel else oblique
 

@@ -184,18 +184,19 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     length = distance / cos_psi
     px, py, pz = length * x - ox, length * y - oy, length * z - oz
     along_f, along_s = px * fx + py * fy + pz * fz, px * sx + py * sy + pz * sz
-    inverse_pixel = across / q.pixel_size
-    fast = (along_f - skew * along_s) * inverse_pixel - 0.5
-    slow = (along_s - skew * along_f) * inverse_pixel - 0.5
+    fast = (along_f - skew * along_s) * (across / q.pixel_fast) - 0.5
+    slow = (along_s - skew * along_f) * (across / q.pixel_slow) - 0.5
     w = sin_theta / outermost
-    per_pixel = q.pixel_size / length
-    radius = w / per_pixel * scale + _MARGIN
+    per_fast, per_slow = q.pixel_fast / length, q.pixel_slow / length
+    aspect = q.pixel_slow / q.pixel_fast
+    wide, high = w / per_fast * scale + _MARGIN, w / per_slow * scale + _MARGIN
+    around = (True, fast, slow, wide, high, 0.0, wide * wide, (wide / high) * (wide / high))
     if w > _LARGE:
-        return True, fast, slow, radius, radius, 0.0, radius * radius, 1.0
+        return around
     along_f, along_s = x * fx + y * fy + z * fz, x * sx + y * sy + z * sz
-    step = k0 * per_pixel
+    step, down = k0 * per_fast, k0 * per_slow
     ux, uy, uz = (fx - along_f * x) * step, (fy - along_f * y) * step, (fz - along_f * z) * step
-    wx, wy, wz = (sx - along_s * x) * step, (sy - along_s * y) * step, (sz - along_s * z) * step
+    wx, wy, wz = (sx - along_s * x) * down, (sy - along_s * y) * down, (sz - along_s * z) * down
     u0, u1, u2 = (
         m[0] * ux + m[1] * uy + m[2] * uz, m[3] * ux + m[4] * uy + m[5] * uz, m[6] * ux + m[7] * uy + m[8] * uz,
     )  # fmt: skip
@@ -212,12 +213,12 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     bu, bv, cc = u0 * r0 + u1 * r1 + u2 * r2, w0 * r0 + w1 * r1 + w2 * r2, r0 * r0 + r1 * r1 + r2 * r2
     det = guu * gvv - guv * guv
     if not det > 1e-12 * guu * gvv:
-        return True, fast, slow, radius, radius, 0.0, radius * radius, 1.0
+        return around
     x0 = (guv * bv - gvv * bu) / det
     y0 = (guv * bu - guu * bv) / det
     least = cc + bu * x0 + bv * y0
-    longer = math.sqrt(1.0 + abs(skew)) * per_pixel
-    middle = math.sqrt(x0 * x0 + y0 * y0)
+    longer = math.sqrt(1.0 + abs(skew)) * per_fast
+    middle = math.sqrt(x0 * x0 + (y0 * aspect) * (y0 * aspect))
     farthest = w
     left = half_fast = half_slow = 0.0
     for _ in range(2):
@@ -227,7 +228,8 @@ def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
             return nothing
         half_fast = math.sqrt(left * gvv / det)
         half_slow = math.sqrt(left * guu / det)
-        farthest = min(farthest, (middle + math.sqrt(half_fast * half_fast + half_slow * half_slow)) * longer)
+        half = math.sqrt(half_fast * half_fast + (half_slow * aspect) * (half_slow * aspect))
+        farthest = min(farthest, (middle + half) * longer)
     return (
         True, fast + x0, slow + y0, half_fast + _MARGIN, half_slow + _MARGIN,
         guv / guu, left / guu + _MARGIN * (1.0 + half_fast), det / (guu * guu),

@@ -66,7 +66,7 @@ def test_the_search_is_left_out_only_where_nothing_trips(more: str, tmp_path: Pa
 
 def with_one_axis(scene: Scene, axis: int) -> Scene:
     """Return the scene with two axes of no length and one along the scattering vector of a corner."""
-    corner = scene.origin + scene.pixel_size * scene.n_slow * scene.slow
+    corner = scene.origin + scene.pixel_slow * scene.n_slow * scene.slow
     vector = corner / np.linalg.norm(corner) - scene.sources[0, :3]
     cell = np.zeros((3, 3))
     length = np.linalg.norm(scene.orientations[0].reshape(3, 3)[axis])

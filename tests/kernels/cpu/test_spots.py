@@ -82,6 +82,14 @@ def test_same_picture(name: str, semantics: str, tmp_path: Path, monkeypatch: py
     check(scene_of(line, tmp_path), monkeypatch)
 
 
+@pytest.mark.parametrize("aspect", [0.3, 2.7])
+def test_oblong_pixels(aspect: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spots small and large, beside pixels that are higher or wider."""
+    for size in ("-N 7 -mosaic_domains 5", "-N 16 -mosaic_domains 60"):
+        scene = scene_of(f"{BASE} -gauss_xtal {size} -mosaic 1 -semantics exact", tmp_path)
+        check(scene.replace(pixel_slow=aspect * scene.pixel_fast), monkeypatch)
+
+
 def test_switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In semantics c these switches rule lists out."""
     more = "-dispersion 3 -dispsteps 3 -water 20 -fluence 1e20 -mosaic 1 -mosaic_domains 3 -dmin 2"
@@ -112,6 +120,7 @@ def random_scenes(seed: int, folder: Path, count: int) -> list[Scene]:
         words = [*random_command(random), shape, "-nointerpolate", *semantics, "-nodump"]
         with contextlib.chdir(folder), contextlib.suppress(errors.InputError):
             made = build_scenes(resolve(parse(words).settings))[0]
+            made = made.replace(pixel_slow=random.choice((1.0, 1.0, 0.3, 2.7)) * made.pixel_slow)
             if spot_driver.forced_plan(made) is not None:
                 scenes.append(made)
     return scenes
