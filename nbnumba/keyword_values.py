@@ -39,6 +39,8 @@ _EITHER = (
     ("hkl", "dump"),
     ("N", "crystal_size_mm"),
     ("fluence", "flux"),
+    ("spectrum", "spectrum_file"),
+    *((spectrum, single) for spectrum in ("spectrum", "spectrum_file") for single in ("wavelength_A", "energy_ev")),
 )
 
 # A named convention comes first, since what moves the detector counts after it.

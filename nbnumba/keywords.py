@@ -120,6 +120,24 @@ class Keywords(TypedDict, total=False):
     """Round off the corners of the divergence grid."""
     sources: Path
     """File of sources: lines of x y z weight wavelength [m]."""
+    spectrum: str
+    """"gauss:mean_ev:fwhm_ev:channels", "sase:mean_ev:fwhm_ev:spike_ev:channels" or
+    "pink:peak_ev:fwhm_ev:tail_ev:channels"; instead of wavelength_A and dispersion_percent.
+    """
+    spectrum_file: Path
+    """Lines of energy [eV] and weight, or a weight for every shot; NXmx with spectra, or its DIALS .expt."""
+    spectrum_shot: int
+    """Which spectrum of spectrum_file, counted from 0: column of weights, or image."""
+    spectrum_seed: int
+    """Seed of the spikes of spectrum sase."""
+    spectrum_shift_ev: float
+    """Added to every photon energy of spectrum or spectrum_file [eV]."""
+    gauss_hdiv_mrad: float
+    """Gaussian horizontal divergence, full width at half maximum; instead of the grid of -divergence [mrad]."""
+    gauss_vdiv_mrad: float
+    """Gaussian vertical divergence, full width at half maximum [mrad]."""
+    gauss_divs: int
+    """Directions of the Gaussian divergence."""
 
     # Detector: size and place
     distance_mm: float

@@ -66,6 +66,10 @@ def image_labels(
     labels |= drawn.values
     if drawn.mosaic_seed is not None:
         labels["mosaic_seed"] = drawn.mosaic_seed
+    if drawn.spectrum_seed is not None:
+        labels["spectrum_seed"] = drawn.spectrum_seed
+    if truth.spectrum is not None:
+        labels["mean_wavelength_A"] = truth.wavelength * 1e10
     if drawn.stretch is not None:
         names = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
         labels |= dict(zip(names, map(float, truth.cell), strict=True))

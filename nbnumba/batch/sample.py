@@ -31,6 +31,7 @@ MAX_SEED = 2**31 - 1  # of generators as C has them
 
 # What says where the crystal comes from and how it lies; A_matrix says all of it.
 _CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
+_OF_WAVELENGTH = {"energy_ev", "spectrum_shot", "spectrum_seed", "spectrum_shift_ev"}
 _NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
 
 # What would overrule a parameter, and is taken away by 0.
@@ -50,7 +51,7 @@ class Draw:
         Turns the crystal from where the command puts it.
     stretch : (3,) or None
         Factors of the cell's lengths.
-    mosaic_seed : int or None
+    mosaic_seed, spectrum_seed : int or None
     noise_seed : int or None
         None: without noise.
     noise_number : int or None
@@ -64,6 +65,7 @@ class Draw:
     mosaic_seed: int | None
     noise_seed: int | None
     noise_number: int | None
+    spectrum_seed: int | None = None
 
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:
@@ -93,6 +95,8 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     settings = base.command.settings
     mosaic = "mosaic_spread_deg" in spec.keys or (settings.crystal.mosaic_spread or 0.0) > 0.0
     own_domains = mosaic and not base.command.gives("mosaic_seed")
+    spikes = (settings.beam.spectrum or "").startswith("sase")
+    own_spikes = spikes and not base.command.gives("spectrum_seed") and "spectrum_seed" not in spec.keys
     noise_seed = noise_number = None
     if spec.noise and spec.noise_rng == "counter":
         noise_seed, noise_number = spec.seed, image
@@ -106,6 +110,7 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         mosaic_seed=int(numbers("mosaic").integers(1, MAX_SEED, endpoint=True)) if own_domains else None,
         noise_seed=noise_seed,
         noise_number=noise_number,
+        spectrum_seed=int(numbers("spectrum").integers(1, MAX_SEED, endpoint=True)) if own_spikes else None,
     )
 
 
@@ -180,6 +185,8 @@ def changes(base: Base, draw: Draw) -> list[Given]:
                 found.append(given_as(_OVERRULED[key], 0))
     if draw.mosaic_seed is not None:
         found.append(given_as("mosaic_seed", draw.mosaic_seed))
+    if draw.spectrum_seed is not None:
+        found.append(given_as("spectrum_seed", draw.spectrum_seed))
     vectors = reciprocal_vectors(base, draw)
     if vectors is not None:
         found.append(given_as("A_matrix", *(float(number) for number in vectors.reshape(-1))))
@@ -204,7 +211,8 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
     # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
     vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystal.real_space.T * 1e10), dtype=np.float64)
     settings = base.settings
-    scaled_by_wavelength = settings.crystal.matrix_file is not None and "energy_ev" in draw.values
+    moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(_OF_WAVELENGTH)
+    scaled_by_wavelength = settings.crystal.matrix_file is not None and moved
     if draw.rotation is None and draw.stretch is None and not scaled_by_wavelength:
         return None
     if draw.stretch is not None:

@@ -294,7 +294,8 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
     """Refuse to vary what something else in the command decides."""
     settings = command.settings
     place = ("vary", "csv")
-    reaching = ("energy_ev", "distance_mm", "beam_center_fast_mm", "beam_center_slow_mm", "cell_jitter_percent")
+    reaching = {"energy_ev", "spectrum_shot", "spectrum_shift_ev", "distance_mm", "cell_jitter_percent"}
+    reaching |= {"beam_center_fast_mm", "beam_center_slow_mm"}
     changing = [key for key in spec.keys if key in reaching]
     if settings.factors.pdb_file is not None and settings.factors.hkl_dmin == 0.0 and changing:
         raise found.error(
@@ -309,6 +310,11 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
             raise found.error(
                 here, "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength"
             )
+    if "energy_ev" in spec.keys and (settings.beam.spectrum or settings.beam.spectrum_file):
+        here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
+        raise found.error(
+            here, "energy_ev cannot vary beside a spectrum in the command; spectrum_shift_ev moves its energies"
+        )
     for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm"):
         if key not in spec.keys:
             continue

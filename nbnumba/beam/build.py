@@ -9,9 +9,24 @@ from ..geometry.vectors import Array
 from ..parameters.settings import Settings
 from .model import Beam, SourceGrid
 from .sources import make_sources
+from .spectrum import Spectrum, spectrum_of
 
 
-def build_beam(settings: Settings, direction: Array, polarization_axis: Array) -> tuple[Beam, SourceGrid]:
+def with_spectrum(settings: Settings) -> tuple[Settings, Spectrum | None]:
+    """Return the settings with the mean wavelength of their spectrum, and the spectrum; None where there is none.
+
+    Raises
+    ------
+    FileError, InputError
+        As `nbnumba.beam.spectrum.spectrum_of`.
+    """
+    spectrum = spectrum_of(settings)
+    return settings if spectrum is None else settings.changed(wavelength=spectrum.mean_wavelength), spectrum
+
+
+def build_beam(
+    settings: Settings, direction: Array, polarization_axis: Array, spectrum: Spectrum | None = None
+) -> tuple[Beam, SourceGrid]:
     """Sources, polarization and fluence.
 
     Parameters
@@ -19,6 +34,8 @@ def build_beam(settings: Settings, direction: Array, polarization_axis: Array) -
     settings : Settings
     direction, polarization_axis : (3,)
         Unit vectors.
+    spectrum : Spectrum, optional
+        Of the settings.
 
     Raises
     ------
@@ -26,7 +43,7 @@ def build_beam(settings: Settings, direction: Array, polarization_axis: Array) -
         For a malformed source file, sources that make no beam, or a fluence that is not finite.
     """
     fluence = _fluence(settings)
-    sources, grid = make_sources(settings, direction, polarization_axis)
+    sources, grid = make_sources(settings, direction, polarization_axis, spectrum)
     beam = settings.beam
     return Beam(
         direction=direction,
@@ -39,6 +56,7 @@ def build_beam(settings: Settings, direction: Array, polarization_axis: Array) -
         flux=beam.flux if beam.flux > 0.0 else None,
         exposure=beam.exposure,
         size=beam.beamsize,
+        spectrum_origin=None if spectrum is None else spectrum.origin,
     ), grid
 
 

@@ -56,7 +56,7 @@ class SourceGrid:
     divergences : tuple of (horizontal, vertical) [rad]
         Of each generated direction.
     wavelengths : tuple of float [m]
-        Of the generated spectrum.
+        Of the generated or given spectrum.
     hdivrange, hdivstep, vdivrange, vdivstep : float [rad]
         As completed; 0 without divergence.
     dispersion : float
@@ -98,6 +98,8 @@ class Beam:
     exposure : float [s]
     size : float [m]
         Edge of the square beam.
+    spectrum_origin : str or None
+        How the spectrum of the sources came about, as JSON; None without one.
     """
 
     direction: Array
@@ -110,3 +112,4 @@ class Beam:
     flux: float | None = None
     exposure: float = 1.0
     size: float = 1.0e-4
+    spectrum_origin: str | None = None

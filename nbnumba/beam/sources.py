@@ -9,20 +9,26 @@ from ..geometry.vectors import Array, cross, rotate_about, unit
 from ..io import source_file
 from ..io.contents import content_of
 from ..parameters.choices import Semantics
-from ..parameters.settings import Settings
+from ..parameters.settings import BeamSettings, Settings
 from ..parameters.steps import MAX_STEPS, Steps, spread_steps
+from .gaussian import gaussian_divergence
 from .model import SourceGrid, Sources
+from .spectrum import Spectrum
 
 SOURCE_DISTANCE = 10.0  # m, as C
 
 
-def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources, SourceGrid]:
-    """Build the sources from a file or from divergence and dispersion.
+def make_sources(
+    settings: Settings, beam: Array, polar: Array, spectrum: Spectrum | None = None
+) -> tuple[Sources, SourceGrid]:
+    """Build the sources from a file, or from divergence and dispersion or spectrum.
 
     Parameters
     ----------
     beam, polar : (3,)
         Unit vectors of the beam and of the polarization axis.
+    spectrum : Spectrum, optional
+        Takes the place of the dispersion.
 
     Raises
     ------
@@ -42,35 +48,24 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         f"{called('vdivrange_mrad')}, {called('vdivstep_mrad')}",
     )
     dispersion = spread_steps(settings.beam.dispersion, None, settings.beam.dispsteps)
+    gaussian = gaussian_divergence(settings.beam)
     if settings.beam.source_file is not None:
         positions, listed, wavelengths = _from_file(settings, beam)
         # C differs: it never uses the weights of -sourcefile.
         weights = np.ones(len(listed)) if settings.semantics is Semantics.C else listed
         divergences: list[tuple[float, float]] = []
-        spectrum: list[float] = []
+        channels: Array = np.zeros(0)
     else:
-        count = hdiv.count * vdiv.count * dispersion.count
-        if count > MAX_STEPS:
-            raise InputError(
-                f"{called('hdivsteps')}, {called('vdivsteps')}, {called('dispsteps')}: {hdiv.count} x {vdiv.count} "
-                f"x {dispersion.count} steps make "
-                f"{count} sources; at most {MAX_STEPS}"
-            )
-        divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence)
-        spectrum = [
-            settings.beam.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0)
-            for i in range(dispersion.count)
-        ]
-        if min(spectrum) <= 0.0:
-            raise InputError(
-                f"{called('dispersion_percent')}: {settings.beam.dispersion * 100:g} percent reaches wavelengths of "
-                "zero and below; "
-                "it must stay under 200 percent"
-            )
-        positions = generated_positions(divergences, beam, polar).repeat(len(spectrum), axis=0)
+        channels = _wavelengths(settings.beam, dispersion) if spectrum is None else spectrum.wavelengths
+        _check_count(hdiv, vdiv, len(channels), gaussian)
+        divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence) if gaussian is None else gaussian
+        positions = generated_positions(divergences, beam, polar).repeat(len(channels), axis=0)
         count = len(positions)
+        wavelengths = np.tile(channels, len(divergences))
         weights, listed = np.ones(count), np.full(count, 1.0 / count if count else 0.0)
-        wavelengths = np.tile(np.array(spectrum), len(divergences))
+        if spectrum is not None and divergences:
+            listed = np.tile(spectrum.weights / len(divergences), len(divergences))
+            weights = listed * count
     if len(positions) == 0:
         raise InputError(
             f"{called('hdivrange_mrad')}, {called('vdivrange_mrad')}: the circle clips every one of the divergence "
@@ -81,7 +76,7 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         positions=positions,
         weights=listed,
         divergences=tuple(divergences),
-        wavelengths=tuple(spectrum),
+        wavelengths=tuple(channels.tolist()),
         hdivrange=hdiv.extent,
         hdivstep=hdiv.step,
         vdivrange=vdiv.extent,
@@ -89,6 +84,32 @@ def make_sources(settings: Settings, beam: Array, polar: Array) -> tuple[Sources
         dispersion=dispersion.extent,
         dispsteps=dispersion.count,
     )
+
+
+def _wavelengths(beam: BeamSettings, dispersion: Steps) -> Array:
+    """Wavelengths of a dispersion in equal steps [m]."""
+    channels = np.array(
+        [beam.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0) for i in range(dispersion.count)]
+    )
+    if channels.min() <= 0.0:
+        raise InputError(
+            f"{called('dispersion_percent')}: {beam.dispersion * 100:g} percent reaches wavelengths of zero and below; "
+            "it must stay under 200 percent"
+        )
+    return channels
+
+
+def _check_count(hdiv: Steps, vdiv: Steps, channels: int, gaussian: list[tuple[float, float]] | None) -> None:
+    """Refuse more sources than an image takes."""
+    directions = hdiv.count * vdiv.count if gaussian is None else len(gaussian)
+    if directions * channels <= MAX_STEPS:
+        return
+    if gaussian is None:
+        names = f"{called('hdivsteps')}, {called('vdivsteps')}, {called('dispsteps')}"
+        factors = f"{hdiv.count} x {vdiv.count} x {channels}"
+    else:
+        names, factors = called("gauss_divs"), f"{directions} x {channels}"
+    raise InputError(f"{names}: {factors} steps make {directions * channels} sources; at most {MAX_STEPS}")
 
 
 def _from_file(settings: Settings, beam: Array) -> tuple[Array, Array, Array]:

@@ -32,6 +32,8 @@ _OF_OPTION: dict[str, tuple[str, ...]] = {
     "-exposure": ("exposure", "fluence"),
     "-beamsize": ("beam size", "fluence", "crystal"),
     **dict.fromkeys(("-dispersion", "-dispsteps", "-sourcefile"), ("spectrum",)),
+    **dict.fromkeys(("-spectrum", "-spectrum_file", "-spectrum_shift"), ("spectrum", "wavelength")),
+    **dict.fromkeys(("-spectrum_shot", "-spectrum_seed"), ("spectrum", "wavelength")),
     **dict.fromkeys(("-detector_abs", "-detector_thick", "-detector_thicksteps"), ("sensor",)),
     "-roi": ("region",),
     "-adc": ("offset",),

@@ -48,12 +48,14 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
         When an explicit -backend is not there.
     """
     from .. import kernels
+    from ..beam.build import with_spectrum
     from ..detector.placement import resolve_axes, resolve_detector
     from ..experiment.geometry_only import build_goniometer
     from ..experiment.regions import region_of_interest
     from ..imagefiles.floatfile import read_pixels
 
-    settings, output, compute = command.settings, command.output, command.compute
+    output, compute = command.output, command.compute
+    settings, _ = with_spectrum(command.settings)
     kernels.check_compute_options(compute.backend, compute.threads, compute.device)
     idle = effects.without_effect_on_noise(command)
     if idle:

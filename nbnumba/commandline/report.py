@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..beam.model import Sources
 from ..constants import AVOGADRO, DEGREES_PER_RADIAN
 from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
+from ..io.spectrum_file import EV_ANGSTROM
 from ..parameters.choices import Pivot, Shape
 from ..parameters.steps import MAX_OVERSAMPLE, mosaic_domains
 from ..render.image import Image
@@ -148,6 +150,8 @@ def _parameters(resolved: Resolved) -> Iterator[str]:
     yield f"  {count} initialized hkls (all others ={experiment.default_F:g})"
     yield f"  {_SHAPE_WORDS[crystal.shape]} xtal: {'x'.join(str(n) for n in crystal.cells)} cells"
     yield f"  wave={beam.wavelength:g} meters +/- {grid.dispersion * 100:g}% in {grid.dispsteps} steps"
+    if beam.spectrum_origin is not None:
+        yield f"  spectrum: {_channels(beam.sources)}"
     if beam.nopolar:
         yield "  polarization effect disabled"
     else:
@@ -177,6 +181,18 @@ def _parameters(resolved: Resolved) -> Iterator[str]:
     yield f"  {sampling.oversample}x{sampling.oversample} pixel oversample steps{marks}"
     if settings.detector.mask_file is not None:
         yield f"  skipping zero-flagged pixels in {settings.detector.mask_file}"
+
+
+def _channels(sources: Sources) -> str:
+    """Describe a spectrum in a line."""
+    wavelengths, weights = sources.spectrum
+    energies, shares = EV_ANGSTROM / (wavelengths * 1e10), weights / np.sum(weights)
+    mean = float(np.sum(shares * energies))
+    deviation = math.sqrt(float(np.sum(shares * (energies - mean) ** 2)))
+    return (
+        f"{len(energies)} channels from {energies.min():.8g} to {energies.max():.8g} eV, mean {mean:.8g} eV, standard "
+        f"deviation {deviation:.4g} eV"
+    )
 
 
 def _detector(resolved: Resolved) -> Iterator[str]:

@@ -34,7 +34,9 @@ class ContinuousSpread:
     divergence: Array
 
 
-def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Crystal, Beam, ContinuousSpread]:
+def in_closed_form(
+    crystal: Crystal, beam: Beam, keep_sources: bool, keep_channels: bool = False
+) -> tuple[Crystal, Beam, ContinuousSpread]:
     """Replace domains and sources by Gaussian distributions of equal variances.
 
     Parameters
@@ -43,6 +45,8 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     beam : Beam
     keep_sources : bool
         Whether the sources stay as they are, as those of a file do.
+    keep_channels : bool
+        Whether the channels of a spectrum stay, and only directions become a distribution.
 
     Notes
     -----
@@ -64,16 +68,21 @@ def in_closed_form(crystal: Crystal, beam: Beam, keep_sources: bool) -> tuple[Cr
     incident = -listed.directions
     across = incident - np.outer(incident @ beam.direction, beam.direction)
     divergence = np.einsum("n,ni,nj->ij", shares, across, across)
+    if keep_channels:
+        wavelengths, weights = listed.spectrum
+        channels = Sources(np.tile(-beam.direction, (len(weights), 1)), weights, wavelengths)
+        return still, dataclasses.replace(beam, sources=channels), ContinuousSpread(mosaicity, 0.0, divergence)
     one = Sources(-beam.direction[np.newaxis], np.ones(1), np.array([beam.wavelength]))
     return still, dataclasses.replace(beam, sources=one), ContinuousSpread(mosaicity, bandwidth, divergence)
 
 
-def one_source(grid: SourceGrid, beam: Beam) -> SourceGrid:
-    """Return what the report says of sources that have become one."""
+def one_direction(grid: SourceGrid, beam: Beam) -> SourceGrid:
+    """Return what the report says of sources that have become one, or one for each channel of a spectrum."""
+    sources = beam.sources
     return dataclasses.replace(
         grid,
-        positions=-SOURCE_DISTANCE * beam.direction[np.newaxis],
-        weights=np.ones(1),
+        positions=-SOURCE_DISTANCE * np.tile(beam.direction, (len(sources.weights), 1)),
+        weights=sources.weights / np.sum(sources.weights),
         divergences=((0.0, 0.0),),
-        wavelengths=(beam.wavelength,),
+        wavelengths=tuple(sources.wavelengths.tolist()),
     )

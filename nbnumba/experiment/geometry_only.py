@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..beam.build import build_beam
+from ..beam.build import build_beam, with_spectrum
 from ..crystal.build import build_crystal
 from ..crystal.lattice import cell_of_vectors
 from ..crystal.model import Crystal
@@ -36,10 +36,11 @@ def build_geometry(settings: Settings) -> tuple[Geometry, Crystal | None]:
     InputError, FileError
         As `nbnumba.experiment.resolve.resolve`.
     """
+    settings, spectrum = with_spectrum(settings)
     axes = resolve_axes(settings)
     detector = resolve_detector(settings, axes)
     goniometer = build_goniometer(settings, axes)
-    beam, _ = build_beam(settings, axes.beam, axes.polar)
+    beam, _ = build_beam(settings, axes.beam, axes.polar, spectrum)
     if beam.flux is None and settings.beam.fluence == Settings().beam.fluence:
         beam = dataclasses.replace(beam, fluence=None)
     crystal = build_crystal(settings, axes, goniometer.turns) if has_crystal(settings) else None

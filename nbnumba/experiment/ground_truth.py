@@ -45,6 +45,8 @@ class GroundTruth:
         None: without noise. The number counts the images of a series with the counted generator.
     backend, precision : str or None
         What rendered it.
+    spectrum : str or None
+        How a spectrum came about, as JSON: its form or file, and shot, seed and shift; None without one.
     background, readout : str or None
         Materials in the beam, and what the detector did to the photons of an image with noise, as JSON.
     """
@@ -74,6 +76,7 @@ class GroundTruth:
     noise_number: int | None = None
     background: str | None = None
     readout: str | None = None
+    spectrum: str | None = None
 
 
 def ground_truth(
@@ -155,6 +158,7 @@ def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
         distance=geometry.detector.panels[0].distance,
         phi_deg=math.degrees(geometry.goniometer.phi),
         osc_deg=math.degrees(geometry.goniometer.osc),
+        spectrum=geometry.beam.spectrum_origin,
     )
     if crystal is None:
         return truth

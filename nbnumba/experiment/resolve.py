@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..beam.build import build_beam
+from ..beam.build import build_beam, with_spectrum
+from ..beam.spectrum import Spectrum
 from ..crystal.build import build_crystal, clipping_warnings
-from ..crystal.continuous import in_closed_form, one_source
+from ..crystal.continuous import in_closed_form, one_direction
 from ..crystal.model import Crystal
 from ..detector.placement import Axes, resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
@@ -97,17 +98,20 @@ def _resolve(
     """Work everything out, with the file of structure factors open."""
     if not has_crystal(settings):
         settings = _with_cell_of_file(settings, factors)
+    settings, spectrum = with_spectrum(settings)
     axes = resolve_axes(settings)
     goniometer = build_goniometer(settings, axes)
     check_orientations(settings, goniometer.steps)
-    parts = _parts(settings, axes, goniometer.turns, before)
+    parts = _parts(settings, spectrum, axes, goniometer.turns, before)
     beam, grid, crystal, detector = parts.beam, parts.grid, parts.crystal, parts.detector
     sampling, sampling_choices = build_sampling(settings, detector, crystal)
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
-        crystal, beam, spread = in_closed_form(crystal, beam, settings.beam.source_file is not None)
+        crystal, beam, spread = in_closed_form(
+            crystal, beam, settings.beam.source_file is not None, spectrum is not None
+        )
         if settings.beam.source_file is None:
-            grid = one_source(grid, beam)
+            grid = one_direction(grid, beam)
     readout = build_readout(settings, detector)
     detector = with_gaps(settings, with_mask(settings, detector), readout)
     experiment = ExperimentRecord(
@@ -144,13 +148,13 @@ def _resolve(
     return resolved
 
 
-def _parts(settings: Settings, axes: Axes, turning: bool, before: Resolved | None) -> Parts:
+def _parts(settings: Settings, spectrum: Spectrum | None, axes: Axes, turning: bool, before: Resolved | None) -> Parts:
     """Build beam, detector and crystal, or take over those that were built of the same."""
     old = before.parts if before is not None and before.parts.axes is axes else None
     if before is not None and old is not None and before.agrees(settings, "beam"):
         beam, grid = old.beam, old.grid
     else:
-        beam, grid = build_beam(settings, axes.beam, axes.polar)
+        beam, grid = build_beam(settings, axes.beam, axes.polar, spectrum)
     if before is not None and old is not None and before.agrees(settings, "detector"):
         detector = old.detector
     else:

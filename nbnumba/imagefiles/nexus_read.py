@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.frames import MCSTAS_TO_IMGCIF
+from ..beam.model import Sources
 from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import build_geometry, crystal_of_vectors
 from ..experiment.ground_truth import GroundTruth
 from ..geometry.panel import PanelGeometry
+from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
+from ..io.nexus import layout as nexus_layout
 from ..io.nexus import read as nexus
+from ..io.nexus import spectrum as nexus_spectrum
 from ..parameters.choices import Convention, Semantics, Vector
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import Settings
@@ -31,18 +35,20 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
     """Read the images of a file that nbnumba wrote; its geometry stands, whatever the options say."""
     command, _ = parse_with_files(words)
     columns = nexus.read_ground_truth(path)
-    needed = {item.name for item in dataclasses.fields(GroundTruth)} | {"panel_origin", "panel_fast", "panel_slow"}
-    if not needed <= columns.keys():
+    # Fields with a default came later than the format: older files lack them.
+    needed = {item.name for item in dataclasses.fields(GroundTruth) if item.default is dataclasses.MISSING}
+    if not needed | {"panel_origin", "panel_fast", "panel_slow"} <= columns.keys():
         raise InputError(f"{path}: holds no ground truth of nbnumba, so that its geometry is not known")
     with nexus_file.read(path) as file:
         sizes = nexus.pixel_sizes(file)
         omega = file.get("/entry/sample/transformations/omega")
         spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
-    for index in range(nexus.image_count(path)):
+        spectra = [nexus_spectrum.written_by_us(file, index) for index in range(len(file[nexus_layout.DATA]))]
+    for index, spectrum in enumerate(spectra):
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-            image = _known_image(path, parts, known, (sizes, spindle), command.settings)
+            image = _with_spectrum(_known_image(path, parts, known, (sizes, spindle), command.settings), spectrum)
         except NbnumbaError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
@@ -97,10 +103,21 @@ def _known_image(
     return ImageRecord(pixels, geometry, crystal, truth, path)
 
 
+def _with_spectrum(image: ImageRecord, spectrum: tuple[Array, Array] | None) -> ImageRecord:
+    """Return an image whose beam has the channels of its spectrum [m] and their weights, where there is one."""
+    if spectrum is None:
+        return image
+    wavelengths, weights = spectrum
+    beam = image.geometry.beam
+    sources = Sources(np.tile(-beam.direction, (len(weights), 1)), weights, wavelengths)
+    beam = dataclasses.replace(beam, sources=sources, spectrum_origin=image.truth.spectrum)
+    return dataclasses.replace(image, geometry=dataclasses.replace(image.geometry, beam=beam))
+
+
 def _truth_in_file_frame(known: dict[str, Any]) -> GroundTruth:
     """Return the ground truth of an image whose laboratory frame is now that of the file, McStas'."""
     _check_types(known)
-    known = {item.name: _or_none(known[item.name]) for item in dataclasses.fields(GroundTruth)}
+    known = {item.name: _or_none(known.get(item.name)) for item in dataclasses.fields(GroundTruth)}
     if known["A_matrix"] is None:
         known.update(dict.fromkeys(_OF_CRYSTAL))
         return GroundTruth(**known)
@@ -122,7 +139,7 @@ def _or_none(value: Any) -> Any:
 def _check_types(known: dict[str, Any]) -> None:
     """Refuse texts where numbers should be, the reverse, and arrays of other shapes."""
     for item in dataclasses.fields(GroundTruth):
-        value, kind = known[item.name], str(item.type)
+        value, kind = known.get(item.name), str(item.type)
         if "str" in kind:
             good = isinstance(value, str) or (value is None and "None" in kind)
         elif value is None:

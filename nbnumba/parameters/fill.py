@@ -103,10 +103,22 @@ def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, An
     if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
         draft.set(phisteps=EXPT_PHI_STEPS)
     _check(draft)
+    _check_wavelengths(named)
     if "sources" in named and draft.get("divergence_or_dispersion_given"):
         label = named["sources"].label
         notices.append(f"{label}: divergence and dispersion options have no effect beside it")
     return draft
+
+
+def _check_wavelengths(named: Mapping[str, Given]) -> None:
+    """Refuse a wavelength beside a spectrum, whose mean is the wavelength."""
+    for spectrum in ("spectrum", "spectrum_file"):
+        for single in ("wavelength_A", "energy_ev"):
+            if spectrum in named and single in named:
+                raise InputError(
+                    f"{named[single].label}: contradicts {named[spectrum].label}, whose mean is the wavelength; give "
+                    "one of the two"
+                )
 
 
 def _turns(draft: Draft) -> bool:

@@ -85,6 +85,14 @@ class BeamSettings:
     round_divergence: bool = True  # [round_div]
     divergence_or_dispersion_given: bool = False  # any of the options above was on the command line
     source_file: str | None = None
+    spectrum: str | None = None  # form:number:...:channels
+    spectrum_file: str | None = None
+    spectrum_shot: int | None = None  # None: the first
+    spectrum_seed: int | None = None
+    spectrum_shift: float = 0.0  # eV
+    gauss_hdiv: float = 0.0  # full width at half maximum
+    gauss_vdiv: float = 0.0
+    gauss_divs: int | None = None
     fluence: float = 125932015286227086360700780544.0  # photons/m^2
     flux: float = 0.0  # photons/s; 0: not given
     exposure: float = 1.0  # s

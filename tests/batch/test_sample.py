@@ -248,3 +248,56 @@ def test_experiment_that_cannot_be_names_the_image(tmp_path: Path) -> None:
     spec, base = made(tmp_path, "N = 1000000")
     with pytest.raises(InputError, match=r"image 2: N, crystal_size_mm: 1000000 x 1000000 x 1000000 unit cells"):
         image_experiment(base, draw(spec, base, 2))
+
+
+SPECTRAL = "-mat lyso.mat -hkl lyso.hkl -detpixels 8 -distance 100 "
+
+
+def spectral_base(folder: Path, vary: str, spectrum: str) -> tuple[Spec, Base]:
+    inputs = Path(__file__).resolve().parent.parent.parent / "golden" / "inputs"
+    command = SPECTRAL.replace("lyso.", f"{inputs}/lyso.") + spectrum
+    return made(folder, vary, command, count=5)
+
+
+def test_every_image_has_spikes_of_its_own(tmp_path: Path) -> None:
+    spec, base = spectral_base(tmp_path, "spectrum_shift_ev = { normal = [0.0, 8.0] }", "-spectrum sase:9000:30:2:20")
+    pulses = [image_experiment(base, draw(spec, base, image)) for image in range(3)]
+    seeds = {draw(spec, base, image).spectrum_seed for image in range(3)}
+    assert len(seeds) == 3
+    assert None not in seeds
+    wavelengths = {record.beam.wavelength for record in pulses}
+    assert len(wavelengths) == 3
+    for image, record in enumerate(pulses):
+        # The matrix file is scaled by the wavelength of the command; the crystal is the same in every image.
+        np.testing.assert_allclose(record.crystal.real_space, base.experiment.crystal.real_space, rtol=1e-12)
+        again = resolve(parse(image_words(base, draw(spec, base, image))).settings.changed(write_dump=False))
+        np.testing.assert_array_equal(again.beam.sources.wavelengths, record.beam.sources.wavelengths)
+        np.testing.assert_array_equal(again.beam.sources.weights, record.beam.sources.weights)
+        np.testing.assert_allclose(again.crystal.real_space, record.crystal.real_space, rtol=1e-12)
+
+
+def test_a_seed_in_the_command_gives_every_image_the_same_pulse(tmp_path: Path) -> None:
+    spec, base = spectral_base(tmp_path, "N = 5", "-spectrum sase:9000:30:2:20 -spectrum_seed 4")
+    one, other = (image_experiment(base, draw(spec, base, image)).beam.sources.weights for image in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_shots_of_a_file_are_chosen(tmp_path: Path) -> None:
+    (tmp_path / "spectra.txt").write_text("9000 1 0 2\n9010 3 1 2\n")
+    spec, base = spectral_base(tmp_path, "spectrum_shot = { choice = [0, 2] }", "-spectrum_file spectra.txt")
+    expected = {0: [0.5, 1.5], 2: [1.0, 1.0]}
+    shots = set()
+    for image in range(5):
+        drawn = draw(spec, base, image)
+        shot = int(drawn.values["spectrum_shot"])
+        shots.add(shot)
+        np.testing.assert_allclose(image_experiment(base, drawn).beam.sources.weights, expected[shot], rtol=1e-15)
+    assert shots == {0, 2}
+    spec, base = spectral_base(tmp_path, "spectrum_shot = 3", "-spectrum_file spectra.txt")
+    with pytest.raises(InputError, match=r"image 0: -spectrum_file .*: no spectrum 3; there are 3"):
+        image_experiment(base, draw(spec, base, 0))
+
+
+def test_energy_does_not_vary_beside_a_spectrum(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="energy_ev cannot vary beside a spectrum in the command; spectrum_shift_ev"):
+        spectral_base(tmp_path, "energy_ev = 9000", "-spectrum gauss:9000:30:5")

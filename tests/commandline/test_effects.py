@@ -110,6 +110,14 @@ CASES: dict[str, tuple[str, str]] = {
     "-round_div": ("", "-divergence=3"),
     "-square_div": ("", "-divergence=3"),
     "-sourcefile": ("sources.txt", ""),
+    "-spectrum": ("gauss:9000:50:3", "-lambda -dispersion -dispsteps"),
+    "-spectrum_file": ("spectrum.txt", "-lambda -dispersion -dispsteps"),
+    "-spectrum_shot": ("1", "-lambda -dispersion -dispsteps -spectrum_file=spectrum.txt"),
+    "-spectrum_seed": ("7", "-lambda -dispersion -dispsteps -spectrum=sase:9000:50:5:9"),
+    "-spectrum_shift": ("7", "-lambda -dispersion -dispsteps -spectrum=gauss:9000:50:3"),
+    "-gauss_hdiv": ("3", ""),
+    "-gauss_vdiv": ("3", ""),
+    "-gauss_divs": ("7", "-gauss_hdiv=2"),
     "-distance": ("110", ""),
     "-close_distance": ("110", ""),
     "-pixel": ("0.3", "-detpixels_f -detpixels_s -detsize_f=2.4 -detsize_s=1.8"),
@@ -228,6 +236,7 @@ def _in_a_folder_with_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (np.arange(108, dtype="<f4") * 3).tofile("in.bin")
     shutil.copyfile(ROOT / "golden" / "inputs" / "lyso.mat", "lyso.mat")
     Path("a.expt").write_text(EXPT)
+    Path("spectrum.txt").write_text("9000 1 3\n9050 2 1\n")
     Path("sources.txt").write_text("-10 0 0 1 1.0e-10\n-10 0 0 3 1.1e-10\n")
     record = experiment("-distance 77")
     header = smv.header(smv_fields(record.detector, record.beam.wavelength, record.goniometer, 40.0), "c")
@@ -256,7 +265,7 @@ def h5_content(path: Path) -> dict[str, object]:
         values = {f"@{key}": np.asarray(value).tolist() for key, value in item.attrs.items() if "time" not in key}
         if isinstance(item, h5py.Dataset):
             data = np.asarray(item[()])
-            if name.endswith("_weights"):
+            if name.endswith(("_weights", "_weight")):
                 data = data / data.sum()  # one more source of every wavelength is no other spectrum
             # 12 digits: sums over other sources round differently.
             values["data"] = [f"{value:.12g}" if data.dtype.kind == "f" else value for value in data.ravel().tolist()]

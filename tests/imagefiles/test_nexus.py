@@ -25,6 +25,7 @@ from nbnumba.beam.frames import to_mcstas
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import GroundTruth, ground_truth
 from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.imagefiles import nexus_read
 from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, stacked_shape
 from nbnumba.imagefiles.stacking import panel_rows
 from nbnumba.io.nexus import checksums
@@ -178,7 +179,7 @@ def test_the_ground_truth_travels_with_every_image(tmp_path: Path) -> None:
         for i, truth in enumerate(truths):
             expected = getattr(truth, item.name)
             if expected is None:
-                texts = ("noise_rng", "background", "readout")
+                texts = ("noise_rng", "background", "readout", "spectrum")
                 expected = "" if item.name in texts else NO_NUMBER
                 assert item.name in (*texts, "noise_seed", "noise_number", "misset_seed")
             np.testing.assert_array_equal(column.values[i], expected)
@@ -217,6 +218,7 @@ def test_spectra_stand_beside_their_mean(tmp_path: Path) -> None:
         assert beam["incident_wavelength"].attrs["variant"] == "incident_wavelength_1Dspectrum"
         channels = beam["incident_wavelength_1Dspectrum"]
         weights = beam["incident_wavelength_1Dspectrum_weights"]
+        assert beam["incident_wavelength_1Dspectrum_weight"] == weights
         assert channels.attrs["units"] == "angstrom"
         assert channels.shape == weights.shape == (3, 3)
         for i, record in enumerate(records):
@@ -598,3 +600,29 @@ print(interrupted, os.listdir(os.path.dirname(sys.argv[1])))
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "25 []\n", "")
+
+
+def test_a_spectrum_survives_the_way_through_a_file(tmp_path: Path) -> None:
+    records = [experiment(f"-spectrum sase:12000:60:3:20 -spectrum_seed {seed}") for seed in (3, 4)]
+    write(tmp_path / "a.h5", records)
+    for record, found in zip(records, nexus_read.read(str(tmp_path / "a.h5"), []), strict=True):
+        for ours, theirs in zip(found.geometry.beam.sources.spectrum, record.beam.sources.spectrum, strict=True):
+            # Meters to Angstrom and back.
+            np.testing.assert_allclose(ours, theirs, rtol=1e-15)
+        assert found.geometry.beam.spectrum_origin == record.beam.spectrum_origin
+        assert found.truth.spectrum is not None
+        assert '"seed"' in found.truth.spectrum
+
+
+def test_a_file_without_later_columns_of_the_ground_truth_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", [FLAT])
+    with path.open("rb") as file:
+        found = checksums.read(file)
+    assert found is not None
+    path.write_bytes(path.read_bytes()[: found.end])  # without checksums, which an edited file would contradict
+    with h5py.File(path, "a") as file:
+        for name in ("spectrum", "background", "readout"):
+            del file[f"{nexus_writing.TRUTH}/{name}"]
+    (image,) = nexus_read.read(str(path), [])
+    assert image.truth.spectrum is None
+    assert image.truth.A_matrix is not None

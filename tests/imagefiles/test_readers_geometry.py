@@ -111,6 +111,10 @@ def spectrum_cases() -> dict[str, list[ExperimentRecord]]:
         "one band": bands[:1],
         "a band each": bands,
         "band and line": [bands[1], experiment("-lambda 1.2")],
+        "a pulse each": [
+            experiment(f"-spectrum sase:12000:60:2:40 -spectrum_seed {i} -gauss_hdiv 1 -gauss_divs 3") for i in range(3)
+        ],
+        "pink": [experiment("-spectrum pink:12000:60:200:30")],
     }
 
 
@@ -302,6 +306,18 @@ def check_wavelengths(case: Case) -> None:
         expected.append(np.average(wavelengths, weights=weights) * 1e10)
     # Sums and conversions, each rounded.
     np.testing.assert_allclose(case.found["wavelengths_A"], expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["one wavelength", "one band", "a pulse each", "pink"])
+def test_every_image_has_its_spectrum(cases: dict[str, Case], name: str) -> None:
+    for record, found in zip(cases[name].records, cases[name].found["spectra"], strict=True):
+        wavelengths, weights = record.beam.sources.spectrum
+        if len(wavelengths) == 1:
+            assert found is None
+            continue
+        # The reader's own product of energy and wavelength, 12398.4..., agrees with ours to 5e-7.
+        np.testing.assert_allclose(found["energies_ev"], 12398.42 / (wavelengths * 1e10), rtol=5e-7)
+        np.testing.assert_allclose(found["weights"], weights, rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["peak", "peak after a turn", "peak, turned"])

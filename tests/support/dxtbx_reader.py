@@ -58,7 +58,8 @@ def read(
         Of each file: `format` (name of the class that read it), `images` and `experiments` (their number),
         `panels` (dicts with `name`, `origin_mm`, `fast`, `slow`, `pixel_size_mm`, `image_size` (fast, slow),
         `trusted_range`, `gain`, `pedestal`, `thickness_mm`, `material`), `points_mm` (position of each point in
-        the frame of imgCIF), `wavelengths_A` (of each image), `polarization_fraction`, `polarization_normal`,
+        the frame of imgCIF), `wavelengths_A` (of each image),
+        `spectra` (`energies_ev` and `weights` of each image, or None), `polarization_fraction`, `polarization_normal`,
         `sample_to_source`, `goniometer` (`axis`, `fixed`; or None), `scan` (`image_range`, `oscillation_deg`,
         `exposure_times`; or None), `still` (whether dxtbx takes the file for stills), `mask` (of each panel
         [slow][fast], True is good; or None), `data` ([image][panel][slow][fast]). Of a file that cannot be read
@@ -106,6 +107,7 @@ def _describe(request: dict[str, Any], with_data: bool) -> dict[str, Any]:
         "panels": [_panel(panel) for panel in detector],
         "points_mm": [list(detector[int(p)].get_pixel_lab_coord((fast, slow))) for p, fast, slow in request["points"]],
         "wavelengths_A": [each.get_wavelength() for each in beams],
+        "spectra": [_spectrum(request["path"], index) for index in range(len(indices))],
         "polarization_fraction": beam.get_polarization_fraction(),
         "polarization_normal": list(beam.get_polarization_normal()),
         "sample_to_source": list(beam.get_sample_to_source_direction()),
@@ -135,6 +137,23 @@ def _describe(request: dict[str, Any], with_data: bool) -> dict[str, Any]:
             for image in raw
         ]
     return found
+
+
+def _spectrum(path: str, index: int) -> dict[str, Any] | None:
+    """Read the spectrum of an image of an NXmx file with the class that dxtbx has for it."""
+    import types
+
+    import h5py
+    from dxtbx.format.nexus import BeamFactory
+
+    if not path.endswith(".h5"):
+        return None
+    with h5py.File(path) as file:
+        factory = BeamFactory(types.SimpleNamespace(handle=file["/entry/instrument/beam"]))
+        _, spectrum = factory.read_models(index)
+    if spectrum is None:
+        return None
+    return {"energies_ev": list(spectrum.get_energies_eV()), "weights": list(spectrum.get_weights())}
 
 
 def _panel(panel: Any) -> dict[str, Any]:

@@ -37,7 +37,8 @@ TILTS = {
 
 def experiment(words: str) -> ExperimentRecord:
     """Return a small experiment with a crystal, of semantics exact unless the words say otherwise."""
-    line = f"-semantics exact {_CRYSTAL} {_SIZE} {words}"
+    size = _SIZE.partition("-lambda")[0] if "-spectrum" in words else _SIZE  # a spectrum has its own wavelength
+    line = f"-semantics exact {_CRYSTAL} {size} {words}"
     return resolve(parse(line.split()).settings)
 
 

@@ -145,6 +145,31 @@ def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
 
     from .layout import DATA
 
+    with _opened(path, name) as file:
+        data = file.get(DATA)
+        if not isinstance(data, h5py.Dataset) or data.ndim != 3:
+            raise InputError(f"{name}: no images: a NeXus file of images has a dataset {DATA} of three axes")
+        yield file
+
+
+@contextlib.contextmanager
+def read_any(path: PathLike, option: str = "") -> Iterator[h5py.File]:
+    """Open any HDF5 file, whoever wrote it and whatever it holds; signals wait until it is closed.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is no HDF5 file, or is damaged.
+    """
+    with signals_wait(), _opened(path, label(option, path)) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _opened(path: PathLike, name: str) -> Iterator[h5py.File]:
+    """Open a file, and let what goes wrong while it is open name it."""
     try:
         file = open_to_read(path)
     except OSError as error:
@@ -153,9 +178,6 @@ def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
             raise FileError(f"{name}: cannot be read: {os.strerror(int(number[1])).lower()}") from error
         raise InputError(f"{name}: not an HDF5 file, or cut short") from error
     with _damage_named(name), file:
-        data = file.get(DATA)
-        if not isinstance(data, h5py.Dataset) or data.ndim != 3:
-            raise InputError(f"{name}: no images: a NeXus file of images has a dataset {DATA} of three axes")
         yield file
 
 

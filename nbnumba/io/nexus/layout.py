@@ -270,6 +270,7 @@ def write_shots(file: h5py.File, shots: Shots) -> None:
         channels, weights = _padded(shots.spectra)
         _quantity(beam, SPECTRUM, channels * 1e10, "angstrom")
         beam[f"{SPECTRUM}_weights"] = weights
+        beam[f"{SPECTRUM}_weight"] = beam[f"{SPECTRUM}_weights"]  # a link, for versions of dxtbx that know this name
     if shots.stokes is not None:
         beam["incident_polarization_stokes"] = shots.stokes
     if shots.total_flux is not None:

@@ -1,0 +1,143 @@
+"""Spectra of the beam in NXmx files, whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...util.text import quote
+from ..atomic import PathLike
+from ..opening import label
+from .file import read_any
+from .layout import BEAM, SPECTRUM
+
+if TYPE_CHECKING:
+    import h5py
+
+Array = NDArray[np.float64]
+
+WAVELENGTH = "incident_wavelength"
+_IN_ANGSTROM = {
+    **dict.fromkeys(("angstrom", "angstroms", "a"), 1.0),
+    **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre"), 10.0),
+    **dict.fromkeys(("m", "meter", "meters", "metre"), 1e10),
+}
+_DEEPEST = 4  # groups within groups: entry, instrument, beam
+_MOST_VARIANTS = 10
+
+
+def read(path: PathLike, shot: int, option: str = "") -> tuple[Array, Array]:
+    """Read the spectrum of one image.
+
+    Parameters
+    ----------
+    path : str or path
+    shot : int
+        Number of the image, counted from 0; where the file has one spectrum for all images it is that one.
+    option : str
+        The option that named the file, for messages.
+
+    Returns
+    -------
+    wavelengths : (m,) [Angstrom]
+        In the order of the file.
+    weights : (m,)
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is no HDF5 file, is damaged, or holds no spectrum or none of this image.
+
+    Notes
+    -----
+    NXbeam of NeXus: `incident_wavelength` with `incident_wavelength_weights`, or a dataset that `incident_wavelength`
+    names as its variant, with weights of its own; both (m,) or, by image, (n, m).
+    """
+    name = label(option, path)
+    with read_any(path, option) as file:
+        found = next((pair for beam in _beams(file) if (pair := _spectrum(beam, name)) is not None), None)
+        if found is None:
+            raise InputError(f"{name}: holds no spectrum: {WAVELENGTH} of no NXbeam has weights")
+        wavelengths, weights = found
+        scale = _in_angstrom(wavelengths, name)
+        channels, amounts = _of_shot(wavelengths, shot, name), _of_shot(weights, shot, name)
+    if channels.shape != amounts.shape:
+        raise InputError(f"{name}: {len(channels)} wavelengths have {len(amounts)} weights")
+    return channels * scale, amounts
+
+
+def written_by_us(file: h5py.File, index: int) -> tuple[Array, Array] | None:
+    """Return the spectrum of an image of an open file of nbnumba's, without the channels that pad it.
+
+    Returns
+    -------
+    (wavelengths [m], weights) or None
+        None where the image has a single wavelength.
+    """
+    beam = file.get(BEAM)
+    if beam is None or SPECTRUM not in beam:
+        return None
+    name = str(file.filename)
+    wavelengths, weights = (_of_shot(beam[key], index, name) for key in (SPECTRUM, f"{SPECTRUM}_weights"))
+    counted = weights > 0.0
+    if np.count_nonzero(counted) < 2:
+        return None
+    return wavelengths[counted] * 1e-10, weights[counted]
+
+
+def _beams(group: h5py.Group, depth: int = 0) -> Iterator[h5py.Group]:
+    import h5py
+
+    for child in group.values():
+        if not isinstance(child, h5py.Group):
+            continue
+        if _text(child.attrs.get("NX_class")) == "NXbeam":
+            yield child
+        elif depth < _DEEPEST:
+            yield from _beams(child, depth + 1)
+
+
+def _spectrum(beam: h5py.Group, name: str) -> tuple[h5py.Dataset, h5py.Dataset] | None:
+    """Return wavelengths and weights of a beam; None where it has no spectrum."""
+    key = WAVELENGTH
+    for _ in range(_MOST_VARIANTS):
+        if key not in beam:
+            return None
+        for weights in (f"{key}_weights", f"{key}_weight"):  # the second is dxtbx's of old
+            if weights in beam:
+                return beam[key], beam[weights]
+        variant = _text(beam[key].attrs.get("variant"))
+        if variant is None:
+            return None
+        key = variant
+    raise InputError(f"{name}: the variants of {WAVELENGTH} go round in a circle")
+
+
+def _in_angstrom(dataset: h5py.Dataset, name: str) -> float:
+    units = _text(dataset.attrs.get("units")) or ""
+    if units.lower() not in _IN_ANGSTROM:
+        raise InputError(f"{name}: {WAVELENGTH} has units {quote(units)}; allowed are angstrom, nm and m")
+    return _IN_ANGSTROM[units.lower()]
+
+
+def _of_shot(dataset: h5py.Dataset, shot: int, name: str) -> Array:
+    if dataset.ndim not in (1, 2) or dataset.shape[-1] < 1:
+        raise InputError(f"{name}: {dataset.name} has the shape {dataset.shape}; allowed are (m,) and (images, m)")
+    if dataset.ndim == 1:
+        return np.asarray(dataset[()], dtype=np.float64)
+    if shot >= len(dataset):
+        raise InputError(f"{name}: no spectrum {shot}; there are {len(dataset)}, counted from 0")
+    return np.asarray(dataset[shot], dtype=np.float64)
+
+
+def _text(value: Any) -> str | None:
+    """Return an attribute as text, however it was written."""
+    if isinstance(value, np.ndarray):
+        value = value.item() if value.size == 1 else None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else None
