@@ -166,7 +166,7 @@ def _detector(
     sensor = Sensor(layers.extent, layers.count, layers.step, mu)
     return Detector(
         panels=tuple(replace(panel, sensor=sensor) for panel in panels),
-        center=_final_center(center, panels[0], axes.beam),
+        center=final_center(center, panels[0], axes.beam),
         convention=settings.detector.convention,
         pivot=pivot,
         detsize_f=detsize[0],
@@ -225,7 +225,7 @@ def _distances(settings: Settings, axes: Axes) -> tuple[float, float]:
     return abs(ratio * settings.detector.distance) if close is None else close, ratio
 
 
-def _final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
+def final_center(center: Center, panel: Panel, beam: Array) -> BeamCenter:
     """Work out the beam center and the foot point anew from where the panel has come to stand."""
     beam_spot = panel.distance * beam - panel.origin
     fclose, sclose = -dot(panel.origin, panel.fast), -dot(panel.origin, panel.slow)

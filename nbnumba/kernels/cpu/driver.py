@@ -32,7 +32,7 @@ def render(scene: Scene, threads: int, progress: Progress | None, on_compiling: 
         raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
     if planned is not None:
         return spot_driver.render(scene, planned, threads, progress, on_compiling)
-    latch = _find_latch(scene, threads, on_compiling)
+    latch = find_latch(scene, threads, on_compiling)
     work = _Work(scene.replace(latch=latch), cpu.renderer(scene), on_compiling)
     work.run(threads, progress)
     solid_angle, evaluated = np.sum(work.tallies, axis=0)
@@ -110,7 +110,7 @@ class _Work:
             self._tasks.stop = True
 
 
-def _find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:
+def find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:
     """Ordinal of the first sample that switches interpolation off, in C's order; NEVER if there is none."""
     if not scene.interpolate or not scene.latching or not may_trip(scene):
         return NEVER

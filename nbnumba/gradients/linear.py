@@ -1,0 +1,238 @@
+"""An image with its derivatives by parameters."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..background.material import Material
+from ..errors import InputError
+from ..experiment.drawable import check_drawable
+from ..geometry.vectors import Array
+from ..kernels.scene import Scene
+from .parameters import Parameters
+from .tangents import Differences, check_surface
+
+if TYPE_CHECKING:
+    from ..kernels.gradient.driver import Consumer
+    from ..kernels.gradient.tangents import Tangents
+
+_ORDER = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0))
+
+
+class Linearization:
+    """An image at some values of parameters, and how it changes with them, to first order.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    values : (n,), optional
+        Those of the parameters by default.
+    threads : int, optional
+        Every core that this process may use by default.
+
+    Notes
+    -----
+    The image is float64 and has all its samples: it differs from that of `simulate` by the rounding to float32, and by
+    what that may leave out of a pixel.
+    """
+
+    def __init__(self, parameters: Parameters, values: ArrayLike | None = None, threads: int | None = None) -> None:
+        from ..kernels.types import available_threads
+
+        self.parameters = parameters
+        self.values = parameters.values if values is None else np.array(values, dtype=np.float64)
+        self._threads = threads or available_threads()
+        self._differences = Differences(parameters, self.values)
+        self.point = self._differences.point
+        check_drawable(self.point.experiment)
+        self._scenes = self._differences.scenes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the image: (n_slow, n_fast) or (n_panels, n_slow, n_fast)."""
+        panels = self._scenes[0]
+        size = max(scene.n_slow for scene in panels), max(scene.n_fast for scene in panels)
+        return size if len(panels) == 1 else (len(panels), *size)
+
+    @functools.cached_property
+    def image(self) -> Array:
+        """The image, (n_slow, n_fast) or (n_panels, n_slow, n_fast) [photons]."""
+        return self._run([], np.zeros((0, *self._stack_shape)))[0].reshape(self.shape)
+
+    @functools.cached_property
+    def _tangents(self) -> list[list[Tangents]]:
+        tangents = self._differences.tangents()
+        check_surface(self._scenes, tangents)
+        return tangents
+
+    @property
+    def _stack_shape(self) -> tuple[int, int, int]:
+        shape = self.shape
+        return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+    def jacobian(self) -> Array:
+        """Return the derivatives of the image by every parameter, (n, ...) with the shape of the image."""
+        slopes = np.zeros((len(self.parameters), *self._stack_shape))
+        self._run(self._tangents, slopes)
+        slopes += self._background_slopes
+        return slopes.reshape(-1, *self.shape)
+
+    def jvp(self, direction: ArrayLike) -> Array:
+        """Return the derivative of the image along a direction of parameters.
+
+        Parameters
+        ----------
+        direction : (n,) or (m, n)
+            One direction or several.
+
+        Returns
+        -------
+        as `image`, or (m, ...)
+
+        Raises
+        ------
+        InputError
+            For a direction of other than n numbers.
+        """
+        directions = np.asarray(direction, dtype=np.float64)
+        if directions.ndim not in (1, 2) or directions.shape[-1] != len(self.parameters):
+            raise InputError(
+                f"direction: has the shape {directions.shape}; allowed: ({len(self.parameters)},), or several of them"
+            )
+        several = np.atleast_2d(directions)
+        slopes = np.zeros((len(several), *self._stack_shape))
+        for place, one in zip(slopes, several, strict=True):
+            self._run(self._differences.tangents(one), place[np.newaxis])
+        slopes += np.tensordot(several, self._background_slopes, 1)
+        return slopes.reshape(self.shape if directions.ndim == 1 else (-1, *self.shape))
+
+    def vjp(self, weights: ArrayLike) -> Array:
+        """Return the derivatives of the sum of weights times pixels by every parameter, (n,).
+
+        Parameters
+        ----------
+        weights : array_like
+            Of the shape of the image: the derivative of some number by every pixel.
+
+        Raises
+        ------
+        InputError
+            For weights of another shape.
+        """
+        given = self._of_pixels("weights", weights)
+        parts: dict[tuple[int, int], Array] = {}
+
+        def consume(panel: int, scene: Scene) -> Consumer:
+            def add(first: int, image: Array, slopes: Array) -> None:
+                rows, columns = _region(scene, first, image)
+                parts[panel, first] = np.tensordot(slopes, given[panel, rows, columns], 2)
+
+            return add
+
+        self._over_panels(self._tangents, consume)
+        total = np.sum([parts[key] for key in sorted(parts)], axis=0)
+        return np.asarray(total + np.tensordot(self._background_slopes, given, 3))
+
+    def _of_pixels(self, name: str, values: ArrayLike) -> Array:
+        """Check numbers that belong to pixels; return them by panel."""
+        array = np.asarray(values, dtype=np.float64)
+        if array.shape != self.shape:
+            raise InputError(f"{name}: has the shape {array.shape}; allowed: {self.shape}, that of the image")
+        return array.reshape(self._stack_shape)
+
+    def _run(self, tangents: Sequence[Sequence[Tangents]], slopes: Array) -> tuple[Array, Array]:
+        """Render the image and add derivatives to `slopes`, (directions, panels, n_slow, n_fast)."""
+        stack = np.zeros(self._stack_shape)
+
+        def consume(panel: int, scene: Scene) -> Consumer:
+            def add(first: int, image: Array, of_band: Array) -> None:
+                rows, columns = _region(scene, first, image)
+                stack[panel, rows, columns] = image
+                slopes[:, panel, rows, columns] = of_band
+
+            return add
+
+        self._over_panels(tangents, consume)
+        if self._background is not None:
+            stack += self._background
+        return stack, slopes
+
+    def _over_panels(
+        self, tangents: Sequence[Sequence[Tangents]], consume: object
+    ) -> None:
+        """Run the kernels over all panels; without tangents the image alone is rendered."""
+        from ..kernels.gradient import driver
+        from ..kernels.gradient.tangents import no_tangents
+        from .tangents import form_of
+
+        for panel, scene in enumerate(self._scenes[0]):
+            passes = []
+            for i, panels in enumerate(self._scenes):
+                one = panels[panel]
+                own = tangents[i][panel] if len(tangents) else no_tangents(one, form_of(one, self.point.scale))
+                passes.append(driver.prepared(one, own, self._threads))
+            driver.run(passes, self._threads, consume(panel, scene))  # type: ignore[operator]
+
+    @functools.cached_property
+    def _background(self) -> Array | None:
+        """Photons that do not come from the crystal, (panels, n_slow, n_fast); None: there are none."""
+        return self._background_at(self._scenes[0], self.point.experiment, self.point.background, self.point.offset)
+
+    def _background_at(self, scenes: Sequence[Scene], experiment: object, factor: float, offset: float) -> Array | None:
+        from ..experiment.model import ExperimentRecord
+        from ..render.background import background_photons
+
+        assert isinstance(experiment, ExperimentRecord)
+        if offset == 0.0 and not any(isinstance(material, Material) for material in experiment.background):
+            return None
+        stack = np.zeros(self._stack_shape)
+        for place, scene in zip(stack, scenes, strict=True):
+            photons = background_photons(experiment, scene, self._threads)
+            if photons is not None:
+                place[: scene.n_slow, : scene.n_fast] = factor * photons
+            place += offset * _rendered(scene, place.shape)
+        return stack
+
+    @functools.cached_property
+    def _background_slopes(self) -> Array:
+        """Derivatives of those photons by every parameter, (n, panels, n_slow, n_fast)."""
+        slopes = np.zeros((len(self.parameters), *self._stack_shape))
+        materials = any(isinstance(material, Material) for material in self.point.experiment.background)
+        for number, (component, kind) in enumerate(zip(self.parameters.components, self.parameters.kinds, strict=True)):
+            if component.name == "offset":
+                for place, scene in zip(slopes[number], self._scenes[0], strict=True):
+                    place += _rendered(scene, place.shape)
+            elif component.name == "background" and materials:
+                slopes[number] = self._materials(self._scenes[0], self.point.experiment)
+            elif kind in ("place", "beam", "polarization") and materials:
+                for steps, weight in _ORDER:
+                    point = self._differences.point_at(number, steps * component.step)
+                    from .tangents import scenes_of
+
+                    photons = self._materials(scenes_of(point.experiment)[0], point.experiment)
+                    slopes[number] += weight / component.step * self.point.background * photons
+        return slopes
+
+    def _materials(self, scenes: Sequence[Scene], experiment: object) -> Array:
+        found = self._background_at(scenes, experiment, 1.0, 0.0)
+        assert found is not None
+        return found
+
+
+def _region(scene: Scene, first: int, image: Array) -> tuple[slice, slice]:
+    """Rows and columns of a band on its panel."""
+    top = scene.slow_first + first
+    return slice(top, top + len(image)), slice(scene.fast_first, scene.fast_last + 1)
+
+
+def _rendered(scene: Scene, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Pixels of a panel that are rendered, in an array of at least its size."""
+    rendered = np.zeros(shape, dtype=np.bool_)
+    rows, columns = slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
+    rendered[rows, columns] = True if scene.mask.size == 0 else scene.mask[rows, columns] != 0
+    return rendered

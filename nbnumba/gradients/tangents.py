@@ -1,0 +1,246 @@
+"""How the scenes of an experiment change with its parameters.
+
+All that a kernel reads is worked out at four values of each parameter, and differences of fourth order are taken: the
+steps (`Component.step`) are such that they are good to some 1e-11. What depends on a pixel is differentiated by the
+kernels, in closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..experiment.model import ExperimentRecord
+from ..experiment.scene import build_scenes
+from ..geometry.vectors import Array
+from ..kernels.gradient.tangents import FORM, Tangents, no_tangents
+from ..kernels.scene import GAUSS, RECORD, ROUND, SQUARE, Scene
+from .parameters import Parameters
+from .point import Point
+
+# Numbers of a scene that an image depends on smoothly; what makes the form of spots is in the form.
+_PLACES = ("origin", "fast", "slow", "normal", "close_distance", "layer_step")
+_OTHERS = ("mu", "polar_axis", "kahn")
+_SPREADS = ("mosaicity", "bandwidth", "divergence")
+_WEIGHTS = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0))
+
+Scenes = list[list[Scene]]  # passes, and panels of each
+
+
+def scenes_of(experiment: ExperimentRecord) -> Scenes:
+    """Scenes of an experiment: their images are summed up over passes, for each panel."""
+    return [build_scenes(experiment)]
+
+
+def form_of(scene: Scene, scale: float) -> Array:
+    """How the lattice factor of a scene depends on the offset from a reflection, (FORM,); see `Tangents`."""
+    form = np.zeros(FORM)
+    N = scene.numbers["N"][0]
+    if scene.shape == SQUARE:
+        form[:3], form[6] = np.diagonal(N), scale
+    elif scene.shape == ROUND:
+        form[[0, 3, 5]], form[6] = np.diagonal(N) ** 2 * scene.fudge, scale
+    else:
+        R = np.zeros((3, 3))
+        R[np.triu_indices(3)] = scene.triangle
+        over = scene.spot_width if scene.shape == GAUSS else 1.0
+        Q = R.T @ R * (scene.spot_scale**2 * scene.fudge / over)
+        form[:6], form[6] = Q[np.triu_indices(3)], scene.spot_height**2 * scale
+    return form
+
+
+def _log_height(scene: Scene) -> float:
+    """Logarithm of what multiplies all intensities, for differences; that of an ellipsoid is a part of its formula."""
+    if scene.shape == SQUARE:
+        return 0.0
+    if scene.shape == ROUND:
+        return 2.0 * float(np.sum(np.log(np.diagonal(scene.numbers["N"][0]))))
+    return 2.0 * float(np.log(scene.spot_height))
+
+
+class Differences:
+    """Scenes of an experiment with their tangents, for some parameters.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    values : (n,)
+        At which they are taken.
+    """
+
+    def __init__(self, parameters: Parameters, values: Array) -> None:
+        self.parameters, self.values = parameters, values
+        self.point = parameters.point(values)
+        self.scenes = scenes_of(self.point.experiment)
+
+    def tangents(self, direction: Array | None = None) -> list[list[Tangents]]:
+        """Return the tangents of every scene: by every parameter, or along one direction of them."""
+        found = [
+            [no_tangents(scene, form_of(scene, self.point.scale)) for scene in panels] for panels in self.scenes
+        ]
+        changes = [self._changes(number) for number in range(len(self.parameters))]
+        for i, panels in enumerate(self.scenes):
+            for j, scene in enumerate(panels):
+                own = [change[i][j] for change in changes]
+                if direction is not None:
+                    own = [_along(own, direction)]
+                found[i][j] = _tangents(scene, found[i][j].form, own)
+        return found
+
+    def _changes(self, number: int) -> list[list[_Change]]:
+        """Return what one parameter changes of every scene, per unit of it."""
+        component = self.parameters.components[number]
+        name = component.name
+        if name == "scale":
+            return [[_Change(log_height=1.0 / self.point.scale) for _ in panels] for panels in self.scenes]
+        if name in ("background", "offset"):
+            return [[_Change() for _ in panels] for panels in self.scenes]
+        at = [self._scenes_at(number, steps * component.step) for steps, _ in _WEIGHTS]
+        weights = [weight / component.step for _, weight in _WEIGHTS]
+        changes = []
+        for i, panels in enumerate(self.scenes):
+            changes.append([_change(scene, [scenes[i][j] for scenes in at], weights) for j, scene in enumerate(panels)])
+        return changes
+
+    def _scenes_at(self, number: int, step: float) -> Scenes:
+        return scenes_of(self.point_at(number, step).experiment)
+
+    def point_at(self, number: int, step: float) -> Point:
+        """Return the point at which one parameter is another."""
+        values = self.values.copy()
+        values[number] += step
+        return self.parameters.point(values)
+
+
+class _Change:
+    """Derivatives of one scene by one parameter."""
+
+    def __init__(self, log_height: float = 0.0) -> None:
+        self.numbers: dict[str, Array] = {}
+        self.sources: Array | None = None
+        self.orientations: Array | None = None
+        self.form: Array = np.zeros(6)
+        self.log_height = log_height
+        self.table: Array | None = None
+
+
+def _change(scene: Scene, others: Sequence[Scene], weights: Sequence[float]) -> _Change:
+    """Take the differences between a scene at some values of a parameter."""
+
+    def of(value: Callable[[Scene], Array]) -> Array | None:
+        values = [value(other) for other in others]
+        if all(np.array_equal(values[0], v) for v in values[1:]):
+            return None
+        return np.asarray(sum(w * v for w, v in zip(weights, values, strict=True)))
+
+    change = _Change()
+    for name in (*_PLACES, *_OTHERS, *_SPREADS):
+        found = of(lambda other, name=name: other.numbers[name][0])  # type: ignore[misc]
+        if found is not None:
+            change.numbers[name] = found
+    change.sources = of(lambda other: other.sources)
+    change.orientations = of(lambda other: other.orientations)
+    form = of(lambda other: form_of(other, 1.0)[:6])
+    change.form = np.zeros(6) if form is None else form
+    height = of(lambda other: np.array(_log_height(other)))
+    change.log_height = 0.0 if height is None else float(height)
+    if any(other.flat is not scene.flat for other in others):
+        change.table = of(lambda other: _as_in(scene, other))
+    return change
+
+
+def _as_in(scene: Scene, other: Scene) -> Array:
+    """The table of another scene for the indices that one has, flat; what it lacks has the value of its border."""
+    if other.flat.shape == scene.flat.shape and _minima(other) == _minima(scene):
+        return other.flat
+    theirs = other.table
+    shifts = [own - their for own, their in zip(_minima(scene), _minima(other), strict=True)]
+    places = [
+        np.clip(np.arange(size) + shift, 0, limit - 1)
+        for size, shift, limit in zip(scene.table.shape, shifts, theirs.shape, strict=True)
+    ]
+    return np.asarray(theirs[np.ix_(*places)].reshape(-1))
+
+
+def _minima(scene: Scene) -> tuple[int, int, int]:
+    return scene.h_min, scene.k_min, scene.l_min
+
+
+def _along(changes: Sequence[_Change], direction: Array) -> _Change:
+    """Return the change along a direction."""
+
+    def total(parts: Sequence[tuple[float, Array | None]]) -> Array | None:
+        there = [share * part for share, part in parts if part is not None and share != 0.0]
+        return np.asarray(sum(there)) if there else None
+
+    pairs = [(float(share), change) for share, change in zip(direction, changes, strict=True)]
+    result = _Change(sum(share * change.log_height for share, change in pairs))
+    for name in {name for change in changes for name in change.numbers}:
+        found = total([(share, change.numbers.get(name)) for share, change in pairs])
+        if found is not None:
+            result.numbers[name] = found
+    result.sources = total([(share, change.sources) for share, change in pairs])
+    result.orientations = total([(share, change.orientations) for share, change in pairs])
+    result.form = np.asarray(sum(share * change.form for share, change in pairs))
+    result.table = total([(share, change.table) for share, change in pairs])
+    return result
+
+
+def _tangents(scene: Scene, form: Array, changes: Sequence[_Change]) -> Tangents:
+    """Put the changes of a scene into the arrays that a kernel reads."""
+    count = len(changes)
+    numbers: NDArray[np.void] = np.zeros(count, scene.numbers.dtype)
+    for name in RECORD.names or ():
+        numbers[name] = np.zeros((), RECORD[name])
+    sources, forms = np.zeros((count, *scene.sources.shape)), np.zeros((count, FORM))
+    strains = np.zeros((count, len(scene.orientations), 9))
+    moving = np.zeros(count, dtype=np.bool_)
+    together, apart = moving.copy(), moving.copy()
+    tables: list[Array] = []
+    table_of = np.full(count, -1, dtype=np.int64)
+    axes = scene.orientations.reshape(-1, 3, 3)
+    inverse = np.linalg.inv(axes)
+    for i, change in enumerate(changes):
+        for name, value in change.numbers.items():
+            numbers[name][i] = value
+            moving[i] |= name in (*_PLACES, *_OTHERS)
+        if change.sources is not None:
+            sources[i], moving[i] = change.sources, True
+        if change.orientations is not None:
+            strains[i] = (change.orientations.reshape(-1, 3, 3) @ inverse).reshape(-1, 9)
+            spread = np.abs(strains[i] - strains[i, 0]).max()
+            apart[i] = spread > 1e-9 * np.abs(strains[i]).max()
+            together[i] = not apart[i]
+        forms[i, :6], forms[i, 6] = change.form, change.log_height
+        if change.table is not None:
+            table_of[i] = len(tables)
+            tables.append(change.table)
+    return Tangents(
+        form=form,
+        numbers=numbers,
+        sources=sources,
+        strains=strains,
+        forms=forms,
+        tables=np.array(tables) if tables else np.zeros((0, 1)),
+        table_of=table_of,
+        moving=moving,
+        strained=together,
+        strained_apart=apart,
+    )
+
+
+def check_surface(scenes: Scenes, tangents: list[list[Tangents]]) -> None:
+    """Refuse derivatives by the place of a curved detector.
+
+    Raises
+    ------
+    InputError
+        Should some parameter move one.
+    """
+    for panels, own in zip(scenes, tangents, strict=True):
+        for scene, tangent in zip(panels, own, strict=True):
+            if scene.surface != 0 and any(np.any(tangent.numbers[name] != 0.0) for name in _PLACES):
+                raise InputError("parameters: a curved detector has no derivative by its place here")

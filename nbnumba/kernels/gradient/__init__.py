@@ -1,0 +1,1 @@
+"""Images with their derivatives by what a kernel reads."""

@@ -1,0 +1,191 @@
+"""Runs the kernels that differentiate: band after band of rows, on all threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ..cpu import driver as cpu_driver
+from ..cpu import spot_driver
+from ..cpu import spots as listed
+from ..cpu.strip import WIDTH
+from ..cpu.tasks import Tasks, announced
+from ..scene import Array, Scene
+from . import kernel, spots
+from .rows import scratch_size
+from .tangents import Tangents
+
+BAND = 16  # rows that one task works on
+# What a band has come to: number of its first row in the region, image and derivatives.
+Consumer = Callable[[int, Array, Array], None]
+
+
+class _Spots(NamedTuple):
+    """The spots of a scene, in the order of their pairs of source and orientation."""
+
+    view: Array
+    spots: Array
+    boxes: NDArray[np.int32]
+    source: NDArray[np.int64]  # of each spot
+
+
+class Pass(NamedTuple):
+    """A scene, what it is differentiated by, and its spots where it is drawn from a list of them."""
+
+    scene: Scene
+    tangents: Tangents
+    listed: _Spots | None
+
+
+def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Callable[[], None] | None = None) -> Pass:
+    """Make a scene ready to be differentiated.
+
+    Raises
+    ------
+    InputError
+        For a scene whose derivatives are not to be had.
+    """
+    if scene.compound:
+        raise InputError(
+            "derivatives: -oversample_thick, _polar and _omega under -semantics c multiply the running sum, which "
+            "has no derivatives here; allowed: -semantics exact"
+        )
+    latch = cpu_driver.find_latch(scene, threads, on_compiling)
+    scene = scene.replace(latch=latch)
+    found = _spots(scene, threads, on_compiling)
+    if found is None:
+        if scene.continuous:
+            raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
+        _load(scene, tangents, False, on_compiling)
+        return Pass(scene, tangents, None)
+    # Each spot has coefficients of its own, whatever changes it.
+    d = tangents.numbers
+    apart = tangents.strained | tangents.strained_apart | (tangents.table_of >= 0)
+    apart = apart | np.any(tangents.forms[:, :6] != 0.0, axis=1) | np.any(tangents.sources[:, :, 3] != 0.0, axis=1)
+    if len(d):
+        for name in ("mosaicity", "divergence", "bandwidth"):
+            apart = apart | (d[name].reshape(len(d), -1) != 0.0).any(axis=1)
+    tangents = tangents._replace(strained=np.zeros_like(apart), strained_apart=apart)
+    _load(scene, tangents, True, on_compiling)
+    return Pass(scene, tangents, found)
+
+
+def _spots(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> _Spots | None:
+    """List the spots of a scene; None where it is better drawn sample by sample, or cannot be drawn otherwise."""
+    plan = spot_driver.plan(scene, on_compiling)
+    if plan is None:
+        return None
+    view = plan.geometry.view
+    if not scene.continuous and (plan.block < plan.pairs or view[7] != 0.0):
+        return None
+    units = min(32, plan.pairs)
+    bounds = [plan.pairs * unit // units for unit in range(units + 1)]
+    parts: list[tuple[Array, NDArray[np.int32]]] = [(np.zeros((0, listed.SPOT)), np.zeros((0, 4), np.int32))] * units
+
+    def work(first: int, last: int) -> None:
+        for unit in range(first, last):
+            tiles = np.zeros(plan.geometry.tiles, dtype=np.int32)
+            parts[unit] = listed.list_spots(
+                scene, view, bounds[unit], bounds[unit + 1], plan.geometry.tile_width, tiles
+            )[:2]
+
+    Tasks(units, lambda: work).run(threads, None)
+    found = np.concatenate([part[0] for part in parts])
+    source = found[:, listed.PAIR].astype(np.int64) // len(scene.orientations)
+    return _Spots(view, found, np.concatenate([part[1] for part in parts]), source)
+
+
+_loaded: set[bool] = set()
+_load_lock = threading.Lock()
+
+
+def _load(scene: Scene, tangents: Tangents, by_spots: bool, on_compiling: Callable[[], None] | None) -> None:
+    """Load or compile a kernel in the thread that asked, which receives Ctrl-C."""
+    with _load_lock:
+        if by_spots in _loaded:
+            return
+        room = _Room(tangents.directions)
+        nothing, none = np.zeros((0, 0)), np.zeros((tangents.directions, 0, 0))
+        with announced(on_compiling):
+            if by_spots:
+                no_spots = np.zeros(len(scene.sources) + 1, dtype=np.int64)
+                coefficients, ellipses = np.zeros((0, spots.BASE)), np.zeros((0, 1, spots.ELLIPSE))
+                view = np.zeros(12)
+                spots.prepare_spots(
+                    scene, tangents, view, np.zeros((0, listed.SPOT)), no_spots[:0], coefficients, ellipses
+                )
+                kernel.add_spots(
+                    scene, tangents, room.scratch, room.numbers, coefficients, ellipses, no_spots, nothing, none, 0, 0
+                )
+            else:
+                kernel.add_samples(scene, tangents, room.scratch, room.numbers, nothing, none, 0, 0)
+        _loaded.add(by_spots)
+
+
+class _Room:
+    """A thread's own working memory."""
+
+    def __init__(self, directions: int) -> None:
+        self.scratch = np.zeros(scratch_size(directions))
+        self.numbers = np.zeros(WIDTH, dtype=np.int32)
+
+
+def run(passes: Sequence[Pass], threads: int, consume: Consumer) -> None:
+    """Sum up passes, which show the same region of one panel, band after band.
+
+    Parameters
+    ----------
+    passes : sequence of Pass
+        With the same directions.
+    threads : int
+    consume : callable
+        Receives what each band has come to, in any order and from any thread; the arrays are used again.
+    """
+    rows, columns = passes[0].scene.region_shape
+    directions = passes[0].tangents.directions
+
+    def new_worker() -> Callable[[int, int], None]:
+        room = _Room(directions)
+        image, slopes = np.zeros((BAND, columns)), np.zeros((directions, BAND, columns))
+
+        def work(first_band: int, last_band: int) -> None:
+            for band in range(first_band, last_band):
+                first, last = band * BAND, min(rows, (band + 1) * BAND)
+                image[:], slopes[:] = 0.0, 0.0
+                for one in passes:
+                    _add(one, room, image, slopes, first, last)
+                consume(first, image[: last - first], slopes[:, : last - first])
+
+        return work
+
+    tasks = Tasks(bands(rows), new_worker)
+    if threads == 1:
+        tasks.run_here()
+    else:
+        tasks.run(threads, None)
+
+
+def bands(rows: int) -> int:
+    """Number of bands of some number of rows."""
+    return -(-rows // BAND)
+
+
+def _add(one: Pass, room: _Room, image: Array, slopes: Array, first: int, last: int) -> None:
+    """Add one band of one pass."""
+    scene, tangents, found = one
+    if found is None:
+        kernel.add_samples(scene, tangents, room.scratch, room.numbers, image, slopes, first, last)
+        return
+    order = np.flatnonzero((found.boxes[:, 2] < last) & (found.boxes[:, 3] >= first))
+    starts = np.searchsorted(found.source[order], np.arange(len(scene.sources) + 1))
+    coefficients = np.zeros((len(order), spots.BASE + spots.PER_DIRECTION * tangents.directions))
+    ellipses = np.zeros((len(order), scene.layers, spots.ELLIPSE))
+    spots.prepare_spots(scene, tangents, found.view, found.spots, order, coefficients, ellipses)
+    kernel.add_spots(
+        scene, tangents, room.scratch, room.numbers, coefficients, ellipses, starts, image, slopes, first, last
+    )

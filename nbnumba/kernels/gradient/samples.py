@@ -1,0 +1,269 @@
+"""Samples of a strip with their derivatives: the sum over the orientations of one source, for any shape.
+
+A sample is weight F^2 L^2, with L^2 a function of the offset from the nearest reflection. Its derivative by the
+fractional indices (h, k, l) serves all that moves them: a strain of the crystal's axes changes (h, k, l) by S (h, k, l),
+a change of the scattering vector by that times the axes.
+"""
+
+import numpy as np
+
+from ..cpu.kernel import allowed_lanes
+from ..cpu.orientations import gather_strip, index_strip
+from ..cpu.strip import FCELL, GAIN, PART, H, K, L
+from ..jit import inner, inner_inlined
+from ..physics import functions, slopes
+from ..physics import sample as p
+from ..physics import structure_factor as look_up
+from ..scene import GAUSS, ROUND, SQUARE
+from .rows import (
+    BY_H,
+    BY_K,
+    BY_L,
+    D_SUM,
+    DIRECTION,
+    DIRECTIONS,
+    F_H,
+    F_K,
+    F_L,
+    FORM_0,
+    FORM_1,
+    FORM_2,
+    FORM_3,
+    FORM_4,
+    FORM_5,
+    HH,
+    HK,
+    HL,
+    KH,
+    KK,
+    KL,
+    LATTICE,
+    LH,
+    LK,
+    LL,
+    OFF_H,
+    OFF_K,
+    OFF_L,
+    T_X,
+    T_Y,
+    T_Z,
+)
+
+
+@inner
+def nearest_strip(q, s, index, n):
+    """Offsets from the nearest reflections, and their places in the table."""
+    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
+    nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
+    for w in range(n):
+        h, k, l = s[H + w], s[K + w], s[L + w]
+        h0, k0, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
+        s[OFF_H + w], s[OFF_K + w], s[OFF_L + w] = h - h0, k - k0, l - l0
+        i = look_up.padded_index(h0, h_min, nh)
+        j = look_up.padded_index(k0, k_min, nk)
+        m = look_up.padded_index(l0, l_min, nl)
+        index[w] = np.int32(look_up.table_place(i, j, m, nk, nl))
+
+
+@inner
+def interpolated(q, h, k, l):
+    """Tell whether structure factors are interpolated at some indices, as far as the table is concerned."""
+    return (
+        look_up.cubic_fits(h, float(q.h_min), float(q.nh))
+        and look_up.cubic_fits(k, float(q.k_min), float(q.nk))
+        and look_up.cubic_fits(l, float(q.l_min), float(q.nl))
+    )
+
+
+@inner
+def interpolate_strip(q, flat, s, n, allowed):
+    """Put interpolated structure factors and their slopes in place of the nearest, where they are interpolated."""
+    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
+    for w in range(n):
+        s[F_H + w] = s[F_K + w] = s[F_L + w] = 0.0
+        h, k, l = s[H + w], s[K + w], s[L + w]
+        if w < allowed and interpolated(q, h, k, l):
+            s[FCELL + w], s[F_H + w], s[F_K + w], s[F_L + w] = slopes.cubic_interpolation_slopes(
+                h, k, l, flat, h_min, k_min, l_min, q.nk, q.nl
+            )
+
+
+@inner
+def factor_at(q, flat, s, index, w, allowed):
+    """Structure factor of a sample from another table, looked up as its own was."""
+    h, k, l = s[H + w], s[K + w], s[L + w]
+    if q.interpolate and w < allowed and interpolated(q, h, k, l):
+        return look_up.cubic_interpolation(h, k, l, flat, float(q.h_min), float(q.k_min), float(q.l_min), q.nk, q.nl)
+    return flat[index[w]]
+
+
+@inner
+def square_slopes(s, n, form, weight):
+    """Samples of a parallelepiped crystal, and their derivatives by offsets and by Na, Nb, Nc."""
+    Na, Nb, Nc, height = form[0], form[1], form[2], form[6] * weight
+    for w in range(n):
+        a, a_h, a_N = slopes.interference_slopes(s[OFF_H + w], Na)
+        b, b_k, b_N = slopes.interference_slopes(s[OFF_K + w], Nb)
+        c, c_l, c_N = slopes.interference_slopes(s[OFF_L + w], Nc)
+        f = s[FCELL + w]
+        lattice = height * s[GAIN + w]
+        ff = f * f * lattice
+        aa, bb, cc = a * a, b * b, c * c
+        s[LATTICE + w] = lattice * (aa * bb * cc)
+        x, y, z = 2.0 * ff * a * (bb * cc), 2.0 * ff * b * (aa * cc), 2.0 * ff * c * (aa * bb)
+        s[BY_H + w], s[BY_K + w], s[BY_L + w] = x * a_h, y * b_k, z * c_l
+        s[FORM_0 + w] += x * a_N
+        s[FORM_1 + w] += y * b_N
+        s[FORM_2 + w] += z * c_N
+
+
+@inner_inlined
+def radial_slopes(s, w, form, lattice, slope):
+    """Derivatives of a sample that depends on a quadratic form of its offset, from that by the form's value."""
+    f = s[FCELL + w]
+    dh, dk, dl = s[OFF_H + w], s[OFF_K + w], s[OFF_L + w]
+    x, y, z, _ = slopes.quadratic_form(form, dh, dk, dl)
+    e = f * f * slope
+    s[LATTICE + w] = lattice
+    s[BY_H + w], s[BY_K + w], s[BY_L + w] = 2.0 * e * x, 2.0 * e * y, 2.0 * e * z
+    s[FORM_0 + w] += e * dh * dh
+    s[FORM_1 + w] += 2.0 * e * dh * dk
+    s[FORM_2 + w] += 2.0 * e * dh * dl
+    s[FORM_3 + w] += e * dk * dk
+    s[FORM_4 + w] += 2.0 * e * dk * dl
+    s[FORM_5 + w] += e * dl * dl
+
+
+@inner
+def round_slopes(q, s, n, form, weight):
+    """Samples of an ellipsoidal crystal, and their derivatives by offsets and form."""
+    Na, Nb, Nc = p.cells_along_axes(q)
+    fudge, cancels = q.fudge, q.sinc3_cancels
+    height = p.lattice_factor_round(0.0, 0.0, 0.0, Na, Nb, Nc, fudge, False)
+    weight *= form[6]
+    for w in range(n):
+        lattice, slope = slopes.ellipsoid_intensity(
+            s[OFF_H + w], s[OFF_K + w], s[OFF_L + w], Na, Nb, Nc, fudge, cancels, height
+        )
+        gain = weight * s[GAIN + w]
+        radial_slopes(s, w, form, lattice * gain, slope * gain)
+
+
+@inner
+def gauss_slopes(q, s, n, form, weight):
+    """Samples of Gaussian spots, and their derivatives by offsets and form; tell whether there is any."""
+    limit = q.spot_limit
+    farthest = q.reach / q.spot_width * q.fudge if q.fudge > 0.0 else np.inf
+    near = 0
+    for w in range(n):
+        exponent = slopes.quadratic_form(form, s[OFF_H + w], s[OFF_K + w], s[OFF_L + w])[3]
+        s[LATTICE + w] = exponent
+        near += exponent < farthest
+    if near == 0:
+        return False
+    weight *= form[6]
+    for w in range(n):
+        lattice, slope = slopes.gauss_intensity(s[LATTICE + w], 1.0, limit)
+        gain = weight * s[GAIN + w]
+        radial_slopes(s, w, form, lattice * gain, slope * gain)
+    return True
+
+
+@inner
+def tophat_samples(s, n, form, weight):
+    """Samples of spots that are cut off; by their offsets they have no derivative."""
+    weight *= form[6]
+    for w in range(n):
+        squared = slopes.quadratic_form(form, s[OFF_H + w], s[OFF_K + w], s[OFF_L + w])[3]
+        s[LATTICE + w] = weight * s[GAIN + w] * p.lattice_intensity_tophat(squared, 1.0)
+        s[BY_H + w] = s[BY_K + w] = s[BY_L + w] = 0.0
+
+
+@inner
+def strain_strip(s, n):
+    """Add up what a strain of all orientations makes of a sample."""
+    for w in range(n):
+        x, y, z, h, k, l = s[BY_H + w], s[BY_K + w], s[BY_L + w], s[H + w], s[K + w], s[L + w]
+        s[HH + w] += x * h
+        s[HK + w] += x * k
+        s[HL + w] += x * l
+        s[KH + w] += y * h
+        s[KK + w] += y * k
+        s[KL + w] += y * l
+        s[LH + w] += z * h
+        s[LK + w] += z * k
+        s[LL + w] += z * l
+
+
+@inner
+def strain_apart_strip(s, n, S, row):
+    """Add what the strain S of one orientation makes of a sample."""
+    a, b, c, d, e, f, g, i, j = S[0], S[1], S[2], S[3], S[4], S[5], S[6], S[7], S[8]
+    for w in range(n):
+        h, k, l = s[H + w], s[K + w], s[L + w]
+        change = s[BY_H + w] * (a * h + b * k + c * l) + s[BY_K + w] * (d * h + e * k + f * l)
+        s[row + w] += change + s[BY_L + w] * (g * h + i * k + j * l)
+
+
+@inner
+def wave_strip(s, n, o):
+    """Add derivatives by the scattering vector."""
+    ax, ay, az, bx, by, bz, cx, cy, cz = o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8]
+    for w in range(n):
+        x, y, z = s[BY_H + w], s[BY_K + w], s[BY_L + w]
+        s[T_X + w] += x * ax + y * bx + z * cx
+        s[T_Y + w] += x * ay + y * by + z * cy
+        s[T_Z + w] += x * az + y * bz + z * cz
+
+
+@inner
+def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
+    """Add the samples of one source and of all orientations; `want` says which derivatives: moving, strained, apart.
+
+    `pixel` and `sample` are the number of the strip's first pixel, and of the source's first sample within it.
+    """
+    orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
+    moving, strained, apart = want
+    cubic = q.interpolate
+    for o in range(orientations.shape[0]):
+        index_strip(orientations, s, n, o)
+        nearest_strip(q, s, index, n)
+        found = gather_strip(flat, s, index, n)
+        allowed = allowed_lanes(q.latch, pixel, sample + o, samples) if cubic else 0
+        if allowed > 0:
+            interpolate_strip(q, flat, s, n, allowed)
+        elif not found and tangents.tables.shape[0] == 0:
+            continue
+        weight = weights[o]
+        if q.shape == SQUARE:
+            square_slopes(s, n, form, weight)
+        elif q.shape == ROUND:
+            round_slopes(q, s, n, form, weight)
+        elif q.shape == GAUSS:
+            if not gauss_slopes(q, s, n, form, weight):
+                continue
+        else:
+            tophat_samples(s, n, form, weight)
+        for w in range(n):
+            f = s[FCELL + w]
+            s[PART + w] += f * f * s[LATTICE + w]
+        if allowed > 0:
+            for w in range(n):
+                twice = 2.0 * s[FCELL + w] * s[LATTICE + w]
+                s[BY_H + w] += twice * s[F_H + w]
+                s[BY_K + w] += twice * s[F_K + w]
+                s[BY_L + w] += twice * s[F_L + w]
+        if strained:
+            strain_strip(s, n)
+        if moving:
+            wave_strip(s, n, orientations[o])
+        if apart:
+            for number in range(tangents.numbers.shape[0]):
+                row = DIRECTIONS + number * DIRECTION + D_SUM
+                if tangents.strained_apart[number]:
+                    strain_apart_strip(s, n, tangents.strains[number, o], row)
+                if tangents.table_of[number] >= 0:
+                    table = tangents.tables[tangents.table_of[number]]
+                    for w in range(n):
+                        change = factor_at(q, table, s, index, w, allowed)
+                        s[row + w] += 2.0 * s[FCELL + w] * change * s[LATTICE + w]
