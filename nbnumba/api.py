@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ from .parameters.table import KEYWORDS
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
 from .util.messages import Notify, logger, notices_to
+
+if TYPE_CHECKING:
+    from .gradients.parameters import Parameters
 
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
 # What `dataclasses.replace` hands over besides the changes.
@@ -305,6 +308,34 @@ class Experiment(ExperimentRecord):
             changed, "_keywords", {**(changed._keywords or {}), "misset_seed": merged.get("misset_seed")}
         )
         return changed
+
+    def parameters(self, *names: str) -> Parameters:
+        """Return parameters by which images of this experiment can be differentiated, as a vector.
+
+        Parameters
+        ----------
+        *names : str
+            "misset" (three angles), "cell" (its free constants), "N" (three numbers), "mosaic_spread", "distance",
+            "beam_center" (two), "wavelength", "scale", "background", "offset" and others; the error of an unknown name
+            lists them all.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, or one that images of this experiment have no derivative by.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> still = nbnumba.Experiment(
+        ...     cell=(78, 78, 38), default_F=100, N=20, shape="gauss", distance_mm=100, detpixels=64
+        ... )
+        >>> still.parameters("cell", "scale").names
+        ('cell_a', 'cell_c', 'scale')
+        """
+        from .gradients.parameters import parameters_of
+
+        return parameters_of(self, names)
 
 
 def _dump_to_read(dump_file: str | None, *, asked_for: bool) -> str | None:

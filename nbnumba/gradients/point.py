@@ -102,8 +102,13 @@ class Parameter(NamedTuple):
 
 
 def with_axes(crystal: Crystal, real_space: Array) -> Crystal:
-    """Return a crystal with other axes a, b, c, rows [m]."""
-    reciprocal = np.linalg.inv(real_space * 1e10).T
+    """Return a crystal with other axes a, b, c, rows [m].
+
+    Its reciprocal axes change along, so that they stay what they were to the real ones: under the semantics of C these
+    are not quite those of a triclinic cell.
+    """
+    strain = real_space @ np.linalg.inv(crystal.real_space)
+    reciprocal: Array = np.asarray(np.linalg.inv(strain).T @ crystal.reciprocal_A, dtype=np.float64)
     lengths, angles = cell_of_vectors(real_space * 1e10)
     star_lengths, star_angles = cell_of_vectors(reciprocal)
     return dataclasses.replace(
@@ -114,7 +119,7 @@ def with_axes(crystal: Crystal, real_space: Array) -> Crystal:
         angles=angles,
         reciprocal_lengths_A=star_lengths,
         reciprocal_angles=star_angles,
-        volume_A3=abs(float(np.linalg.det(real_space * 1e10))),
+        volume_A3=crystal.volume_A3 * abs(float(np.linalg.det(strain))),
     )
 
 
@@ -179,11 +184,11 @@ def _all_of_cell(experiment: ExperimentRecord) -> list[Component]:
 
 
 def _set_cell(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
-    """Bring in the free constants of the cell, in the orientation in which a* stays where it is, and b* in its plane."""
+    """Bring in the free constants of the cell: a* keeps its direction, and b* its plane with a*."""
     before = base.crystal
     lengths, angles = before.lengths_A.copy(), before.angles.copy()
     free = {component.name: value for component, value in zip(_cell(base), values, strict=True)}
-    for i, name in enumerate("abc"):
+    for i in range(3):
         leader = "abc"[_first_like(before.lengths_A, i)]
         lengths[i] *= free[f"cell_{leader}"] / before.lengths_A["abc".index(leader)]
     tied = "cell_alpha" in free and "cell_beta" not in free and "cell_gamma" not in free and len(free) == 2
@@ -202,7 +207,7 @@ def _with_cell(point: Point, before: Crystal, lengths: Array, angles: Array) -> 
     standing = upright_reciprocal(before.lengths_A, before.angles)
     turn = np.linalg.inv(standing) @ np.linalg.inv(before.real_space * 1e10).T  # rows a*, b*, c*, from upright to ours
     reciprocal = upright_reciprocal(lengths, angles) @ turn
-    return point.with_parts(crystals=(with_axes(crystal, np.linalg.inv(reciprocal).T * 1e-10),))
+    return point.with_parts(crystals=(with_axes(crystal, np.asarray(np.linalg.inv(reciprocal).T * 1e-10)),))
 
 
 def _N(experiment: ExperimentRecord) -> list[Component]:
@@ -341,7 +346,7 @@ def _set_distance(point: Point, base: ExperimentRecord, values: Sequence[float])
 def _beam_center(experiment: ExperimentRecord) -> list[Component]:
     center, size = experiment.detector.center, experiment.detector.panels[0].pixel_sizes
     return [
-        Component(f"beam_center_{name}", "mm", 1e3 * value, 10.0 * edge, 200.0 * edge)
+        Component(f"beam_center_{name}", "mm", 1e3 * value, 10.0 * edge, 20.0 * edge)
         for name, value, edge in zip(("fast", "slow"), (center.Fbeam, center.Sbeam), size, strict=True)
     ]
 
@@ -407,7 +412,7 @@ def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
         return [Component(name, unit, value, scale, scale, -math.inf if name == "offset" else 0.0)]
 
     def change(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
-        return dataclasses.replace(point, **{name: values[0]})
+        return dataclasses.replace(point, **{name: values[0]})  # type: ignore[arg-type]
 
     return Parameter(components, change, "photons")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..background.material import Material
 from ..errors import InputError
 from ..experiment.model import ExperimentRecord
 from ..experiment.scene import build_scenes
@@ -25,8 +26,9 @@ from .point import Point
 _PLACES = ("origin", "fast", "slow", "normal", "close_distance", "layer_step")
 _OTHERS = ("mu", "polar_axis", "kahn")
 _SPREADS = ("mosaicity", "bandwidth", "divergence")
-_WEIGHTS = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0))
+WEIGHTS = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0))
 
+SPOTS = ("crystal", "spot", "factors")  # kinds that materials around the crystal do not depend on
 Scenes = list[list[Scene]]  # passes, and panels of each
 
 
@@ -78,10 +80,9 @@ class Differences:
 
     def tangents(self, direction: Array | None = None) -> list[list[Tangents]]:
         """Return the tangents of every scene: by every parameter, or along one direction of them."""
-        found = [
-            [no_tangents(scene, form_of(scene, self.point.scale)) for scene in panels] for panels in self.scenes
-        ]
+        found = [[no_tangents(scene, form_of(scene, self.point.scale)) for scene in panels] for panels in self.scenes]
         changes = [self._changes(number) for number in range(len(self.parameters))]
+        self._check_effects(changes)
         for i, panels in enumerate(self.scenes):
             for j, scene in enumerate(panels):
                 own = [change[i][j] for change in changes]
@@ -98,12 +99,20 @@ class Differences:
             return [[_Change(log_height=1.0 / self.point.scale) for _ in panels] for panels in self.scenes]
         if name in ("background", "offset"):
             return [[_Change() for _ in panels] for panels in self.scenes]
-        at = [self._scenes_at(number, steps * component.step) for steps, _ in _WEIGHTS]
-        weights = [weight / component.step for _, weight in _WEIGHTS]
+        at = [self._scenes_at(number, steps * component.step) for steps, _ in WEIGHTS]
+        weights = [weight / component.step for _, weight in WEIGHTS]
         changes = []
         for i, panels in enumerate(self.scenes):
             changes.append([_change(scene, [scenes[i][j] for scenes in at], weights) for j, scene in enumerate(panels)])
         return changes
+
+    def _check_effects(self, changes: Sequence[list[list[_Change]]]) -> None:
+        """Refuse parameters that change nothing: a derivative of zero would pass for an answer."""
+        materials = any(isinstance(material, Material) for material in self.point.experiment.background)
+        for name, kind, change in zip(self.parameters.names, self.parameters.kinds, changes, strict=True):
+            there = any(one.there for panels in change for one in panels)
+            if not there and kind != "photons" and not (materials and kind not in SPOTS):
+                raise InputError(f"parameters: {name}: has no effect on this image")
 
     def _scenes_at(self, number: int, step: float) -> Scenes:
         return scenes_of(self.point_at(number, step).experiment)
@@ -126,6 +135,13 @@ class _Change:
         self.log_height = log_height
         self.table: Array | None = None
 
+    @property
+    def there(self) -> bool:
+        """Whether anything changes."""
+        arrays = (self.sources, self.orientations, self.table)
+        numbers = bool(self.numbers) or self.log_height != 0.0 or bool(np.any(self.form != 0.0))
+        return numbers or any(array is not None for array in arrays)
+
 
 def _change(scene: Scene, others: Sequence[Scene], weights: Sequence[float]) -> _Change:
     """Take the differences between a scene at some values of a parameter."""
@@ -137,7 +153,11 @@ def _change(scene: Scene, others: Sequence[Scene], weights: Sequence[float]) -> 
         return np.asarray(sum(w * v for w, v in zip(weights, values, strict=True)))
 
     change = _Change()
+    without = () if scene.polarized else ("polar_axis", "kahn")
+    without += () if scene.sensor else ("layer_step", "mu")
     for name in (*_PLACES, *_OTHERS, *_SPREADS):
+        if name in without:
+            continue
         found = of(lambda other, name=name: other.numbers[name][0])  # type: ignore[misc]
         if found is not None:
             change.numbers[name] = found
@@ -230,17 +250,3 @@ def _tangents(scene: Scene, form: Array, changes: Sequence[_Change]) -> Tangents
         strained=together,
         strained_apart=apart,
     )
-
-
-def check_surface(scenes: Scenes, tangents: list[list[Tangents]]) -> None:
-    """Refuse derivatives by the place of a curved detector.
-
-    Raises
-    ------
-    InputError
-        Should some parameter move one.
-    """
-    for panels, own in zip(scenes, tangents, strict=True):
-        for scene, tangent in zip(panels, own, strict=True):
-            if scene.surface != 0 and any(np.any(tangent.numbers[name] != 0.0) for name in _PLACES):
-                raise InputError("parameters: a curved detector has no derivative by its place here")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ..errors import InputError
 from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
 from ..experiment.passes import split_into_passes
@@ -20,7 +21,9 @@ from .background import add_background
 from .image import Image
 
 if TYPE_CHECKING:
+    from ..gradients.parameters import Parameters
     from ..kernels.types import Rendered
+    from .linearize import Linearization
 
 BACKENDS = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "double", "mixed")
@@ -169,6 +172,39 @@ class Renderer:
             )
             for number, scene in enumerate(scenes)
         ]
+
+    def linearize(
+        self,
+        experiment: ExperimentRecord,
+        parameters: Parameters | Sequence[str],
+        values: ArrayLike | None = None,
+    ) -> Linearization:
+        """Render an experiment with its derivatives by parameters, on the processor.
+
+        Parameters
+        ----------
+        experiment : ExperimentRecord
+        parameters : Parameters or sequence of str
+            By `Experiment.parameters`, or their names.
+        values : (n,), optional
+            Of the parameters; those of the experiment by default.
+
+        Raises
+        ------
+        InputError
+            For a parameter that the image has no derivative by, values that make no experiment, or backend "cuda".
+        """
+        from ..gradients.parameters import Parameters, parameters_of
+        from .linearize import Linearization
+
+        _check_kind(experiment)
+        if self.backend == "cuda":
+            raise InputError("backend: 'cuda' has no derivatives; allowed here: auto, cpu")
+        if not isinstance(parameters, Parameters):
+            parameters = parameters_of(experiment, parameters)
+        elif parameters.experiment is not experiment:
+            raise InputError("parameters: are those of another experiment")
+        return Linearization(parameters, values, self.threads)
 
     def render_many(self, experiments: Iterable[ExperimentRecord]) -> Iterator[Image]:
         """Render experiments in their order, each when it is asked for."""

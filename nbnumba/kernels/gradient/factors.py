@@ -69,7 +69,13 @@ def move_strip(q, d, s, n, slow, fast, layer, sub, row):
     for w in range(n):
         along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
         s[row + D_X + w], s[row + D_Y + w], s[row + D_Z + w], s[row + D_LOG_DISTANCE + w] = slopes.direction_slope(
-            s[DX + w], s[DY + w], s[DZ + w], s[INVERSE + w], x + along_fast * fx, y + along_fast * fy, z + along_fast * fz
+            s[DX + w],
+            s[DY + w],
+            s[DZ + w],
+            s[INVERSE + w],
+            x + along_fast * fx,
+            y + along_fast * fy,
+            z + along_fast * fz,
         )
 
 
@@ -137,7 +143,10 @@ def note_wanted(q, s, n):
 @inner
 def polar_slope_strip(q, d, sources, d_sources, s, n, source, row, to, always):
     """Derivative of the polarization factor of a source: everywhere, or in the pixels that are noted."""
-    axis, d_axis = (q.polar_axis[0], q.polar_axis[1], q.polar_axis[2]), (d.polar_axis[0], d.polar_axis[1], d.polar_axis[2])
+    axis, d_axis = (
+        (q.polar_axis[0], q.polar_axis[1], q.polar_axis[2]),
+        (d.polar_axis[0], d.polar_axis[1], d.polar_axis[2]),
+    )
     i = sources[source, 0], sources[source, 1], sources[source, 2]
     d_i = d_sources[source, 0], d_sources[source, 1], d_sources[source, 2]
     for w in range(n):

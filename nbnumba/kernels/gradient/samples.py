@@ -1,7 +1,7 @@
 """Samples of a strip with their derivatives: the sum over the orientations of one source, for any shape.
 
 A sample is weight F^2 L^2, with L^2 a function of the offset from the nearest reflection. Its derivative by the
-fractional indices (h, k, l) serves all that moves them: a strain of the crystal's axes changes (h, k, l) by S (h, k, l),
+fractional indices (h, k, l) serves all that moves them: a strain S of the crystal's axes changes them by S (h, k, l),
 a change of the scattering vector by that times the axes.
 """
 

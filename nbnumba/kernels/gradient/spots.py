@@ -6,8 +6,6 @@ the logarithm changes by y·dq_h + y dT y/2 + c, where q_h and T are the spot's 
 for each spot and direction serve all its pixels. What moves the pixel or the source enters through x alone.
 """
 
-import math
-
 import numpy as np
 
 from ..cpu.spots import FCELL, PAIR, ROOT, VX, VY, VZ, ellipse_on_panel, form_of, matrix_of, row_range
@@ -178,7 +176,11 @@ def work_out_direction(scene, q, tangents, number, source, orientation, at, indi
     # Z = A^-1 S A turns and stretches space as S does the axes.
     for i in range(9):
         a[i // 3, i % 3] = S[i]
-    u, v, w = a[0, 0] * h + a[0, 1] * k + a[0, 2] * l, a[1, 0] * h + a[1, 1] * k + a[1, 2] * l, a[2, 0] * h + a[2, 1] * k + a[2, 2] * l
+    u, v, w = (
+        a[0, 0] * h + a[0, 1] * k + a[0, 2] * l,
+        a[1, 0] * h + a[1, 1] * k + a[1, 2] * l,
+        a[2, 0] * h + a[2, 1] * k + a[2, 2] * l,
+    )
     dx = -(reciprocal[0, 0] * u + reciprocal[0, 1] * v + reciprocal[0, 2] * w)
     dy = -(reciprocal[1, 0] * u + reciprocal[1, 1] * v + reciprocal[1, 2] * w)
     dz = -(reciprocal[2, 0] * u + reciprocal[2, 1] * v + reciprocal[2, 2] * w)

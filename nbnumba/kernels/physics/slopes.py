@@ -12,7 +12,6 @@ from .functions import sine_cosine_terms
 from .intrinsics import floor, polynomial, round_even
 from .sample import (
     capture_fraction,
-    cells_in_crystal,
     ellipsoid_radius,
     lattice_factor_gauss,
     lattice_factor_round,
@@ -20,7 +19,7 @@ from .sample import (
     polarization_axes,
     turns,
 )
-from .structure_factor import cubic_line, cubic_plane, cubic_weights, neighbors_on_plane, table_place
+from .structure_factor import cubic_plane, cubic_weights, neighbors_on_plane, table_place
 
 _SERIES = 0.5  # pi N h below which differences of cotangents are taken from their series
 # 1/z - cot z = z (1/3 + z^2/45 + ...), from the constant term up.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from ..background.material import Material
 from ..errors import InputError
 from ..experiment.drawable import check_drawable
+from ..experiment.model import ExperimentRecord
 from ..geometry.vectors import Array
+from ..gradients.parameters import Parameters
+from ..gradients.tangents import WEIGHTS, Differences, form_of, scenes_of
 from ..kernels.scene import Scene
-from .parameters import Parameters
-from .tangents import Differences, check_surface
+from .background import background_photons
 
 if TYPE_CHECKING:
     from ..kernels.gradient.driver import Consumer
     from ..kernels.gradient.tangents import Tangents
-
-_ORDER = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0))
 
 
 class Linearization:
@@ -66,9 +66,7 @@ class Linearization:
 
     @functools.cached_property
     def _tangents(self) -> list[list[Tangents]]:
-        tangents = self._differences.tangents()
-        check_surface(self._scenes, tangents)
-        return tangents
+        return self._differences.tangents()
 
     @property
     def _stack_shape(self) -> tuple[int, int, int]:
@@ -162,13 +160,10 @@ class Linearization:
             stack += self._background
         return stack, slopes
 
-    def _over_panels(
-        self, tangents: Sequence[Sequence[Tangents]], consume: object
-    ) -> None:
+    def _over_panels(self, tangents: Sequence[Sequence[Tangents]], consume: Callable[[int, Scene], Consumer]) -> None:
         """Run the kernels over all panels; without tangents the image alone is rendered."""
         from ..kernels.gradient import driver
         from ..kernels.gradient.tangents import no_tangents
-        from .tangents import form_of
 
         for panel, scene in enumerate(self._scenes[0]):
             passes = []
@@ -176,18 +171,16 @@ class Linearization:
                 one = panels[panel]
                 own = tangents[i][panel] if len(tangents) else no_tangents(one, form_of(one, self.point.scale))
                 passes.append(driver.prepared(one, own, self._threads))
-            driver.run(passes, self._threads, consume(panel, scene))  # type: ignore[operator]
+            driver.run(passes, self._threads, consume(panel, scene))
 
     @functools.cached_property
     def _background(self) -> Array | None:
         """Photons that do not come from the crystal, (panels, n_slow, n_fast); None: there are none."""
         return self._background_at(self._scenes[0], self.point.experiment, self.point.background, self.point.offset)
 
-    def _background_at(self, scenes: Sequence[Scene], experiment: object, factor: float, offset: float) -> Array | None:
-        from ..experiment.model import ExperimentRecord
-        from ..render.background import background_photons
-
-        assert isinstance(experiment, ExperimentRecord)
+    def _background_at(
+        self, scenes: Sequence[Scene], experiment: ExperimentRecord, factor: float, offset: float
+    ) -> Array | None:
         if offset == 0.0 and not any(isinstance(material, Material) for material in experiment.background):
             return None
         stack = np.zeros(self._stack_shape)
@@ -210,15 +203,13 @@ class Linearization:
             elif component.name == "background" and materials:
                 slopes[number] = self._materials(self._scenes[0], self.point.experiment)
             elif kind in ("place", "beam", "polarization") and materials:
-                for steps, weight in _ORDER:
+                for steps, weight in WEIGHTS:
                     point = self._differences.point_at(number, steps * component.step)
-                    from .tangents import scenes_of
-
                     photons = self._materials(scenes_of(point.experiment)[0], point.experiment)
                     slopes[number] += weight / component.step * self.point.background * photons
         return slopes
 
-    def _materials(self, scenes: Sequence[Scene], experiment: object) -> Array:
+    def _materials(self, scenes: Sequence[Scene], experiment: ExperimentRecord) -> Array:
         found = self._background_at(scenes, experiment, 1.0, 0.0)
         assert found is not None
         return found

@@ -1,0 +1,46 @@
+"""Derivatives of images by parameters, checked against differences of the images themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import nbnumba
+from nbnumba.render.linearize import Linearization
+
+_ORDER = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
+_CUTS = (3e-2, 3e-3, 3e-4)  # of a parameter's step: the truncation of differences falls, their rounding grows
+
+
+def worst_difference(
+    experiment: nbnumba.Experiment, names: Sequence[str], threads: int | None = None
+) -> tuple[dict[str, float], Linearization]:
+    """Compare derivatives by every parameter with fourth-order differences of the float64 image.
+
+    Returns
+    -------
+    dict
+        By parameter the largest difference over the largest derivative, for the best of some step widths.
+    Linearization
+    """
+    parameters = experiment.parameters(*names)
+    renderer = nbnumba.Renderer("cpu", threads)
+    linear = renderer.linearize(experiment, parameters)
+    jacobian = linear.jacobian()
+    values = parameters.values
+    found = {}
+    for number, component in enumerate(parameters.components):
+        best = np.inf
+        for cut in _CUTS:
+            step = component.step * cut
+            total = np.zeros(linear.shape)
+            for steps, weight in _ORDER:
+                at = values.copy()
+                at[number] += steps * step
+                total += weight / step * renderer.linearize(experiment, parameters, at).image
+            largest = np.abs(total).max()
+            assert largest > 0.0, component.name
+            best = min(best, float(np.abs(total - jacobian[number]).max() / largest))
+        found[component.name] = best
+    return found, linear

@@ -1,0 +1,206 @@
+"""Images with their derivatives: against differences, forward against backward, against the renderer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gradients.differences import worst_difference
+
+import nbnumba
+from nbnumba.errors import InputError
+
+# Derivatives are exact; what differs is the truncation and the rounding of the differences.
+TOLERANCE = 1e-6
+
+_INDICES = np.stack(np.meshgrid(*[np.arange(-22, 23)] * 3, indexing="ij"), -1).reshape(-1, 3)
+_HKL = np.column_stack([_INDICES, np.random.default_rng(7).uniform(10, 100, len(_INDICES))])
+_STILL: dict[str, Any] = {
+    "cell": (50, 60, 40, 80, 95, 100),
+    "wavelength_A": 1.0,
+    "distance_mm": 100,
+    "detpixels": 24,
+    "pixel_mm": 0.4,
+    "N": (7, 9, 6),
+    "misset_deg": (10, 20, 30),
+    "oversample": 1,
+    "mosaic_spread_deg": 0.5,
+    "mosaic_domains": 4,
+}
+# Half-way between two reflections an image jumps where their structure factors differ, and has a kink where they do
+# not; no derivative knows of either. Gaussian spots have fallen off there; the others less.
+_LEVEL = {"default_F": 30.0}
+_VARIED = {"hkl": _HKL}
+_SENSOR = {"thickness_um": 450, "attenuation_depth_um": 300, "thicksteps": 3}
+_SOURCES = {"hdivrange_mrad": 5, "hdivsteps": 2, "vdivrange_mrad": 4, "vdivsteps": 2}
+
+_CRYSTAL = ("misset", "whole_cell", "N", "mosaic_spread", "phi", "scale")
+_DETECTOR = ("distance", "beam_center", "detector_rotation", "wavelength", "polarization")
+_ALL = (*_CRYSTAL, *_DETECTOR)
+_FACTORS = ("B_factor", "scale", "polarization", "offset")
+
+# Parameter x shape x option. What is not here has no derivative, and is refused: see test_refused.
+TABLE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "square": (_ALL, {"shape": "square", **_LEVEL}),
+    "round": ((*_ALL, "fudge"), {"shape": "round", "N": (15, 19, 17), **_LEVEL}),
+    "gauss": ((*_ALL, "fudge", "B_factor"), {"shape": "gauss", **_VARIED}),
+    "gauss_abc": ((*_ALL, "fudge", "N_between"), {"shape": "gauss_abc", "Nd": 1.0, **_VARIED}),
+    "gauss_argchk": ((*_ALL, "fudge"), {"shape": "gauss_argchk", **_VARIED}),
+    "gauss_star": ((*_ALL, "fudge"), {"shape": "gauss_star", **_VARIED}),
+    "tophat": (_FACTORS, {"shape": "tophat", **_VARIED}),
+    "tophat_abc": (_FACTORS, {"shape": "tophat_abc", **_VARIED}),
+    "closed form": ((*_ALL, "fudge", "B_factor"), {"shape": "gauss", "spread": "continuous", **_VARIED}),
+    "closed form, band and divergence": (
+        (*_ALL, "bandwidth"),
+        {"shape": "gauss_abc", "spread": "continuous", "dispersion_percent": 1, "dispsteps": 5, **_SOURCES, **_VARIED},
+    ),
+    "interpolated square": (
+        ("misset", "cell", "N", "B_factor", "distance"),
+        {"shape": "square", "N": (2, 2, 2), "interpolate": True, **_VARIED},
+    ),
+    "interpolated gauss": (("misset", "wavelength"), {"shape": "gauss", "interpolate": True, **_VARIED}),
+    "sub-pixels, sensor, sources, water": (
+        ("misset", *_DETECTOR),
+        {"shape": "gauss", "oversample": 2, "water_um": 0.05, "dispersion_percent": 1, "dispsteps": 2}
+        | _SENSOR
+        | _SOURCES
+        | _VARIED,
+    ),
+    "factors of every sample": (
+        _DETECTOR,
+        {"shape": "gauss", "oversample": 2, "water_um": 0.05, "twotheta_deg": 10}
+        | {"oversample_thick": True, "oversample_polar": True, "oversample_omega": True}
+        | _SENSOR
+        | _SOURCES
+        | _VARIED,
+    ),
+    "closed form, sensor": (
+        ("misset", *_DETECTOR),
+        {"shape": "gauss", "spread": "continuous", "oversample": 2, "oversample_omega": True} | _SENSOR | _VARIED,
+    ),
+    "as C": (
+        (*_CRYSTAL, "distance", "wavelength"),
+        {"semantics": "c", "shape": "gauss", "water_um": 1e-4, "convention": "adxv"} | _SENSOR | _VARIED,
+    ),
+    "resolution cut-off": (("misset", "distance", "polarization"), {"shape": "gauss", "dmin_A": 4.0, **_VARIED}),
+    "point pixels": (("distance", "beam_center"), {"shape": "gauss", "point_pixel": True, **_VARIED}),
+    "rotation": (("misset", "phi", "cell"), {"shape": "gauss", "phi_deg": 10, "osc_deg": 1, "phisteps": 3, **_VARIED}),
+    "curved": (("misset", "N", "wavelength"), {"shape": "gauss", "curved": True, **_VARIED}),
+    "materials": (
+        ("distance", "beam_center", "wavelength", "background", "offset", "misset"),
+        {"shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_VARIED},
+    ),
+    "random orientation, tetragonal": (
+        ("misset", "cell"),
+        {"shape": "gauss", "cell": (50, 50, 40, 90, 90, 90), "misset_deg": None, "misset_seed": 3, **_VARIED},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_against_differences(case: str) -> None:
+    names, options = TABLE[case]
+    experiment = nbnumba.Experiment(**{**_STILL, **options})
+    found, linear = worst_difference(experiment, names)
+    assert max(found.values()) < TOLERANCE, found
+    # The image is that of the renderer, to the rounding of float32.
+    image = nbnumba.simulate(experiment, "cpu").array
+    np.testing.assert_allclose(linear.image, image, rtol=2e-7, atol=2e-7 * float(image.max()))
+
+
+@pytest.mark.parametrize(
+    "case", ["square", "closed form", "interpolated square", "materials", "factors of every sample"]
+)
+def test_backward_equals_forward(case: str) -> None:
+    names, options = TABLE[case]
+    experiment = nbnumba.Experiment(**{**_STILL, **options})
+    random = np.random.default_rng(3)
+    one, other = (nbnumba.Renderer("cpu", 1).linearize(experiment, names) for _ in range(2))
+    directions = random.normal(size=(2, len(one.parameters))) * one.parameters.scales
+    weights = random.normal(size=one.shape)
+    forward = one.jvp(directions)
+    np.testing.assert_allclose(one.jvp(directions[0]), forward[0], rtol=1e-12)
+    along = np.tensordot(forward, weights, 2)
+    # The rounding of sums over pixels of either sign.
+    np.testing.assert_allclose(directions @ other.vjp(weights), along, atol=1e-10 * np.abs(forward).sum(), rtol=0)
+
+
+def test_any_number_of_threads_gives_the_same() -> None:
+    names, options = TABLE["closed form"]
+    experiment = nbnumba.Experiment(**{**_STILL, **options, "detpixels": 70})
+    one, two = (nbnumba.Renderer("cpu", threads).linearize(experiment, names) for threads in (1, None))
+    assert np.array_equal(one.jacobian(), two.jacobian())
+    weights = np.random.default_rng(1).normal(size=one.shape)
+    assert np.array_equal(one.vjp(weights), two.vjp(weights))
+
+
+def test_panels_masks_and_regions() -> None:
+    """A part of a detector has the derivatives that the same pixels have in the whole."""
+    options = {**_STILL, "shape": "gauss", **_VARIED}
+    names = ("misset", "distance", "scale", "offset")
+    whole = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**options), names)
+    part = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**options, roi=(3, 20, 5, 17)), names)
+    inside = np.zeros(whole.shape, dtype=bool)
+    inside[5:18, 3:21] = True
+    np.testing.assert_allclose(part.jacobian(), np.where(inside, whole.jacobian(), 0.0), rtol=1e-12)
+    np.testing.assert_allclose(part.image, np.where(inside, whole.image, 0.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("misset",), {"shape": "tophat"}, "misset: with shape tophat pixels jump"),
+        (("distance",), {"shape": "tophat_abc"}, "distance: with shape tophat_abc pixels jump"),
+        (("distance",), {"curved": True}, "distance: a curved detector"),
+        (("nonsense",), {}, "'nonsense' is unknown; allowed: cell"),
+        ((), {}, "there are none"),
+        (("N", "N"), {}, "each may be named once"),
+        (("cell", "whole_cell"), {}, "are the same"),
+        (("fudge",), {"shape": "square"}, "fudge: has no derivative with shape square"),
+        (("N_between",), {"shape": "gauss"}, "have no effect with shape gauss"),
+        (("mosaic_spread",), {"mosaic_spread_deg": 0}, "mosaic_spread: is 0"),
+        (("mosaic_spread",), {"mosaic_domains": 1}, "there is one mosaic domain"),
+        (("bandwidth",), {}, "bandwidth: there is none in closed form"),
+        (("background",), {}, "background: the experiment has none"),
+    ],
+)
+def test_refused(names: tuple[str, ...], options: dict[str, Any], message: str) -> None:
+    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL, **options})
+    with pytest.raises(InputError, match=message):
+        experiment.parameters(*names)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("polarization",), {"polarized": False}, "polarization: has no effect on this image"),
+        (("misset",), {"semantics": "c", "oversample_omega": True}, "allowed: -semantics exact"),
+    ],
+)
+def test_refused_when_differentiated(names: tuple[str, ...], options: dict[str, Any], message: str) -> None:
+    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL, **options})
+    with pytest.raises(InputError, match=message):
+        nbnumba.Renderer("cpu").linearize(experiment, names).jacobian()
+
+
+def test_arguments() -> None:
+    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL})
+    renderer, parameters = nbnumba.Renderer("cpu"), experiment.parameters("misset", "scale")
+    linear = renderer.linearize(experiment, parameters)
+    assert parameters.names == ("misset_x", "misset_y", "misset_z", "scale")
+    assert parameters.units == ("deg", "deg", "deg", "")
+    np.testing.assert_allclose(parameters.values, [10, 20, 30, 1], rtol=1e-12)
+    assert np.all(parameters.scales > 0.0)
+    with pytest.raises(InputError, match="direction: has the shape"):
+        linear.jvp([1.0, 2.0])
+    with pytest.raises(InputError, match="weights: has the shape"):
+        linear.vjp(np.ones(3))
+    with pytest.raises(InputError, match="4 numbers are needed"):
+        renderer.linearize(experiment, parameters, [1.0])
+    with pytest.raises(InputError, match="must be a finite number"):
+        renderer.linearize(experiment, parameters, [np.nan, 0.0, 0.0, 1.0])
+    with pytest.raises(InputError, match="those of another experiment"):
+        renderer.linearize(experiment.replace(N=5), parameters)
+    brighter = renderer.linearize(experiment, parameters, [10, 20, 30, 2.0])
+    np.testing.assert_allclose(brighter.image, 2.0 * linear.image, rtol=1e-12)
