@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..background.material import Material
 from ..errors import InputError
 from ..experiment.model import ExperimentRecord
-from ..experiment.scene import build_scenes
+from ..experiment.scene import build_passes
 from ..geometry.vectors import Array
 from ..kernels.gradient.tangents import FORM, Tangents, no_tangents
 from ..kernels.scene import GAUSS, RECORD, ROUND, SQUARE, Scene
@@ -34,7 +34,7 @@ Scenes = list[list[Scene]]  # passes, and panels of each
 
 def scenes_of(experiment: ExperimentRecord) -> Scenes:
     """Scenes of an experiment: their images are summed up over passes, for each panel."""
-    return [build_scenes(experiment)]
+    return build_passes(experiment)
 
 
 def form_of(scene: Scene, scale: float) -> Array:
@@ -153,8 +153,8 @@ def _change(scene: Scene, others: Sequence[Scene], weights: Sequence[float]) -> 
         return np.asarray(sum(w * v for w, v in zip(weights, values, strict=True)))
 
     change = _Change()
-    without = () if scene.polarized else ("polar_axis", "kahn")
-    without += () if scene.sensor else ("layer_step", "mu")
+    without: list[str] = [] if scene.polarized else ["polar_axis", "kahn"]
+    without += [] if scene.sensor else ["layer_step", "mu"]
     for name in (*_PLACES, *_OTHERS, *_SPREADS):
         if name in without:
             continue

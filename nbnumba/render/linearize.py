@@ -13,9 +13,10 @@ from ..background.material import Material
 from ..errors import InputError
 from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
+from ..experiment.scene import build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
-from ..gradients.tangents import WEIGHTS, Differences, form_of, scenes_of
+from ..gradients.tangents import SPOTS, WEIGHTS, Differences, form_of
 from ..kernels.scene import Scene
 from .background import background_photons
 
@@ -176,43 +177,44 @@ class Linearization:
     @functools.cached_property
     def _background(self) -> Array | None:
         """Photons that do not come from the crystal, (panels, n_slow, n_fast); None: there are none."""
-        return self._background_at(self._scenes[0], self.point.experiment, self.point.background, self.point.offset)
-
-    def _background_at(
-        self, scenes: Sequence[Scene], experiment: ExperimentRecord, factor: float, offset: float
-    ) -> Array | None:
-        if offset == 0.0 and not any(isinstance(material, Material) for material in experiment.background):
+        point = self.point
+        if point.offset == 0.0 and not self._has_materials:
             return None
         stack = np.zeros(self._stack_shape)
-        for place, scene in zip(stack, scenes, strict=True):
+        if self._has_materials:
+            stack += point.background * self._materials(point.experiment)
+        for place, scene in zip(stack, self._scenes[0], strict=True):
+            place += point.offset * _rendered(scene, place.shape)
+        return stack
+
+    @property
+    def _has_materials(self) -> bool:
+        return any(isinstance(material, Material) for material in self.point.experiment.background)
+
+    def _materials(self, experiment: ExperimentRecord) -> Array:
+        """Photons of the materials of an experiment, (panels, n_slow, n_fast)."""
+        stack = np.zeros(self._stack_shape)
+        for place, scene in zip(stack, build_surroundings(experiment), strict=True):
             photons = background_photons(experiment, scene, self._threads)
             if photons is not None:
-                place[: scene.n_slow, : scene.n_fast] = factor * photons
-            place += offset * _rendered(scene, place.shape)
+                place[: scene.n_slow, : scene.n_fast] = photons
         return stack
 
     @functools.cached_property
     def _background_slopes(self) -> Array:
         """Derivatives of those photons by every parameter, (n, panels, n_slow, n_fast)."""
         slopes = np.zeros((len(self.parameters), *self._stack_shape))
-        materials = any(isinstance(material, Material) for material in self.point.experiment.background)
         for number, (component, kind) in enumerate(zip(self.parameters.components, self.parameters.kinds, strict=True)):
             if component.name == "offset":
                 for place, scene in zip(slopes[number], self._scenes[0], strict=True):
                     place += _rendered(scene, place.shape)
-            elif component.name == "background" and materials:
-                slopes[number] = self._materials(self._scenes[0], self.point.experiment)
-            elif kind in ("place", "beam", "polarization") and materials:
+            elif component.name == "background":
+                slopes[number] = self._materials(self.point.experiment)
+            elif self._has_materials and kind not in (*SPOTS, "photons"):
                 for steps, weight in WEIGHTS:
-                    point = self._differences.point_at(number, steps * component.step)
-                    photons = self._materials(scenes_of(point.experiment)[0], point.experiment)
-                    slopes[number] += weight / component.step * self.point.background * photons
+                    at = self._differences.point_at(number, steps * component.step)
+                    slopes[number] += (weight / component.step * at.background) * self._materials(at.experiment)
         return slopes
-
-    def _materials(self, scenes: Sequence[Scene], experiment: ExperimentRecord) -> Array:
-        found = self._background_at(scenes, experiment, 1.0, 0.0)
-        assert found is not None
-        return found
 
 
 def _region(scene: Scene, first: int, image: Array) -> tuple[slice, slice]:

@@ -57,8 +57,8 @@ def empty_directions(s, n, directions):
 @inner
 def move_strip(q, d, s, n, slow, fast, layer, sub, row):
     """Derivatives of direction and distance of the current sub-pixel; `d` holds those of the scene's numbers."""
-    oversample, pixel = q.oversample, q.pixel_size
-    along_slow = p.subpixel_center(slow, sub // oversample, oversample, pixel)
+    oversample, pixel = q.oversample, q.pixel_fast
+    along_slow = p.subpixel_center(slow, sub // oversample, oversample, q.pixel_slow)
     depth, d_depth = layer * q.layer_step, layer * d.layer_step
     # A direction moves places along these, in addition to what is along fast.
     x = d.origin[0] + along_slow * d.slow[0] + depth * d.normal[0] + d_depth * q.normal[0]

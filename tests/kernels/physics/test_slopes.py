@@ -100,6 +100,8 @@ def test_factors() -> None:
     for point, obliquity in ((False, True), (False, False), (True, True)):
 
         def omega(t: float, point: bool = point, obliquity: bool = obliquity) -> float:
-            return math.log(sample.solid_angle(5.0 * math.exp(-2.0 * t), 1e-4, math.exp(3.0 * t), point, obliquity))
+            return math.log(
+                sample.solid_angle(5.0 * math.exp(-2.0 * t), 1e-4, 2e-4, math.exp(3.0 * t), point, obliquity)
+            )
 
         assert slopes.solid_angle_log_slope(2.0, 3.0, point, obliquity) == pytest.approx(difference(omega, 0.0, 1e-3))
