@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..background.material import Material
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..crystal.model import Crystal
 from ..crystal.spot_shape import BY_MATRIX, GAUSSIAN
@@ -407,8 +408,10 @@ def _set_polarization(point: Point, base: ExperimentRecord, values: Sequence[flo
 
 def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
     def components(experiment: ExperimentRecord) -> list[Component]:
-        if name == "background" and not experiment.background:
-            raise InputError("parameters: background: the experiment has none; offset adds to every pixel")
+        if name == "background" and not any(isinstance(part, Material) for part in experiment.background):
+            raise InputError(
+                "parameters: background: the experiment has no material around the crystal; offset adds to every pixel"
+            )
         return [Component(name, unit, value, scale, scale, -math.inf if name == "offset" else 0.0)]
 
     def change(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:

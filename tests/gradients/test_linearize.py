@@ -162,7 +162,7 @@ def test_panels_masks_and_regions() -> None:
         (("mosaic_spread",), {"mosaic_spread_deg": 0}, "mosaic_spread: is 0"),
         (("mosaic_spread",), {"mosaic_domains": 1}, "there is one mosaic domain"),
         (("bandwidth",), {}, "bandwidth: there is none in closed form"),
-        (("background",), {}, "background: the experiment has none"),
+        (("background",), {}, "background: the experiment has no material"),
     ],
 )
 def test_refused(names: tuple[str, ...], options: dict[str, Any], message: str) -> None:
