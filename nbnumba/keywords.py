@@ -62,6 +62,20 @@ class Keywords(TypedDict, total=False):
     """Number of mosaic domains."""
     mosaic_seed: int
     """Seed of the domains."""
+    mosaic_model: str
+    """Distribution of the domains: "c", "gauss", "uniform", "simtbx", "diffbragg".
+
+    `mosaic_spread_deg` is the largest angle of c, simtbx and uniform, and the standard deviation of gauss
+    (about each axis) and diffbragg (of the angle).
+    """
+    mosaic_sigmas_deg: float | Sequence[float]
+    """Instead of `mosaic_spread_deg`: one number, or three about a*, the axis across it in the plane of b*,
+    and the third [deg]; with three correlations ab, bc, ac after them where they are not independent.
+    """
+    mosaic_file: Path
+    """Rotations of the mosaic domains, a line each: a matrix (9 numbers) or a quaternion (w x y z), and a weight."""
+    lattice_spread_percent: float | Three
+    """Standard deviation of the lengths a, b, c among the mosaic domains: one number, or three."""
 
     # Structure factors
     hkl: Path | ArrayLike

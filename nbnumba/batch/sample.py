@@ -93,7 +93,9 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         stretch = _stretch(float(values["cell_jitter_percent"]), numbers("cell"), image)
     rotation = random_rotation(numbers("orientation")) if spec.random_orientation else None
     settings = base.command.settings
-    mosaic = "mosaic_spread_deg" in spec.keys or (settings.crystal.mosaic_spread or 0.0) > 0.0
+    crystal = settings.crystal
+    spread = any((crystal.mosaic_spread, *crystal.mosaic_sigmas, *crystal.lattice_spread))
+    mosaic = spread or not {"mosaic_spread_deg", "lattice_spread_percent"}.isdisjoint(spec.keys)
     own_domains = mosaic and not base.command.gives("mosaic_seed")
     spikes = (settings.beam.spectrum or "").startswith("sase")
     own_spikes = spikes and not base.command.gives("spectrum_seed") and "spectrum_seed" not in spec.keys

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..beam.model import Sources
 from ..constants import AVOGADRO, DEGREES_PER_RADIAN
+from ..crystal.model import Crystal
 from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
 from ..io.spectrum_file import EV_ANGSTROM
-from ..parameters.choices import Pivot, Shape
-from ..parameters.steps import MAX_OVERSAMPLE, mosaic_domains
+from ..parameters.choices import MosaicModel, Pivot, Shape
+from ..parameters.steps import MAX_OVERSAMPLE, domain_count
 from ..render.image import Image
 
 _SHAPE_WORDS = {
@@ -68,7 +69,7 @@ def _opening(resolved: Resolved) -> Iterator[str]:
     yield "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
     if settings.detector.detector_mu < 0.0 < sensor.thickness:
         yield f"WARNING: setting detector attenuation depth to {sensor.mu:g} m"
-    warning = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[2]
+    warning = None if settings.crystal.mosaic_file is not None else domain_count(settings.crystal)[2]
     if warning is not None:
         yield warning
     yield f"{detector.convention} convention selected."
@@ -140,6 +141,19 @@ def _sweeps(resolved: Resolved) -> Iterator[str]:
     for position, weight, wavelength in zip(grid.positions, grid.weights, wavelengths, strict=True):
         yield f"{_g(*position)}   {_g(weight, wavelength)}"
     yield f"  created a total of {len(experiment.crystal.mosaic_rotations)} mosaic domains"
+    yield from _mosaicity(experiment.crystal)
+
+
+def _mosaicity(crystal: Crystal) -> Iterator[str]:
+    """What the mosaic domains are, where they are not C's."""
+    if crystal.mosaic_model is not MosaicModel.C:
+        sigmas = crystal.mosaic_sigmas or (crystal.mosaic_spread,)
+        spread = _g(*(v * DEGREES_PER_RADIAN for v in sigmas[:3]))
+        correlations = f", correlations {_g(*sigmas[3:])}" if sigmas[3:] else ""
+        listed = crystal.mosaic_model is MosaicModel.FILE
+        yield f"  mosaic model {crystal.mosaic_model.value}" + ("" if listed else f": {spread} deg{correlations}")
+    if any(crystal.lattice_spread):
+        yield f"  lengths of the cell vary by {_g(*(v * 100 for v in crystal.lattice_spread))} % among the domains"
 
 
 def _parameters(resolved: Resolved) -> Iterator[str]:

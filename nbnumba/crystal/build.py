@@ -9,14 +9,14 @@ import numpy as np
 
 from ..detector.placement import Axes
 from ..errors import InputError, called
-from ..geometry.vectors import length
+from ..geometry.vectors import Array, length
 from ..kernels.random import park_miller
 from ..parameters.choices import Semantics, Shape, Vector
 from ..parameters.settings import Settings
-from ..parameters.steps import mosaic_domains
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from . import lattice, mosaic
+from .ensembles import mosaic_ensemble
 from .model import Crystal
 from .orientation_files import reciprocal_from_file
 from .spot_shape import GAUSSIAN, check_between
@@ -72,7 +72,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         )
     cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
     check_between(cells, cells_between, settings.crystal.shape)
-    spread, domains, _ = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)
+    domains = mosaic_ensemble(settings.crystal, _orientation(made), random_table)
     return Crystal(
         real_space=made.real_A * 1e-10,
         reciprocal_A=made.reciprocal_A,
@@ -86,13 +86,28 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         fudge=settings.crystal.fudge,
         misset=misset,
         misset_seed=misset_seed,
-        mosaic_spread=spread,
+        mosaic_spread=domains.spread,
         mosaic_seed=settings.crystal.mosaic_seed,
-        mosaic_rotations=mosaic.mosaic_rotations(spread, domains, settings.crystal.mosaic_seed, random_table),
+        mosaic_rotations=domains.rotations,
+        domain_weights=domains.weights,
+        mosaic_model=domains.model,
+        mosaic_sigmas=settings.crystal.mosaic_sigmas,
+        lattice_spread=settings.crystal.lattice_spread,
+        domain_stretches=domains.stretches,
+        mosaicity=domains.covariance,
         default_F=settings.factors.default_F,
         B_factor=settings.factors.B_factor,
         cells_between=cells_between,
     )
+
+
+def _orientation(made: lattice.Lattice) -> Array:
+    """Return the rotation of a crystal's frame, in which a* lies along x and b* in the xy plane."""
+    upright = lattice.upright_reciprocal(*lattice.cell_of_vectors(made.real_A))
+    turned = np.linalg.inv(made.real_A) @ np.linalg.inv(upright.T)
+    # The vectors that C draws are a little off from what their cell says.
+    left, _, right = np.linalg.svd(turned)
+    return np.asarray(left @ right)
 
 
 def clipped_sizes(settings: Settings) -> Vector:

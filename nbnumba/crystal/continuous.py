@@ -10,9 +10,8 @@ import numpy as np
 from ..beam.model import Beam, SourceGrid, Sources
 from ..beam.sources import SOURCE_DISTANCE
 from ..geometry.vectors import Array
+from .ensembles import CRYSTAL_FIXED
 from .model import Crystal
-
-MOSAIC_SIGMA = 0.4964  # standard deviation about each axis of C's rotations, over their largest angle
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class ContinuousSpread:
 
 
 def in_closed_form(
-    crystal: Crystal, beam: Beam, keep_sources: bool, keep_channels: bool = False
+    crystal: Crystal, beam: Beam, keep_sources: bool, turn: Array, keep_channels: bool = False
 ) -> tuple[Crystal, Beam, ContinuousSpread]:
     """Replace domains and sources by Gaussian distributions of equal variances.
 
@@ -45,6 +44,8 @@ def in_closed_form(
     beam : Beam
     keep_sources : bool
         Whether the sources stay as they are, as those of a file do.
+    turn : (3, 3)
+        Rotation of the goniometer, for mosaicity that turns with the crystal.
     keep_channels : bool
         Whether the channels of a spectrum stay, and only directions become a distribution.
 
@@ -55,9 +56,15 @@ def in_closed_form(
     variance of the list is X^2 (n + 1)/(12 (n - 1)); whatever the list, its own variance is taken, and so for
     directions.
     """
-    mosaicity = (MOSAIC_SIGMA * crystal.mosaic_spread) ** 2 * np.eye(3)
+    assert crystal.mosaicity is not None
+    mosaicity = crystal.mosaicity
+    if crystal.mosaic_model in CRYSTAL_FIXED:
+        mosaicity = turn @ mosaicity @ turn.T
     still = dataclasses.replace(
-        crystal, mosaic_rotations=np.eye(3)[np.newaxis], domain_weights=None, mosaicity=mosaicity
+        crystal,
+        mosaic_rotations=np.eye(3)[np.newaxis],
+        domain_weights=None,
+        mosaicity=mosaicity,
     )
     if keep_sources:
         return still, beam, ContinuousSpread(mosaicity, 0.0, np.zeros((3, 3)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.vectors import Array, length
-from ..parameters.choices import Shape
+from ..parameters.choices import MosaicModel, Shape
 from ..structure_factors.table import ReflectionTable
 
 
@@ -59,10 +59,19 @@ class Crystal:
         Part of the beam's fluence that falls on it, above 0 and at most 1.
     cells_between : (Nd, Ne, Nf)
         Off the diagonal of the matrix of unit cells, between a and b, b and c, a and c.
+    mosaic_model : MosaicModel
+        What the domains are; with `gauss` and `uniform` they turn with the crystal, else they are fixed in the
+        laboratory, as in C.
+    mosaic_sigmas : tuple of float [rad]
+        What was given in place of `mosaic_spread`: 1 or 3 angles, and perhaps 3 correlations.
+    lattice_spread : tuple of float
+        Standard deviations of the lengths a, b, c among the domains, fractions.
+    domain_stretches : (domains, 3) or None
+        Factors of a, b, c in each domain.
     energy_groups : tuple of EnergyGroup
         Where structure factors depend on the energy, in place of `reflections`; every source is in one of them.
     mosaicity : (3, 3) [rad^2] or None
-        Covariance of the rotation vectors of the mosaic domains, where these are drawn in closed form.
+        Covariance of the rotation vectors of the mosaic domains in the laboratory frame, at phi = 0.
     """
 
     real_space: Array
@@ -86,6 +95,10 @@ class Crystal:
     B_factor: float = 0.0
     weight: float = 1.0
     cells_between: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mosaic_model: MosaicModel = MosaicModel.C
+    mosaic_sigmas: tuple[float, ...] = ()
+    lattice_spread: tuple[float, ...] = ()
+    domain_stretches: Array | None = None
     energy_groups: tuple[EnergyGroup, ...] = ()
     mosaicity: Array | None = None
 

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.random import park_miller
-from ..parameters.choices import Semantics, Vector
+from ..parameters.choices import MosaicModel, Semantics, Vector
 from .model import Crystal
 
 # C's spread for a random orientation, in radians.
 _RANDOM_SPREAD = 90.0
+_LARGEST = 1.0 - 1.2e-7
+CAP_SIGMA = 0.4964  # standard deviation about each axis of C's rotations, over their largest angle
 _CUBE_ROOT = np.float32(1.0 / 3.0)
 
 # Numbers passed over before a uniform orientation. Fresh from its seed, C's shuffle table is filled but not mixed:
@@ -53,6 +55,30 @@ def mosaic_rotations(
     for domain in range(domains):
         rotations[domain] = _spread_rotation(spread_rad, table)
     rotations[:1] = np.eye(3)
+    return rotations
+
+
+def simtbx_rotations(spread_rad: float, domains: int, seed: int) -> NDArray[np.float64]:
+    """Draw the rotations of simtbx's mosaic domains, (domains, 3, 3).
+
+    Notes
+    -----
+    Those of C, but for the first domain, which draws nothing, and float64 where C has float32; the cube root alone is
+    a float32 in both.
+    """
+    table = _seeded(None, seed)
+
+    def drawn() -> float:
+        park_miller.ran1(table)
+        return 2.0 * min(park_miller.SCALE * table[park_miller.LAST], _LARGEST) - 1.0
+
+    rotations = np.empty((domains, 3, 3))
+    rotations[:1] = np.eye(3)
+    for domain in range(1, domains):
+        r1, r2, r3 = drawn(), drawn(), drawn()
+        across = math.sqrt(1.0 - r2 * r2)
+        axis = (across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2)
+        rotations[domain] = _rotation_about(axis, spread_rad * float(np.float32(1.0 - r3 * r3) ** _CUBE_ROOT))
     return rotations
 
 
@@ -97,6 +123,8 @@ def random_table_after(crystals: Sequence[Crystal], semantics: Semantics) -> tup
     for crystal in crystals:
         if crystal.misset_seed is not None:
             random_misset(crystal.misset_seed, semantics, table)
+        if crystal.mosaic_model is not MosaicModel.C:
+            continue
         _seeded(table, crystal.mosaic_seed)
         for _ in range(3 * len(crystal.mosaic_rotations)):
             park_miller.ran1(table)

@@ -15,6 +15,7 @@ from ..beam.frames import to_imgcif
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..crystal.model import Crystal
 from ..geometry.vectors import Array
+from ..parameters.choices import MosaicModel
 from ..version import __version__
 from .model import ExperimentRecord, Geometry
 
@@ -49,6 +50,8 @@ class GroundTruth:
         How a spectrum came about, as JSON: its form or file, and shot, seed and shift; None without one.
     background, readout : str or None
         Materials in the beam, and what the detector did to the photons of an image with noise, as JSON.
+    mosaic : str or None
+        Model of the mosaic domains as JSON, where they are not C's or differ in their cells.
     """
 
     command: str | None
@@ -77,6 +80,7 @@ class GroundTruth:
     background: str | None = None
     readout: str | None = None
     spectrum: str | None = None
+    mosaic: str | None = None
 
 
 def ground_truth(
@@ -179,4 +183,17 @@ def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
         mosaic_domains=len(crystal.mosaic_rotations),
         mosaic_seed=crystal.mosaic_seed,
         misset_seed=crystal.misset_seed,
+        mosaic=_mosaic(crystal),
     )
+
+
+def _mosaic(crystal: Crystal) -> str | None:
+    said: dict[str, object] = {}
+    if crystal.mosaic_model is not MosaicModel.C:
+        said["model"] = crystal.mosaic_model.value
+    if crystal.mosaic_sigmas:
+        said["sigmas_deg"] = [math.degrees(value) for value in crystal.mosaic_sigmas[:3]]
+        said["correlations"] = list(crystal.mosaic_sigmas[3:])
+    if any(crystal.lattice_spread):
+        said["lattice_spread_percent"] = [100.0 * value for value in crystal.lattice_spread]
+    return json.dumps(said) if said else None

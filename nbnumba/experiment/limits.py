@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from ..crystal.ensembles import CRYSTAL_FIXED
+from ..crystal.model import Crystal
 from ..crystal.spot_shape import GAUSSIAN
 from ..errors import InputError, called
 from ..kernels.scene import NEVER
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
-from ..parameters.steps import mosaic_domains
+from ..parameters.steps import domain_count
 from ..util.memory import gigabytes, too_little_memory
 from .model import ExperimentRecord
 
@@ -27,7 +31,16 @@ def check_orientations(settings: Settings, steps: int) -> None:
     steps : int
         Of phi.
     """
-    domains = mosaic_domains(settings.crystal.mosaic_spread, settings.crystal.mosaic_domains)[1]
+    if settings.crystal.mosaic_file is None:
+        _check_count(steps, domain_count(settings.crystal)[1])
+
+
+def check_domains(crystal: Crystal, steps: int) -> None:
+    """Refuse more orientations than memory holds, of domains that a file lists."""
+    _check_count(steps, len(crystal.mosaic_rotations))
+
+
+def _check_count(steps: int, domains: int) -> None:
     count = steps * domains
     free = too_little_memory(ORIENTATION_BYTES * count)
     if count > MAX_ORIENTATIONS:
@@ -97,10 +110,21 @@ def check_closed_form(experiment: ExperimentRecord) -> None:
             f"{called('oversample_omega')}; these take "
             f"{called('semantics')} exact"
         )
-    sigma = math.degrees(math.sqrt(float(spread.mosaicity[0, 0])))
+    if crystal.domain_stretches is not None:
+        raise InputError(
+            f"{called('spread')} continuous: with {called('lattice_spread_percent')}; domains of different cells take "
+            f"{called('spread')} sampled"
+        )
+    variances = np.linalg.eigvalsh(spread.mosaicity)
+    uneven = crystal.mosaic_model in CRYSTAL_FIXED and variances[-1] > variances[0] * (1.0 + 1e-9)
+    if uneven and np.ptp(experiment.goniometer.angles) > 0.0:
+        raise InputError(
+            f"{called('spread')} continuous: with {called('mosaic_sigmas_deg')} that differ and several phi steps; the "
+            f"mosaicity turns with the crystal, give one phi step or {called('spread')} sampled"
+        )
+    sigma = math.degrees(math.sqrt(float(variances[-1])))
     if sigma > MAX_SIGMA_DEG:
         raise InputError(
             f"{called('mosaic_spread_deg')}: {math.degrees(crystal.mosaic_spread):g} degrees are a standard "
-            f"deviation of {sigma:.3g} about "
-            f"each axis; {called('spread')} continuous takes at most {MAX_SIGMA_DEG:g}"
+            f"deviation of {sigma:.3g} about an axis; {called('spread')} continuous takes at most {MAX_SIGMA_DEG:g}"
         )

@@ -21,6 +21,7 @@ from ..crystal.model import Crystal
 from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
 from ..errors import InputError
+from ..geometry.vectors import rotate_about
 from ..parameters.choices import ComputeOptions, Semantics
 from ..readout.model import Readout
 
@@ -49,6 +50,10 @@ class Goniometer:
     def angles(self) -> Array:
         """Angle of every phi step, (steps,) [rad]; as C, start + step * i."""
         return self.phi + self.step * np.arange(self.steps, dtype=np.float64)
+
+    def turn(self, angle: float) -> Array:
+        """Return the rotation by an angle about the spindle, (3, 3)."""
+        return np.array([rotate_about(axis, self.spindle, angle) for axis in np.eye(3)]).T
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from ..structure_factors.table import NeededRange, ReflectionTable
 from ..util.messages import logger
 from .defects import log_defects
 from .geometry_only import build_goniometer
-from .limits import check_b_factor, check_closed_form, check_orientations, check_samples
+from .limits import check_b_factor, check_closed_form, check_domains, check_orientations, check_samples
 from .model import ExperimentRecord
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
@@ -104,11 +104,16 @@ def _resolve(
     check_orientations(settings, goniometer.steps)
     parts = _parts(settings, spectrum, axes, goniometer.turns, before)
     beam, grid, crystal, detector = parts.beam, parts.grid, parts.crystal, parts.detector
+    check_domains(crystal, goniometer.steps)
     sampling, sampling_choices = build_sampling(settings, detector, crystal)
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
         crystal, beam, spread = in_closed_form(
-            crystal, beam, settings.beam.source_file is not None, spectrum is not None
+            crystal,
+            beam,
+            settings.beam.source_file is not None,
+            goniometer.turn(float(goniometer.angles.mean())),
+            spectrum is not None,
         )
         if settings.beam.source_file is None:
             grid = one_direction(grid, beam)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..background.water import water_photons_per_steradian
 from ..constants import R_E_SQUARED
+from ..crystal.ensembles import CRYSTAL_FIXED
 from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
 from ..detector.model import Panel
 from ..detector.resolution import finest_spacing
@@ -60,6 +61,7 @@ def build_surroundings(experiment: ExperimentRecord) -> list[Scene]:
         experiment.crystals[0],
         mosaic_rotations=np.eye(3)[np.newaxis],
         domain_weights=None,
+        domain_stretches=None,
         reflections=None,
         B_factor=0.0,
     )
@@ -266,14 +268,21 @@ def _orientations(experiment: ExperimentRecord) -> Array:
     gonio = experiment.goniometer
     cell = experiment.crystal.real_space
     angles = gonio.angles
+    if experiment.semantics is Semantics.C and np.any(angles != 0.0):
+        for i in np.flatnonzero(angles == 0.0):
+            angles[i] = angles[i - 1]
     turned = np.array(
         [[rotate_about(v, gonio.spindle, float(phi)) if phi != 0.0 else v for v in cell] for phi in angles]
     )
-    if experiment.semantics is Semantics.C and np.any(angles != 0.0):
-        for i in np.flatnonzero(angles == 0.0):
-            turned[i] = turned[i - 1]
-    rotations = experiment.crystal.mosaic_rotations
-    everything = np.einsum("dij,pvj->pdvi", rotations, turned)
+    crystal = experiment.crystal
+    if crystal.mosaic_model in CRYSTAL_FIXED and np.any(angles != 0.0):
+        turns = np.array([gonio.turn(float(phi)) for phi in angles])
+        domains = np.einsum("pij,djk,plk->pdil", turns, crystal.mosaic_rotations, turns, optimize=True)
+        everything = np.einsum("pdij,pvj->pdvi", domains, turned)
+    else:
+        everything = np.einsum("dij,pvj->pdvi", crystal.mosaic_rotations, turned)
+    if crystal.domain_stretches is not None:
+        everything *= crystal.domain_stretches[None, :, :, None]
     return np.ascontiguousarray(everything.reshape(-1, 9))
 
 

@@ -134,6 +134,7 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
         "NBNUMBA_MOSAIC_DEG": truth.mosaic_spread_deg,
         "NBNUMBA_MOSAIC_DOMAINS": truth.mosaic_domains,
         "NBNUMBA_MOSAIC_SEED": truth.mosaic_seed,
+        "NBNUMBA_MOSAIC_MODEL": None if truth.mosaic is None else encoded(truth.mosaic),
         "NBNUMBA_MISSET_SEED": truth.misset_seed,
         "NBNUMBA_FLUENCE": truth.fluence,
         "NBNUMBA_NOISE_SEED": truth.noise_seed,

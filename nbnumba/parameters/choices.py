@@ -35,6 +35,17 @@ class Spreading(StrEnum):
     CONTINUOUS = "continuous"
 
 
+class MosaicModel(StrEnum):
+    """How the rotations of mosaic domains are distributed; those of a file are listed there."""
+
+    C = "c"
+    GAUSS = "gauss"
+    UNIFORM = "uniform"
+    SIMTBX = "simtbx"
+    DIFFBRAGG = "diffbragg"
+    FILE = "file"
+
+
 class Convention(StrEnum):
     """Which program's beam center and axes are meant."""
 

@@ -18,7 +18,7 @@ from .detector import PLACING
 from .given import BIGGEST, Given, checked, number
 from .presets import PRESETS, silicon_attenuation
 from .settings import PART_OF, Settings
-from .types import ANGSTROM, DEGREE, MM, PLAIN, Unit
+from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Unit
 
 EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
 
@@ -204,7 +204,22 @@ def _amorphous(draft: Draft, given: Given) -> None:
     draft.set(materials=(*draft.get("materials"), *words))
 
 
+def _mosaic_sigmas(draft: Draft, given: Given) -> None:
+    values = [number(given, index) for index in range(len(given.values))]
+    for index, value in enumerate(values):
+        low, high = (0.0, 180.0) if index < 3 else (-1.0, 1.0)
+        if not low <= value <= high:
+            raise given.error(given.texts[index], "is out of range")
+    draft.set(mosaic_sigmas=(*map(DEGREE.to_si, values[:3]), *values[3:]))
+
+
+def _lattice_spread(draft: Draft, given: Given) -> None:
+    draft.set(lattice_spread=tuple(PERCENT.to_si(number(given, index)) for index in range(len(given.values))))
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
+    "mosaic_sigmas_deg": _mosaic_sigmas,
+    "lattice_spread_percent": _lattice_spread,
     "cell": _cell,
     "A_matrix": _A_matrix,
     "misset_deg": _misset,

@@ -129,6 +129,8 @@ def _detector_abs(use: Use) -> tuple[Value, ...]:
 _READERS: dict[str, Callable[[Use], tuple[Value, ...]]] = {
     "cell": _numbers,
     "A_matrix": _numbers,
+    "mosaic_sigmas_deg": _numbers,
+    "lattice_spread_percent": _numbers,
     "misset_deg": _misset,
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,

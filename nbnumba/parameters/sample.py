@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .choices import Shape, Spreading
+from .choices import MosaicModel, Shape, Spreading
 from .steps import MAX_STEPS
 from .types import (
     ANGSTROM,
@@ -33,6 +33,7 @@ from .types import (
 
 _RESOLUTION = Range("from 0.3 to 1000, or 0", low=0.0, high=1000.0, gap=(0.0, 0.3))
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
+_LATTICE_SPREAD = Range("from 0 to 20", low=0.0, high=20.0)
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 
 SHAPE = Parameter(
@@ -254,6 +255,55 @@ CRYSTAL = (
         allowed=INTEGER,
         default="12345678",
         name="mosaic_seed",
+    ),
+    choice(
+        "-mosaic_model",
+        "what -mosaic is: the largest angle of C's domains or of simtbx's, the sigma of a Gaussian about each axis of "
+        "the crystal, the largest angle of uniform rotations, or the sigma of diffBragg's domains",
+        "c|gauss|uniform|simtbx|diffbragg",
+        ("mosaic_model",),
+        choices=tuple(model for model in MosaicModel if model is not MosaicModel.FILE),
+        default="c",
+        unit=Unit("", MosaicModel),
+        name="mosaic_model",
+        note='Distribution of the domains: "c", "gauss", "uniform", "simtbx", "diffbragg".\n\n'
+        "`mosaic_spread_deg` is the largest angle of c, simtbx and uniform, and the standard deviation of gauss\n"
+        "(about each axis) and diffbragg (of the angle).",
+    ),
+    special(
+        "-mosaic_sigmas",
+        "instead of -mosaic with gauss, uniform, diffbragg: about a*, the axis across it in the plane of b*, and the "
+        "third; for the first two also their correlations ab, bc, ac",
+        "A [B C [ab bc ac]]",
+        own=True,
+        takes="1 or 3 angles from 0 to 180 [deg], or 3 of them and 3 correlations from -1 to 1",
+        name="mosaic_sigmas_deg",
+        counts=(1, 3, 6),
+        hint="float | Sequence[float]",
+        note="Instead of `mosaic_spread_deg`: one number, or three about a*, the axis across it in the plane of b*,\n"
+        "and the third [deg]; with three correlations ab, bc, ac after them where they are not independent.",
+    ),
+    input_file(
+        "-mosaic_file",
+        "rotations of the mosaic domains, a line each: a matrix (9 numbers) or a quaternion (w x y z), and a weight",
+        "FILE",
+        ("mosaic_file",),
+        own=True,
+        name="mosaic_file",
+    ),
+    special(
+        "-lattice_spread_percent",
+        "standard deviation of the lengths a, b, c among the mosaic domains; one number for all, or three",
+        "P [P P]",
+        own=True,
+        takes="1 or 3 numbers from 0 to 20 [%]",
+        default="0",
+        name="lattice_spread_percent",
+        counts=(1, 3),
+        allowed=_LATTICE_SPREAD,
+        varies=_LATTICE_SPREAD,
+        hint="float | Three",
+        note="Standard deviation of the lengths a, b, c among the mosaic domains: one number, or three.",
     ),
 )
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .choices import Convention, Pivot, Semantics, Shape, Spreading, Vector
+from .choices import Convention, MosaicModel, Pivot, Semantics, Shape, Spreading, Vector
 
 if TYPE_CHECKING:
     from ..geometry.panel import PanelGeometry
@@ -50,6 +50,10 @@ class CrystalSettings:
     mosaic_spread: float | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int = 12345678
+    mosaic_model: MosaicModel | None = None  # None: as C
+    mosaic_sigmas: tuple[float, ...] = ()  # 1 or 3 angles, or 3 angles and 3 correlations; instead of mosaic_spread
+    mosaic_file: str | None = None
+    lattice_spread: tuple[float, ...] = ()  # of a, b, c among the domains, fractions: 1 or 3
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError, called
 from .choices import Semantics
 
+if TYPE_CHECKING:
+    from .settings import CrystalSettings
+
 MAX_STEPS = 1_000_000  # of one kind, and of the sources that divergence and dispersion span
 MAX_OVERSAMPLE = 10_000
+_USUAL_DOMAINS = 10
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,21 @@ def sensor_layers(thickness: float, count: int | None) -> Steps:
     return layers
 
 
+def domain_count(crystal: CrystalSettings) -> tuple[float, int, str | None]:
+    """Complete mosaic spread [rad] and number of domains of a crystal whose domains no file lists.
+
+    Returns
+    -------
+    spread, count, warning
+        As `mosaic_domains`; of several sigmas the largest.
+    """
+    spread = max(crystal.mosaic_sigmas[:3]) if crystal.mosaic_sigmas else crystal.mosaic_spread
+    found = mosaic_domains(spread, crystal.mosaic_domains)
+    if found[1] == 1 and any(crystal.lattice_spread):  # domains that differ in their cells
+        return found[0], crystal.mosaic_domains or _USUAL_DOMAINS, None
+    return found
+
+
 def mosaic_domains(spread: float | None, count: int | None) -> tuple[float, int, str | None]:
     """Complete mosaic spread [rad] and number of domains (nanoBragg.c:1640-1675).
 
@@ -149,5 +169,5 @@ def mosaic_domains(spread: float | None, count: int | None) -> tuple[float, int,
         warning = "WARNING: zero mosaic spread specified.  setting mosaic_domains = 1" if given > 0 else None
         return 0.0, 1, warning
     if given <= 0:
-        return spread, 10, "WARNING: finite mosaicity with only one domain! upping to 10 mosaic domains"
+        return spread, _USUAL_DOMAINS, "WARNING: finite mosaicity with only one domain! upping to 10 mosaic domains"
     return spread, given, None

@@ -103,6 +103,8 @@ def _values(word: str, option: Option, rest: Sequence[str], dialect: Dialect) ->
         count = max(1, count)
     elif option.parameter.name == "misset_deg" and rest and "rand" in rest[0] and not _is_option(rest[0], dialect):
         count = 1
+    elif option.own and option.kind is Kind.SPECIAL and len(option.parameter.counts) > 1:
+        count = _numbers_ahead(word, option, rest)
     else:
         count = option.count
     for i in range(count):
@@ -111,6 +113,15 @@ def _values(word: str, option: Option, rest: Sequence[str], dialect: Dialect) ->
             before = f"after {i} of them " if i else ""
             raise InputError(f"{shown(word)}: needs {option.parameter.describe_values()}, but {before}{found}")
     return tuple(rest[:count])
+
+
+def _numbers_ahead(word: str, option: Option, rest: Sequence[str]) -> int:
+    """Return how many numbers follow an option that takes some or others."""
+    counts = option.parameter.counts
+    found = sum(1 for _ in takewhile(_NUMBER.fullmatch, rest[: counts[-1] + 1]))
+    if found and found not in counts:
+        raise InputError(f"{shown(word)}: {found} numbers follow; allowed: {option.parameter.describe_values()}")
+    return max(1, found)
 
 
 def _is_option(word: str, dialect: Dialect) -> bool:

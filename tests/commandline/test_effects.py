@@ -79,6 +79,10 @@ CASES: dict[str, tuple[str, str]] = {
     "-mosaic": ("0.7", ""),
     "-mosaic_domains": ("5", ""),
     "-mosaic_seed": ("7", ""),
+    "-mosaic_model": ("gauss", ""),
+    "-mosaic_sigmas": ("0.1 0.2 0.3", "-mosaic -mosaic_model=gauss"),
+    "-mosaic_file": ("domains.txt", "-mosaic -mosaic_domains"),
+    "-lattice_spread_percent": ("0.5", ""),
     "-hkl": ("none.hkl", ""),
     "-hkl_column": ("F", ""),
     "-hkl_dmin": ("3", ""),
@@ -238,6 +242,7 @@ def _in_a_folder_with_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("a.expt").write_text(EXPT)
     Path("spectrum.txt").write_text("9000 1 3\n9050 2 1\n")
     Path("sources.txt").write_text("-10 0 0 1 1.0e-10\n-10 0 0 3 1.1e-10\n")
+    Path("domains.txt").write_text("1 0 0 0\n1 0 0 0\n")
     record = experiment("-distance 77")
     header = smv.header(smv_fields(record.detector, record.beam.wavelength, record.goniometer, 40.0), "c")
     smv.write("a.img", np.ones((9, 12), np.uint16), header)

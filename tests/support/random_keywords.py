@@ -21,7 +21,7 @@ FILES = {
 OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "mask"}
 # Options of a few shapes alone, or that need others beside them; their tests give them as keywords and as options.
 OF_OTHER_TESTS = set(
-    "Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
+    "mosaic_file mosaic_sigmas_deg Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
     "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
     "spectrum_seed spectrum_shift_ev gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs".split()
@@ -72,6 +72,8 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "mosaic_spread_deg": number(0, 2),
         "mosaic_domains": whole(1, 4),
         "mosaic_seed": whole(1, 1000),
+        "mosaic_model": one_of("c", "gauss", "uniform", "simtbx"),
+        "lattice_spread_percent": one_of(0.5, (0.1, 0.2, 0.3), 0),
         "hkl": lambda: str(folder / "P1.hkl"),
         "default_F": number(1, 100),
         "B_factor_A2": number(0, 80),
