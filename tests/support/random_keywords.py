@@ -21,7 +21,8 @@ FILES = {
 OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "mask"}
 # Options of a few shapes alone, or that need others beside them; their tests give them as keywords and as options.
 OF_OTHER_TESTS = set(
-    "mosaic_file mosaic_sigmas_deg Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
+    "mosaic_file mosaic_sigmas_deg "
+    "Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
     "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
     "spectrum_seed spectrum_shift_ev gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs".split()
@@ -146,7 +147,7 @@ def random_keywords(seed: int, folder: Path) -> dict[str, Any]:
         keywords.pop("default_F", None)  # refused where reflections are interpolated
     if "crystal_size_mm" not in keywords:
         keywords.setdefault("N", 3)
-    if {"hdivrange_mrad", "vdivrange_mrad"} <= keywords.keys():
+    if all(any(name.startswith(way) for name in keywords) for way in ("hdiv", "vdiv")):
         keywords["round_divergence"] = False  # the circle may leave no direction
     if "misset_deg" in keywords:
         keywords.setdefault("misset_seed", 5)
