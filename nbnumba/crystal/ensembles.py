@@ -219,7 +219,7 @@ def _in_ball(points: Array) -> Array:
 
 def _stretches(spread: tuple[float, ...], count: int, seed: int) -> Array | None:
     """Draw the factors of a, b, c in each domain; None where all are the same."""
-    if not any(spread):
+    if not any(spread) or count == 1:
         return None
     # Three further dimensions of one sequence, so that cells and rotations do not depend on each other.
     points = _normalized(_normal(_kronecker(count, 6, seed)[:, 3:]))

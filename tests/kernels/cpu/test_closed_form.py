@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from nbnumba.beam.model import Sources
-from nbnumba.crystal.continuous import MOSAIC_SIGMA, ContinuousSpread, in_closed_form
-from nbnumba.crystal.mosaic import mosaic_rotations
+from nbnumba.crystal.continuous import ContinuousSpread, in_closed_form
+from nbnumba.crystal.mosaic import CAP_SIGMA, mosaic_rotations
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
@@ -70,7 +70,7 @@ def with_domains(made: ExperimentRecord, count: int, sigma: float, seed: int = 1
 
 def closed(made: ExperimentRecord, sigma_m: float = 0.0) -> ExperimentRecord:
     """Return the experiment in closed form, with the variances of its own sources."""
-    crystal, beam, spread = in_closed_form(made.crystal, made.beam, False)
+    crystal, beam, spread = in_closed_form(made.crystal, made.beam, False, np.eye(3))
     spread = dataclasses.replace(spread, mosaicity=sigma_m**2 * np.eye(3))
     return dataclasses.replace(made, crystals=(crystal,), beam=beam, closed_form=spread)
 
@@ -128,7 +128,7 @@ def test_all_together(tmp_path: Path) -> None:
 def test_the_variances_of_options(tmp_path: Path) -> None:
     more = "-mosaic 0.5 -dispersion 1.2 -dispsteps 7 -hdivrange 2 -hdivsteps 5 -vdivrange 4 -vdivsteps 9 -square_div"
     made = experiment(tmp_path, more)
-    spread: ContinuousSpread = in_closed_form(made.crystal, made.beam, False)[2]
+    spread: ContinuousSpread = in_closed_form(made.crystal, made.beam, False, np.eye(3))[2]
 
     def sigma(width: float, count: int) -> float:
         return width * float(np.sqrt((count + 1) / (12.0 * (count - 1))))
@@ -138,10 +138,10 @@ def test_the_variances_of_options(tmp_path: Path) -> None:
     assert np.sqrt(np.linalg.eigvalsh(spread.divergence)[1:]) == pytest.approx(
         [sigma(0.002, 5), sigma(0.004, 9)], rel=1e-5
     )
-    assert np.sqrt(np.diag(spread.mosaicity)) == pytest.approx(MOSAIC_SIGMA * np.radians(0.5), rel=1e-12)
+    assert np.sqrt(np.diag(spread.mosaicity)) == pytest.approx(CAP_SIGMA * np.radians(0.5), rel=1e-12)
 
 
 def test_the_variance_of_c_s_domains() -> None:
     angles = Rotation.from_matrix(mosaic_rotations(0.01, 20_000, 7)).as_rotvec()
     # 20 000 random domains.
-    assert angles.std(axis=0) == pytest.approx(MOSAIC_SIGMA * 0.01, rel=0.02)
+    assert angles.std(axis=0) == pytest.approx(CAP_SIGMA * 0.01, rel=0.02)
