@@ -11,6 +11,7 @@ from ..compare.command import compare
 from ..errors import InputError
 from ..parameters.parser import parse_with_files
 from ..util.messages import logger
+from ..view.command import view
 from .help import COMMANDS
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -32,6 +33,7 @@ def _nbnumba() -> None:
 
 app.command("batch", help=_help("batch"))(batch)
 app.command("compare", help=_help("compare"))(compare)
+app.command("view", help=_help("view"), context_settings=_OUR_WORDS)(view)
 
 
 @app.command("noise", help=_help("noise"), context_settings=_OUR_WORDS)

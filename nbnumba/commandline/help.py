@@ -14,6 +14,7 @@ _COLUMN = 24
 COMMANDS: dict[str, str] = {
     "batch": "render many images, each drawn anew, into files with labels",
     "compare": "tell how far two images agree, or another program and nbnumba",
+    "view": "show images in a browser, with resolution and h k l under the pointer",
     "noise": "draw photon noise on a float image that exists already",
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",

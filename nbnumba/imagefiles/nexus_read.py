@@ -31,8 +31,19 @@ _OF_CRYSTAL = ("A_matrix_imgcif", "U_matrix", "cell", "cells", "mosaic_spread_de
 _SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
-    """Read the images of a file that nbnumba wrote; its geometry stands, whatever the options say."""
+def read(path: str, words: Sequence[str], geometry: bool = True, only: int | None = None) -> Iterator[ImageRecord]:
+    """Read the images of a file that nbnumba wrote; its geometry stands, whatever the options say.
+
+    Parameters
+    ----------
+    path : str
+    words : sequence of str
+        Options of a command line.
+    geometry : bool
+        Without effect: the file states it.
+    only : int, optional
+        The one image to read, counted from 0.
+    """
     command, _ = parse_with_files(words)
     columns = nexus.read_ground_truth(path)
     # Fields with a default came later than the format: older files lack them.
@@ -43,8 +54,9 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
         sizes = nexus.pixel_sizes(file)
         omega = file.get("/entry/sample/transformations/omega")
         spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
-        spectra = [nexus_spectrum.written_by_us(file, index) for index in range(len(file[nexus_layout.DATA]))]
-    for index, spectrum in enumerate(spectra):
+        chosen = range(len(file[nexus_layout.DATA])) if only is None else (only,)
+        spectra = [nexus_spectrum.written_by_us(file, index) for index in chosen]
+    for index, spectrum in zip(chosen, spectra, strict=True):
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}

@@ -124,9 +124,9 @@ class Browser:
         elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.errors.append(parameters["entry"]["text"])
 
-    def open(self, path: Path) -> None:
-        """Open a file from disk and wait until the page says that it is ready."""
-        self.call("Page.navigate", url=path.resolve().as_uri())
+    def open(self, path: Path | str) -> None:
+        """Open a file from disk, or an address, and wait until the page says that it is ready."""
+        self.call("Page.navigate", url=path if isinstance(path, str) else path.resolve().as_uri())
         deadline = time.monotonic() + _PATIENCE
         while self.evaluate("document.body?.dataset.ready ?? ''") != "true":
             if time.monotonic() > deadline:
