@@ -28,7 +28,7 @@ from .keywords import Keywords
 from .parameters.choices import ComputeOptions, Semantics
 from .parameters.command import CommandLine
 from .parameters.fill import filled
-from .parameters.parser import parse
+from .parameters.parser import parse, without_program
 from .parameters.table import KEYWORDS
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 _REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
 # What `dataclasses.replace` hands over besides the changes.
 _PARTS = {field.name for field in dataclasses.fields(ExperimentRecord) if field.init} - {"semantics"}
-_PROGRAMS = ("nanoBragg", "nbnumba")
 
 
 class Experiment(ExperimentRecord):
@@ -108,7 +107,7 @@ class Experiment(ExperimentRecord):
         listed = kw.is_table(own.get("hkl"))
         with parameters_called(kw.calling(own)):
             given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
-            draft = filled(given, [])
+            draft = filled(given, [], strict=True)
             if listed and reflections is None:
                 reflections = _table(cast(NDArray[np.float64], own["hkl"]), draft.get("default_F"))
             dump_file = _dump_to_read(draft.get("dump_file"), asked_for=own.get("dump") is not None)
@@ -380,9 +379,7 @@ def _words(command: str | Sequence[str]) -> list[str]:
         raise InputError("the command line: bytes are not allowed; allowed: str, or a sequence of words")
     else:
         words = [_word(item) for item in command]
-    if words and Path(words[0]).name.startswith(_PROGRAMS):
-        del words[0]
-    return words
+    return without_program(words)
 
 
 def _word(item: object) -> str:
@@ -403,7 +400,7 @@ def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
         raise InputError(f"{error}{place}") from None
     unknown = [key for key in found if key not in KEYWORDS and key != "semantics"]
     if unknown:
-        raise InputError(f"{unknown[0]} is no keyword of an experiment")
+        raise InputError(f"{unknown[0]} is not a keyword of an experiment")
     for key, value in found.items():
         if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
             found[key] = os.fspath(folder / value)

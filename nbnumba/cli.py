@@ -10,7 +10,6 @@ import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import IncompleteError, InputError
@@ -18,7 +17,7 @@ from .experiment.required import missing_crystal
 from .parameters.tokens import DASHES
 from .structure_factors.required import missing_structure_factors
 from .util.exits import INTERRUPTED, exit_status
-from .util.messages import logger, notice, notices_to, say
+from .util.messages import let_streams_take_any_letter, logger, notice, notices_to, say
 from .util.signals import ending_signals_raise
 from .util.text import quote
 from .version import __version__
@@ -37,9 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     _open_closed_streams()
-    if hasattr(sys.stdout, "reconfigure"):
-        # File names may hold bytes that are no text; they leave as they came.
-        sys.stdout.reconfigure(errors="surrogateescape")
+    let_streams_take_any_letter()
     # Called with words by another program, we leave that program's signals alone.
     with notices_to(notice), ending_signals_raise() if argv is None else nullcontext():
         return exit_status(lambda: _run(words))
@@ -84,6 +81,7 @@ def _run_command(words: list[str]) -> int:
     import typer
 
     from .commandline.commands import app
+    from .commandline.usage_errors import message, without_types
 
     end = words.index("--") if "--" in words else len(words)
     ours = ["--help" if word in _HELP else word for word in words[:end]]
@@ -97,7 +95,7 @@ def _run_command(words: list[str]) -> int:
             raise InputError(
                 f"{words[0]}: {quote(word)}: begins with {word[0]!a}, which is not the dash of the keyboard"
             )
-    command = typer.main.get_command(app)
+    command = without_types(typer.main.get_command(app))
     try:
         # Without its standalone mode Typer leaves errors, interrupts and the exit status to us.
         status = command.main(args=[*ours, *words[end:]], prog_name="nbnumba", standalone_mode=False)
@@ -107,19 +105,10 @@ def _run_command(words: list[str]) -> int:
         # Older versions of Typer raise click's exceptions, newer ones their own: both have this method.
         if not hasattr(error, "format_message"):
             raise
-        raise InputError(f"{words[0]}: {_typers_message(error, ours)}") from None
+        raise InputError(f"{words[0]}: {message(error, words)}") from None
     if status == INTERRUPTED:  # what newer versions of Typer make of Ctrl-C
         raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
-
-
-def _typers_message(error: Any, words: list[str]) -> str:
-    """Return what Typer found wrong; of an unknown option with one dash it names the first letter only."""
-    unknown = getattr(error, "option_name", "")
-    if len(unknown) == 2 and type(error).__name__ == "NoSuchOption":
-        whole = next((word for word in words if word.startswith(unknown)), unknown)
-        return f"no such option: {whole}; {words[0]} --help lists them all"
-    return str(error.format_message())
 
 
 def _open_closed_streams() -> None:

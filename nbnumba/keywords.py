@@ -23,9 +23,9 @@ class Keywords(TypedDict, total=False):
     matrix: Path
     """As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS."""
     A_matrix: ArrayLike
-    """(3, 3) [1/Angstrom], columns a*, b*, c*, in the laboratory frame."""
+    """(3, 3) [1/Å], columns a*, b*, c*, in the laboratory frame."""
     cell: Sequence[float]
-    """One to six numbers: lengths [Angstrom], angles [deg].
+    """One to six numbers: lengths [Å], angles [deg].
 
     With `semantics="c"` the angles of a triclinic or primitive rhombohedral cell come out up to 2 degrees off,
     as C draws them; a `U_matrix` beside it (np.eye(3) in the same orientation) avoids that.
@@ -83,13 +83,13 @@ class Keywords(TypedDict, total=False):
     hkl_column: str
     """Column of an MTZ or CIF file."""
     hkl_dmin_A: float
-    """Take no reflections beyond this resolution from an MTZ, CIF or PDB file [A]."""
+    """Take no reflections beyond this resolution from an MTZ, CIF or PDB file [Å]."""
     pdb: Path
     """Structure factors of a model: PDB or mmCIF with bulk solvent, or CIF of a small molecule; instead of hkl."""
     default_F: float
     """Structure factor of every reflection that hkl lacks."""
     B_factor_A2: float
-    """Isotropic B factor: every F, default_F included, is multiplied by exp(-B s^2), s = sin(theta)/lambda [A^2]."""
+    """Isotropic B factor: every F, default_F included, is multiplied by exp(-B s^2), s = sin(theta)/lambda [Å^2]."""
     dump: Path
     """A Fdump.bin to read, instead of hkl."""
     interpolate: bool
@@ -97,7 +97,7 @@ class Keywords(TypedDict, total=False):
 
     # Beam
     wavelength_A: float
-    """Wavelength [A]."""
+    """Wavelength [Å]."""
     energy_ev: float
     """Photon energy, instead of wavelength_A [eV]."""
     fluence: float
@@ -243,7 +243,7 @@ class Keywords(TypedDict, total=False):
     oversample_omega: bool
     """Solid angle anew for every subpixel_mm."""
     dmin_A: float
-    """Leave out what lies beyond this resolution [A]."""
+    """Leave out what lies beyond this resolution [Å]."""
     spot_cutoff_photons: float
     """Photons that Gaussian spots may lack in a pixel, in all, where they fade."""
 
@@ -252,7 +252,7 @@ class Keywords(TypedDict, total=False):
     """Edge of a cube of water around the crystal [um]."""
     amorphous: str
     """Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,
-    icerings=WIDTH, or a file of sin(theta)/lambda [1/Angstrom] and F.
+    icerings=WIDTH, or a file of sin(theta)/lambda [1/Å] and F.
     """
     water_layer_mm: float
     """Thickness of water in the beam; amorphous water with its usual density [mm]."""

@@ -179,7 +179,7 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"bad\.toml: .*line 1"):
         Experiment.from_file(tmp_path / "bad.toml")
     (tmp_path / "odd.toml").write_text("Nn = 3\n")
-    with pytest.raises(InputError, match=r"odd\.toml: Nn is no keyword"):
+    with pytest.raises(InputError, match=r"odd\.toml: Nn is not a keyword"):
         Experiment.from_file(tmp_path / "odd.toml")
     (tmp_path / "date.TOML").write_text("cell = [40]\nhkl = 2020-01-01\n")
     with pytest.raises(InputError, match=r"date\.TOML: hkl: is not an array"):

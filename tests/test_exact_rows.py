@@ -200,7 +200,6 @@ class TestInterpolation:
             ("-N 10 -samplesize 4e-6", True),
             ("-N 2", True),
             ("-N 3", False),
-            ("-N 0", True),
         ],
     )
     def test_the_automatic_choice_looks_at_the_final_size(self, render: Render, size: str, interpolates: bool) -> None:

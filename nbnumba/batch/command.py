@@ -20,7 +20,6 @@ def batch(
         str | None,
         typer.Option(
             "-o",
-            "--o",
             "-output",
             "--output",
             metavar="FOLDER",

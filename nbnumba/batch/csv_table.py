@@ -59,7 +59,7 @@ def read(path: Path, label: str, count: int) -> tuple[tuple[str, ...], tuple[Row
     except OSError as error:
         raise FileError(f"{label}: cannot be read: {reason(error)}") from error
     except UnicodeDecodeError:
-        raise InputError(f"{label}: is no text in UTF-8") from None
+        raise InputError(f"{label}: is not text in UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{label} line {lines.line_num}: no CSV: {error}") from None
     if len(rows) < count:
@@ -74,7 +74,7 @@ def _columns(header: Sequence[str], label: str) -> tuple[str, ...]:
         raise InputError(f"{label} line 1: no names of columns; allowed: {', '.join(KEYS)}")
     for name in columns:
         if name not in KEYS:
-            raise InputError(f"{label} line 1: {quote(name)} is no name of a column; allowed: {', '.join(KEYS)}")
+            raise InputError(f"{label} line 1: {quote(name)} is not the name of a column; allowed: {', '.join(KEYS)}")
         if columns.count(name) > 1:
             raise InputError(f"{label} line 1: {name} names two columns; every name may stand once")
     return columns
@@ -92,7 +92,7 @@ def _value(key: Key, cell: str, place: str) -> Number:
     allowed = f" {key.allowed.text}" if key.allowed.text else ""
     if not (_WHOLE if key.whole else _NUMBER).fullmatch(cell):
         what = "whole number in plain digits" if key.whole else "number"
-        raise InputError(f"{place}: {key.name}: {quote(cell)} is no {what}; allowed: a {what}{allowed}")
+        raise InputError(f"{place}: {key.name}: {quote(cell)} is not a {what}; allowed: a {what}{allowed}")
     value = int(cell) if key.whole else float(cell)
     if not key.takes(value):
         raise InputError(f"{place}: {key.name}: {cell} is out of range; allowed: a number{allowed}")

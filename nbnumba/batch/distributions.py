@@ -129,7 +129,7 @@ def distribution(key: Key, value: Any) -> Distribution:
     if not isinstance(value, dict):
         return Distribution(_FIXED, (_number(key, value, whole=key.whole, only=True),))
     if len(value) != 1 or next(iter(value)) not in FORMS:
-        raise BadValue(f"{shown(value)} is no way to draw; {_takes(key)}")
+        raise BadValue(f"{shown(value)} is not a way to draw; {_takes(key)}")
     ((name, numbers),) = value.items()
     form = FORMS[name]
     if key.whole and not form.whole:
@@ -145,11 +145,11 @@ def distribution(key: Key, value: Any) -> Distribution:
 def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
     """Return a number of a document."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue(f"{shown(value)} is no number; {_takes(key)}")
+        raise BadValue(f"{shown(value)} is not a number; {_takes(key)}")
     if not math.isfinite(value):
         raise BadValue(f"{value} is not a finite number; {_takes(key)}")
     if whole and not isinstance(value, int):
-        raise BadValue(f"{value} is no whole number in plain digits; {_takes(key)}")
+        raise BadValue(f"{value} is not a whole number in plain digits; {_takes(key)}")
     if abs(value) > BIGGEST or (whole and abs(value) >= 2**62) or (only and not key.takes(value)):
         raise BadValue(f"{value} is out of range; {_takes(key)}")
     return value if whole else float(value)  # a column of labels is of one kind

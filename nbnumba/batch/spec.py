@@ -207,7 +207,7 @@ def parse_command(spec: Spec) -> CommandLine:
 def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
     from ..parameters.parser import parse
 
-    command = parse(words, folder)
+    command = parse(words, folder, strict=semantics == Semantics.EXACT)
     # A dump that an earlier run left behind is read only where the command names it, and none is written.
     dump_file = command.settings.factors.dump_file if command.gives("dump") else None
     settings = command.settings.changed(semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
@@ -236,6 +236,9 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
         words = tuple(shlex.split(typed.replace("\\\n", "")))  # lines that a backslash joins, as in a shell
     except ValueError as error:
         raise found.error(("command",), f"cannot be split into words: {str(error).lower()}") from None
+    from ..parameters.parser import without_program
+
+    words = tuple(without_program(words))
     semantics = found.content.get("semantics", _TOP["semantics"][0])
     try:
         command = _parsed(words, folder, semantics)

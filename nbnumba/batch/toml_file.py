@@ -113,7 +113,9 @@ def read(path: str) -> Document:
         text = raw.decode("utf-8-sig")  # some editors put a mark first
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise InputError(f"{path} line {line}: byte {raw[error.start]:#04x} is no UTF-8 text, which TOML is") from None
+        raise InputError(
+            f"{path} line {line}: byte {raw[error.start]:#04x} is not UTF-8 text, as TOML must be"
+        ) from None
     try:
         return Document(path, text, parse(text))
     except NoTOML as error:

@@ -71,7 +71,7 @@ class Word:
     def _value(self, word: str, text: str) -> Any:
         if self.kind is str:
             if not text or "\0" in text:
-                raise InputError(f"{word}: {quote(text)} is no name")
+                raise InputError(f"{word}: {quote(text)} is not a name")
             return text
         # C differs: atof and atoi take the number that a word begins with, and 0 when there is none.
         if self.kind is int:

@@ -14,7 +14,7 @@ from ..util.messages import logger
 from ..view.command import view
 from .help import COMMANDS
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
 # The words are read by the parser of nanoBragg's options, not by Typer's.
 _OUR_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True}
@@ -202,7 +202,7 @@ def random_orientation(
             "-cell",
             "--cell",
             metavar="A B C AL BE GA",
-            help="Unit cell, 1 to 6 numbers, lengths (A) and angles (deg); missing lengths are A, missing angles 90.",
+            help="Unit cell, 1 to 6 numbers, lengths (Å) and angles (deg); missing lengths are A, missing angles 90.",
         ),
     ],
     others: Annotated[list[str] | None, typer.Argument(metavar="B C AL BE GA", hidden=True)] = None,
@@ -212,10 +212,11 @@ def random_orientation(
     ] = None,
     wavelength: Annotated[
         float,
-        typer.Option("-lambda", "--lambda", metavar="L", help="Wavelength (A); give the same to the rendering."),
+        typer.Option("-lambda", "--lambda", metavar="L", help="Wavelength (Å); give the same to the rendering."),
     ] = 1.0,
     out: Annotated[
-        str | None, typer.Option("-o", "--o", "--output", metavar="FILE", help="What to write, else standard output.")
+        str | None,
+        typer.Option("-o", "-output", "--output", metavar="FILE", help="What to write, else standard output."),
     ] = None,
 ) -> None:
     """Write a crystal in a random orientation, all being equally likely, as a matrix file for -mat and MOSFLM."""

@@ -14,6 +14,7 @@ from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
 from ..imagefiles.smv import header_style, smv_fields
 from ..io import smv
+from ..io.atomic import check_is_on_disk
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..readout.chain import read_out
@@ -106,6 +107,8 @@ def check_endings(output: Output) -> None:
     Raises
     ------
     InputError
+    FileError
+        An HDF5 file is a pipe or a device.
     """
     for form, option, path in (
         (registry.PNG, "-pngfile", output.png_file),
@@ -114,6 +117,8 @@ def check_endings(output: Output) -> None:
     ):
         if path is not None:
             registry.check_ending(option, path, form)
+            if form is registry.NXMX:
+                check_is_on_disk(option, path)
 
 
 def choose_noise_seed(output: Output) -> int:

@@ -68,7 +68,7 @@ def profile(words: Sequence[str]) -> None:
     with whole_file(target) as file:
         file.write(b"# sin(theta)/lambda [1/A], F [electrons], pixels\n")
         file.write("".join(f"{s:.6g} {f:.6g} {n:d}\n" for s, f, n in table).encode("ascii"))
-    print(f"wrote {target}: {len(table)} points from {table[0][0]:g} to {table[-1][0]:g} 1/A, {len(F)} pixels")
+    print(f"wrote {target}: {len(table)} points from {table[0][0]:g} to {table[-1][0]:g} 1/Å, {len(F)} pixels")
 
 
 def _bins(text: str | None) -> int:

@@ -62,7 +62,7 @@ def cell_of_words(words: Sequence[str]) -> tuple[float, ...]:
     InputError
         When a word is not a number, or there are more than six.
     """
-    allowed = "1 to 6 numbers, lengths [A] and angles [deg]"
+    allowed = "1 to 6 numbers, lengths [Å] and angles [deg]"
     for word in words:
         if re.fullmatch(NUMBER, word, re.ASCII):
             continue
@@ -101,7 +101,7 @@ def random_orientation(cell: Sequence[float], wavelength_A: float, seed: int) ->
         raise InputError(f"{called('seed')}: {seed}; it must be at least 0")
     if not all(math.isfinite(value) and value > 0.0 for value in cell):
         shown = " ".join(f"{value:g}" for value in cell)
-        raise InputError(f"{called('cell')}: {shown}; lengths [A] and angles [deg] must be greater than 0")
+        raise InputError(f"{called('cell')}: {shown}; lengths [Å] and angles [deg] must be greater than 0")
     a, b, c, *angles = cell
     if max(a, b, c) > BIGGEST_CELL:
         raise InputError(f"{called('cell')}: {max(a, b, c):g} Å; at most {BIGGEST_CELL:g}")

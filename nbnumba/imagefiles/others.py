@@ -227,7 +227,7 @@ def load_by_fabio(source: Source) -> LoadedImage:
         with opened(source.path) as opened_file:
             start = opened_file.read(8)
         raise InputError(
-            f"{source.path}: begins with {quote(start)}, but is no whole image of a format that FabIO knows"
+            f"{source.path}: begins with {quote(start)}, but is not a whole image of a format that FabIO knows"
         ) from None
     _chosen(source, count)
     if pixels is None or pixels.ndim != 2 or pixels.size == 0 or pixels.dtype.kind not in "biuf":

@@ -234,6 +234,19 @@ def _resolved(name: str) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
+def check_is_on_disk(option: str, path: PathLike) -> None:
+    """Refuse a pipe or a device for a file that is not written from its beginning to its end.
+
+    Raises
+    ------
+    FileError
+    """
+    name = _checked_name(option, path)
+    with _failures_named(f"{option} {name}"):
+        if _is_written_directly(name):
+            raise OSError(None, "it is a pipe or a device; this format needs a file")
+
+
 def _is_written_directly(name: str) -> bool:
     """Whether a name stands for a pipe, a device or an open descriptor rather than for a file on disk."""
     path = Path(name)

@@ -99,6 +99,7 @@ DETECTOR = (
         ("pixels_fast", "pixels_slow"),
         unset=Unset.NOT_POSITIVE,
         allowed=_SIDE,
+        strict=_SIDE,
         names=(),
         whole=("-detpixels",),
         name="detpixels",
@@ -114,6 +115,7 @@ DETECTOR = (
         ("pixels_fast",),
         unset=Unset.NOT_POSITIVE,
         allowed=_SIDE,
+        strict=_SIDE,
         names=("-detpixels_f", "-detpixels_x"),
     ),
     whole(
@@ -123,6 +125,7 @@ DETECTOR = (
         ("pixels_slow",),
         unset=Unset.NOT_POSITIVE,
         allowed=_SIDE,
+        strict=_SIDE,
         names=("-detpixels_s", "-detpixels_y"),
     ),
     number(
@@ -269,6 +272,7 @@ SENSOR = (
         ("roi",),
         unset=Unset.NEGATIVE,
         allowed=INTEGER,
+        strict=INTEGER,
         name="roi",
         hint="Sequence[int]",
         note="Fast first and last, slow first and last; inclusive.",

@@ -11,6 +11,8 @@ from ..errors import InputError
 from .given import Given
 from .types import Option, Parameter
 
+_NEAR = 0.75  # of 1: how alike a name must be to be suggested
+
 Row = Option | Parameter
 Find = Callable[[str], Option | None]
 """Returns the option that a word names, or None; raises InputError for a word that names several."""
@@ -100,19 +102,23 @@ class Dialect:
         typed = word.lower()
         if typed in spellings:
             return spellings[typed]
-        # The commonest slips: a shortened name, its end alone, a name that goes on, a wrong second half.
+        # The commonest slips: a shortened name, its end alone, a name that goes on, a wrong second half,
+        # letters in another order.
         body, stem = typed.strip("-"), typed.split("_")[0]
         slips = (
             [name for name in spellings if len(body) > 2 and name.startswith(typed)],
             [name for name in spellings if len(body) > 3 and body in name],
             [name for name in spellings if len(name) > 4 and typed.startswith(name)],
             [name for name in spellings if len(stem) > 3 and "_" in typed and name.startswith(stem)],
+            [name for name in spellings if len(body) > 2 and sorted(name) == sorted(typed)],
         )
         likely = next((names for names in slips if names), None)
         if likely:
             return spellings[difflib.get_close_matches(typed, likely, n=1, cutoff=0.0)[0]]
-        close = difflib.get_close_matches(typed, list(spellings), n=1, cutoff=0.6)
-        return spellings[close[0]] if close else None
+        # Without their dashes: with them any two short names would be alike.
+        bodies = {name.strip("-"): name for name in reversed(spellings)}
+        close = difflib.get_close_matches(body, bodies, n=1, cutoff=_NEAR)
+        return spellings[bodies[close[0]]] if close else None
 
 
 def inside_words(options: Sequence[Option]) -> Find:

@@ -31,6 +31,7 @@ from .types import (
     yes_or_no,
 )
 
+COUNT = Range(f"from 0 (not given) to {MAX_STEPS}", low=0, high=MAX_STEPS)
 _SPREAD = {"divergence_or_dispersion_given": True}
 
 POLARIZED = yes_or_no(
@@ -133,6 +134,7 @@ SPREAD = (
         ("dispsteps",),
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_STEPS),
+        strict=COUNT,
         sets=_SPREAD,
         name="dispsteps",
     ),
@@ -172,6 +174,7 @@ SPREAD = (
         ("hdivsteps", "vdivsteps"),
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_STEPS),
+        strict=COUNT,
         sets=_SPREAD,
     ),
     whole(
@@ -181,6 +184,7 @@ SPREAD = (
         ("hdivsteps",),
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_STEPS),
+        strict=COUNT,
         sets=_SPREAD,
         name="hdivsteps",
     ),
@@ -191,6 +195,7 @@ SPREAD = (
         ("vdivsteps",),
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_STEPS),
+        strict=COUNT,
         sets=_SPREAD,
         name="vdivsteps",
     ),
@@ -201,6 +206,7 @@ SPREAD = (
         ("hdivstep",),
         unit=MRAD,
         unset=Unset.NOT_POSITIVE,
+        strict=NOT_NEGATIVE,
         sets=_SPREAD,
         names=(),
         whole=("-hdivstep",),
@@ -213,6 +219,7 @@ SPREAD = (
         ("vdivstep",),
         unit=MRAD,
         unset=Unset.NOT_POSITIVE,
+        strict=NOT_NEGATIVE,
         sets=_SPREAD,
         names=(),
         whole=("-vdivstep",),
@@ -361,6 +368,7 @@ GONIOMETER = (
         ("phisteps",),
         unset=Unset.NEGATIVE,
         allowed=at_most(MAX_STEPS),
+        strict=Range(f"from 1 to {MAX_STEPS}", low=1, high=MAX_STEPS),
         name="phisteps",
     ),
 )

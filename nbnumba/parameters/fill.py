@@ -15,7 +15,7 @@ from ..errors import InputError, called
 from .choices import ComputeOptions, Convention, Pivot, Semantics
 from .command import Output
 from .detector import PLACING
-from .given import BIGGEST, Given, checked, number
+from .given import BIGGEST, Given, beyond_meaning, checked, number
 from .presets import PRESETS, silicon_attenuation
 from .settings import PART_OF, Settings
 from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Unit
@@ -67,7 +67,9 @@ _DEFAULTS: dict[str, Any] = dict(Settings().items()) | {
 _DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
 
 
-def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, Any] | None = None) -> Draft:
+def filled(
+    given: Sequence[Given], notices: list[str], defaults: Mapping[str, Any] | None = None, *, strict: bool = False
+) -> Draft:
     """Apply headers of files, then what was given, in its order.
 
     Parameters
@@ -77,6 +79,8 @@ def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, An
         Receives remarks for the user.
     defaults : mapping, optional
         Values of fields that differ from those of `Settings`.
+    strict : bool
+        Whether numbers that C takes by a rule of its own are errors, as they are with `exact`.
 
     Raises
     ------
@@ -98,6 +102,7 @@ def filled(given: Sequence[Given], notices: list[str], defaults: Mapping[str, An
         _apply_preset(draft, named["detector_preset"], given)
     for item in given:
         apply(draft, item)
+    _check_meanings(given, notices, strict or draft.get("semantics") is Semantics.EXACT)
     if draft.get("detector_preset") is not None and draft.get("detector_mu") < 0.0 < draft.get("detector_thick"):
         draft.set(detector_mu=silicon_attenuation(draft.get("wavelength")))
     if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
@@ -119,6 +124,19 @@ def _check_wavelengths(named: Mapping[str, Given]) -> None:
                     f"{named[single].label}: contradicts {named[spectrum].label}, whose mean is the wavelength; give "
                     "one of the two"
                 )
+
+
+def _check_meanings(given: Sequence[Given], notices: list[str], strict: bool) -> None:
+    """Refuse numbers that C takes by a rule of its own, or tell of them."""
+    for item in given:
+        found = beyond_meaning(item)
+        if found is None:
+            continue
+        text, counts_as = found
+        if strict:
+            raise item.error(text, "is out of range")
+        takes = item.parameter.describe_values()
+        notices.append(f"{item.spelling} {text} {counts_as}, as in nanoBragg; allowed otherwise: {takes}")
 
 
 def _turns(draft: Draft) -> bool:

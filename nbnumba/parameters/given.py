@@ -53,6 +53,16 @@ class Given:
         return dataclasses.replace(self, values=paths, texts=paths)
 
 
+def beyond_meaning(given: Given) -> tuple[str, str] | None:
+    """Return the first of the values that C takes by a rule of its own, and the rule; None where there is none."""
+    meaning = given.parameter.meaning
+    for value, text in zip(given.values, given.texts, strict=True):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value not in meaning:
+            counts_as = "counts as not given" if given.parameter.unset.covers(value) else given.parameter.otherwise
+            return text, counts_as
+    return None
+
+
 def checked(given: Given, index: int) -> Any:
     """Return one of the values in SI units, None when it means "not given".
 

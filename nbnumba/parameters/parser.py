@@ -18,9 +18,21 @@ from .table import NANOBRAGG
 from .tokens import DASHES, Loose, Use, number, split, whole_number
 from .types import Kind
 
+_PROGRAMS = ("nanoBragg", "nbnumba")
+
+
+def without_program(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line without the program's name, where it stands in front."""
+    named = bool(words) and os.path.basename(words[0]).startswith(_PROGRAMS)  # noqa: PTH119
+    return list(words[1:] if named else words)
+
 
 def parse(
-    words: Sequence[str], folder: str | os.PathLike[str] | None = None, *, dialect: Dialect = NANOBRAGG
+    words: Sequence[str],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    dialect: Dialect = NANOBRAGG,
+    strict: bool = False,
 ) -> CommandLine:
     """Read a command line, without the program's name.
 
@@ -31,6 +43,8 @@ def parse(
         Where relative file names start, the default Fdump.bin among them; the working folder by default.
     dialect : Dialect, optional
         Which options there are, how they are found in a word, and what holds without them.
+    strict : bool
+        Whether what C alone would take is an error, as it is with -semantics exact.
 
     Raises
     ------
@@ -40,7 +54,7 @@ def parse(
         For an -img, -mask or -expt that cannot be read.
     """
     uses, loose = split(words, dialect)
-    command = _interpret(uses, [_left_over(word) for word in loose], dialect, folder)
+    command = _interpret(uses, [_left_over(word) for word in loose], dialect, folder, strict)
     if folder is not None and not command.gives("dump"):
         default = os.path.join(folder, str(command.settings.factors.dump_file))  # noqa: PTH118
         command = dataclasses.replace(command, settings=command.settings.changed(dump_file=default))
@@ -50,7 +64,7 @@ def parse(
 def parse_with_files(words: Sequence[str], *, dialect: Dialect = NANOBRAGG) -> tuple[CommandLine, tuple[str, ...]]:
     """Read a command line in which words without a dash are files; return it and the files."""
     uses, loose = split(words, dialect)
-    command = _interpret(uses, [], dialect, None)
+    command = _interpret(uses, [], dialect, None, strict=False)
     return dataclasses.replace(command, words=tuple(words)), tuple(item.word for item in loose)
 
 
@@ -65,7 +79,7 @@ def _left_over(loose: Loose) -> str:
 
 
 def _interpret(
-    uses: Sequence[Use], doubtful: list[str], dialect: Dialect, folder: str | os.PathLike[str] | None
+    uses: Sequence[Use], doubtful: list[str], dialect: Dialect, folder: str | os.PathLike[str] | None, strict: bool
 ) -> CommandLine:
     """Turn options and their values into settings; what is doubtful is a notice, in `exact` an error."""
     notices: list[str] = []
@@ -76,8 +90,9 @@ def _interpret(
         elif is_extended(use.word, use.option, dialect.longer):
             doubtful.append(f"{use.word} is read as {use.option.key}, as in nanoBragg")
     notices += doubtful
-    draft = filled(given if folder is None else [item.inside(folder) for item in given], notices, dialect.defaults)
-    if doubtful and draft.get("semantics") is Semantics.EXACT:
+    placed = given if folder is None else [item.inside(folder) for item in given]
+    draft = filled(placed, notices, dialect.defaults, strict=strict)
+    if doubtful and (strict or draft.get("semantics") is Semantics.EXACT):
         raise InputError(f"{doubtful[0]}; with -semantics exact options are spelled as the help does")
     return CommandLine(
         draft.settings(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .choices import Semantics
-from .types import AT_LEAST_ONE, FROM_ZERO, INTEGER, Unit, Unset, choice, flag, ignored, number, output_file, whole
+from .types import ANY, AT_LEAST_ONE, FROM_ZERO, INTEGER, Unit, Unset, choice, flag, ignored, number, output_file, whole
 
 OUTPUT = (
     output_file(
@@ -28,6 +28,7 @@ OUTPUT = (
         "X",
         ("scale",),
         unset=Unset.NOT_POSITIVE,
+        strict=ANY,  # 0 and below are described
         default="55000/max",
     ),
     number("-adc", "offset added to its pixels and to those of the noise image", "X", ("adc",), default="40"),
@@ -46,6 +47,7 @@ OUTPUT = (
         "X",
         ("pgm_scale",),
         unset=Unset.NOT_POSITIVE,
+        strict=ANY,  # 0 and below are described
         sets={"write_pgm": True},
         default="250/(5 rmsd)",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .choices import MosaicModel, Shape, Spreading
+from .exposure import COUNT
 from .steps import MAX_STEPS
 from .types import (
     ANGSTROM,
@@ -66,21 +67,21 @@ CRYSTAL = (
         "X Y Z X Y Z X Y Z",
         unit=PER_ANGSTROM,
         own=True,
-        takes="9 numbers [1/A]: a*, b*, c*, which span a volume",
+        takes="9 numbers [1/Å]: a*, b*, c*, which span a volume",
         name="A_matrix",
         hint="ArrayLike",
-        note="(3, 3) [1/Angstrom], columns a*, b*, c*, in the laboratory frame.",
+        note="(3, 3) [1/Å], columns a*, b*, c*, in the laboratory frame.",
     ),
     special(
         "-cell",
         "unit cell, with or without -mat (which then gives directions alone); 1 to 6 numbers, missing lengths are a, "
         "missing angles 90",
         "a b c al be ga",
-        takes="1 to 6 numbers, lengths [A] and angles [deg], the first greater than 0",
+        takes="1 to 6 numbers, lengths [Å] and angles [deg], the first greater than 0",
         name="cell",
         counts=tuple(range(1, 7)),
         hint="Sequence[float]",
-        note="One to six numbers: lengths [Angstrom], angles [deg].\n\n"
+        note="One to six numbers: lengths [Å], angles [deg].\n\n"
         'With `semantics="c"` the angles of a triclinic or primitive rhombohedral cell come out up to 2 degrees off,\n'
         "as C draws them; a `U_matrix` beside it (np.eye(3) in the same orientation) avoids that.",
     ),
@@ -119,6 +120,7 @@ CRYSTAL = (
         names=(),
         whole=("-N",),
         allowed=at_most(MAX_CELLS),
+        strict=_CELLS,
         default="1",
         name="N",
         varies=_CELLS,
@@ -127,9 +129,15 @@ CRYSTAL = (
         hint="int | Sequence[int]",
         note="Unit cells along each axis: one number, or three.",
     ),
-    whole("-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
-    whole("-Nb", "unit cells along b", "N", ("Nb",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
-    whole("-Nc", "unit cells along c", "N", ("Nc",), allowed=at_most(MAX_CELLS), default="1", varies=_CELLS),
+    whole(
+        "-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
+    ),
+    whole(
+        "-Nb", "unit cells along b", "N", ("Nb",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
+    ),
+    whole(
+        "-Nc", "unit cells along c", "N", ("Nc",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
+    ),
     number(
         "-samplesize",
         "edge of the crystal, instead of -N",
@@ -242,6 +250,7 @@ CRYSTAL = (
         ("mosaic_domains",),
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_STEPS),
+        strict=COUNT,
         names=("-mosaic_dom",),
         shown=(),
         default="10 with -mosaic",
@@ -394,13 +403,13 @@ BACKGROUND = (
     text(
         "-background",
         "amorphous material in the beam, TABLE:thick_mm[:density:MW], any number of times; TABLE is water, air, ice, "
-        "icerings, icerings=WIDTH, or a file of sin(theta)/lambda [1/A] and F",
+        "icerings, icerings=WIDTH, or a file of sin(theta)/lambda [1/Å] and F",
         "MATERIAL",
         ("materials",),
         own=True,
         name="amorphous",
         note="Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,\n"
-        "icerings=WIDTH, or a file of sin(theta)/lambda [1/Angstrom] and F.",
+        "icerings=WIDTH, or a file of sin(theta)/lambda [1/Å] and F.",
     ),
     *(
         number(

@@ -53,10 +53,10 @@ MM = Unit("mm", lambda x: x / 1000.0)
 MICRON = Unit("um", lambda x: x * 1e-6)
 MICRON_BY_DIVISION = Unit("um", lambda x: x / 1e6)
 METRE = Unit("m", lambda x: x)
-ANGSTROM = Unit("A", lambda x: x / 1.0e10)
-SQUARE_ANGSTROM = Unit("A^2", lambda x: x)
-PER_ANGSTROM = Unit("1/A", lambda x: x)
-ANGSTROM_BY_PRODUCT = Unit("A", lambda x: x * 1e-10)
+ANGSTROM = Unit("Å", lambda x: x / 1.0e10)
+SQUARE_ANGSTROM = Unit("Å^2", lambda x: x)
+PER_ANGSTROM = Unit("1/Å", lambda x: x)
+ANGSTROM_BY_PRODUCT = Unit("Å", lambda x: x * 1e-10)
 ELECTRON_VOLT = Unit("eV", lambda x: (12398.42 / x) / 1.0e10)
 PLAIN_ELECTRON_VOLT = Unit("eV", lambda x: x)
 DEGREE = Unit("deg", lambda x: x / DEGREES_PER_RADIAN)
@@ -129,6 +129,10 @@ class Parameter:
         What it takes, in words for a message, when that does not follow from the rest.
     counts
         Numbers of values that it may be given.
+    strict
+        Numbers that mean what they say, where that does not follow from `unset`: C takes others, by a rule of its own.
+    otherwise
+        What C makes of the others, in words, where they are not what `unset` covers.
     parts
         Parameters that take one value each where it is given several.
     role
@@ -155,12 +159,29 @@ class Parameter:
     choices: tuple[str, ...] = ()
     takes: str = ""
     counts: tuple[int, ...] = (1,)
+    strict: Range | None = None
+    otherwise: str = "counts as 1"
     parts: tuple[str, ...] = ()
     role: Role = Role.PLAIN
     varies: Range | None = None
     keyword: bool = False
     hint: str = ""
     note: str = ""
+
+    @property
+    def meaning(self) -> Range:
+        """The numbers that mean what they say; with `exact`, and in Python, the only ones that are allowed."""
+        if self.strict is not None or self.unset is Unset.NEVER:
+            return self.strict or self.allowed
+        high = self.allowed.high
+        if self.kind is Kind.WHOLE:
+            low = 0 if self.unset is Unset.NEGATIVE else 1
+            rest = self.allowed.text.removeprefix(f"of at most {high:.0f}")
+            text = f"of at least {low}" if high >= C_INT else f"from {low} to {high:.0f}{rest}"
+            return Range(text, low=low, high=high)
+        if self.unset is Unset.NOT_POSITIVE:
+            return POSITIVE
+        return Range(self.allowed.text or NOT_NEGATIVE.text, low=0.0, high=high)
 
     def describe_values(self) -> str:
         """Return in a few words what it takes, for an error message."""
@@ -175,8 +196,8 @@ class Parameter:
         what = "whole number" if self.kind is Kind.WHOLE else "number"
         count = self.counts[0]
         text = f"{count} {what}s" if count > 1 else f"a {what}"
-        if self.allowed.text:
-            text += f" {self.allowed.text}"
+        if self.meaning.text:
+            text += f" {self.meaning.text}"
         return f"{text} [{self.unit.symbol}]" if self.unit.symbol else text
 
 

@@ -85,7 +85,7 @@ def read(path: str) -> dict[str, Quantity]:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no trace: it is not text (byte {error.start})") from None
+        raise InputError(f"{path}: is not a trace: it is not text (byte {error.start})") from None
     found: dict[str, Quantity] = {}
     entries = _from_json(path, text) if text.lstrip().startswith("{") else _from_text(path, text)
     for name, group, key, value in entries:
@@ -129,7 +129,7 @@ def _from_text(path: str, text: str) -> Iterator[_Entry]:
             pairs = [(key, float(value)) for key, value in (word.split("=") for word in match[2].split())]
             yield from list(_of_line(match[1], pairs))
         except ValueError:
-            raise InputError(f"{path}, line {number}: {line.strip()[:80]!a} is no line of a trace") from None
+            raise InputError(f"{path}, line {number}: {line.strip()[:80]!a} is not a line of a trace") from None
 
 
 def _of_name(words: str, seen: Counter[str]) -> _Entry:

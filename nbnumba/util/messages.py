@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import functools
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -72,6 +74,31 @@ def notices_only_to(notify: Notify) -> contextlib.AbstractContextManager[None]:
 def muted() -> contextlib.AbstractContextManager[None]:
     """Drop the notices of this context, for the time of the block."""
     return _with_receivers(_Receivers(handlers=False))
+
+
+def let_streams_take_any_letter() -> None:
+    """Let standard output and standard error take what their encoding lacks, as a plain C locale lacks Å.
+
+    Bytes of file names that are no text leave on standard output as they came.
+    """
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):
+            name = f"nbnumba-{errors}"
+            codecs.register_error(name, functools.partial(_replaced, codecs.lookup_error(errors)))
+            stream.reconfigure(errors=name)
+
+
+def _replaced(otherwise: Callable[[UnicodeError], Any], error: UnicodeError) -> Any:
+    if not isinstance(error, UnicodeEncodeError):
+        return otherwise(error)
+    letter = error.object[error.start]
+    if letter == "Å":
+        return "A", error.start + 1
+    error.end = error.start + 1
+    try:
+        return otherwise(error)
+    except UnicodeError:
+        return "?", error.end
 
 
 def notice(line: str) -> None:

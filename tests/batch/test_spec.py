@@ -84,6 +84,31 @@ def test_defaults(tmp_path: Path) -> None:
     assert command.settings.semantics == "exact"
 
 
+@pytest.mark.parametrize("program", ["nanoBragg", "./nanoBragg", "/opt/bin/nanoBragg_omp", "nbnumba"])
+def test_the_command_may_begin_with_the_name_of_the_program(program: str, tmp_path: Path) -> None:
+    named = read_spec(written(tmp_path, f'command = "{program} {COMMAND}"\ncount = 1'))
+    assert named == read_spec(written(tmp_path, f'command = "{COMMAND}"\ncount = 1'))
+    with pytest.raises(InputError, match=r"'other': an option is expected here"):
+        read_spec(written(tmp_path, f'command = "other {COMMAND}"\ncount = 1'))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("-cell_spread 0.1", "-cell_spread is read as -cell, as in nanoBragg; with"),
+        ("-mosaic -1", "-mosaic: '-1' is out of range; allowed: a number from 0 to 360"),
+        ("-nopolar 3", "'3' is ignored: -nopolar takes no value; with"),
+    ],
+)
+def test_what_nanoBragg_alone_would_take_is_an_error_in_exact(more: str, message: str, tmp_path: Path) -> None:
+    line = f'command = "{COMMAND} {more}"\ncount = 1'
+    with pytest.raises(InputError) as caught:
+        read_spec(written(tmp_path, line))
+    assert message in str(caught.value)
+    _, command = read_spec(written(tmp_path, f'semantics = "c"\n{line}'))
+    assert len(command.notices) == 1
+
+
 def test_files_are_sought_beside_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -148,11 +173,11 @@ VARY = [
     ("energy_ev = -3", "energy_ev: -3 is out of range; allowed: a number greater than 0, { normal = [mean, "),
     ("energy_ev = nan", "energy_ev: nan is not a finite number; allowed: a number greater than 0"),
     ("energy_ev = inf", "energy_ev: inf is not a finite number"),
-    ("energy_ev = true", "energy_ev: true is no number"),
-    ('energy_ev = "9000"', "energy_ev: '9000' is no number"),
-    ("energy_ev = [1, 2]", "energy_ev: [1, 2] is no number"),
-    ("energy_ev = { gauss = [1, 2] }", "energy_ev: {'gauss': [1, 2]} is no way to draw; allowed: a number"),
-    ("energy_ev = { normal = [1, 2], uniform = [1, 2] }", "is no way to draw"),
+    ("energy_ev = true", "energy_ev: true is not a number"),
+    ('energy_ev = "9000"', "energy_ev: '9000' is not a number"),
+    ("energy_ev = [1, 2]", "energy_ev: [1, 2] is not a number"),
+    ("energy_ev = { gauss = [1, 2] }", "energy_ev: {'gauss': [1, 2]} is not a way to draw; allowed: a number"),
+    ("energy_ev = { normal = [1, 2], uniform = [1, 2] }", "is not a way to draw"),
     ("energy_ev = { normal = [9000] }", "energy_ev: normal = [9000]; it takes [mean, standard deviation]"),
     ("energy_ev = { normal = 9000 }", "energy_ev: normal = 9000; it takes [mean, standard deviation]"),
     ("energy_ev = { normal = [9000, -1] }", "energy_ev: normal: a standard deviation of -1; it must be at least 0"),
@@ -163,10 +188,10 @@ VARY = [
     ("energy_ev = { choice = [] }", "energy_ev: choice = []; it takes [one, another, ...]"),
     ("energy_ev = { choice = [9000, -1] }", "energy_ev: choice: -1 is out of range"),
     ("fluence = { lognormal = [1e24, 1] }", "fluence: lognormal: a median of 10^1e+24; the exponent must lie between"),
-    ("N = 2.5", "N: 2.5 is no whole number in plain digits; allowed: a whole number from 1 to 1000000, { integers"),
+    ("N = 2.5", "N: 2.5 is not a whole number in plain digits; allowed: a whole number from 1 to 1000000, { integers"),
     ("N = 0", "N: 0 is out of range; allowed: a whole number from 1"),
     ("N = { normal = [5, 1] }", "N: normal draws no whole numbers; allowed: a whole number from 1 to 1000000"),
-    ("N = { integers = [3.5, 9] }", "N: 3.5 is no whole number in plain digits"),
+    ("N = { integers = [3.5, 9] }", "N: 3.5 is not a whole number in plain digits"),
     ("N = { integers = [9, 3] }", "N: integers = [9, 3]: the first number must not be above the second"),
     ("N = { integers = [-9, 0] }", "N: integers = [-9, 0] draws no possible value"),
     ("N = 3\nNa = 4", "Na: N sets it too; give N, or Na, Nb, Nc"),
@@ -285,7 +310,7 @@ def test_what_is_no_toml(text: str, line: int, tmp_path: Path) -> None:
 
 def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_bytes(b"count = 5\ndtype = '\xff'\n")
-    with pytest.raises(InputError, match=r"s\.toml line 2: byte 0xff is no UTF-8 text"):
+    with pytest.raises(InputError, match=r"s\.toml line 2: byte 0xff is not UTF-8 text"):
         read_spec(str(tmp_path / "s.toml"))
 
 
@@ -311,12 +336,16 @@ def test_table(tmp_path: Path) -> None:
     ("table", "vary", "message"),
     [
         ("", "", "csv: t.csv line 1: no names of columns; allowed: N, Na"),
-        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is no name of a column; allowed: N, Na"),
+        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is not the name of a column; allowed: N, Na"),
         ("N,N\n1,1", "", "csv: t.csv line 1: N names two columns"),
         ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 values under 2 names of columns"),
-        ("N\n1\n\n2.5", "", "csv: t.csv line 4: N: '2.5' is no whole number in plain digits; allowed: a whole number"),
+        (
+            "N\n1\n\n2.5",
+            "",
+            "csv: t.csv line 4: N: '2.5' is not a whole number in plain digits; allowed: a whole number",
+        ),
         ("energy_ev\n1\n-2", "", "csv: t.csv line 3: energy_ev: -2 is out of range; allowed: a number greater than 0"),
-        ("energy_ev\n1\nnan", "", "csv: t.csv line 3: energy_ev: 'nan' is no number"),
+        ("energy_ev\n1\nnan", "", "csv: t.csv line 3: energy_ev: 'nan' is not a number"),
         ("energy_ev\n1", "", "csv: t.csv: 1 rows of values for count = 2; every image needs one"),
     ],
 )

@@ -39,9 +39,9 @@ def test_command_has_help(name: str, word: str, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("name", ["compare", "compare-traces"])
 def test_unknown_option_is_named_whole(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([name, "a", "b", "-tolerances", "5"]) == 2
+    assert cli.main([name, "a", "b", "-quality", "5"]) == 2
     assert capsys.readouterr().err == (
-        f"nbnumba: error: {name}: no such option: -tolerances; {name} --help lists them all\n"
+        f"nbnumba: error: {name}: -quality: unknown option; {name} --help lists them all\n"
     )
 
 
@@ -213,6 +213,18 @@ def test_endings_that_contradict_a_format(options: str, message: str, capsys: py
     for words in (f"noise f.bin -detpixels 8 -seed 5 {options}", f"-cell 40 -default_F 1 -detpixels 8 {options}"):
         assert cli.main(words.split()) == 2
         assert f"nbnumba: error: {message}\n" in capsys.readouterr().err
+    assert list(Path().iterdir()) == before
+
+
+def test_a_device_is_no_place_for_hdf5(capsys: pytest.CaptureFixture[str]) -> None:
+    np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    before = list(Path().iterdir())
+    for words in ("noise f.bin -detpixels 8 -seed 5", "-cell 40 -default_F 1 -detpixels 8"):
+        assert cli.main([*words.split(), "-h5file", "/dev/null"]) == 3
+        error = (
+            "nbnumba: error: -h5file /dev/null: cannot be written: it is a pipe or a device; this format needs a file"
+        )
+        assert capsys.readouterr().err.endswith(f"{error}\n")
     assert list(Path().iterdir()) == before
 
 

@@ -46,6 +46,16 @@ def test_any_bytes_make_a_name(name: bytes, environment: dict[str, str], tmp_pat
     assert found >= {name + ending for ending in outputs.values()}
 
 
+def test_a_plain_locale_has_another_letter_for_angstrom(tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    for word, shown in (("-help", "wavelength [A] (default 1)"), ("-lambda", "greater than 0 [A]")):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbnumba", word], cwd=tmp_path, env=environ, capture_output=True, check=False
+        )
+        assert shown.encode() in done.stdout + done.stderr
+        assert b"Traceback" not in done.stderr
+
+
 def test_kernels_run_without_being_compiled(tmp_path: Path) -> None:
     """The same image, to the last bit, and the noise drawn from it."""
     shared = [*OPTIONS, *CELL, b"-noisefile", b"n.img", b"-intfile", b"i.img", b"-trace_pixel", b"3", b"3"]

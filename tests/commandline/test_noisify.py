@@ -79,7 +79,7 @@ def test_exact_point_spread_keeps_dim_pixels_and_loses_what_leaves(tmp_path: Pat
     ("words", "message"),
     [
         ("-seed 1", "-floatfile is missing"),
-        ("", "Missing argument"),
+        ("", " is missing; "),
         ("-floatfile gone.bin -seed 1", "gone.bin: cannot be read"),
         ("-floatfile in.bin -seed 1 -bits 8", "-bits: '8'"),
         ("-floatfile in.bin -seed 1 -bits 24", "-bits: 24"),

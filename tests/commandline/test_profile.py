@@ -35,7 +35,7 @@ def test_water_comes_back_beneath_spots(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "Missing argument"),
+        ("", " is missing; "),
         ("gone.h5 -o t.stol", "gone.h5"),
         ("in.bin", "needs -o FILE"),
         ("in.bin other.bin -o t.stol", "needs one image, got 2"),

@@ -279,7 +279,7 @@ def broken(tmp_path: Path) -> list[Path]:
 def test_broken_files_are_reported_without_the_readers_insides(name: str, tmp_path: Path) -> None:
     (path,) = (path for path in broken(tmp_path) if path.name == name)
     start = ascii(path.read_bytes()[:8].decode("latin-1"))
-    assert fails(path) == f"{path}: begins with {start}, but is no whole image of a format that FabIO knows"
+    assert fails(path) == f"{path}: begins with {start}, but is not a whole image of a format that FabIO knows"
 
 
 def test_broken_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requirements import requires
 
+from nbnumba import Experiment
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.command_line import with_whole_paths
 from nbnumba.parameters.choices import ComputeOptions, Convention, Pivot, Semantics, Shape
@@ -369,7 +370,7 @@ def test_beam_center_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-semantics C", "-semantics: 'C' is unknown; allowed: c or exact"),
         ("-backend gpu", "-backend: 'gpu' is unknown; allowed: auto, cpu or cuda"),
         ("-smv_header xds", "-smv_header: 'xds' is unknown; allowed: c, dials or adxv"),
-        ("-lambda 1.0A", "-lambda: '1.0A' is not a number; allowed: a number greater than 0 [A]"),
+        ("-lambda 1.0A", "-lambda: '1.0A' is not a number; allowed: a number greater than 0 [Å]"),
         ("-lambda 1,5", "-lambda: '1,5' is not a number"),
         ("-lambda nan", "-lambda: 'nan' is not a number"),
         ("-lambda inf", "-lambda: 'inf' is not a number"),
@@ -377,7 +378,7 @@ def test_beam_center_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-lambda ١", "-lambda: '\\u0661' is not a number"),
         ("-phi -inf", "-phi: '-inf' is not a number"),
         ("-mosaic 1e45", "-mosaic: '1e45' is out of range; allowed: a number from 0 to 360 [deg]"),
-        ("-lambda 0", "-lambda: '0' is out of range; allowed: a number greater than 0 [A]"),
+        ("-lambda 0", "-lambda: '0' is out of range; allowed: a number greater than 0 [Å]"),
         ("-lambda -1", "-lambda: '-1' is out of range"),
         ("-lambda 1e999", "-lambda: '1e999' is out of range"),
         ("-lambda 1e-320", "-lambda: '1e-320' is out of range"),
@@ -395,7 +396,7 @@ def test_beam_center_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-N 12.7", "-N: '12.7' is not a whole number"),
         ("-N 1e3", "-N: '1e3' is not a whole number"),
         ("-N ten", "-N: 'ten' is not a whole number"),
-        ("-N 1000001", "-N: '1000001' is out of range; allowed: a whole number of at most 1000000"),
+        ("-N 1000001", "-N: '1000001' is out of range; allowed: a whole number from 1 to 1000000"),
         ("-N 99999999999999999999999999999", "-N: '99999999999999999999999999999' is out of range"),
         ("-seed 2147483648", "-seed: '2147483648' is out of range; allowed: a whole number from -2147483647"),
         ("-detpixels -5", "-detpixels: '-5' is out of range"),
@@ -758,3 +759,55 @@ def test_no_option_of_ours_extends_one_of_nanobragg() -> None:
     names = {name for option in NANOBRAGG.options if not option.own for name in option.anywhere}
     ours = {name for option in NANOBRAGG.options if option.own for name in option.spellings}
     assert {word for word in ours if any(name in word for name in names)} == {"-hkl_column", "-hkl_dmin"}
+
+
+@pytest.mark.parametrize(
+    ("line", "notice"),
+    [
+        (
+            "-mosaic -1",
+            "-mosaic -1 counts as not given, as in nanoBragg; allowed otherwise: a number from 0 to 360 [deg]",
+        ),
+        ("-N -3", "-N -3 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000"),
+        ("-Nb 0", "-Nb 0 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000"),
+        (
+            "-oversample 0",
+            "-oversample 0 counts as not given, as in nanoBragg; allowed otherwise: a whole number from 1 to 10000",
+        ),
+        (
+            "-phisteps 0",
+            "-phisteps 0 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000",
+        ),
+        ("-phisteps -2", "-phisteps -2 counts as not given, as in nanoBragg"),
+        (
+            "-hdivrange -1",
+            "-hdivrange -1 counts as not given, as in nanoBragg; allowed otherwise: a number of at least 0 [mrad]",
+        ),
+        ("-dispsteps -1", "-dispsteps -1 counts as not given"),
+        ("-detpixels -1", None),
+        ("-mosaic 0 -N 1 -oversample 1 -phisteps 1 -dispsteps 0 -hdivrange 0 -vdivstep 0 -scale 0 -pgmscale -1", ""),
+    ],
+)
+def test_numbers_that_C_takes_by_its_own_rule(line: str, notice: str | None) -> None:
+    words = line.split()
+    if notice is None:  # never allowed
+        with pytest.raises(InputError, match="out of range"):
+            parse(words)
+        return
+    notices = parse(words).notices
+    if not notice:
+        assert notices == () == parse([*words, "-semantics", "exact"]).notices
+        return
+    assert len(notices) == 1
+    assert notices[0].startswith(notice)
+    for strict in ({"words": [*words, "-semantics", "exact"]}, {"words": words, "strict": True}):
+        with pytest.raises(InputError, match=rf"^{words[0]}: '{words[1]}' is out of range; allowed: a "):
+            parse(**strict)
+
+
+@pytest.mark.parametrize("keywords", [{"mosaic_spread_deg": -1}, {"N": (3, -3, 3)}, {"oversample": 0}, {"phisteps": 0}])
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+def test_keywords_take_no_such_numbers(keywords: dict[str, Any], semantics: str) -> None:
+    (name,) = keywords
+    with pytest.raises(InputError, match=rf"^{name}: '-?\d' is out of range; allowed: a "):
+        Experiment(cell=(50, 60, 70), default_F=1, detpixels=4, semantics=semantics, **keywords)

@@ -256,6 +256,7 @@ def test_two_names_side_by_side_are_refused(word: str) -> None:
         ("-semantic", "-semantics"),
         ("-phi_steps", "-phisteps"),
         ("-spindle_vector", "-spindle_axis"),
+        ("-hlk", "-hkl"),
     ],
 )
 def test_unknown_option_names_the_nearest(word: str, nearest: str) -> None:
@@ -324,7 +325,7 @@ def test_unset_values(unset: Unset, covered: list[float]) -> None:
     [
         ("-distance", "a number other than 0 [mm]"),
         ("-beam_vector", "3 numbers"),
-        ("-N", "a whole number of at most 1000000"),
+        ("-N", "a whole number from 1 to 1000000"),
         ("-backend", "auto, cpu or cuda"),
         ("-mat", "a file name"),
         ("-misset", "random, or 3 numbers [deg]"),
@@ -335,3 +336,8 @@ def test_values_are_described(key: str, text: str) -> None:
     option = NANOBRAGG.find(key)
     assert isinstance(option, Option)
     assert option.parameter.describe_values() == text
+
+
+@pytest.mark.parametrize("word", ["-c", "-foo", "-shared", "-xyz", "-o", "--list", "-verbose"])
+def test_nothing_is_suggested_that_is_not_near(word: str) -> None:
+    assert str(NANOBRAGG.unknown(word)) == f"{word}: unknown option; -help lists all options"

@@ -221,13 +221,13 @@ def test_reading_keeps_order_and_kind() -> None:
     [
         (b"", "holds no trace"),
         (b"no lines of a trace\n", "holds no trace"),
-        (b"TRACE_C: F_latt 1 x\n", r"line 1: 'TRACE_C: F_latt 1 x' is no line of a trace"),
-        (b"\nTRACE_C: F_latt\n", r"line 2: 'TRACE_C: F_latt' is no line of a trace"),
-        (b"TRACE_C:\n", "line 1: 'TRACE_C:' is no line of a trace"),
-        (b"TRACE_C: F_latt 1\nTRACE_PY_PHI phi_tic=0 k_frac\n", "line 2: .* is no line of a trace"),
-        (b"TRACE_C: F_latt 1\nTRACE_PY_PHI\n", "line 2: .* is no line of a trace"),
+        (b"TRACE_C: F_latt 1 x\n", r"line 1: 'TRACE_C: F_latt 1 x' is not a line of a trace"),
+        (b"\nTRACE_C: F_latt\n", r"line 2: 'TRACE_C: F_latt' is not a line of a trace"),
+        (b"TRACE_C:\n", "line 1: 'TRACE_C:' is not a line of a trace"),
+        (b"TRACE_C: F_latt 1\nTRACE_PY_PHI phi_tic=0 k_frac\n", "line 2: .* is not a line of a trace"),
+        (b"TRACE_C: F_latt 1\nTRACE_PY_PHI\n", "line 2: .* is not a line of a trace"),
         (b"TRACE_C: F_latt 1\nTRACE_C: F_latt 1\n", "F_latt stands there twice; a file must hold one trace"),
-        (b"\xff\xfe\x00", r"is no trace: it is not text \(byte 0\)"),
+        (b"\xff\xfe\x00", r"is not a trace: it is not text \(byte 0\)"),
         (b'{"format": ', "is malformed JSON"),
         (b"{" * 100_000, "is malformed JSON"),
         (b'{"format": "other"}', "its format is 'other', not 'nbnumba trace'"),
@@ -297,7 +297,7 @@ def test_wrong_words(words: list[str], tmp_path: Path) -> None:
 def test_one_file_is_not_enough(tmp_path: Path) -> None:
     status, _, err = command(tmp_path, TRACE)
     assert status == 2
-    assert "compare-traces: Missing argument" in err
+    assert "compare-traces: B is missing" in err
 
 
 # The whole output of an instrumented program

@@ -65,7 +65,7 @@ def check_executor(
     if scheduler is not None and name != "dask":
         raise InputError(f"--scheduler {scheduler}: only --engine dask has a scheduler, not {name}")
     if scheduler is not None and not re.search(r"(:\d+|\.json)$", scheduler):
-        raise InputError(f"--scheduler: {scheduler!a} is no address: it is tcp://HOST:PORT, or a file *.json")
+        raise InputError(f"--scheduler: {scheduler!a} is not an address, which is tcp://HOST:PORT, or a file *.json")
     if workers is not None and name == "mpi":
         raise InputError("--workers: under --engine mpi the number of ranks is given to mpiexec or srun")
     for option, value in (("--workers", workers), ("--threads", threads)):

@@ -59,7 +59,11 @@ class TestOptions:
         [
             ("spark", {}, "--engine: 'spark' is unknown; allowed are local, dask, mpi"),
             ("local", {"scheduler": "tcp://h:1"}, "--scheduler tcp://h:1: only --engine dask has a scheduler"),
-            ("dask", {"scheduler": "here"}, "--scheduler: 'here' is no address: it is tcp://HOST:PORT, or a file"),
+            (
+                "dask",
+                {"scheduler": "here"},
+                "--scheduler: 'here' is not an address, which is tcp://HOST:PORT, or a file",
+            ),
             ("mpi", {"workers": 3}, "--workers: under --engine mpi the number of ranks is given to mpiexec"),
             ("dask", {"workers": 0}, "--workers: 0 is less than 1"),
             ("dask", {"threads": -1}, "--threads: -1 is less than 1"),
