@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from .version import __version__
 
-__all__ = ["DeviceError", "Experiment", "FileError", "Image", "InputError", "Renderer", "__version__", "simulate"]
+__all__ = [
+    "DeviceError",
+    "Experiment",
+    "FileError",
+    "Image",
+    "InputError",
+    "Renderer",
+    "__version__",
+    "series",
+    "simulate",
+]
 
 if TYPE_CHECKING:
     from .api import Experiment
+    from .batch.python import series
     from .errors import DeviceError, FileError, InputError
     from .render.image import Image
     from .render.renderer import Renderer, simulate
@@ -24,6 +35,7 @@ _PLACES = {
     "Image": "render.image",
     "Renderer": "render.renderer",
     "simulate": "render.renderer",
+    "series": "batch.python",
     "DeviceError": "errors",
     "FileError": "errors",
     "InputError": "errors",

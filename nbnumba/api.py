@@ -25,7 +25,7 @@ from .experiment.resolve import resolve_with_choices
 from .experiment.resolved import Resolved
 from .keyword_values import number_of
 from .keywords import Keywords
-from .parameters.choices import ComputeOptions, Semantics
+from .parameters.choices import ComputeOptions, PhiSampling, Semantics
 from .parameters.command import CommandLine
 from .parameters.fill import filled
 from .parameters.parser import parse, without_program
@@ -107,7 +107,7 @@ class Experiment(ExperimentRecord):
         listed = kw.is_table(own.get("hkl"))
         with parameters_called(kw.calling(own)):
             given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
-            draft = filled(given, [], strict=True)
+            draft = filled(given, [], {"phi_sampling": PhiSampling.MID}, strict=True)
             if listed and reflections is None:
                 reflections = _table(cast(NDArray[np.float64], own["hkl"]), draft.get("default_F"))
             dump_file = _dump_to_read(draft.get("dump_file"), asked_for=own.get("dump") is not None)

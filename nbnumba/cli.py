@@ -5,11 +5,13 @@ Everything heavy is imported when it is needed: help and mistakes on the command
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import IncompleteError, InputError
@@ -80,8 +82,7 @@ def _run_command(words: list[str]) -> int:
     """Run a sub-command, which Typer parses."""
     import typer
 
-    from .commandline.commands import app
-    from .commandline.usage_errors import message, without_types
+    from .commandline.usage_errors import message
 
     end = words.index("--") if "--" in words else len(words)
     ours = ["--help" if word in _HELP else word for word in words[:end]]
@@ -95,7 +96,7 @@ def _run_command(words: list[str]) -> int:
             raise InputError(
                 f"{words[0]}: {quote(word)}: begins with {word[0]!a}, which is not the dash of the keyboard"
             )
-    command = without_types(typer.main.get_command(app))
+    command = _commands()
     try:
         # Without its standalone mode Typer leaves errors, interrupts and the exit status to us.
         status = command.main(args=[*ours, *words[end:]], prog_name="nbnumba", standalone_mode=False)
@@ -109,6 +110,17 @@ def _run_command(words: list[str]) -> int:
     if status == INTERRUPTED:  # what newer versions of Typer make of Ctrl-C
         raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
+
+
+@functools.cache
+def _commands() -> Any:
+    """Return the sub-commands as Typer reads them, which takes a while."""
+    import typer
+
+    from .commandline.commands import app
+    from .commandline.usage_errors import without_types
+
+    return without_types(typer.main.get_command(app))
 
 
 def _open_closed_streams() -> None:

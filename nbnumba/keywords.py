@@ -232,6 +232,8 @@ class Keywords(TypedDict, total=False):
     """Angle between steps [deg]."""
     phisteps: int
     """Number of steps."""
+    phi_sampling: str
+    """Where in each phi step the crystal is drawn: "mid" (default), its middle; "edge", its start, as C does."""
 
     # Sampling
     oversample: int

@@ -55,7 +55,8 @@ def test_keywords_draw_what_the_command_line_draws(tmp_path: Path) -> None:
         "-mosaic 0.7 -mosaic_domains 4 -mosaic_seed 9 -phi 3 -osc 0.5 -phisteps 3 -oversample 2 -detector_rotx 3 "
         "-detector_roty -4 -detector_rotz 5 -twotheta 6 -pivot sample -polar 0.5 -fluence 1e25 -round_xtal -water 7 "
         "-detector_thick 300 -detector_abs 200 -detector_thicksteps 3 -oversample_omega -dispersion 2 -dispsteps 3 "
-        "-hdivrange 1 -hdivsteps 2 -roi 3 35 2 28 -dmin 2 -nointerpolate -misset 10 20 30 -square_div -point_pixel"
+        "-hdivrange 1 -hdivsteps 2 -roi 3 35 2 28 -dmin 2 -nointerpolate -misset 10 20 30 -square_div -point_pixel "
+        "-phi_sampling mid"
     )
     typed = Experiment.from_command(f"{line} -semantics exact", tmp_path)
     made = Experiment(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..errors import NbnumbaError
-from ..experiment.ground_truth import GroundTruth, ground_truth
+from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
 from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
@@ -28,10 +28,11 @@ from ..util.messages import Notify, logger, muted, notices_only_to
 from ..util.signals import signals_wait
 from . import labels, machine
 from .executors.resources import own_share
+from .frames import image_truth, write_frame
 from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
-from .sample import draw, image_experiment, image_words
+from .sample import draw, image_experiment
 from .spec import Spec
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ChunkTask:
     @property
     def path(self) -> Path:
         """The file."""
-        return Path(self.output) / chunk_name(self.number)
+        return Path(self.output) / self.spec.names.chunk(self.number)
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,6 @@ class ChunkResult:
     seconds: float
     ran: dict[str, str]
     notices: tuple[str, ...]
-
-
-def chunk_name(number: int) -> str:
-    """Return the name of a file of images."""
-    return f"shots_{number:04d}.h5"
 
 
 class Watch:
@@ -173,11 +169,14 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     images = task.spec.images_of(task.number)
     with (
         writing_for(task.fingerprint, lambda path: is_whole(path, images, task.fingerprint) is None),
-        NexusWriter(task.path, base.experiment, len(images), task.spec.dtype) as writer,
+        NexusWriter(
+            task.path, base.experiment, len(images), task.spec.dtype, scan=task.spec.series is not None
+        ) as writer,
         closing(maker.shots(images)) as shots,
     ):
         for index, shot in enumerate(shots):
             writer.write(index, shot.pixels, shot.experiment, shot.truth)
+            write_frame(Path(task.output), task.spec, images[index], shot.pixels, shot.experiment, shot.truth)
             rows.append(shot.labels)
             if watch.on_image is not None:
                 watch.on_image()
@@ -267,15 +266,7 @@ class _Maker:
         expected = float(rendered.array.sum(dtype=np.float64))
         number, readout = drawn.noise_number, experiment.readout
         pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, number, readout)
-        truth = ground_truth(
-            experiment,
-            command=image_words(base, drawn),
-            backend=rendered.backend,
-            precision=rendered.precision,
-            noise_seed=drawn.noise_seed,
-            noise_rng=spec.noise_rng if spec.noise else None,
-            noise_number=drawn.noise_number,
-        )
+        truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
         place = (self._task.path.name, image - spec.images_of(self._task.number).start)
         known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, self._device)
         return _Shot(pixels, experiment, truth, known)

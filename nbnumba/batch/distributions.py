@@ -42,10 +42,14 @@ class Key:
 
 
 def _keys() -> Iterator[Key]:
-    """Yield what may vary: what the table of parameters says, and the lengths of the cell."""
+    """Yield what may vary: what the table of parameters says, and changes of cell, orientation and fluence."""
     for name, parameter in VARYING.items():
         yield Key(name, parameter.varies or Range(), parameter.kind is Kind.WHOLE)
     yield Key("cell_jitter_percent", NOT_NEGATIVE)
+    yield Key("cell_expansion_percent", Range("above -90", low=-90.0, excluded=(-90.0,)))
+    yield Key("fluence_factor", NOT_NEGATIVE)
+    for axis in "xyz":
+        yield Key(f"turn_{axis}_deg", Range())
 
 
 KEYS: dict[str, Key] = {key.name: key for key in _keys()}
@@ -59,6 +63,7 @@ class Form:
     length: int | None  # None: any but 0
     whole: bool
     draw: Callable[[np.random.Generator, Sequence[Number]], Number]
+    of_image: Callable[[int, Sequence[Number]], float] | None = None  # of its number alone, instead of `draw`
 
 
 def _normal(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
@@ -85,12 +90,28 @@ def _choice(generator: np.random.Generator, numbers: Sequence[Number]) -> Number
     return numbers[int(generator.integers(len(numbers)))]
 
 
+def _none(generator: np.random.Generator, numbers: Sequence[Number]) -> Number:
+    raise AssertionError("the number of the image decides")
+
+
+def _linear(image: int, numbers: Sequence[Number]) -> float:
+    first, each = numbers
+    return float(first + each * image)
+
+
+def _decay(image: int, numbers: Sequence[Number]) -> float:
+    first, share = numbers
+    return float(first * (1.0 - share) ** image)
+
+
 FORMS: dict[str, Form] = {
     "normal": Form("[mean, standard deviation]", 2, False, _normal),
     "uniform": Form("[lowest, highest]", 2, False, _uniform),
     "integers": Form("[first, last]", 2, True, _integers),
     "lognormal": Form("[log10 of the median, standard deviation in decades]", 2, False, _lognormal),
     "choice": Form("[one, another, ...]", None, True, _choice),
+    "linear": Form("[of the first image, more with each image]", 2, False, _none, _linear),
+    "decay": Form("[of the first image, share that is lost with each image]", 2, False, _none, _decay),
 }
 _FIXED = "fixed"
 
@@ -102,11 +123,17 @@ class Distribution:
     form: str
     numbers: tuple[Number, ...]
 
-    def draw(self, generator: np.random.Generator) -> Number:
-        """Draw one value, which may be impossible."""
+    @property
+    def is_drawn(self) -> bool:
+        """Whether chance has a part in its values."""
+        return self.form != _FIXED and FORMS[self.form].of_image is None
+
+    def draw(self, generator: np.random.Generator, image: int = 0) -> Number:
+        """Draw the value of an image, which may be impossible."""
         if self.form == _FIXED:
             return self.numbers[0]
-        return FORMS[self.form].draw(generator, self.numbers)
+        form = FORMS[self.form]
+        return form.draw(generator, self.numbers) if form.of_image is None else form.of_image(image, self.numbers)
 
     def __str__(self) -> str:
         if self.form == _FIXED:
@@ -172,6 +199,12 @@ def _check(key: Key, found: Distribution) -> None:
                 raise BadValue(f"choice: {_plain(number)} is out of range; {_takes(key)}")
         return
     first, second = found.numbers
+    if FORMS[found.form].of_image is not None:
+        if not key.takes(first):
+            raise BadValue(f"{found.form}: {_plain(first)} is out of range; {_takes(key)}")
+        if found.form == "decay" and not 0.0 <= second <= 1.0:
+            raise BadValue(f"decay: a share of {_plain(second)}; it must lie from 0 to 1")
+        return
     if found.form in ("normal", "lognormal"):
         if second < 0:
             raise BadValue(f"{found.form}: a standard deviation of {_plain(second)}; it must be at least 0")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..experiment.model import ExperimentRecord
+from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
 from .chunk import to_pixels
@@ -27,6 +28,7 @@ _SAMPLES = 100_000_000  # that are rendered to measure the time: about a second 
 def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     """Yield what a batch would do, line by line."""
     yield f"{spec.count} images in {spec.chunks} files of {spec.images_per_file}, {spec.dtype}, {_noise(spec)}"
+    yield from sampling_lines(spec, base)
     draws = [draw(spec, base, image) for image in range(min(SHOWN, spec.count))]
     experiments = [image_experiment(base, drawn) for drawn in draws]
     rows = [_row(drawn, experiment) for drawn, experiment in zip(draws, experiments, strict=True)]
@@ -38,6 +40,21 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
     yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
     yield f"disk: about {amount(size * ratio)} for the pixels; {amount(size)} before compression"
+
+
+def sampling_lines(spec: Spec, base: Base) -> Iterator[str]:
+    """Yield how a rotation is sampled."""
+    if spec.series is None:
+        return
+    goniometer = image_experiment(base, draw(spec, base, 0)).goniometer
+    where = "in the middle" if goniometer.sampling is PhiSampling.MID else "at the start"
+    chosen = "as the command says"
+    if base.rocking_width is not None:
+        chosen = f"from rocking curves of {math.degrees(base.rocking_width):.3g} deg"
+    yield (
+        f"rotation from {math.degrees(goniometer.phi):.6g} deg, {math.degrees(goniometer.osc):.6g} deg an image, "
+        f"{goniometer.steps} phi steps an image ({chosen}), sampled {where} of each"
+    )
 
 
 def duration(seconds: float) -> str:

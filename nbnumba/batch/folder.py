@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def identity(spec: Spec, digests: Digests) -> dict[str, Any]:
     places = ("folder", "columns", "rows", "first_row")  # of what counts by its content
     said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
+    said["series"] = None if spec.series is None else asdict(spec.series)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}
     files = {_relative(path, spec.folder): found for path, found in digests.items()}
     return {"nbnumba": __version__, "spec": said, "files": files}

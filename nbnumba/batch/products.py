@@ -8,13 +8,23 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..experiment.ground_truth import A_matrix
+from ..imagefiles.crystfel_xds import write_xds_inp
+from ..io.atomic import whole_file
 from ..io.nexus import file as nexus_file
 from ..io.nexus.checksums import check_images
 from ..io.nexus.layout import DATA
+from ..io.nexus.master import write_master
+from ..util.messages import muted
 from . import labels
 from .contact_sheet import MOST_IMAGES, write_contact_sheet
 from .labels import Labels
 from .machine import versions
+from .names import LABELS, SHEET, XDS
+from .reference import Base
+from .sample import draw, image_experiment
+from .spec import Spec
+from .truth_expt import write_truth
 
 
 def _rows(paths: Sequence[Path]) -> Iterator[Labels]:
@@ -55,8 +65,6 @@ def _write_labels(path: Path, chunks: Sequence[Path]) -> None:
 
 
 def _write_master(path: Path, chunks: Sequence[Path]) -> None:
-    from ..io.nexus.master import write_master
-
     write_master(path, chunks)
 
 
@@ -64,9 +72,65 @@ def _write_sheet(path: Path, chunks: Sequence[Path]) -> None:
     write_contact_sheet(path, _first_images(chunks))
 
 
+def write_rotation(path: Path, spec: Spec, base: Base) -> None:
+    """Write what a series states as a whole: an XDS.INP, or the truth as an experiment list.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    assert spec.series is not None
+    first = image_experiment(base, draw(spec, base, 0))
+    saturation = None if first.readout is None or not spec.noise else first.readout.saturation
+    if path.name == XDS:
+        image_name = spec.names.frame(0) or spec.names.master
+        if len(first.detector.panels) == 1:
+            with muted():
+                write_xds_inp(
+                    path,
+                    first,
+                    first.crystals[0],
+                    image_name,
+                    images=spec.count,
+                    dtype=spec.dtype,
+                    saturation=saturation,
+                )
+        else:
+            with whole_file(path) as file:
+                file.write(b"! XDS wants one panel, and this detector has several.\n")
+        return
+    matrices = [A_matrix(image_experiment(base, draw(spec, base, image))) for image in range(spec.count)]
+    write_truth(path, first, matrices, spec.series, spec.dtype, saturation)
+
+
 MAKERS: dict[str, Callable[[Path, Sequence[Path]], None]] = {
-    "labels.csv": _write_labels,
+    LABELS: _write_labels,
     "shots.h5": _write_master,
-    "contact_sheet.png": _write_sheet,
+    SHEET: _write_sheet,
 }
-NAMES = tuple(MAKERS)
+
+
+def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
+    """Write what is made of the files of images.
+
+    Parameters
+    ----------
+    path : Path
+        One of `Names.products`.
+    spec : Spec
+    base : Base
+    chunks : sequence of Path
+        The files of images.
+
+    Raises
+    ------
+    FileError
+        A file cannot be read or written.
+    """
+    if path.name in MAKERS:
+        MAKERS[path.name](path, chunks)
+    elif path.name == spec.names.master:
+        write_master(path, chunks, scan=spec.series is not None)
+    else:
+        write_rotation(path, spec, base)

@@ -12,24 +12,22 @@ from pathlib import Path
 
 from ..io.atomic import whole_file
 from .folder import LOG, STATE
-from .products import NAMES as PRODUCTS
 
 NAME = "checksums.sha256"
-RECORDED = (STATE, *PRODUCTS)
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _LOG_LINE = re.compile(rf"# first (\d+) bytes of {re.escape(LOG)}: ([0-9a-f]{{64}})")
 
 
-def write(folder: Path) -> None:
-    """Write the checksums of a batch whose files are all there.
+def write(folder: Path, names: Iterable[str]) -> None:
+    """Write the checksums of a batch whose files are all there: those with these names, its state and its log.
 
     Raises
     ------
     FileError
         A file is missing, or the checksums cannot be written.
     """
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in RECORDED]
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in (STATE, *names)]
     size = (folder / LOG).stat().st_size
     lines.append(f"# first {size} bytes of {LOG}: {_digest(folder / LOG, size)}\n")
     text = "".join(lines)
@@ -37,8 +35,9 @@ def write(folder: Path) -> None:
         file.write(f"{text}# the lines above: {hashlib.sha256(text.encode()).hexdigest()}\n".encode())
 
 
-def damaged(folder: Path, names: Iterable[str] = (*RECORDED, LOG)) -> list[str]:
+def damaged(folder: Path, names: Iterable[str]) -> list[str]:
     """Return which files of a batch are not what was written; all where that is not known, and the record itself."""
+    names = (STATE, *names, LOG)
     found = _read(folder)
     if found is None:
         return [*names, NAME]

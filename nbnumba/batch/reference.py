@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from ..experiment.command_line import with_whole_paths
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..experiment.resolved import Resolved
+from ..experiment.rocking import needed_phi_steps
 from ..io.contents import Contents, read_once
 from ..parameters.command import CommandLine
 from ..parameters.given import Given
@@ -30,12 +32,18 @@ class Base:
         Of the files that were read for it, other than structure factors.
     given : tuple of Given
         What the command gives, files by their whole paths.
+    phi_steps : int or None
+        Chosen for every image of a series; None: what the command says.
+    rocking_width : float or None [rad]
+        That they were chosen from.
     """
 
     command: CommandLine
     resolved: Resolved
     contents: Contents
     given: tuple[Given, ...]
+    phi_steps: int | None = None
+    rocking_width: float | None = None
 
     @property
     def experiment(self) -> ExperimentRecord:
@@ -60,11 +68,18 @@ def make_base(spec: Spec) -> Base:
     settings = command.settings
     if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
         settings = settings.changed(misset_random=False, misset=None)
+    chooses = spec.series is not None and not (command.gives("phisteps") or command.gives("phistep_deg"))
+    if chooses:
+        settings = settings.changed(phisteps=1)
     contents: Contents = {}
     with read_once(contents):
         resolved = resolve_with_choices(settings)
     given = tuple(with_whole_paths(command.given, spec.folder))
-    return Base(command, resolved, contents, given)
+    if not chooses:
+        return Base(command, resolved, contents, given)
+    widest = max(abs(number) for number in spec.vary["osc_deg"].numbers)
+    steps, width = needed_phi_steps(resolved.experiment, math.radians(widest))
+    return Base(command, resolved, contents, given, steps, width)
 
 
 _lock = threading.Lock()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,21 +14,25 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileError, InputError, NbnumbaError
+from ..imagefiles.headers import note_phi_bias
 from ..io.atomic import reason
 from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
-from ..util.messages import Notify, logger, muted, notices_to, progress_bar
+from ..util.messages import Notify, Reporter, logger, muted, notices_to, progress_bar
 from ..util.signals import Ended
 from . import folder as state
 from . import products as finish
 from . import record
-from .chunk import ChunkResult, ChunkTask, chunk_name, is_whole, render_chunk, watch
-from .estimate import amount, dry_run_lines, duration
+from .chunk import ChunkResult, ChunkTask, is_whole, render_chunk, watch
+from .estimate import amount, dry_run_lines, duration, sampling_lines
 from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
+from .frames import write_frames_again
 from .inputs import Digests
+from .names import LABELS
 from .reference import Base, base_of
 from .sample import draw, draw_value, image_experiment
+from .series_spec import read_series
 from .spec import Spec, placed, read_spec
 
 Log = Callable[[str], None]
@@ -40,7 +44,7 @@ _MENDED = ("it is made again", "it is taken as it stands now")
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line of `nbnumba batch` asks for."""
+    """What the command line of `nbnumba batch` or `nbnumba series` asks for."""
 
     spec_file: str
     output: str | None
@@ -50,6 +54,8 @@ class Request:
     scheduler: str | None = None
     workers: int | None = None
     threads: int | None = None
+    series: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +79,7 @@ class _Batch:
 
     def path(self, number: int) -> Path:
         """Return a file of images."""
-        return self.folder / chunk_name(number)
+        return self.folder / self.spec.names.chunk(number)
 
     def paths(self) -> list[Path]:
         """Return the files of images, in their order."""
@@ -81,7 +87,7 @@ class _Batch:
 
 
 def run(request: Request) -> int:
-    """Make a batch, or say what it would be; return the exit status.
+    """Make a batch or the sweeps of a series, or say what they would be; return the exit status.
 
     Raises
     ------
@@ -94,38 +100,83 @@ def run(request: Request) -> int:
         When what was asked for cannot be had or is lost.
     """
     check_executor(request.engine, scheduler=request.scheduler, workers=request.workers, threads=request.threads)
-    output = request.output
-    if not output and not request.dry_run:
-        raise InputError("batch: -o FOLDER is missing; it names the folder for the images")
-    spec, command = read_spec(request.spec_file)
-    with placed(request.spec_file, ("command",)):
-        digests = state.input_digests(spec, command.settings)
-        identity = state.identity(spec, digests)
-        fingerprint = state.fingerprint(identity)
-        base = base_of(spec, fingerprint, digests)
-    if spec.csv_file is not None and read_spec(request.spec_file)[0].rows != spec.rows:
-        raise InputError(f"{spec.csv_file}: has changed while it was read")
-    _check(spec, command, base, request)
-    if request.dry_run or not output:
+    what = "series" if request.series else "batch"
+    if not request.output and not request.dry_run:
+        raise InputError(f"{what}: -o FOLDER is missing; it names the folder for the images")
+    sweeps = _sweeps(request)
+    for sweep in sweeps:  # every mistake before any work
+        _prepare(request, sweep)
+    for sweep in sweeps:
+        if len(sweeps) > 1 and (request.dry_run or not request.output):
+            print(f"{sweep.folder}:")
+        _run_one(request, sweep, *_prepare(request, sweep, noting=True))
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A batch or a sweep, as its SPEC says it.
+
+    Attributes
+    ----------
+    folder : str
+        Of its files, in that of the whole; empty: the same.
+    where : tuple of str
+        Of its command in the SPEC.
+    """
+
+    spec: Spec
+    command: CommandLine
+    folder: str = ""
+
+
+def _sweeps(request: Request) -> list[_Read]:
+    if not request.series:
+        return [_Read(*read_spec(request.spec_file))]
+    return [_Read(sweep.spec, sweep.command, sweep.folder) for sweep in read_series(request.spec_file)]
+
+
+def _prepare(request: Request, sweep: _Read, *, noting: bool = False) -> tuple[Base, Digests, dict[str, object]]:
+    """Read the files of a batch and find its mistakes; notices come when it is made."""
+    spec, command = sweep.spec, sweep.command
+    with contextlib.nullcontext() if noting else muted():
+        with placed(request.spec_file, ("command",)):
+            digests = state.input_digests(spec, command.settings)
+            identity = state.identity(spec, digests)
+            base = base_of(spec, state.fingerprint(identity), digests)
+        if spec.csv_file is not None and all(again.spec.rows != spec.rows for again in _sweeps(request)):
+            raise InputError(f"{spec.csv_file}: has changed while it was read")
+        _check(spec, command, base, request)
+    return base, digests, identity
+
+
+def _run_one(request: Request, sweep: _Read, base: Base, digests: Digests, identity: dict[str, object]) -> None:
+    """Make one batch, or say what it would be."""
+    spec = sweep.spec
+    if request.dry_run or not request.output:
         for line in dry_run_lines(spec, base, request.threads):
             print(line)
-        return 0
-    folder = _make_folder(output)
-    batch = _Batch(request, spec, digests, identity, fingerprint, folder)
+        return
+    say = Reporter(request.quiet)
+    if spec.series is not None:
+        say(sampling_lines(spec, base))
+    folder = _make_folder(request.output, sweep.folder)
+    batch = _Batch(request, spec, digests, identity, state.fingerprint(identity), folder)
     if not any((folder / name).exists() for name in (state.LOG, state.STATE)):
         _refuse_unknown_files(batch)
     with state.opened_log(folder) as log:
         try:
             with writing_for(batch.fingerprint), notices_to(lambda line: log(f"notice: {line}")):
+                for line in sampling_lines(spec, base):
+                    log(line)
                 _make(batch, log)
-            print(f"{spec.count} images in {spec.chunks} files: {folder / 'shots.h5'}, {folder / 'labels.csv'}")
+            say([f"{spec.count} images in {spec.chunks} files: {folder / spec.names.master}, {folder / LABELS}"])
         except NbnumbaError as error:
             log(f"error: {error}")
             raise
         except BaseException as end:
             log(_how_it_ended(end))
             raise
-    return 0
 
 
 def _how_it_ended(end: BaseException) -> str:
@@ -154,13 +205,14 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
             f"{' and '.join(moving)}: a file has one detector for other programs, here that of the command; "
             "/entry/ground_truth and labels.csv tell where each image's stood"
         )
+    note_phi_bias(image_experiment(base, draw(spec, base, 0)).goniometer)
     if not spec.random_orientation and not spec.keys and not spec.noise:
         logger.warning("nothing varies and there is no noise: all images will be the same")
 
 
-def _make_folder(output: str) -> Path:
+def _make_folder(output: str, inner: str) -> Path:
     """Make the folder of a batch."""
-    folder = Path(output).resolve()
+    folder = Path(output).resolve() / inner
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -173,7 +225,9 @@ def _refuse_unknown_files(batch: _Batch) -> None:
     folder = batch.folder
     if batch.request.resume and any(_wrong(batch, number) is None for number in _there(batch)):
         return
-    for path in (*folder.glob("shots*.h5"), *(folder / name for name in finish.NAMES)):
+    names = batch.spec.names
+    others = (path for path in folder.glob("*.h5") if path.name.startswith(names.stem))
+    for path in (*others, *(folder / name for name in (*names.products, *names.frames))):
         if path.exists():
             raise InputError(f"{folder}: holds a {path.name} but no batch; give a new folder")
 
@@ -182,8 +236,10 @@ def _make(batch: _Batch, log: Log) -> None:
     """Make what is missing of a batch."""
     _begin(batch, log)
     missing = _missing(batch)
-    finals = [batch.folder / name for name in finish.NAMES]
-    damaged = record.damaged(batch.folder)
+    names = batch.spec.names
+    finals = [batch.folder / name for name in names.products]
+    recorded = (*names.products, *names.frames)
+    damaged = record.damaged(batch.folder, recorded)
     incomplete = [path for path in finals if missing or path.name in damaged]
     if not missing and not damaged:
         logger.warning(f"{batch.folder}: the batch is complete already")
@@ -204,8 +260,17 @@ def _make(batch: _Batch, log: Log) -> None:
         for name in damaged:
             logger.warning(f"{batch.folder / name}: is not what was written; {_MENDED[name == state.LOG]}")
     for path in incomplete:
-        finish.MAKERS[path.name](path, batch.paths())
+        finish.make(path, batch.spec, _base(batch), batch.paths())
         log(f"wrote {path.name}")
+    recorded_before = record.NAME not in damaged
+    lost = [
+        image
+        for image, name in enumerate(names.frames)
+        if not (batch.folder / name).exists() or (recorded_before and name in damaged)
+    ]
+    if lost:
+        write_frames_again(batch.folder, batch.spec, _base(batch), lost)
+        log(f"wrote {len(lost)} images in files of their own")
     mixed = finish.differing_machines(batch.paths())
     if mixed:
         logger.warning(
@@ -214,7 +279,7 @@ def _make(batch: _Batch, log: Log) -> None:
     if state.STATE in damaged:
         state.write_state(batch.folder, batch.identity)
     log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
-    record.write(batch.folder)
+    record.write(batch.folder, recorded)
 
 
 def _begin(batch: _Batch, log: Log) -> None:
@@ -260,8 +325,9 @@ def _missing(batch: _Batch) -> list[int]:
 
 def _there(batch: _Batch) -> list[int]:
     """Return the numbers of the files that are there, whole or not."""
-    names = {path.name for path in batch.folder.glob("shots_*.h5")}  # of a million files only few may be there
-    return [number for number in range(batch.spec.chunks) if chunk_name(number) in names]
+    names = batch.spec.names
+    found = {path.name for path in batch.folder.glob("*_*.h5")}  # of a million files only few may be there
+    return [number for number in range(batch.spec.chunks) if names.chunk(number) in found]
 
 
 def _wrong(batch: _Batch, number: int) -> str | None:
@@ -277,7 +343,7 @@ def _note_space(batch: _Batch, missing: list[int]) -> None:
     """Say when the disk may turn out too small; compression often makes it large enough."""
     pixels = sum(panel.n_slow * panel.n_fast for panel in _base(batch).experiment.detector.panels)
     needed = _images(batch, missing) * pixels * np.dtype(batch.spec.dtype).itemsize
-    with suppress(OSError):
+    with contextlib.suppress(OSError):
         free = shutil.disk_usage(batch.folder).free
         if needed > free:
             logger.warning(

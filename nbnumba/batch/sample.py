@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
-from ..geometry.vectors import Array, random_rotation
+from ..geometry.vectors import Array, random_rotation, rotate_xyz
 from ..io.contents import read_once
 from ..parameters.fill import Draft, apply
 from ..parameters.given import Given
@@ -33,6 +34,8 @@ MAX_SEED = 2**31 - 1  # of generators as C has them
 _CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
 _OF_WAVELENGTH = {"energy_ev", "spectrum_shot", "spectrum_seed", "spectrum_shift_ev"}
 _NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
+
+_TURN = ("turn_x_deg", "turn_y_deg", "turn_z_deg")
 
 # What would overrule a parameter, and is taken away by 0.
 _OVERRULED = {"N": "crystal_size_mm", "Na": "sample_x", "Nb": "sample_y", "Nc": "sample_z", "fluence": "flux"}
@@ -91,12 +94,15 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     stretch = None
     if "cell_jitter_percent" in values:
         stretch = _stretch(float(values["cell_jitter_percent"]), numbers("cell"), image)
+    if "cell_expansion_percent" in values:
+        stretch = (np.ones(3) if stretch is None else stretch) * (1.0 + 0.01 * values["cell_expansion_percent"])
     rotation = random_rotation(numbers("orientation")) if spec.random_orientation else None
     settings = base.command.settings
     crystal = settings.crystal
     spread = any((crystal.mosaic_spread, *crystal.mosaic_sigmas, *crystal.lattice_spread))
     mosaic = spread or not {"mosaic_spread_deg", "lattice_spread_percent"}.isdisjoint(spec.keys)
-    own_domains = mosaic and not base.command.gives("mosaic_seed")
+    # The images of a rotation show one crystal.
+    own_domains = mosaic and spec.series is None and not base.command.gives("mosaic_seed")
     spikes = (settings.beam.spectrum or "").startswith("sase")
     own_spikes = spikes and not base.command.gives("spectrum_seed") and "spectrum_seed" not in spec.keys
     noise_seed = noise_number = None
@@ -125,6 +131,11 @@ def draw_value(spec: Spec, key: str, image: int) -> Number:
         When a hundred in a row are not.
     """
     what = f"{key} = {spec.vary[key]}"
+    if not spec.vary[key].is_drawn:
+        value = spec.vary[key].draw(generator(spec.seed, image, key), image)
+        if not KEYS[key].takes(value):
+            raise InputError(f"image {image}: {what} gives {value:g}; allowed: numbers {KEYS[key].allowed.text}")
+        return value
     numbers = generator(spec.seed, image, key)
     return _possible(spec.vary[key].draw, KEYS[key].takes, KEYS[key].allowed.text, numbers, what, image)
 
@@ -185,6 +196,11 @@ def changes(base: Base, draw: Draw) -> list[Given]:
             found.append(given_as(key, value))
             if key in _OVERRULED:
                 found.append(given_as(_OVERRULED[key], 0))
+    if "fluence_factor" in draw.values:
+        fluence = draw.values.get("fluence", base.experiment.fluence)
+        found += [given_as("fluence", float(fluence * draw.values["fluence_factor"])), given_as("flux", 0)]
+    if base.phi_steps is not None:
+        found.append(given_as("phisteps", base.phi_steps))
     if draw.mosaic_seed is not None:
         found.append(given_as("mosaic_seed", draw.mosaic_seed))
     if draw.spectrum_seed is not None:
@@ -215,12 +231,15 @@ def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
     settings = base.settings
     moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(_OF_WAVELENGTH)
     scaled_by_wavelength = settings.crystal.matrix_file is not None and moved
-    if draw.rotation is None and draw.stretch is None and not scaled_by_wavelength:
+    turn = [math.radians(draw.values.get(key, 0.0)) for key in _TURN]
+    if draw.rotation is None and draw.stretch is None and not any(turn) and not scaled_by_wavelength:
         return None
     if draw.stretch is not None:
         vectors = _stretched(vectors, draw.stretch)
     if draw.rotation is not None:
         vectors = vectors @ draw.rotation.T
+    if any(turn):
+        vectors = np.array([rotate_xyz(vector, *turn) for vector in vectors])
     return np.ascontiguousarray(vectors)
 
 
@@ -245,5 +264,7 @@ def image_words(base: Base, draw: Draw) -> list[str]:
         changed.remove(distance)
         places = [i for i, item in enumerate(kept) if item.parameter.name == "distance_mm"]
         kept = [distance, *kept] if not places else [*kept[: places[-1]], distance, *kept[places[-1] + 1 :]]
-    semantics = given_as("semantics", base.settings.semantics.value)
-    return list(NANOBRAGG.words([*kept, *changed, semantics]))
+    stated = [given_as("semantics", base.settings.semantics.value)]
+    if base.experiment.goniometer.sweeps and not base.command.gives("phi_sampling"):
+        stated.append(given_as("phi_sampling", base.settings.goniometer.phi_sampling.value))
+    return list(NANOBRAGG.words([*kept, *changed, *stated]))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, NbnumbaError
-from ..parameters.choices import Semantics
+from ..parameters.choices import PhiSampling, Semantics
 from ..parameters.command import CommandLine
 from ..parameters.table import NANOBRAGG
 from ..readout.digitize import DTYPES
@@ -20,6 +20,7 @@ from . import csv_table as table
 from . import toml_file as document
 from .csv_table import Row
 from .distributions import KEYS, BadValue, Distribution, distribution
+from .names import Names, Series
 from .toml_file import Document, Where, shown
 
 MAX_COUNT = 100_000_000
@@ -40,6 +41,9 @@ _INSTEAD = {
     "-trace_pixel": "only a single image can be traced",
 }
 _OTHERS_INSTEAD = "a batch decides itself what it writes and shows"
+
+VARYING = ("orientation", *KEYS, "csv")
+"""Keys of a table of what varies."""
 
 _AT_ONCE = {"N": ("Na", "Nb", "Nc")}
 
@@ -64,6 +68,8 @@ class Spec:
         Keys whose values stand in a table.
     rows : tuple of dict
         The table's values, of image `first_row` and those after it.
+    series : Series or None
+        Where the images are those of a rotation.
     """
 
     folder: str
@@ -83,6 +89,12 @@ class Spec:
     rows: tuple[Row, ...] = ()
     first_row: int = 0
     csv_file: str | None = None
+    series: Series | None = None
+
+    @property
+    def names(self) -> Names:
+        """What its files are called."""
+        return Names(self.count, self.series)
 
     @property
     def chunks(self) -> int:
@@ -127,7 +139,7 @@ def _words(value: Any) -> str | None:
 _REQUIRED = object()
 
 # Keys of the top level: the default, and a function that says what is allowed where a value is not.
-_TOP: dict[str, tuple[Any, Callable[[Any], str | None]]] = {
+TOP: dict[str, tuple[Any, Callable[[Any], str | None]]] = {
     "command": (_REQUIRED, _words),
     "count": (_REQUIRED, _whole(1, MAX_COUNT)),
     "seed": (0, _whole(0, MAX_SEED)),
@@ -158,13 +170,33 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
         For a file that cannot be read.
     """
     found = document.read(path)
-    varying = ["orientation", *KEYS, "csv"]
-    found.refuse_unknown(found.content, [*_TOP, "vary"], elsewhere=dict.fromkeys(varying, "below the line [vary]"))
+    found.refuse_unknown(found.content, [*TOP, "vary"], elsewhere=dict.fromkeys(VARYING, "below the line [vary]"))
     if isinstance(found.content.get("vary"), dict):
-        above = dict.fromkeys(_TOP, "above the line [vary]")
-        found.refuse_unknown(found.content["vary"], varying, ("vary",), elsewhere=above)
-    values = {key: _top_value(found, key) for key in _TOP}
-    folder = os.path.abspath(os.path.dirname(path))  # noqa: PTH100, PTH120
+        refuse_misplaced(found, found.content["vary"], ("vary",))
+    return spec_of(found, {key: top_value(found, key) for key in TOP})
+
+
+def spec_of(
+    found: Document, values: dict[str, Any], series: Series | None = None, scan: Mapping[str, Distribution] = {}
+) -> tuple[Spec, CommandLine]:
+    """Work out a SPEC whose keys have been read.
+
+    Parameters
+    ----------
+    found : Document
+    values : dict
+        Of every key of `TOP`.
+    series : Series, optional
+        Where it is one, with
+    scan : mapping of str to Distribution
+        where each image begins and how far it turns.
+
+    Raises
+    ------
+    InputError, FileError
+        As `read_spec`.
+    """
+    folder = os.path.abspath(os.path.dirname(found.name))  # noqa: PTH100, PTH120
     command = _command(found, values["command"], folder)
     vary, random_orientation, csv_file = _vary(found)
     columns: tuple[str, ...] = ()
@@ -172,10 +204,12 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
     if csv_file is not None:
         label = str(found.error(("vary", "csv"), csv_file))
         columns, rows = table.read(Path(folder) / csv_file, label, values["count"])
-        _refuse_doubles(found, csv_file, columns, vary)
+        _refuse_doubles(found, csv_file, columns, {**vary, **scan})
     settings = command.settings
     if settings.crystal.misset_random and settings.crystal.misset_seed is None:
         random_orientation = True  # its seed would come from the time
+    varying = {**vary, **scan}
+    vary = {key: varying[key] for key in KEYS if key in varying}
     spec = Spec(
         folder=folder,
         words=command.words,
@@ -184,10 +218,16 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
         columns=columns,
         rows=rows,
         csv_file=csv_file,
-        **{key: values[key] for key in _TOP if key != "command"},
+        series=series,
+        **{key: values[key] for key in TOP if key != "command"},
     )
     _check_places(found, spec, command)
     return spec, command
+
+
+def refuse_misplaced(found: Document, table: Mapping[str, Any], where: Where) -> None:
+    """Raise for a key of a table of what varies that has no meaning there."""
+    found.refuse_unknown(table, VARYING, where, elsewhere=dict.fromkeys(TOP, "above the line [vary]"))
 
 
 @contextmanager
@@ -213,12 +253,14 @@ def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
     settings = command.settings.changed(semantics=Semantics(semantics), write_dump=False, dump_file=dump_file)
     if settings.factors.hkl_file is not None:
         settings = settings.changed(dump_file=None)
+    if not command.gives("phi_sampling"):
+        settings = settings.changed(phi_sampling=PhiSampling.MID)
     return replace(command, settings=settings)
 
 
-def _top_value(found: Document, key: str) -> Any:
+def top_value(found: Document, key: str) -> Any:
     """Return the value of a key of the top level, checked."""
-    default, wrong = _TOP[key]
+    default, wrong = TOP[key]
     if key not in found.content:
         if default is _REQUIRED:
             raise InputError(f"{found.name}: {key} is missing; it takes {wrong(None)}")
@@ -239,7 +281,7 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     from ..parameters.parser import without_program
 
     words = tuple(without_program(words))
-    semantics = found.content.get("semantics", _TOP["semantics"][0])
+    semantics = found.content.get("semantics", TOP["semantics"][0])
     try:
         command = _parsed(words, folder, semantics)
     except NbnumbaError as error:

@@ -11,7 +11,8 @@ from typing import Any
 from ..errors import FileError, InputError
 from . import folder as state
 from . import record
-from .chunk import chunk_name, is_whole
+from .chunk import is_whole
+from .names import FORMATS, Names, Series
 
 READERS = 4  # threads that check files
 
@@ -60,15 +61,16 @@ def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
     """Yield the name of every file that is not what was written, and what is wrong with it."""
     count, each = _sizes(folder, identity)
     ranges = [range(first, min(first + each, count)) for first in range(0, count, each)]
-    check = functools.partial(_wrong, folder, state.fingerprint(identity))
+    names = _names(identity, count)
+    check = functools.partial(_wrong, folder, names, state.fingerprint(identity))
     with ThreadPoolExecutor(READERS) as pool:
         for number, wrong in enumerate(pool.map(check, range(len(ranges)), ranges)):
             if wrong is not None:
-                yield f"{chunk_name(number)}: {wrong}"
+                yield f"{names.chunk(number)}: {wrong}"
     if not (folder / record.NAME).exists():
         yield f"{record.NAME}: is missing; the batch is not complete"
         return
-    damaged = record.damaged(folder)
+    damaged = record.damaged(folder, (*names.products, *names.frames))
     if record.NAME in damaged:
         yield f"{record.NAME}: is damaged, so that {', '.join(damaged[:-1])} cannot be checked"
         return
@@ -76,6 +78,17 @@ def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {'is not what was written' if (folder / name).exists() else 'is missing'}"
 
 
-def _wrong(folder: Path, fingerprint: str, number: int, images: range) -> str | None:
-    path = folder / chunk_name(number)
+def _names(identity: dict[str, Any], count: int) -> Names:
+    """Return what the files of a batch or a series are called."""
+    found = identity["spec"].get("series")
+    if not isinstance(found, dict):
+        return Names(count)
+    stem, form = found.get("stem"), found.get("form")
+    if not isinstance(stem, str) or form not in FORMATS:
+        raise InputError("damaged: it does not tell what the files of the series are called")
+    return Names(count, Series(stem, form))
+
+
+def _wrong(folder: Path, names: Names, fingerprint: str, number: int, images: range) -> str | None:
+    path = folder / names.chunk(number)
     return is_whole(path, images, fingerprint) if path.exists() else "is missing"

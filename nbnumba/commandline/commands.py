@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..batch.command import batch
+from ..batch.command import batch, series
 from ..compare.command import compare
 from ..errors import InputError
 from ..parameters.parser import parse_with_files
@@ -32,6 +32,7 @@ def _nbnumba() -> None:
 
 
 app.command("batch", help=_help("batch"))(batch)
+app.command("series", help=_help("series"))(series)
 app.command("compare", help=_help("compare"))(compare)
 app.command("view", help=_help("view"), context_settings=_OUR_WORDS)(view)
 

@@ -18,7 +18,7 @@ _OF_GROUP = {
 }
 # And where it is another thing than the rest of its group; an empty tuple: nothing that a file states.
 _OF_OPTION: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("-fudge", "-Nd", "-Ne", "-Nf", "-spread"), ()),
+    **dict.fromkeys(("-fudge", "-Nd", "-Ne", "-Nf", "-spread", "-phi_sampling"), ()),
     "-expt": ("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
     "-img": ("size", "geometry", "wavelength", "rotation"),
     "-mask": ("size", "geometry", "wavelength", "rotation"),

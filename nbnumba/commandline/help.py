@@ -13,6 +13,7 @@ _COLUMN = 24
 # Sub-commands and what they do; `nbnumba.commandline.commands` holds them.
 COMMANDS: dict[str, str] = {
     "batch": "render many images, each drawn anew, into files with labels",
+    "series": "render the images of a rotation, with XDS.INP and the truth for DIALS",
     "compare": "tell how far two images agree, or another program and nbnumba",
     "view": "show images in a browser, with resolution and h k l under the pointer",
     "noise": "draw photon noise on a float image that exists already",

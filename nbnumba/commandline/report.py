@@ -13,7 +13,7 @@ from ..crystal.model import Crystal
 from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
 from ..io.spectrum_file import EV_ANGSTROM
-from ..parameters.choices import MosaicModel, Pivot, Shape
+from ..parameters.choices import MosaicModel, PhiSampling, Pivot, Shape
 from ..parameters.steps import MAX_OVERSAMPLE, domain_count
 from ..render.image import Image
 
@@ -133,6 +133,8 @@ def _sweeps(resolved: Resolved) -> Iterator[str]:
         yield f"thick{layer} = {sensor.layer_step * layer * 1e6:g} um"
     for step, phi in enumerate(experiment.goniometer.angles):
         yield f"phi{step} = {phi * DEGREES_PER_RADIAN:g}"
+    if experiment.goniometer.sweeps and experiment.goniometer.sampling is PhiSampling.MID:
+        yield "phi is sampled in the middle of each step"
     for horizontal, vertical in grid.divergences:
         yield f"divergence deviation: {_g(horizontal, vertical)}"
     for step, wavelength in enumerate(grid.wavelengths):

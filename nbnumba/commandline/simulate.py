@@ -11,7 +11,7 @@ from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..imagefiles import registry
-from ..imagefiles.headers import truth_lines
+from ..imagefiles.headers import note_phi_bias, truth_lines
 from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
 from ..imagefiles.smv import header_style, smv_fields
@@ -57,6 +57,8 @@ def run(command: CommandLine) -> None:
     experiment = experiment.drawn_by(_words_to_keep(command, experiment))
     output = _for_panels(output, experiment)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
+    if any((output.int_file, output.noise_file, output.h5_file, output.cbf_file)):
+        note_phi_bias(experiment.goniometer)
     seed = None if output.noise_file is None else choose_noise_seed(output)
     say = Reporter(output.quiet)
     say(report.setup_lines(resolved, seed))

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-import nbnumba
-
+from .. import version
 from ..errors import FileError, InputError
 from ..imagefiles.records import LoadedImage
 from ..io import floatfile, smv
@@ -176,7 +175,7 @@ def _run(program: str, command: tuple[str, ...], folder: Path) -> Run:
     """Run a program to its end."""
     environment = dict(os.environ)
     # So that -m finds this package from another folder, wherever it was imported from.
-    package = str(Path(nbnumba.__file__).resolve().parent.parent)
+    package = str(Path(version.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
     with tempfile.TemporaryFile() as printed:
         start = time.perf_counter()

@@ -12,7 +12,7 @@ from .model import ExperimentRecord
 
 
 def with_choices(given: Sequence[Given], experiment: ExperimentRecord) -> list[Given]:
-    """Return parameters that also say what was chosen: the default dump, and the seed of a random orientation.
+    """Return parameters with what was chosen: default dump, seed of a random orientation, where phi is sampled.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def with_choices(given: Sequence[Given], experiment: ExperimentRecord) -> list[G
         everything.append(given_as("dump", str(Settings().factors.dump_file)))
     if experiment.crystal.misset_seed is not None and "misset_seed" not in names:
         everything.append(given_as("misset_seed", experiment.crystal.misset_seed))
+    if experiment.goniometer.sweeps and "phi_sampling" not in names:
+        everything.append(given_as("phi_sampling", experiment.goniometer.sampling.value))
     return everything
 
 

@@ -23,7 +23,7 @@ def build_goniometer(settings: Settings, axes: Axes) -> Goniometer:
     """Return the rotation that the settings describe."""
     goniometer = settings.goniometer
     phi = phi_steps(goniometer.osc, goniometer.phistep, goniometer.phisteps, settings.semantics)
-    return Goniometer(axes.spindle, goniometer.phi, phi.extent, phi.step, phi.count)
+    return Goniometer(axes.spindle, goniometer.phi, phi.extent, phi.step, phi.count, goniometer.phi_sampling)
 
 
 def build_geometry(settings: Settings) -> tuple[Geometry, Crystal | None]:

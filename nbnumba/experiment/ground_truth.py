@@ -42,6 +42,8 @@ class GroundTruth:
         Of the beam's center.
     distance : float [m]
         Of the first panel, along the beam.
+    phi_sampling : {"mid", "edge"} or None
+        Where in each phi step the crystal was drawn; None where it does not turn.
     noise_seed, noise_number : int or None
         None: without noise. The number counts the images of a series with the counted generator.
     backend, precision : str or None
@@ -81,6 +83,7 @@ class GroundTruth:
     readout: str | None = None
     spectrum: str | None = None
     mosaic: str | None = None
+    phi_sampling: str | None = None
 
 
 def ground_truth(
@@ -116,6 +119,7 @@ def ground_truth(
         noise_number=noise_number,
         background=_background(experiment),
         readout=None if noise_seed is None else _readout(experiment),
+        phi_sampling=experiment.goniometer.sampling.value if experiment.goniometer.sweeps else None,
     )
 
 
@@ -137,6 +141,15 @@ def _readout(experiment: ExperimentRecord) -> str | None:
     if experiment.readout is None:
         return None
     return json.dumps({key: value for key, value in asdict(experiment.readout).items() if value is not None})
+
+
+def A_matrix(experiment: ExperimentRecord) -> Array:
+    """Return columns a*, b*, c* of the first crystal at the spindle angle 0, (3, 3) [1/Angstrom]."""
+    return _A_matrix(experiment.crystals[0])
+
+
+def _A_matrix(crystal: Crystal) -> Array:
+    return np.asarray(np.linalg.inv(crystal.real_space * 1e10), dtype=np.float64)
 
 
 def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
@@ -168,7 +181,7 @@ def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
         return truth
     # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
     real_A = crystal.real_space * 1e10
-    A = np.asarray(np.linalg.inv(real_A), dtype=np.float64)
+    A = _A_matrix(crystal)
     lengths, angles = cell_of_vectors(real_A)
     B = upright_reciprocal(lengths, angles).T
     return replace(

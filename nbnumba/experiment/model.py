@@ -22,7 +22,7 @@ from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
 from ..errors import InputError
 from ..geometry.vectors import rotate_about
-from ..parameters.choices import ComputeOptions, Semantics
+from ..parameters.choices import ComputeOptions, PhiSampling, Semantics
 from ..readout.model import Readout
 
 if TYPE_CHECKING:
@@ -33,13 +33,25 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Goniometer:
-    """Rotation of the crystal during the exposure [rad]."""
+    """Rotation of the crystal during the exposure [rad].
+
+    Attributes
+    ----------
+    spindle : (3,)
+    phi, osc : float
+        Start and range.
+    step : float
+    steps : int
+    sampling : PhiSampling
+        Where in each step the crystal is drawn.
+    """
 
     spindle: Array
     phi: float
     osc: float
     step: float
     steps: int
+    sampling: PhiSampling = PhiSampling.EDGE
 
     @property
     def turns(self) -> bool:
@@ -48,8 +60,19 @@ class Goniometer:
 
     @property
     def angles(self) -> Array:
-        """Angle of every phi step, (steps,) [rad]; as C, start + step * i."""
-        return self.phi + self.step * np.arange(self.steps, dtype=np.float64)
+        """Angle at which the crystal is drawn in every phi step, (steps,) [rad]; as C, start + step * i."""
+        within = 0.5 if self.sampling is PhiSampling.MID else 0.0
+        return self.phi + self.step * (np.arange(self.steps, dtype=np.float64) + within)
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether the phi steps differ from one another, or one of them covers a range."""
+        return self.step != 0.0
+
+    @property
+    def bias(self) -> float:
+        """How far the middle of the range lies beyond the mean of the angles that are drawn [rad]."""
+        return self.phi + 0.5 * self.osc - float(np.mean(self.angles)) if self.osc != 0.0 else 0.0
 
     def turn(self, angle: float) -> Array:
         """Return the rotation by an angle about the spindle, (3, 3)."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
 
 from ..crystal.model import Crystal
 from ..detector.model import Detector
+from ..errors import called
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry, Goniometer
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
+from ..parameters.choices import PhiSampling
 from ..parameters.command import CommandLine
+from ..util.messages import logger
 
+_NO_BIAS = 1e-6  # deg
 _LINE = 160  # characters of a command on one line
 _LONGEST_COMMAND = 4000  # characters; readers have buffers of fixed size
 
@@ -72,6 +77,16 @@ def header_warnings(
     if goniometer is not None and goniometer.osc != 0.0 and dot(goniometer.spindle, panel.fast) < 1.0 - 1e-9:
         lines.append(f"{kind} headers cannot tell the spindle axis: readers will take it to lie along fast")
     return lines
+
+
+def note_phi_bias(goniometer: Goniometer) -> None:
+    """Tell by how much other programs misjudge the crystal's rotation, where it is drawn at the start of each step."""
+    bias = math.degrees(goniometer.bias)
+    if goniometer.sampling is PhiSampling.EDGE and abs(bias) > _NO_BIAS:
+        logger.warning(
+            f"{called('phi_sampling')} edge: the crystal is drawn at the start of each phi step; to programs that "
+            f"read the range from a file it is turned by {-bias:.4g} deg; {called('phi_sampling')} mid draws the middle"
+        )
 
 
 def is_skew(panel: PanelGeometry) -> bool:
@@ -142,6 +157,7 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
         "NBNUMBA_NOISE_NUMBER": truth.noise_number,
         "NBNUMBA_BACKGROUND": None if truth.background is None else encoded(truth.background),
         "NBNUMBA_READOUT": None if truth.readout is None else encoded(truth.readout),
+        "NBNUMBA_SAMPLED_AT": truth.phi_sampling,
         "NBNUMBA_SEMANTICS": truth.semantics,
         "NBNUMBA_BACKEND": truth.backend,
         "NBNUMBA_PRECISION": truth.precision,

@@ -87,6 +87,8 @@ class NexusWriter:
         The smallest value that a good pixel can have.
     sensor_material : str
         "Si", "CdTe" or "GaAs". The format wants one; without a simulated sensor nothing follows from it.
+    scan : bool
+        Whether images that continue one another are a rotation even where the crystal changes on the way.
 
     Raises
     ------
@@ -122,6 +124,7 @@ class NexusWriter:
         saturation: float | None = None,
         underload: int = 0,
         sensor_material: str = "Si",
+        scan: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
@@ -133,6 +136,7 @@ class NexusWriter:
         self._saturation = saturation_value(dtype, saturation)
         self._underload = underload
         self._material = sensor_material
+        self._scan = scan
         self._panels = geometry.detector.panels
         self._shape = stacked_shape(geometry.detector)
         self._shots: list[_Entry | None] = [None] * count
@@ -164,7 +168,7 @@ class NexusWriter:
             shots = [shot for shot in self._shots if shot is not None]
             if len(shots) < len(self._shots):
                 raise ValueError(f"{os.fspath(self._path)}: {len(shots)} of {len(self._shots)} images were written")
-            self._writing.run(nexus_writing.write_shots, _together(shots))
+            self._writing.run(nexus_writing.write_shots, _together(shots, self._scan))
         return None
 
     def write(self, index: int, pixels: NDArray[Any], geometry: Geometry, truth: GroundTruth) -> None:
@@ -339,7 +343,7 @@ class _Entry:
         )
 
 
-def _together(shots: Sequence[_Entry]) -> nexus_writing.Shots:
+def _together(shots: Sequence[_Entry], scan: bool) -> nexus_writing.Shots:
     polarizations = [shot.polarization for shot in shots if shot.polarization is not None]
     stokes = None
     if len(polarizations) == len(shots):
@@ -354,7 +358,7 @@ def _together(shots: Sequence[_Entry]) -> nexus_writing.Shots:
             np.array([shot.spindle for shot in shots]),
             np.array([shot.start for shot in shots]),
             np.array([shot.width for shot in shots]),
-            np.array([shot.truth["A_matrix"] for shot in shots]),
+            None if scan else np.array([shot.truth["A_matrix"] for shot in shots]),
         ),
         stokes=stokes,
         total_flux=np.array(fluxes) if known else None,

@@ -19,6 +19,7 @@ from ..experiment.model import Geometry
 from ..io.opening import label
 from ..parameters.choices import Semantics
 from . import registry
+from .headers import note_phi_bias
 from .records import ImageRecord, SaveOptions
 from .smv import style_of
 
@@ -51,6 +52,8 @@ def save(
         The file cannot be written, or the disk is full.
     """
     name = os.fspath(path)
+    if registry.by_ending(name) in (registry.SMV, registry.CBF, registry.NXMX):
+        note_phi_bias(geometry.goniometer)
     write_images(registry.by_ending(name), name, [ImageRecord(pixels, geometry, crystal, truth)], 1, options)
 
 

@@ -46,6 +46,13 @@ class MosaicModel(StrEnum):
     FILE = "file"
 
 
+class PhiSampling(StrEnum):
+    """Where in each phi step the crystal is drawn."""
+
+    EDGE = "edge"
+    MID = "mid"
+
+
 class Convention(StrEnum):
     """Which program's beam center and axes are meant."""
 

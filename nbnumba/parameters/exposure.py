@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .choices import PhiSampling
 from .steps import MAX_OVERSAMPLE, MAX_STEPS
 from .types import (
     ANGSTROM,
     ANGSTROM_BY_PRODUCT,
+    ANY,
     DEGREE,
     ELECTRON_VOLT,
     FLUENCE,
@@ -23,6 +25,7 @@ from .types import (
     Unit,
     Unset,
     at_most,
+    choice,
     input_file,
     number,
     spelling,
@@ -339,6 +342,7 @@ GONIOMETER = (
         whole=("-phi",),
         default="0",
         name="phi_deg",
+        varies=ANY,
     ),
     number(
         "-osc",
@@ -348,6 +352,7 @@ GONIOMETER = (
         unit=DEGREE,
         default="0",
         name="osc_deg",
+        varies=ANY,
         note='Rotation range; below 0 the other way round, with `semantics="exact"` only [deg].',
     ),
     number(
@@ -370,6 +375,18 @@ GONIOMETER = (
         allowed=at_most(MAX_STEPS),
         strict=Range(f"from 1 to {MAX_STEPS}", low=1, high=MAX_STEPS),
         name="phisteps",
+    ),
+    choice(
+        "-phi_sampling",
+        "where in each step the crystal is drawn: at its start, as nanoBragg does, or in its middle, as programs "
+        "expect that read the range from a file",
+        "edge|mid",
+        ("phi_sampling",),
+        choices=tuple(PhiSampling),
+        default="edge; in Python, batches and series mid",
+        unit=Unit("", PhiSampling),
+        name="phi_sampling",
+        note='Where in each phi step the crystal is drawn: "mid" (default), its middle; "edge", its start, as C does.',
     ),
 )
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .choices import Convention, MosaicModel, Pivot, Semantics, Shape, Spreading, Vector
+from .choices import Convention, MosaicModel, PhiSampling, Pivot, Semantics, Shape, Spreading, Vector
 
 if TYPE_CHECKING:
     from ..geometry.panel import PanelGeometry
@@ -158,6 +158,7 @@ class GoniometerSettings:
     osc: float | None = None  # None: not given; negative: as C not given, in exact the other way round
     phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given
     phisteps: int | None = None  # 0 counts as 1
+    phi_sampling: PhiSampling = PhiSampling.EDGE
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,8 @@ def equal(one: ExperimentRecord, other: ExperimentRecord) -> None:
         # The angles of -misset are in the matrix already.
         for gone in ("misset", "misset_seed") if name == "crystal" else ():
             del a[gone], b[gone]
+        if name == "goniometer" and not one.goniometer.sweeps:
+            del a["sampling"], b["sampling"]
         np.testing.assert_equal(a, b, err_msg=name)
     assert one.water_size == other.water_size
 

@@ -186,6 +186,7 @@ import numpy as np
 from nbnumba.batch import record
 from nbnumba.batch.chunk import is_whole
 from nbnumba.batch.folder import fingerprint, read_state
+from nbnumba.batch.names import Names
 from nbnumba.errors import NbnumbaError
 from nbnumba.io.nexus.read import read_images
 folder, trials = Path(sys.argv[1]), int(sys.argv[2])
@@ -200,7 +201,7 @@ for trial in range(trials):
     at, bit = generator.randrange(len(data)), generator.randrange(8)
     data[at] ^= 1 << bit
     path.write_bytes(data)
-    noticed = is_whole(path, images[path], mark) if path in images else record.damaged(folder)
+    noticed = is_whole(path, images[path], mark) if path in images else record.damaged(folder, Names(1).products)
     assert noticed, f"{path.name}, bit {bit} of byte {at}: unnoticed"
     if path in pixels:
         try:

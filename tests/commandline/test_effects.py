@@ -171,6 +171,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-osc": ("3", ""),
     "-phistep": ("0.3", "-osc"),
     "-phisteps": ("4", "-osc -phisteps"),
+    "-phi_sampling": ("mid", ""),
     "-oversample": ("3", ""),
     "-oversample_thick": ("", ""),
     "-oversample_polar": ("", ""),

@@ -157,7 +157,8 @@ def phi_angles(settings: Settings, defects: Defects) -> list[float]:
                 count = 2
         elif step < 0.0:
             step = osc / count
-    return [settings.goniometer.phi + step * i for i in range(count)]
+    within = 0.5 if settings.goniometer.phi_sampling == "mid" else 0.0
+    return [settings.goniometer.phi + step * (i + within) for i in range(count)]
 
 
 def orientations(

@@ -122,6 +122,7 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "osc_deg": number(0, 2),
         "phistep_deg": number(0.1, 1),
         "phisteps": whole(1, 3),
+        "phi_sampling": one_of("edge", "mid"),
         "oversample": whole(1, 2),
         "oversample_thick": switch,
         "oversample_polar": switch,

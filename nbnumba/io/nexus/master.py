@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def write_master(path: PathLike, chunk_files: Sequence[PathLike]) -> int:
+def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool = False) -> int:
     """Write a file that shows the images of others as its own.
 
     Parameters
@@ -44,6 +44,9 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike]) -> int:
     chunk_files : sequence of path
         Files of one detector, as `nbnumba.imagefiles.nexus.NexusWriter` writes them, in the order of their images.
         The master refers to them by names relative to its own folder, so that the lot can be moved together.
+
+    scan : bool
+        Whether images that continue one another are a rotation even where the crystal changes on the way.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike]) -> int:
         _write_virtual(file, sources, count)
         first.copy(DETECTOR, file["/entry/instrument"])
         file[f"{DETECTOR}/detectorSpecific/nimages"][...] = count
-        write_shots(file, _joined(parts))
+        write_shots(file, _joined(parts, scan))
 
     with written(path) as writing, read(chunk_files[0]) as first:
         writing.run(write)
@@ -145,12 +148,12 @@ def _write_virtual(file: h5py.File, sources: Sequence[Any], count: int) -> None:
     file.create_virtual_dataset(DATA, layout)
 
 
-def _joined(parts: Sequence[Shots]) -> Shots:
+def _joined(parts: Sequence[Shots], scan: bool) -> Shots:
     truth = {name: _joined_column([part.truth[name] for part in parts]) for name in parts[0].truth}
     sizes = {part.beam_size for part in parts}
     return Shots(
         spectra=[spectrum for part in parts for spectrum in part.spectra],
-        rotation=_joined_rotation(parts, truth.get("A_matrix")),
+        rotation=_joined_rotation(parts, None if scan else truth.get("A_matrix")),
         stokes=_joined_arrays(parts, lambda part: part.stokes),
         total_flux=_joined_arrays(parts, lambda part: part.total_flux),
         beam_size=parts[0].beam_size if len(sizes) == 1 else None,

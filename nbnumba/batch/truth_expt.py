@@ -1,0 +1,89 @@
+"""The truth of a series as a DIALS experiment list, in the frame in which DIALS sees its images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..beam.frames import to_imgcif
+from ..experiment.model import ExperimentRecord
+from ..geometry.panel import PanelGeometry
+from ..geometry.vectors import Array, cross, unit
+from ..imagefiles.headers import reading_frame
+from ..io import expt_text
+from ..io.atomic import whole_file
+from ..readout.digitize import SATURATION
+from .names import Series
+
+
+def write_truth(
+    path: Path,
+    first: ExperimentRecord,
+    A_matrices: Sequence[Array],
+    series: Series,
+    dtype: str,
+    saturation: float | None,
+) -> None:
+    """Write beam, detector, goniometer, scan and crystal of a series.
+
+    Parameters
+    ----------
+    path : Path
+    first : ExperimentRecord
+        Of the first image.
+    A_matrices : sequence of (3, 3) [1/Angstrom]
+        Of every image, in our laboratory frame at the spindle angle 0.
+    series : Series
+    dtype : str
+        Of the pixels.
+    saturation : float or None
+        The largest value that the pixels have.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+
+    Notes
+    -----
+    The crystal of an image does not change during it; DIALS wants one at the start of each image and at the end of the
+    last. Between two images it gets the mean of both.
+    """
+    beam, goniometer, detector = first.beam, first.goniometer, first.detector
+    by_header = series.form != "h5"
+    frame = reading_frame(detector.panels[0], beam.direction) if by_header else to_imgcif(beam)
+    sense = -1.0 if goniometer.osc < 0.0 else 1.0
+    along = -unit(frame @ beam.direction)
+    electric = frame @ beam.polarization_axis
+    matrices = np.array([frame @ A for A in A_matrices])
+    if np.all(matrices == matrices[0]):
+        matrices = matrices[:1]
+    else:
+        matrices = np.concatenate([matrices[:1], 0.5 * (matrices[:-1] + matrices[1:]), matrices[-1:]])
+    top = saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3)
+    fields = expt_text.ExptFields(
+        direction=along,
+        wavelength=beam.wavelength,
+        polarization_normal=unit(cross(along, electric)),
+        polarization_fraction=0.5 if beam.nopolar else (1.0 + beam.polarization) / 2.0,
+        panels=[_panel(panel, frame) for panel in detector.panels],
+        trusted=(0.0, float(top)),
+        thickness=detector.sensor.depth if detector.sensor.thickness > 0.0 else 0.0,
+        mu=max(detector.sensor.mu, 0.0),
+        spindle=sense * (frame @ goniometer.spindle),
+        start=sense * math.degrees(goniometer.phi),
+        width=abs(math.degrees(goniometer.osc)),
+        images=len(A_matrices),
+        exposure=max(beam.exposure, 0.0),
+        A=matrices,
+    )
+    with whole_file(path) as file:
+        file.write(expt_text.text(fields).encode())
+
+
+def _panel(panel: PanelGeometry, frame: Array) -> PanelGeometry:
+    axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
+    return PanelGeometry(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes)
