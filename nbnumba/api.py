@@ -37,7 +37,8 @@ from .util.messages import Notify, logger, notices_to
 if TYPE_CHECKING:
     from .gradients.parameters import Parameters
 
-_REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "dump", "expt"}
+_REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "hkl_phase", "pdb", "default_F", "dump", "expt"}
+_REFLECTION_KEYWORDS |= {"anomalous", "anomalous_file", "anomalous_bins"}
 # What `dataclasses.replace` hands over besides the changes.
 _PARTS = {field.name for field in dataclasses.fields(ExperimentRecord) if field.init} - {"semantics"}
 

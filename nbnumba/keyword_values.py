@@ -103,7 +103,7 @@ def _check(given: Mapping[str, Any]) -> None:
             hint = f"; did you mean {close[0]}?" if close else ""
             raise TypeError(f"Experiment has no keyword {name!r}{hint}")
     for one, other in _EITHER:
-        if one in given and other in given:
+        if one in given and other in given and not ((one, other) == ("hkl", "pdb") and "hkl_phase" in given):
             raise InputError(f"{one}, {other}: give one of the two")
     if "U_matrix" in given and "cell" not in given:
         raise InputError("U_matrix: needs a cell as well")

@@ -94,6 +94,14 @@ class Keywords(TypedDict, total=False):
     """A Fdump.bin to read, instead of hkl."""
     interpolate: bool
     """Interpolate structure factors between the reflections; by default crystal size decides."""
+    anomalous: bool
+    """Structure factors of pdb at the energy of every channel, with f' and f'' of every element."""
+    anomalous_file: str
+    """ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE, separated by blanks; lines of energy [eV], f', f''."""
+    anomalous_bins: int
+    """Tables of structure factors by energy, each for as many channels."""
+    hkl_phase: str
+    """Column of phases of the MTZ file, such as PHIC with hkl_column FC: anomalous adds the atoms of pdb to them."""
 
     # Beam
     wavelength_A: float

@@ -28,6 +28,7 @@ from ..structure_factors.mtz_cif_columns import Cell
 from ..structure_factors.table import NeededRange, ReflectionTable
 from ..util.messages import logger
 from .defects import log_defects
+from .energies import factors_by_energy, with_energies
 from .geometry_only import build_goniometer
 from .limits import check_b_factor, check_closed_form, check_domains, check_orientations, check_samples
 from .model import ExperimentRecord
@@ -136,10 +137,15 @@ def _resolve(
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
     reach = NeededRange(finest_spacing(detector, beam), indices) if factors.is_computed else None
-    reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
-    if reflections is not None and reflections.cell is not None:
-        _compare_cells(crystal, reflections.cell)
-    experiment = dataclasses.replace(experiment, crystals=(dataclasses.replace(crystal, reflections=reflections),))
+    by_energy = factors_by_energy(settings, factors, reach, before)
+    if by_energy is None:
+        reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
+        crystal = dataclasses.replace(crystal, reflections=reflections)
+    else:
+        crystal = with_energies(crystal, beam, by_energy, settings, reflection_lines.append)
+    if crystal.reflections is not None and crystal.reflections.cell is not None:
+        _compare_cells(crystal, crystal.reflections.cell)
+    experiment = dataclasses.replace(experiment, crystals=(crystal,))
     check_background(experiment)
     check_b_factor(experiment)
     choices = Choices(
@@ -148,7 +154,7 @@ def _resolve(
         grid=grid,
         **sampling_choices,
     )
-    resolved = Resolved(experiment, settings, choices, parts)
+    resolved = Resolved(experiment, settings, choices, parts, by_energy)
     log_defects(resolved)
     return resolved
 

@@ -9,6 +9,7 @@ from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..detector.placement import Axes
 from ..parameters.settings import Settings
+from ..structure_factors.by_energy import EnergyFactors
 from .model import ExperimentRecord
 
 
@@ -76,12 +77,15 @@ class Resolved:
         As the user gave them, with what files said of the crystal.
     choices : Choices
     parts : Parts
+    by_energy : EnergyFactors or None
+        What the structure factors of its channels are made of, where they depend on the energy.
     """
 
     experiment: ExperimentRecord
     settings: Settings
     choices: Choices
     parts: Parts
+    by_energy: EnergyFactors | None = None
 
     def agrees(self, settings: Settings, *parts: str) -> bool:
         """Tell whether other settings say the same of some parts."""

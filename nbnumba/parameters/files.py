@@ -48,7 +48,8 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
 
 def input_files(settings: Settings) -> list[Named]:
     """Return the files that settings name to be read, the dump of the structure factors among them."""
-    return _named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES)
+    named = _named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES)
+    return [*named, *((called("anomalous_file"), path) for _, path in settings.factors.anomalous_files)]
 
 
 def image_outputs(output: Output) -> list[Named]:

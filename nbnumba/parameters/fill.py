@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError, called
+from ..util.text import quote
 from .choices import ComputeOptions, Convention, Pivot, Semantics
 from .command import Output
 from .detector import PLACING
 from .given import BIGGEST, Given, beyond_meaning, checked, number
+from .pairs import split_pairs
 from .presets import PRESETS, silicon_attenuation
 from .settings import PART_OF, Settings
 from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Unit
@@ -235,6 +237,19 @@ def _lattice_spread(draft: Draft, given: Given) -> None:
     draft.set(lattice_spread=tuple(PERCENT.to_si(number(given, index)) for index in range(len(given.values))))
 
 
+def _anomalous_file(draft: Draft, given: Given) -> None:
+    pairs = split_pairs(str(checked(given, 0)))
+    for name, file in pairs:
+        if not name or not file or "\0" in file:
+            raise given.error(given.texts[0], "is not ELEMENT=FILE")
+    known = {name.upper() for name, _ in draft.get("anomalous_files")}
+    for name, _ in pairs:
+        if name.upper() in known:
+            raise InputError(f"{given.spelling}: {quote(name)} is given twice; give one file for it")
+        known.add(name.upper())
+    draft.set(anomalous=True, anomalous_files=(*draft.get("anomalous_files"), *pairs))
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "mosaic_sigmas_deg": _mosaic_sigmas,
     "lattice_spread_percent": _lattice_spread,
@@ -245,6 +260,7 @@ SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,
     "amorphous": _amorphous,
+    "anomalous_file": _anomalous_file,
 }
 """Parameters whose values set fields in ways of their own."""
 

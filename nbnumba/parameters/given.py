@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..util.text import quote
+from .pairs import pairs_inside
 from .types import Kind, Parameter
 
 # Numbers beyond these sizes have no meaning in any unit here, and geometry squares and cubes them.
@@ -46,6 +47,9 @@ class Given:
 
     def inside(self, folder: str | os.PathLike[str]) -> Given:
         """Return the same with the file that it names sought in a folder."""
+        if self.parameter.pairs:
+            texts = tuple(pairs_inside(text, folder) for text in self.texts)
+            return dataclasses.replace(self, values=texts, texts=texts)
         if self.parameter.kind is not Kind.FILE or not all(self.texts):
             return self
         # Not by pathlib, which would drop a trailing slash and with it an error.

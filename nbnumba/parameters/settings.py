@@ -66,6 +66,10 @@ class FactorSettings:
     pdb_file: str | None = None
     dump_file: str | None = "Fdump.bin"  # None: neither read nor written
     write_dump: bool = True
+    anomalous: bool = False
+    anomalous_files: tuple[tuple[str, str], ...] = ()  # element or site, file
+    anomalous_bins: int | None = None  # None: by f' and f''
+    hkl_phase: str | None = None  # column of phases of an MTZ file
     default_F: float = 0.0
     B_factor: float = 0.0  # Angstrom^2
     interpolate: bool | None = None  # None: choose by crystal size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import call_parameters
+from .anomalous import ANOMALOUS_FACTORS
 from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
 from .exposure import BEAM, GONIOMETER, SAMPLING, SPREAD
@@ -13,7 +14,7 @@ from .types import Option, Parameter, Role
 
 SUBJECTS: dict[str, tuple[Row, ...]] = {
     "Crystal": CRYSTAL,
-    "Structure factors": FACTORS,
+    "Structure factors": (*FACTORS, *ANOMALOUS_FACTORS),
     "Beam": BEAM,
     "Divergence and bandwidth": SPREAD,
     "Detector: size and place": DETECTOR,

@@ -137,6 +137,8 @@ class Parameter:
         Parameters that take one value each where it is given several.
     role
         Whether it names a file that is read or written.
+    pairs
+        Whether its text is made of NAME=FILE, separated by blanks.
     varies
         Range of its values where it may vary from image to image of a batch.
     keyword
@@ -163,6 +165,7 @@ class Parameter:
     otherwise: str = "counts as 1"
     parts: tuple[str, ...] = ()
     role: Role = Role.PLAIN
+    pairs: bool = False
     varies: Range | None = None
     keyword: bool = False
     hint: str = ""

@@ -18,11 +18,13 @@ from ..parameters.settings import Settings
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
 from ..util.text import quote
-from . import fdump
+from . import fdump, scatterers
+from .by_energy import EnergyFactors
 from .mtz_cif_columns import Cell
 from .old_pdb import without_line_numbers
+from .phased import PhasedReflections
 from .small_molecule import is_small_molecule, read_small_molecule
-from .symmetry import expand
+from .symmetry import Layout, expand
 from .table import IndexBox, NeededRange, index_margin, inside
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
@@ -120,6 +122,48 @@ class Model:
                 logger.warning(f"{place}: structure factors are not kept for the next run: {error}")
         return table, box
 
+    def by_energy(
+        self, settings: Settings, reach: NeededRange | None, phased: PhasedReflections | None
+    ) -> EnergyFactors:
+        """Work out everything of the structure factors at any photon energy that does not depend on the energy.
+
+        Parameters
+        ----------
+        settings : Settings
+        reach : NeededRange or None
+            Decides the resolution without -hkl_dmin.
+        phased : PhasedReflections or None
+            Structure factors without anomalous terms; None: those of the model, as `table` computes them.
+
+        Raises
+        ------
+        FileError, InputError
+            As `table`, and for a malformed table of scattering factors or an atom that the model has not.
+        """
+        place, structure = self._place, self._structure
+        limit = None if phased is None else phased.finest(structure.cell)
+        d_min = _resolution(settings, reach, structure.cell) if limit is None else limit
+        group = _prepared(structure, d_min, 0.0 if phased is not None or self._small else K_SOLVENT, place)
+        if phased is None:
+            k_solvent = 0.0 if self._small else K_SOLVENT
+            hkl, normal = waves_of(structure, d_min, k_solvent, B_SOLVENT)
+            _check_waves(hkl, normal, d_min, place)
+            operations = group.operations()
+        else:
+            phased.check_belongs_to(structure, group, place)
+            hkl, normal, operations = phased.hkl, phased.values, phased.operations
+        found = scatterers.found_in(structure, settings.factors.anomalous_files, place)
+        partial = np.array([scatterers.partial_waves(structure, one, hkl, d_min, _RATE) for one in found])
+        return EnergyFactors(
+            scatterers=tuple(found),
+            normal=normal,
+            partial=partial.reshape(len(found), len(hkl)),
+            layout=Layout(hkl, operations, settings.factors.default_F, place),
+            d_min=d_min,
+            cell=self.cell,
+            place=place,
+        )
+
     def _fingerprint(self, d_min: float, default_F: float) -> str:
         """Return a name for everything that the table depends on."""
         digest = self._digest.copy()
@@ -192,6 +236,13 @@ def _check_structure(structure: Any, place: str) -> None:
             raise InputError(f"{place}: atom {where} has a coordinate, occupancy or B factor that is not finite")
 
 
+def needed_resolution(settings: Settings, reach: NeededRange | None, cell: Cell) -> float:
+    """Return the finest spacing of a model's structure factors that an image takes [Angstrom]."""
+    import gemmi
+
+    return _resolution(settings, reach, gemmi.UnitCell(*cell))
+
+
 def _resolution(settings: Settings, reach: NeededRange | None, cell: Any) -> float:
     """Return the finest spacing to compute [Angstrom], rounded down so that a cache serves similar images."""
     if settings.factors.hkl_dmin > 0.0:
@@ -221,6 +272,24 @@ def _kept_table(path: Path, default_F: float) -> tuple[NDArray[np.float64], Inde
 def _compute(
     structure: Any, d_min: float, default_F: float, k_solvent: float, place: str
 ) -> tuple[NDArray[np.float64], IndexBox]:
+    group = _prepared(structure, d_min, k_solvent, place)
+    hkl, values = waves_of(structure, d_min, k_solvent, B_SOLVENT)
+    _check_waves(hkl, values, d_min, place)
+    expansion = expand(hkl, np.abs(values), group.operations(), True, default_F, place)
+    return expansion.table, expansion.box
+
+
+def _check_waves(hkl: NDArray[np.int64], values: NDArray[np.complex128], d_min: float, place: str) -> None:
+    if not len(hkl):
+        raise InputError(f"{place}: no reflection of {d_min:g} Å or coarser; a finer {called('hkl_dmin_A')} is allowed")
+    if not np.isfinite(values).all():
+        raise InputError(f"{place}: structure factors come out that are not finite")
+    if not values.any():
+        logger.warning(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
+
+
+def _prepared(structure: Any, d_min: float, k_solvent: float, place: str) -> Any:
+    """Make a structure ready for a density on a grid, say what is done, and return its space group."""
     import gemmi
 
     points = _check_size(structure, d_min, place)
@@ -249,15 +318,7 @@ def _compute(
     wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
     solvent = f"with bulk solvent of {k_solvent:g} electrons/Å^3 and B {B_SOLVENT:g} Å^2" if k_solvent else "no solvent"
     logger.warning(f"{place}: structure factors are computed to {d_min:g} Å in {group.xhm()}, {solvent}{wait}")
-    hkl, amplitudes = amplitudes_of(structure, d_min, k_solvent, B_SOLVENT)
-    if not len(hkl):
-        raise InputError(f"{place}: no reflection of {d_min:g} Å or coarser; a finer {called('hkl_dmin_A')} is allowed")
-    if not np.isfinite(amplitudes).all():
-        raise InputError(f"{place}: structure factors come out that are not finite")
-    if not amplitudes.any():
-        logger.warning(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
-    expansion = expand(hkl, amplitudes, group.operations(), True, default_F, place)
-    return expansion.table, expansion.box
+    return group
 
 
 def _cut_occupancies(structure: Any) -> int:
@@ -275,10 +336,10 @@ def _cut_occupancies(structure: Any) -> int:
     return cut
 
 
-def amplitudes_of(
+def waves_of(
     structure: Any, d_min: float, k_solvent: float, B_solvent: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the unique reflections of a model, 0 0 0 apart, and their amplitudes.
+) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+    """Return the unique reflections of a model, 0 0 0 apart, and their structure factors without anomalous terms.
 
     Parameters
     ----------
@@ -292,7 +353,7 @@ def amplitudes_of(
     Returns
     -------
     hkl : (n, 3) int64
-    amplitudes : (n,) float64
+    values : (n,) complex128
         [electrons]
     """
     import gemmi
@@ -318,7 +379,7 @@ def amplitudes_of(
         coarse = inverse_squares < 1.0 / _FINEST_OF_SOLVENT**2
         amounts = np.asarray(solvent.get_value_by_hkl(np.asarray(waves.miller_array)[coarse]))
         values[coarse] += k_solvent * np.exp(-B_solvent / 4.0 * inverse_squares[coarse]) * amounts
-    return hkl, np.abs(values)
+    return hkl, values
 
 
 def _check_size(structure: Any, d_min: float, place: str) -> float:

@@ -19,6 +19,7 @@ from ..parameters.settings import FactorSettings, Settings
 from ..util.messages import logger
 from . import fdump
 from . import hkl_list as hkl
+from .by_energy import EnergyFactors
 from .from_model import Model
 from .mtz_cif import ReflectionFile, kind_of
 from .mtz_cif_columns import Cell
@@ -54,7 +55,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         self._content: BinaryIO | ReflectionFile | Model | None = None
         self.place = (
             f"{called('pdb')} {factors.pdb_file}"
-            if factors.pdb_file is not None
+            if factors.pdb_file is not None and factors.hkl_phase is None
             else f"{called('hkl')} {factors.hkl_file}"
         )
         if reflections is None:
@@ -63,6 +64,9 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
     def _check_options(self) -> None:
         """Refuse options of MTZ, CIF and PDB files where none of them is read."""
         factors = self._settings.factors
+        self._check_anomalous()
+        if factors.hkl_phase is not None:
+            return
         if factors.pdb_file is not None:
             other = factors.hkl_file and f"{called('hkl')} {factors.hkl_file}"
             other = other or (factors.hkl_column and f"{called('hkl_column')} {factors.hkl_column}")
@@ -83,19 +87,48 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
             self._closing.close()
             raise InputError(f"{option}: {self.place} is a text list, not an MTZ or CIF file; leave it out")
 
+    def _check_anomalous(self) -> None:
+        """Refuse options of structure factors by energy that lack another one."""
+        factors = self._settings.factors
+        if factors.anomalous and factors.pdb_file is None:
+            raise InputError(f"{called('anomalous', True)}: there are no atoms; give {called('pdb')} FILE")
+        if factors.anomalous_bins is not None and not factors.anomalous:
+            raise InputError(
+                f"{called('anomalous_bins')}: {factors.anomalous_bins} has no effect without "
+                f"{called('anomalous', True)}; give both"
+            )
+        if factors.hkl_phase is None:
+            return
+        for needed, given in (
+            (called("hkl"), factors.hkl_file is not None),
+            (called("pdb"), factors.pdb_file is not None),
+            (called("anomalous", True), factors.anomalous),
+        ):
+            if not given:
+                raise InputError(
+                    f"{called('hkl_phase')}: {factors.hkl_phase} has no effect without {needed}: phases serve to add "
+                    "the anomalous scattering of atoms"
+                )
+
     def __exit__(self, *error: object) -> None:
         self._closing.close()
 
     def _opened(self) -> BinaryIO | ReflectionFile | Model | None:
         """Open the file, and read it unless it is a text list; None where there is no file."""
         factors = self._settings.factors
-        if self._content is None and factors.pdb_file is not None:
+        if self._content is None and factors.pdb_file is not None and factors.hkl_phase is None:
             self._content = Model(factors.pdb_file)
         elif self._content is None and factors.hkl_file is not None:
             file = self._closing.enter_context(opened(factors.hkl_file, called("hkl")))
             file = file if is_regular(file) else io.BytesIO(file.read())
             kind = kind_of(file, self.place)
-            self._content = file if kind is None else ReflectionFile(file.read(), kind, factors.hkl_column, self.place)
+            if kind is None and factors.hkl_phase is not None:
+                raise InputError(f"{called('hkl_phase')} {factors.hkl_phase}: {self.place} is a text list, not an MTZ")
+            self._content = (
+                file
+                if kind is None
+                else ReflectionFile(file.read(), kind, factors.hkl_column, self.place, factors.hkl_phase)
+            )
         return self._content
 
     @property
@@ -124,6 +157,31 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
                 f"{self.place}: states no unit cell; give {called('matrix')} FILE or {called('cell')} a b c al be ga"
             )
         return content.cell
+
+    def by_energy(self, reach: NeededRange | None = None) -> EnergyFactors | None:
+        """Work out what structure factors at any photon energy are made of; None where energy plays no part.
+
+        Parameters
+        ----------
+        reach : NeededRange, optional
+            What the image needs of a model without -hkl_dmin.
+
+        Raises
+        ------
+        FileError
+            A file is missing or cannot be read.
+        InputError
+            A file is malformed.
+        """
+        factors = self._settings.factors
+        if not factors.anomalous:
+            return None
+        assert factors.pdb_file is not None
+        content, phased = self._opened(), None
+        if isinstance(content, ReflectionFile):
+            phased = content.phased(factors.hkl_dmin)
+        model = content if isinstance(content, Model) else Model(factors.pdb_file)
+        return model.by_energy(self._settings, reach, phased)
 
     def load(
         self, report: Report = lambda line: None, *, reach: NeededRange | None = None, cache_folder: Path | None = None

@@ -17,6 +17,7 @@ from ..util.messages import logger
 from . import french_wilson, other_lists
 from .cif_columns import read_cif
 from .mtz_cif_columns import Cell, Columns, read_mtz
+from .phased import PhasedReflections
 from .symmetry import Expansion, expand
 from .table import LARGEST_F, IndexBox
 
@@ -87,6 +88,8 @@ class ReflectionFile:
         before calculated.
     place : str
         Option and path, for messages.
+    phase : str, optional
+        The column of phases to take beside it, from an MTZ.
 
     Raises
     ------
@@ -94,11 +97,13 @@ class ReflectionFile:
         The file is malformed, or has no such column.
     """
 
-    def __init__(self, data: bytes, kind: str, column: str | None, place: str) -> None:
+    def __init__(self, data: bytes, kind: str, column: str | None, place: str, phase: str | None = None) -> None:
         self._place = place
         data = unpacked_data(data, place)
         with understood(place, f"{kind} file"):
-            self._chosen = read_mtz(data, column, place) if kind == MTZ else read_cif(data, column, place)
+            if phase is not None and kind != MTZ:
+                raise InputError(f"{called('hkl_phase')} {phase}: {place} is no MTZ file; phases are read from one")
+            self._chosen = read_mtz(data, column, place, phase) if kind == MTZ else read_cif(data, column, place)
 
     @property
     def cell(self) -> Cell | None:
@@ -153,6 +158,37 @@ class ReflectionFile:
         for line in _remarks(chosen, expansion, hkl, spacing, place):
             logger.warning(line)
         return expansion.table, expansion.box, expansion.count
+
+    def phased(self, dmin: float = 0.0) -> PhasedReflections:
+        """Return the complex structure factors of the column and its phases, those that are missing left out.
+
+        Parameters
+        ----------
+        dmin : float
+            Finest spacing that is taken [m]; 0: all.
+
+        Raises
+        ------
+        InputError
+            The column is none of amplitudes, or nothing is left.
+        """
+        place, chosen = self._place, self._chosen
+        assert chosen.phases is not None
+        if chosen.intensity or chosen.minus is not None:
+            raise InputError(
+                f"{place}: column {chosen.names} stands beside {called('hkl_phase')}; an amplitude (type F) is "
+                f"allowed, such as {called('hkl_column')} FC"
+            )
+        hkl = chosen.hkl.astype(np.int64)
+        values = np.asarray(chosen.plus * np.exp(1j * np.radians(chosen.phases)), dtype=np.complex128)
+        kept = np.isfinite(values) & hkl.any(axis=1)
+        if dmin > 0.0:
+            kept &= _spacing(chosen, dmin, place)(hkl) >= dmin * 1e10 * (1.0 - 1e-9)
+        if not kept.any():
+            raise InputError(f"{place}: columns {chosen.names} and phases hold no value in the range that is taken")
+        if not np.abs(values[kept]).max() <= LARGEST_F:
+            raise InputError(f"{place}: column {chosen.names} holds values beyond {LARGEST_F:g}")
+        return PhasedReflections(hkl[kept], values[kept], chosen.operations, chosen.cell, place)
 
 
 def _amplitudes(chosen: Columns, spacing: Spacing) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:

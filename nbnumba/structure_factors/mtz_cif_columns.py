@@ -45,10 +45,11 @@ class Columns:
     cell: Cell | None
     group: str
     operations: Any  # gemmi.GroupOps
+    phases: NDArray[np.float64] | None = None  # of `plus` [deg], where a column of them was asked for
 
 
-def read_mtz(data: bytes, column: str | None, place: str) -> Columns:
-    """Read a column, or the two of Friedel mates, of the content of an MTZ file; None chooses."""
+def read_mtz(data: bytes, column: str | None, place: str, phase: str | None = None) -> Columns:
+    """Read a column, or the two of Friedel mates, of the content of an MTZ file, and its phases; None chooses."""
     import gemmi
 
     with named(data) as name:
@@ -83,7 +84,19 @@ def read_mtz(data: bytes, column: str | None, place: str) -> Columns:
         cell=cell_of([*cells, mtz.cell]),
         group=group,
         operations=operations,
+        phases=None if phase is None else array[:, _phases(columns, phase, place)].astype(np.float64),
     )
+
+
+def _phases(columns: Sequence[Any], phase: str, place: str) -> int:
+    """Return where the column of phases stands."""
+    listed = ", ".join(f"{found.label} ({found.type})" for found in columns)
+    named_so = [found for found in columns if found.label == phase]
+    if not named_so:
+        raise InputError(f"{called('hkl_phase')} {phase}: {place} has no such column; it has {listed}")
+    if named_so[0].type != "P":
+        raise InputError(f"{called('hkl_phase')} {phase}: is of type {named_so[0].type} in {place}; allowed is type P")
+    return int(named_so[0].idx)
 
 
 def group_of(known: Any, stated: str, listed: Sequence[str], place: str) -> tuple[str, Any]:

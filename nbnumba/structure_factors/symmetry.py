@@ -145,3 +145,65 @@ def _clear_absences(values: NDArray[np.float64], box: IndexBox, operations: Any)
     for i, plane in enumerate(values):
         hkl[:, 0] = box.h_min + i
         plane[operations.systematic_absences(hkl).reshape(plane.shape)] = 0.0
+
+
+class Layout:
+    """Where reflections of a space group and their Friedel mates stand in a table for P1, for many tables of one box.
+
+    Parameters
+    ----------
+    hkl : (n, 3) int64
+        Unique reflections.
+    operations : gemmi.GroupOps
+    default_F : float
+        Structure factor of what is missing, but for systematic absences, which are 0.
+    place : str
+        What messages begin with.
+
+    Raises
+    ------
+    InputError
+        A table would not fit into memory.
+
+    Attributes
+    ----------
+    box : IndexBox
+    """
+
+    def __init__(self, hkl: NDArray[np.int64], operations: Any, default_F: float, place: str) -> None:
+        rotations = rotations_of(operations)
+        columns = [np.ascontiguousarray(column) for column in hkl.T]
+        self.box = _box(columns, np.concatenate([rotations, -rotations]))
+        self.box.check_fits(place, 2 * len(hkl) * len(rotations))
+        self._default_F = default_F
+        table = self.box.table(1.0 if default_F != 0.0 else 0.0)
+        if default_F != 0.0:
+            _clear_absences(inside(table), self.box, operations)
+        # Every cell holds the number of what it takes: 0, default_F, then the reflections and their mates.
+        self._sources = table.astype(np.int32)
+        flat = self._sources.reshape(-1)
+        strides = np.array(table.strides) // table.itemsize
+        start = int(strides @ (1 - np.array([self.box.h_min, self.box.k_min, self.box.l_min])))
+        count = np.arange(len(hkl), dtype=np.int32)
+        for sign, first in ((-1, 2 + len(hkl)), (1, 2)):  # of centric reflections the first of the two stays
+            for rotation in rotations:
+                flat[_places(columns, sign * rotation @ strides, start)] = first + count
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of a table, its border included."""
+        return self._sources.size
+
+    def table(self, plus: NDArray[np.float64], minus: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a table within a border of one cell.
+
+        Parameters
+        ----------
+        plus, minus : (n,) float64
+            Amplitudes of h k l and of -h -k -l [electrons].
+
+        Returns
+        -------
+        (nh + 2, nk + 2, nl + 2) float64
+        """
+        return np.take(np.concatenate([[0.0, self._default_F], plus, minus]), self._sources)

@@ -8,6 +8,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
+from small_model import GROUPS, pdb_text
 
 from nbnumba import cli
 from nbnumba.detector.resolution import finest_spacing
@@ -15,36 +16,11 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
-from nbnumba.structure_factors.from_model import Model, amplitudes_of
+from nbnumba.structure_factors.from_model import Model, waves_of
 from nbnumba.structure_factors.load import load
 from nbnumba.structure_factors.old_pdb import without_line_numbers
 from nbnumba.structure_factors.table import NeededRange, ReflectionTable
 from nbnumba.util.messages import notices_to
-
-GROUPS = {
-    "P 1": (24.0, 27.0, 31.0, 82.0, 97.0, 104.0),
-    "P 1 21 1": (24.0, 27.0, 31.0, 90.0, 103.0, 90.0),
-    "P 21 21 21": (24.0, 27.0, 31.0, 90.0, 90.0, 90.0),
-}
-
-
-def pdb_text(group: str = "P 21 21 21", atoms: int = 12, seed: int = 5) -> str:
-    """Return a model of a few atoms near one another; metal, partial and anisotropic ones among them."""
-    random = np.random.default_rng(seed)
-    a, b, c, alpha, beta, gamma = GROUPS[group]
-    lines = [f"CRYST1{a:9.3f}{b:9.3f}{c:9.3f}{alpha:7.2f}{beta:7.2f}{gamma:7.2f} {group:<11}"]
-    for i in range(atoms):
-        element = ("N", "C", "C", "O", "S", "ZN")[i % 6]
-        x, y, z = np.array([8.0, 9.0, 10.0]) + random.normal(size=3) * 3.0
-        occupancy, B = (0.5 if i % 4 == 3 else 1.0), 12.0 + 3.0 * i
-        lines.append(
-            f"HETATM{i + 1:5d} {element:>2}{i % 10:<2d} LIG A{i + 1:4d}    "
-            f"{x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{B:6.2f}          {element:>2}"
-        )
-        if i == 2:
-            U = "".join(f"{value:7d}" for value in (2000, 1500, 2500, 300, -200, 100))
-            lines.append(f"ANISOU{i + 1:5d} {element:>2}{i % 10:<2d} LIG A{i + 1:4d}  {U}      {element:>2}")
-    return "\n".join([*lines, "END", ""])
 
 
 @pytest.fixture
@@ -70,7 +46,8 @@ def F_at(table: ReflectionTable, h: int, k: int, l: int) -> float:
 @pytest.mark.parametrize("d_min", [4.0, 2.05, 0.91])
 def test_amplitudes_are_those_of_direct_summation(group: str, d_min: float) -> None:
     structure = gemmi.read_pdb_string(pdb_text(group))
-    hkl, F = amplitudes_of(structure, d_min, 0.0, 0.0)
+    hkl, waves = waves_of(structure, d_min, 0.0, 0.0)
+    F = np.abs(waves)
     chosen = np.random.default_rng(2).permutation(len(hkl))[:200]
     calculator = gemmi.StructureFactorCalculatorX(structure.cell)
     direct = np.array([abs(calculator.calculate_sf_from_model(structure[0], hkl[i].tolist())) for i in chosen])
@@ -86,7 +63,8 @@ def test_symmetry_and_friedel_mates_fill_the_table(group: str, folder: Path) -> 
     (folder / "m.pdb").write_text(pdb_text(group))
     table = table_of()
     structure = gemmi.read_pdb_string(pdb_text(group))
-    hkl, F = amplitudes_of(structure, 2.0, 0.35, 46.0)
+    hkl, waves = waves_of(structure, 2.0, 0.35, 46.0)
+    F = np.abs(waves)
     for row, value in list(zip(hkl.tolist(), F, strict=True))[::50]:
         for operation in gemmi.SpaceGroup(group).operations():
             h, k, l = operation.apply_to_hkl(row)
@@ -102,8 +80,9 @@ def test_symmetry_and_friedel_mates_fill_the_table(group: str, folder: Path) -> 
 
 def test_solvent_changes_coarse_terms_only() -> None:
     structure = gemmi.read_pdb_string(pdb_text(atoms=60))
-    hkl, without = amplitudes_of(structure, 1.0, 0.0, 0.0)
-    _, solvated = amplitudes_of(structure, 1.0, 0.35, 46.0)
+    hkl, without = waves_of(structure, 1.0, 0.0, 0.0)
+    _, solvated = waves_of(structure, 1.0, 0.35, 46.0)
+    without, solvated = np.abs(without), np.abs(solvated)
     spacing = structure.cell.calculate_d_array(hkl.astype(np.int32))
     change = np.abs(solvated - without)
     coarse, fine = spacing > 6.0, spacing < 2.0

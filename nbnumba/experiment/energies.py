@@ -1,0 +1,65 @@
+"""Structure factors that depend on the energy, for the channels of a beam."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from ..beam.model import Beam
+from ..crystal.model import Crystal, EnergyGroup
+from ..io.spectrum_file import EV_ANGSTROM
+from ..parameters.settings import Settings
+from ..structure_factors.by_energy import EnergyFactors
+from ..structure_factors.from_model import needed_resolution
+from ..structure_factors.load import FactorSource
+from ..structure_factors.table import NeededRange
+from .resolved import Resolved
+
+
+def factors_by_energy(
+    settings: Settings, factors: FactorSource, reach: NeededRange | None, before: Resolved | None
+) -> EnergyFactors | None:
+    """Return what structure factors at any energy are made of, as before where that serves; None without -anomalous."""
+    if not settings.factors.anomalous:
+        return None
+    old = None if before is None else before.by_energy
+    if before is None or old is None or not before.agrees(settings, "factors"):
+        return factors.by_energy(reach)
+    # Of a model without a resolution that is given the image decides, and this one may need finer ones.
+    if settings.factors.hkl_phase is None and old.d_min > needed_resolution(settings, reach, old.cell):
+        return factors.by_energy(reach)
+    return old
+
+
+def with_energies(
+    crystal: Crystal, beam: Beam, factors: EnergyFactors, settings: Settings, report: Callable[[str], None]
+) -> Crystal:
+    """Return a crystal with the structure factors of every channel of a beam.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    beam : Beam
+    factors : EnergyFactors
+    settings : Settings
+        anomalous_bins counts.
+    report : callable
+        Called with a line of the report.
+    """
+    energies = EV_ANGSTROM / (beam.sources.wavelengths * 1e10)
+    channels, channel_of = np.unique(energies, return_inverse=True)
+    tables = factors.tables(channels, settings.factors.anomalous_bins)
+    megabytes = 8e-6 * factors.layout.cells * len(tables)
+    report(
+        f"structure factors by energy: {len(tables)} tables for {len(channels)} energies from {channels[0]:.8g} to "
+        f"{channels[-1]:.8g} eV, {megabytes:.3g} MB; anomalous scatterers "
+        f"{' '.join(one.name for one in factors.scatterers)}"
+    )
+    groups = tuple(
+        EnergyGroup(np.flatnonzero(np.isin(channel_of.reshape(-1), table.channels)), table.reflections)
+        for table in tables
+    )
+    one = groups[len(groups) // 2].reflections
+    return dataclasses.replace(crystal, reflections=one, energy_groups=groups if len(groups) > 1 else ())
