@@ -28,21 +28,6 @@ _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
 _PLAIN = 1e300  # a number that is smaller is finite, an int too
 
-# Keywords that say the same, or of which one rules out the other.
-_EITHER = (
-    ("wavelength_A", "energy_ev"),
-    ("matrix", "A_matrix"),
-    ("matrix", "U_matrix"),
-    ("A_matrix", "U_matrix"),
-    ("A_matrix", "cell"),
-    ("hkl", "pdb"),
-    ("hkl", "dump"),
-    ("N", "crystal_size_mm"),
-    ("fluence", "flux"),
-    ("spectrum", "spectrum_file"),
-    *((spectrum, single) for spectrum in ("spectrum", "spectrum_file") for single in ("wavelength_A", "energy_ev")),
-)
-
 # A named convention comes first, since what moves the detector counts after it.
 _ORDER = {name: place for place, name in enumerate(dict.fromkeys(["convention", *KEYWORDS]))}
 
@@ -102,8 +87,12 @@ def _check(given: Mapping[str, Any]) -> None:
             close = difflib.get_close_matches(name, KEYWORDS, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise TypeError(f"Experiment has no keyword {name!r}{hint}")
-    for one, other in _EITHER:
-        if one in given and other in given and not ((one, other) == ("hkl", "pdb") and "hkl_phase" in given):
+    for one in given:
+        others = KEYWORDS[one].excludes
+        if one == "hkl" and "hkl_phase" in given:  # then the model completes the list
+            others = tuple(name for name in others if name != "pdb")
+        other = next((name for name in others if name in given), None)
+        if other is not None:
             raise InputError(f"{one}, {other}: give one of the two")
     if "U_matrix" in given and "cell" not in given:
         raise InputError("U_matrix: needs a cell as well")

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import InputError, NbnumbaError
 from ..parameters.choices import PhiSampling, Semantics
 from ..parameters.command import CommandLine
-from ..parameters.table import NANOBRAGG
+from ..parameters.table import SUBJECT_OF
 from ..readout.digitize import DTYPES
 from . import csv_table as table
 from . import toml_file as document
@@ -26,20 +26,7 @@ from .toml_file import Document, Where, shown
 MAX_COUNT = 100_000_000
 MAX_SEED = 2**63 - 1
 
-_FORBIDDEN = {option.key for group in ("Output", "Noise", "Engine", "Help") for option in NANOBRAGG.groups[group]}
-_INSTEAD = {
-    "-seed": "the key seed of the SPEC takes its place",
-    "-noise_rng": "the key noise_rng of the SPEC takes its place",
-    "-nonoise": "noise = false in the SPEC takes its place",
-    "-noisefile": "noise = true in the SPEC takes its place",
-    "-semantics": "the key semantics of the SPEC takes its place",
-    "-backend": "the key backend of the SPEC takes its place",
-    "-precision": "the key precision of the SPEC takes its place",
-    "-threads": "the option --threads of nbnumba batch takes its place",
-    "-device": "every worker gets a GPU of its own",
-    "-adc": "the images hold photons without an offset",
-    "-trace_pixel": "only a single image can be traced",
-}
+_FORBIDDEN = {"Output", "Noise", "Engine", "Help"}  # subjects
 _OTHERS_INSTEAD = "a batch decides itself what it writes and shows"
 
 VARYING = ("orientation", *KEYS, "csv")
@@ -287,9 +274,10 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     except NbnumbaError as error:
         message = str(found.error(("command",), str(error)))
         raise type(error)(message) from None
-    for option in command.used:
-        if option in _FORBIDDEN:
-            raise found.error(("command",), f"{option} cannot stand here; {_INSTEAD.get(option, _OTHERS_INSTEAD)}")
+    for item in command.given:
+        if SUBJECT_OF[item.parameter.name] in _FORBIDDEN:
+            instead = item.parameter.in_batch or _OTHERS_INSTEAD
+            raise found.error(("command",), f"{item.label} cannot stand here; {instead}")
     from ..experiment.required import missing_crystal
     from ..structure_factors.required import missing_structure_factors
 

@@ -12,8 +12,8 @@ from ..imagefiles.save import write_images
 from ..imagefiles.smv import style_of
 from ..io.atomic import check_can_write, check_distinct
 from ..parameters.choices import Semantics
+from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
-from ..parameters.table import NANOBRAGG
 from ..util.messages import logger
 from ..util.text import quote
 from .effects import without_effect_on_copy
@@ -43,7 +43,6 @@ def convert(words: Sequence[str]) -> None:
         logger.warning(line)
     if not files:
         raise InputError("convert: needs an image to read")
-    options = NANOBRAGG.words(command.given)
     target = own.get("-o")
     if target is None:
         raise InputError("convert: needs -o FILE, the file to write")
@@ -65,7 +64,7 @@ def convert(words: Sequence[str]) -> None:
         smv_header=output.smv_header or style_of(Semantics.EXACT),
     )
     number = 1 if chosen is not None else sum(map(count, files))
-    write_images(form, target, _chosen(files, options, chosen, form.geometry), number, written)
+    write_images(form, target, _chosen(files, command, chosen, form.geometry), number, written)
 
 
 def _chosen_image(text: str | None, files: Sequence[str]) -> int | None:
@@ -86,8 +85,8 @@ def _dtype(text: str | None, form: ImageFormat, target: str, kinds: Sequence[Ima
     return text or next(iter(form.dtypes), "float32")
 
 
-def _chosen(files: Sequence[str], options: Sequence[str], chosen: int | None, geometry: bool) -> Iterator[ImageRecord]:
+def _chosen(files: Sequence[str], command: CommandLine, chosen: int | None, geometry: bool) -> Iterator[ImageRecord]:
     for path in files:
-        for index, image in enumerate(read(path, options, geometry)):
+        for index, image in enumerate(read(path, command, geometry)):
             if chosen is None or index == chosen:
                 yield image

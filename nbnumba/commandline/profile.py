@@ -16,7 +16,6 @@ from ..imagefiles.load import read as read_images
 from ..imagefiles.records import ImageRecord
 from ..io.atomic import check_can_write, check_distinct, whole_file
 from ..parameters.parser import parse, parse_with_files
-from ..parameters.table import NANOBRAGG
 from ..util.messages import logger
 from .own_options import take_own_options
 
@@ -56,7 +55,7 @@ def profile(words: Sequence[str]) -> None:
     material = _amount(own.get("-amount", "1"))
     check_distinct([("-o", target)], [("background-profile", files[0])])
     check_can_write("-o", target)
-    picture = next(read_images(files[0], NANOBRAGG.words(command.given)))
+    picture = next(read_images(files[0], command))
     fluence = picture.truth.fluence
     if fluence is None or command.gives("fluence", "flux"):
         fluence = command.settings.beam.fluence

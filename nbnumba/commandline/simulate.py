@@ -21,16 +21,12 @@ from ..parameters.choices import ComputeOptions
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..parameters.table import NANOBRAGG
+from ..parameters.types import Role
 from ..render.image import Image
 from ..render.renderer import simulate
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
-
-# Options that go with a detector of one panel.
-_ONE_PANEL = {"-intfile", "-noisefile", "-pgmfile", "-cbffile", "-trace_pixel"}
-# Options whose file can state one edge of a pixel only.
-_SQUARE_PIXELS = {"-intfile", "-noisefile", "-cbffile"}
 
 
 def run(command: CommandLine) -> None:
@@ -131,14 +127,16 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
     output = command.output
     panels = len(experiment.detector.panels)
     if panels == 1 and not experiment.detector.panels[0].is_square:
-        typed = next((option for option in command.used if option in _SQUARE_PIXELS), None)
+        typed = next((item for item in command.given if item.parameter.square_pixels), None)
         if typed is not None:
-            raise InputError(f"{typed}: its header holds one edge of a pixel, and these are oblong; -h5file holds both")
+            raise InputError(
+                f"{typed.label}: its header holds one edge of a pixel, and these are oblong; -h5file holds both"
+            )
     if panels > 1:
-        typed = next((option for option in command.used if option in _ONE_PANEL), None)
+        typed = next((item for item in command.given if item.parameter.one_panel), None)
         if typed is not None:
-            instead = "" if typed == "-trace_pixel" else "; -h5file holds them all"
-            raise InputError(f"{typed}: goes with a detector of one panel, and this one has {panels}{instead}")
+            instead = "; -h5file holds them all" if typed.parameter.role is Role.OUTPUT else ""
+            raise InputError(f"{typed.label}: goes with a detector of one panel, and this one has {panels}{instead}")
     if output.trace_pixel is not None:
         from ..trace.walk import check_pixel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry
 from ..io import cbf
 from ..io.atomic import PathLike
-from ..parameters.parser import parse_with_files
+from ..parameters.command import CommandLine
 from ..readout.digitize import SATURATION
 from ..util.messages import logger
-from .headers import gives_beam_center, header_warnings, truth_lines
+from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
 from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, digitized, image_of_options
 
@@ -111,28 +111,25 @@ def _pixels(path: str) -> NDArray[Any]:
         return load_by_fabio(Source(path)).values
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read an image; options of a command line override what its header says."""
-    typed, _ = parse_with_files(words)
     pixels, fields = _pixels(path), cbf.read_header(path)
     n_slow, n_fast = pixels.shape
-    said = {
-        "-detpixels_f": n_fast,
-        "-detpixels_s": n_slow,
-        "-pixel": fields.pixel_size * 1e3,
-        "-lambda": fields.wavelength * 1e10,
-        "-distance": fields.distance * 1e3,
-        "-phi": fields.start_angle,
+    said: dict[str, float | str] = {
+        "pixels_fast": n_fast,
+        "pixels_slow": n_slow,
+        "pixel_mm": fields.pixel_size * 1e3,
+        "wavelength_A": fields.wavelength * 1e10,
+        "distance_mm": fields.distance * 1e3,
+        "phi_deg": fields.start_angle,
     }
     if fields.exposure > 0.0:
-        said["-exposure"] = fields.exposure
+        said["exposure_s"] = fields.exposure
     if fields.angle_increment > 0.0:
-        said["-osc"] = fields.angle_increment
+        said["osc_deg"] = fields.angle_increment
     if fields.polarization is not None:
-        said["-polar"] = 2.0 * fields.polarization - 1.0
+        said["polarization"] = 2.0 * fields.polarization - 1.0
     if not gives_beam_center(typed):
-        said["-beam_center_fast"] = fields.beam_fast * fields.pixel_size * 1e3
-        said["-beam_center_slow"] = fields.beam_slow * fields.pixel_size * 1e3
-    front = [text for key, value in said.items() for text in (key, repr(value))]
-    command, _ = parse_with_files([*front, *words])
-    yield image_of_options(path, pixels, *build_geometry(command.settings))
+        said["beam_center_fast_mm"] = fields.beam_fast * fields.pixel_size * 1e3
+        said["beam_center_slow_mm"] = fields.beam_slow * fields.pixel_size * 1e3
+    yield image_of_options(path, pixels, *build_geometry(settings_beside(typed, said)))

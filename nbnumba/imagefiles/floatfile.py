@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..experiment.geometry_only import build_geometry
 from ..io import floatfile
 from ..io.opening import label
-from ..parameters.parser import parse_with_files
+from ..parameters.command import CommandLine
 from ..util.messages import logger
 from . import registry
 from .records import ImageRecord, SaveOptions, image_of_options
@@ -22,10 +22,9 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     floatfile.write(path, next(images).pixels)
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read an image that the options of a command line describe; of several panels each is as large as the largest."""
-    command, _ = parse_with_files(words)
-    known, crystal = build_geometry(command.settings)
+    known, crystal = build_geometry(typed.settings)
     panels = known.detector.panels
     n_slow, n_fast = max(panel.n_slow for panel in panels), max(panel.n_fast for panel in panels)
     pixels = read_pixels(path, (len(panels) * n_slow, n_fast))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..errors import called
+from ..experiment.command_line import given_as
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Geometry, Goniometer
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
 from ..parameters.choices import PhiSampling
 from ..parameters.command import CommandLine
+from ..parameters.fill import filled
+from ..parameters.settings import Settings
 from ..util.messages import logger
 
 _NO_BIAS = 1e-6  # deg
@@ -104,6 +109,13 @@ def gives_beam_center(command: CommandLine) -> bool:
         or settings.detector.pix0_vector is not None
         or bool(settings.detector.panels)
     )
+
+
+def settings_beside(typed: CommandLine, said: Mapping[str, float | str]) -> Settings:
+    """Return the settings of what a file says, parameter by parameter, and of what was typed, which wins."""
+    # As a command line in which the file comes first.
+    front = [dataclasses.replace(given_as(name, value), spelling=called(name)) for name, value in said.items()]
+    return filled([*front, *typed.given], []).settings()
 
 
 def reading_frame(panel: PanelGeometry, beam_direction: Array) -> Array:

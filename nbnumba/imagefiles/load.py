@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ..errors import InputError
 from ..io.opening import is_regular, opened
+from ..parameters.command import CommandLine
 from . import registry
 from .records import ImageRecord
 
@@ -35,14 +36,14 @@ def count(path: str) -> int:
     return nexus.image_count(path)
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read the images of a file.
 
     Parameters
     ----------
     path : str
-    words : sequence of str
-        Options of a command line, which override what headers say.
+    typed : CommandLine
+        Its options override what headers say.
     geometry : bool
         Whether it counts where the pixels are, so that a notice names what a header leaves out.
 
@@ -51,5 +52,5 @@ def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[Ima
     InputError, FileError
         The file or an option is not what it should be, or the size of the image is not the detector's.
     """
-    images: Iterator[ImageRecord] = format_of(path).read(path, words, geometry)
+    images: Iterator[ImageRecord] = format_of(path).read(path, typed, geometry)
     return images

@@ -22,7 +22,7 @@ from ..io.nexus import layout as nexus_layout
 from ..io.nexus import read as nexus
 from ..io.nexus import spectrum as nexus_spectrum
 from ..parameters.choices import Convention, Semantics, Vector
-from ..parameters.parser import parse_with_files
+from ..parameters.command import CommandLine
 from ..parameters.settings import Settings
 from .records import ImageRecord
 
@@ -31,20 +31,19 @@ _OF_CRYSTAL = ("A_matrix_imgcif", "U_matrix", "cell", "cells", "mosaic_spread_de
 _SHAPES = {"A_matrix": (3, 3), "A_matrix_imgcif": (3, 3), "U_matrix": (3, 3), "cell": (6,), "cells": (3,)}
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True, only: int | None = None) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True, only: int | None = None) -> Iterator[ImageRecord]:
     """Read the images of a file that nbnumba wrote; its geometry stands, whatever the options say.
 
     Parameters
     ----------
     path : str
-    words : sequence of str
-        Options of a command line.
+    typed : CommandLine
+        Its options.
     geometry : bool
         Without effect: the file states it.
     only : int, optional
         The one image to read, counted from 0.
     """
-    command, _ = parse_with_files(words)
     columns = nexus.read_ground_truth(path)
     # Fields with a default came later than the format: older files lack them.
     needed = {item.name for item in dataclasses.fields(GroundTruth) if item.default is dataclasses.MISSING}
@@ -60,7 +59,7 @@ def read(path: str, words: Sequence[str], geometry: bool = True, only: int | Non
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-            image = _with_spectrum(_known_image(path, parts, known, (sizes, spindle), command.settings), spectrum)
+            image = _with_spectrum(_known_image(path, parts, known, (sizes, spindle), typed.settings), spectrum)
         except NbnumbaError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ import gzip
 import math
 import tokenize
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO, Any, BinaryIO
 
 import numpy as np
@@ -17,25 +17,26 @@ from ..experiment.geometry_only import build_geometry
 from ..io import cbf
 from ..io.guarded import fabio_image
 from ..io.opening import opened
-from ..parameters.parser import parse_with_files
+from ..parameters.command import CommandLine
 from ..util.memory import check_image_fits
 from ..util.messages import logger
 from ..util.signals import signals_wait
 from ..util.text import quote
 from . import registry
+from .headers import settings_beside
 from .records import ImageRecord, LoadedImage, Source, image_of_options
 
 _FLOAT64 = 8  # bytes
 _BLOCK = 1 << 20  # bytes
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read the pixels of an image whose geometry the options of a command line tell."""
     form = registry.recognized(registry.beginning(path)) or registry.OTHER
     values = form.load(Source(path)).values
     n_slow, n_fast = values.shape
-    command, _ = parse_with_files(["-detpixels_f", str(n_fast), "-detpixels_s", str(n_slow), *words])
-    yield image_of_options(path, values, *build_geometry(command.settings))
+    settings = settings_beside(typed, {"pixels_fast": n_fast, "pixels_slow": n_slow})
+    yield image_of_options(path, values, *build_geometry(settings))
 
 
 def single(source: Source, image: LoadedImage) -> LoadedImage:

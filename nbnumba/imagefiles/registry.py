@@ -65,7 +65,7 @@ class ImageFormat:
 
     @property
     def read(self) -> Callable[..., Any]:
-        """Function of path, words of a command line, and whether the geometry counts; an iterator of ImageRecord."""
+        """Function of path, CommandLine, and whether the geometry counts; an iterator of ImageRecord."""
         return _function(self.reader)
 
     @property

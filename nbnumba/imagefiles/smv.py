@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,22 @@ from ..geometry.vectors import Array
 from ..io import smv
 from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine, Output
-from ..parameters.parser import parse_with_files
 from ..util.messages import logger
-from .headers import gives_beam_center, header_warnings, truth_lines
+from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
 from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, image_of_options, note_clipped
 
-# What a header should say, and the options that say it instead.
-_SAY = {
-    "PIXEL_SIZE": {"-pixel"},
-    "DISTANCE": {"-distance", "-close_distance"},
-    "WAVELENGTH": {"-lambda", "-energy"},
-    "BEAM_CENTER_X": set[str](),
+# What a header should say, and the parameters that say it instead.
+_SAY: dict[str, tuple[str, ...]] = {
+    "PIXEL_SIZE": ("pixel_mm",),
+    "DISTANCE": ("distance_mm", "close_distance_mm"),
+    "WAVELENGTH": ("wavelength_A", "energy_ev"),
+    "BEAM_CENTER_X": (),
 }
+_TILTS = (
+    *("twotheta_deg", "detector_rotx", "detector_roty", "detector_rotz"),
+    *("fdet_vector", "sdet_vector", "expt"),
+)
 _ADC = 40.0  # what C adds, and its headers do not state
 _OF_NANOBRAGG = ("BEAMLINE=fake;", "DIALS_ORIGIN=", "XDS_ORGX=", "DENZO_X_BEAM=")
 
@@ -137,43 +140,41 @@ def _pixels(path: str) -> NDArray[Any]:
         raise
 
 
-def read(path: str, words: Sequence[str], geometry: bool = True) -> Iterator[ImageRecord]:
+def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read an image; options of a command line override what its header says."""
-    typed, _ = parse_with_files(words)
     header = smv.read_header(path)
-    said: list[str] = []
-    if "-img" not in typed.used:
-        said += ["-img", path]
+    said: dict[str, float | str] = {}
+    if not typed.gives("header_file"):
+        said["header_file"] = path
         if not gives_beam_center(typed):
-            said += _beam_center_words(header)
+            said |= _beam_center(header)
         if geometry:
             _note_unsaid(path, header, typed)
             _note_tilt(path, header, typed)
-    command, _ = parse_with_files([*said, *words])
-    pixels, offset = _pixels(path), _offset(path, header, command)
+    pixels, offset = _pixels(path), _offset(path, header, typed)
     # Whole numbers stay whole, below 0 as well.
     if pixels.dtype.kind in "iu" and offset == round(offset) and abs(offset) < 1 << 30:
         pixels = pixels.astype(np.int32) - np.int32(offset)
     else:
         pixels = pixels.astype(np.float64) - offset
-    yield image_of_options(path, pixels, *build_geometry(command.settings), offset)
+    yield image_of_options(path, pixels, *build_geometry(settings_beside(typed, said)), offset)
 
 
-def _beam_center_words(header: smv.SmvHeader) -> list[str]:
+def _beam_center(header: smv.SmvHeader) -> dict[str, float]:
     """Return the beam center in a form that depends on no convention, where a header has it."""
     slow, fast = header.value_of("DENZO_X_BEAM"), header.value_of("DENZO_Y_BEAM")
     if math.isnan(slow) or math.isnan(fast):
-        return []
-    return ["-beam_center_fast", repr(fast), "-beam_center_slow", repr(slow)]
+        return {}
+    return {"beam_center_fast_mm": fast, "beam_center_slow_mm": slow}
 
 
 def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
     """Name what neither the header nor the options tell, so that a default takes its place."""
-    given = {key for key, options in _SAY.items() if options & set(typed.used)}
+    given = {key for key, names in _SAY.items() if typed.gives(*names)}
     if gives_beam_center(typed) or not math.isnan(header.value_of("DENZO_X_BEAM")):
         given.add("BEAM_CENTER_X")
     unsaid = [key for key in _SAY if key not in given and math.isnan(header.value_of(key))]
-    if unsaid and "-expt" not in typed.used:
+    if unsaid and not typed.gives("expt"):
         logger.warning(
             f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken"
         )
@@ -181,8 +182,7 @@ def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
 
 def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
     """Log that a header hints at a tilt, unless the user gives one."""
-    tilts = {"-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz", "-fdet_vector", "-sdet_vector", "-expt"}
-    if tilts & set(typed.used):
+    if typed.gives(*_TILTS):
         return
     close, along = header.value_of("CLOSE_DISTANCE"), header.value_of("DISTANCE")
     twotheta = header.value_of("TWOTHETA")
@@ -193,10 +193,10 @@ def _note_tilt(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
         )
 
 
-def _offset(path: str, header: smv.SmvHeader, command: CommandLine) -> float:
+def _offset(path: str, header: smv.SmvHeader, typed: CommandLine) -> float:
     """Return what was added to the pixels; where it is not stated, 40 in images of nanoBragg, 0 in those of others."""
-    if "-adc" in command.used:
-        return command.output.adc
+    if typed.gives("adc"):
+        return typed.output.adc
     for key in ("IMAGE_PEDESTAL", "ADC_OFFSET"):
         value = header.value_of(key)
         if not math.isnan(value):

@@ -77,7 +77,15 @@ DETECTOR = (
         name="close_distance_mm",
     ),
     number(
-        "-pixel", "edge of a pixel", "D", ("pixel_size",), unit=MM, allowed=POSITIVE, default="0.1", name="pixel_mm"
+        "-pixel",
+        "edge of a pixel",
+        "D",
+        ("pixel_size",),
+        unit=MM,
+        allowed=POSITIVE,
+        default="0.1",
+        name="pixel_mm",
+        states=("size", "geometry"),
     ),
     number(
         "-detsize",
@@ -89,9 +97,26 @@ DETECTOR = (
         names=(),
         whole=("-detsize",),
         default="102.4",
+        states=("size", "geometry"),
     ),
-    number("-detsize_f", "edge along a row of pixels (fast)", "D", ("detsize_f",), unit=MM, allowed=POSITIVE),
-    number("-detsize_s", "edge along a column of pixels (slow)", "D", ("detsize_s",), unit=MM, allowed=POSITIVE),
+    number(
+        "-detsize_f",
+        "edge along a row of pixels (fast)",
+        "D",
+        ("detsize_f",),
+        unit=MM,
+        allowed=POSITIVE,
+        states=("size", "geometry"),
+    ),
+    number(
+        "-detsize_s",
+        "edge along a column of pixels (slow)",
+        "D",
+        ("detsize_s",),
+        unit=MM,
+        allowed=POSITIVE,
+        states=("size", "geometry"),
+    ),
     whole(
         "-detpixels",
         "pixels along each edge; beats -detsize",
@@ -107,6 +132,7 @@ DETECTOR = (
         parts=("pixels_fast", "pixels_slow"),
         hint="int | Sequence[int]",
         note="Pixels along each edge, or (fast, slow).",
+        states=("size", "geometry"),
     ),
     whole(
         "-detpixels_f",
@@ -117,6 +143,7 @@ DETECTOR = (
         allowed=_SIDE,
         strict=_SIDE,
         names=("-detpixels_f", "-detpixels_x"),
+        states=("size", "geometry"),
     ),
     whole(
         "-detpixels_s",
@@ -127,6 +154,7 @@ DETECTOR = (
         allowed=_SIDE,
         strict=_SIDE,
         names=("-detpixels_s", "-detpixels_y"),
+        states=("size", "geometry"),
     ),
     number(
         "-Xbeam",
@@ -218,14 +246,22 @@ DETECTOR = (
         own=True,
         name="expt",
         note="DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given.",
+        states=("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
     ),
-    input_file("-img", "take defaults for the geometry from the header of an SMV image", "FILE", ("header_file",)),
+    input_file(
+        "-img",
+        "take defaults for the geometry from the header of an SMV image",
+        "FILE",
+        ("header_file",),
+        states=("size", "geometry", "wavelength", "rotation"),
+    ),
     input_file(
         "-mask",
         "SMV image whose zeros mark pixels to skip; its header counts like that of -img",
         "FILE",
         ("mask_file",),
         name="mask",
+        states=("size", "geometry", "wavelength", "rotation"),
     ),
 )
 
@@ -241,6 +277,7 @@ SENSOR = (
         name="attenuation_depth_um",
         hint="float",
         note="Attenuation depth of the sensor; infinite: no depth effect at all.",
+        states=("sensor",),
     ),
     number(
         "-detector_thick",
@@ -252,6 +289,7 @@ SENSOR = (
         whole=("-detector_thick",),
         default="0",
         name="thickness_um",
+        states=("sensor",),
     ),
     whole(
         "-detector_thicksteps",
@@ -262,6 +300,7 @@ SENSOR = (
         allowed=at_most(MAX_LAYERS),
         names=("-detector_thicksteps", "-thicksteps"),
         name="thicksteps",
+        states=("sensor",),
     ),
     spelling("-curved_det", CURVED, True),
     spelling("-point_pixel", POINT_PIXEL, True),
@@ -276,6 +315,7 @@ SENSOR = (
         name="roi",
         hint="Sequence[int]",
         note="Fast first and last, slow first and last; inclusive.",
+        states=("region",),
     ),
 )
 

@@ -66,6 +66,11 @@ class Dialect:
             found[option.parameter.name] = (*found.get(option.parameter.name, ()), option)
         return found
 
+    @cached_property
+    def by_key(self) -> dict[str, Option]:
+        """Options by their names in the help."""
+        return {option.key: option for option in self.options}
+
     def label(self, name: str, value: object = None) -> str:
         """Return the options of a parameter, or the one that gives it a value; its name where it has none."""
         options = self.by_parameter.get(name, ())

@@ -42,6 +42,7 @@ POLARIZED = yes_or_no(
     "whether there is a polarization correction",
     fields=("nopolar",),
     unit=Unit("", lambda on: not on),
+    states=("polarization",),
 )
 ROUND_DIVERGENCE = yes_or_no("round_divergence", "round off the corners of the divergence grid", sets=_SPREAD)
 OVERSAMPLE_THICK = yes_or_no("oversample_thick", "sensor absorption anew for every sub-pixel")
@@ -60,6 +61,8 @@ BEAM = (
         shown=("-wavelength",),
         default="1",
         name="wavelength_A",
+        states=("wavelength",),
+        excludes=("energy_ev",),
     ),
     number(
         "-energy",
@@ -70,6 +73,7 @@ BEAM = (
         allowed=POSITIVE,
         name="energy_ev",
         varies=POSITIVE,
+        states=("wavelength",),
     ),
     number(
         "-fluence",
@@ -82,6 +86,8 @@ BEAM = (
         name="fluence",
         varies=NOT_NEGATIVE,
         note="Photons per square meter on the sample.",
+        states=("fluence",),
+        excludes=("flux",),
     ),
     number(
         "-flux",
@@ -92,8 +98,18 @@ BEAM = (
         allowed=NOT_NEGATIVE,
         name="flux",
         note="Photons per second; with exposure_s and beamsize_mm instead of fluence.",
+        states=("flux", "fluence"),
     ),
-    number("-exposure", "exposure time", "T", ("exposure",), unit=SECOND, default="1", name="exposure_s"),
+    number(
+        "-exposure",
+        "exposure time",
+        "T",
+        ("exposure",),
+        unit=SECOND,
+        default="1",
+        name="exposure_s",
+        states=("exposure", "fluence"),
+    ),
     number(
         "-beamsize",
         "edge of the square beam; clips the sample in y and z",
@@ -102,6 +118,7 @@ BEAM = (
         unit=MM,
         default="0.1",
         name="beamsize_mm",
+        states=("beam size", "fluence", "crystal"),
     ),
     number(
         "-polar",
@@ -115,6 +132,7 @@ BEAM = (
         default="0",
         name="polarization",
         note="Kahn factor, -1 to 1.",
+        states=("polarization",),
     ),
     spelling("-nopolar", POLARIZED, False, "no polarization correction"),
 )
@@ -129,6 +147,7 @@ SPREAD = (
         sets=_SPREAD,
         default="0",
         name="dispersion_percent",
+        states=("spectrum",),
     ),
     whole(
         "-dispsteps",
@@ -140,6 +159,7 @@ SPREAD = (
         strict=COUNT,
         sets=_SPREAD,
         name="dispsteps",
+        states=("spectrum",),
     ),
     number(
         "-divergence",
@@ -237,6 +257,7 @@ SPREAD = (
         ("source_file",),
         name="sources",
         note="File of sources: lines of x y z weight wavelength [m].",
+        states=("spectrum",),
     ),
     text(
         "-spectrum",
@@ -251,6 +272,8 @@ SPREAD = (
         name="spectrum",
         note='"gauss:mean_ev:fwhm_ev:channels", "sase:mean_ev:fwhm_ev:spike_ev:channels" or\n'
         '"pink:peak_ev:fwhm_ev:tail_ev:channels"; instead of wavelength_A and dispersion_percent.',
+        states=("spectrum", "wavelength"),
+        excludes=("spectrum_file", "wavelength_A", "energy_ev"),
     ),
     input_file(
         "-spectrum_file",
@@ -261,6 +284,8 @@ SPREAD = (
         own=True,
         name="spectrum_file",
         note="Lines of energy [eV] and weight, or a weight for every shot; NXmx with spectra, or its DIALS .expt.",
+        states=("spectrum", "wavelength"),
+        excludes=("wavelength_A", "energy_ev"),
     ),
     whole(
         "-spectrum_shot",
@@ -272,6 +297,7 @@ SPREAD = (
         default="0",
         name="spectrum_shot",
         varies=FROM_ZERO,
+        states=("spectrum", "wavelength"),
     ),
     whole(
         "-spectrum_seed",
@@ -283,6 +309,7 @@ SPREAD = (
         default="1",
         name="spectrum_seed",
         varies=FROM_ZERO,
+        states=("spectrum", "wavelength"),
     ),
     number(
         "-spectrum_shift",
@@ -294,6 +321,7 @@ SPREAD = (
         default="0",
         name="spectrum_shift_ev",
         varies=Range(),
+        states=("spectrum", "wavelength"),
     ),
     number(
         "-gauss_hdiv",
@@ -386,6 +414,7 @@ GONIOMETER = (
         default="edge; in Python, batches and series mid",
         unit=Unit("", PhiSampling),
         name="phi_sampling",
+        states=(),
         note='Where in each phi step the crystal is drawn: "mid" (default), its middle; "edge", its start, as C does.',
     ),
 )

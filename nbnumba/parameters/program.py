@@ -21,6 +21,8 @@ OUTPUT = (
         ("int_file",),
         names=("-intfile", "-intimage"),
         default="intimage.img",
+        one_panel=True,
+        square_pixels=True,
     ),
     number(
         "-scale",
@@ -30,8 +32,17 @@ OUTPUT = (
         unset=Unset.NOT_POSITIVE,
         strict=ANY,  # 0 and below are described
         default="55000/max",
+        states=("scale",),
     ),
-    number("-adc", "offset added to its pixels and to those of the noise image", "X", ("adc",), default="40"),
+    number(
+        "-adc",
+        "offset added to its pixels and to those of the noise image",
+        "X",
+        ("adc",),
+        default="40",
+        states=("offset",),
+        in_batch="the images hold photons without an offset",
+    ),
     output_file(
         "-pgmfile",
         "8-bit picture",
@@ -40,6 +51,7 @@ OUTPUT = (
         sets={"write_pgm": True},
         names=("-pgmfile", "-pgmimage"),
         default="image.pgm",
+        one_panel=True,
     ),
     number(
         "-pgmscale",
@@ -69,6 +81,8 @@ OUTPUT = (
         ("cbf_file",),
         own=True,
         default="not written",
+        one_panel=True,
+        square_pixels=True,
     ),
     choice(
         "-smv_header",
@@ -77,6 +91,7 @@ OUTPUT = (
         ("smv_header",),
         choices=("c", "dials", "adxv"),
         default="c; with -semantics exact dials",
+        states=("header",),
     ),
     whole(
         "-trace_pixel",
@@ -85,6 +100,8 @@ OUTPUT = (
         ("trace_pixel",),
         allowed=INTEGER,
         own=True,
+        one_panel=True,
+        in_batch="only a single image can be traced",
     ),
     output_file(
         "-tracefile",
@@ -93,9 +110,15 @@ OUTPUT = (
         ("trace_file",),
         own=True,
     ),
-    flag("-progress", "show progress (default)", sets={"progress": True}),
-    flag("-noprogress", "do not", sets={"progress": False}),
-    flag("-quiet", "neither report nor progress; notices and errors only", own=True, sets={"quiet": True}),
+    flag("-progress", "show progress (default)", sets={"progress": True}, states=("talk",)),
+    flag("-noprogress", "do not", sets={"progress": False}, states=("talk",)),
+    flag(
+        "-quiet",
+        "neither report nor progress; notices and errors only",
+        own=True,
+        sets={"quiet": True},
+        states=("talk",),
+    ),
 )
 
 NOISE = (
@@ -106,9 +129,23 @@ NOISE = (
         ("noise_file",),
         names=("-noisefile", "-noiseimage"),
         default="noiseimage.img",
+        one_panel=True,
+        square_pixels=True,
+        in_batch="noise = true in the SPEC takes its place",
     ),
-    flag("-nonoise", "do not write it", sets={"noise_file": None}),
-    whole("-seed", "seed of the noise", "N", ("seed",), allowed=INTEGER, default="the time"),
+    flag(
+        "-nonoise", "do not write it", sets={"noise_file": None}, in_batch="noise = false in the SPEC takes its place"
+    ),
+    whole(
+        "-seed",
+        "seed of the noise",
+        "N",
+        ("seed",),
+        allowed=INTEGER,
+        default="the time",
+        states=("noise",),
+        in_batch="the key seed of the SPEC takes its place",
+    ),
     choice(
         "-noise_rng",
         "random numbers of nanoBragg, or counted by pixel: the same on all processors and GPUs",
@@ -116,6 +153,8 @@ NOISE = (
         ("noise_rng",),
         choices=("c", "counter"),
         default="c",
+        states=("noise",),
+        in_batch="the key noise_rng of the SPEC takes its place",
     ),
 )
 
@@ -128,6 +167,8 @@ ENGINE = (
         choices=("c", "exact"),
         default="c",
         unit=Unit("", Semantics),
+        states=("geometry",),
+        in_batch="the key semantics of the SPEC takes its place",
     ),
     choice(
         "-backend",
@@ -136,9 +177,19 @@ ENGINE = (
         ("backend",),
         choices=("auto", "cpu", "cuda"),
         default="auto",
+        in_batch="the key backend of the SPEC takes its place",
+        states=("compute",),
     ),
     whole(
-        "-threads", "threads of the processor", "N", ("threads",), allowed=AT_LEAST_ONE, own=True, default="all cores"
+        "-threads",
+        "threads of the processor",
+        "N",
+        ("threads",),
+        allowed=AT_LEAST_ONE,
+        own=True,
+        default="all cores",
+        in_batch="the option --threads of nbnumba batch takes its place",
+        states=("compute",),
     ),
     choice(
         "-precision",
@@ -147,6 +198,7 @@ ENGINE = (
         ("precision",),
         choices=("auto", "double", "mixed"),
         default="auto: by the GPU's float64 rate",
+        in_batch="the key precision of the SPEC takes its place",
     ),
     whole(
         "-device",
@@ -156,12 +208,14 @@ ENGINE = (
         allowed=FROM_ZERO,
         own=True,
         default="0",
+        in_batch="every worker gets a GPU of its own",
+        states=("compute",),
     ),
 )
 
 HELP = (
-    flag("-help", "show this text", own=True, whole=("-h",)),
-    flag("-version", "show the version", own=True),
+    flag("-help", "show this text", own=True, whole=("-h",), states=("talk",)),
+    flag("-version", "show the version", own=True, states=("talk",)),
 )
 
 _TRACE = "-trace_pixel SLOW FAST shows what goes into a pixel"

@@ -30,6 +30,7 @@ READOUT = (
         ("detector_preset",),
         choices=tuple(PRESETS),
         name="detector_preset",
+        states=("size", "geometry", "sensor"),
     ),
     number(
         "-beamstop",

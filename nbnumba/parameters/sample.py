@@ -60,6 +60,7 @@ CRYSTAL = (
         sets={"reciprocal_A": None},
         name="matrix",
         note="As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS.",
+        excludes=("A_matrix", "U_matrix"),
     ),
     special(
         "-A_matrix",
@@ -71,6 +72,7 @@ CRYSTAL = (
         name="A_matrix",
         hint="ArrayLike",
         note="(3, 3) [1/Å], columns a*, b*, c*, in the laboratory frame.",
+        excludes=("U_matrix", "cell"),
     ),
     special(
         "-cell",
@@ -128,6 +130,7 @@ CRYSTAL = (
         parts=("Na", "Nb", "Nc"),
         hint="int | Sequence[int]",
         note="Unit cells along each axis: one number, or three.",
+        excludes=("crystal_size_mm",),
     ),
     whole(
         "-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
@@ -203,9 +206,10 @@ CRYSTAL = (
         own=True,
         default="0",
         name="Nd",
+        states=(),
     ),
-    number("-Ne", "the same between b and c", "X", ("Ne",), own=True, default="0", name="Ne"),
-    number("-Nf", "the same between a and c", "X", ("Nf",), own=True, default="0", name="Nf"),
+    number("-Ne", "the same between b and c", "X", ("Ne",), own=True, default="0", name="Ne", states=()),
+    number("-Nf", "the same between a and c", "X", ("Nf",), own=True, default="0", name="Nf", states=()),
     choice(
         "-spread",
         "Gaussian spots: mosaicity, dispersion and divergence by domains and sources, or as one Gaussian of the same "
@@ -218,6 +222,7 @@ CRYSTAL = (
         name="spread",
         note='"sampled": mosaicity, dispersion and divergence by domains and sources; "continuous": as one Gaussian\n'
         "of the same variances for each reflection of Gaussian spots.",
+        states=(),
     ),
     number(
         "-fudge",
@@ -227,6 +232,7 @@ CRYSTAL = (
         allowed=NOT_NEGATIVE,
         default="1",
         name="fudge",
+        states=(),
     ),
     number(
         "-mosaic",
@@ -325,6 +331,7 @@ FACTORS = (
         name="hkl",
         hint="Path | ArrayLike",
         note="A file (text, MTZ, CIF), or an array (n, 4) of h, k, l, F for P1.",
+        excludes=("pdb", "dump"),
     ),
     text(
         "-hkl_column",

@@ -78,6 +78,13 @@ def _parameter(row: Row) -> Parameter:
 
 SUBJECT_OF: dict[str, str] = {_parameter(row).name: title for title, rows in SUBJECTS.items() for row in rows}
 PARAMETERS: dict[str, Parameter] = {_parameter(row).name: _parameter(row) for rows in SUBJECTS.values() for row in rows}
+# What parameters state of an image that is made from another file, where they do not say it themselves.
+_STATED = {
+    "Crystal": ("crystal",),
+    "Detector: size and place": ("geometry",),
+    "Conventions and axes": ("geometry",),
+    "Goniometer": ("rotation",),
+}
 KEYWORDS: dict[str, Parameter] = {name: parameter for name, parameter in PARAMETERS.items() if parameter.keyword}
 """Parameters of Python and TOML, by name."""
 VARYING: dict[str, Parameter] = {
@@ -86,3 +93,10 @@ VARYING: dict[str, Parameter] = {
 """Parameters that may vary in a batch."""
 INPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.INPUT)
 OUTPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.OUTPUT)
+
+
+def stated_by(parameter: Parameter) -> tuple[str, ...]:
+    """Return what a parameter states of an image that is made from another file."""
+    if parameter.states is not None:
+        return parameter.states
+    return _STATED.get(SUBJECT_OF[parameter.name], ())

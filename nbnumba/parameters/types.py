@@ -143,6 +143,17 @@ class Parameter:
         Range of its values where it may vary from image to image of a batch.
     keyword
         Whether Python and TOML know it.
+    excludes
+        Keywords that say the same, or that it rules out; each pair stands with the first of the two.
+    states
+        What it says of an image that is made from another file, where that differs from the rest of its subject:
+        "geometry", "wavelength", ...; empty: nothing that a file states.
+    one_panel
+        Whether it goes with a detector of one panel only.
+    square_pixels
+        Whether it names a file whose header states one edge of a pixel only.
+    in_batch
+        Why the command of a batch cannot hold it, where that differs from the rest of its subject.
     hint
         Type of its value, as annotated; by kind and count when left out.
     note
@@ -168,6 +179,11 @@ class Parameter:
     pairs: bool = False
     varies: Range | None = None
     keyword: bool = False
+    excludes: tuple[str, ...] = ()
+    states: tuple[str, ...] | None = None
+    one_panel: bool = False
+    square_pixels: bool = False
+    in_batch: str = ""
     hint: str = ""
     note: str = ""
 

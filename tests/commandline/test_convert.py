@@ -27,6 +27,7 @@ from nbnumba.imagefiles.nexus import NexusWriter
 from nbnumba.imagefiles.smv import smv_fields
 from nbnumba.io import smv
 from nbnumba.io.nexus import read as nexus
+from nbnumba.parameters.parser import parse
 
 pytestmark = pytest.mark.command_line
 
@@ -312,14 +313,14 @@ def test_a_crystal_travels() -> None:
 def test_what_is_not_known_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     floats("a.bin", 3.0)
     assert run(f"a.bin -o bare.h5 {SIZE} -nopolar") == 0
-    (bare,) = read("bare.h5", [])
+    (bare,) = read("bare.h5", parse([]))
     assert bare.crystal is None
     assert bare.geometry.beam.fluence is None
     known = {"version", "wavelength", "distance", "phi_deg", "osc_deg"}
     known_fields = {field.name: getattr(bare.truth, field.name) for field in dataclasses.fields(bare.truth)}
     assert {name for name, value in known_fields.items() if value is not None} == known
     assert run(f"a.bin -o oriented.h5 {SIZE} -cell 40 50 60 -fluence 1e25") == 0
-    (oriented,) = read("oriented.h5", [])
+    (oriented,) = read("oriented.h5", parse([]))
     assert oriented.crystal is not None
     np.testing.assert_allclose(oriented.crystal.lengths_A, [40, 50, 60], rtol=1e-12)  # rounding of an inverse
     assert oriented.truth.A_matrix is not None
@@ -327,7 +328,7 @@ def test_what_is_not_known_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert (oriented.truth.backend, oriented.truth.command) == (None, None)
     # Neither is lost, nor made up, on the way through a file once more.
     assert run("bare.h5 oriented.h5 -o both.h5") == 0
-    again = list(read("both.h5", []))
+    again = list(read("both.h5", parse([])))
     assert [one.crystal is None for one in again] == [True, False]
     assert run("both.h5 -image 1 -o bare.cbf") == 0
     assert b"NBNUMBA_ABC" not in Path("bare.cbf").read_bytes()

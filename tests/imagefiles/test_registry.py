@@ -12,6 +12,7 @@ import nbnumba
 from nbnumba import Experiment, InputError
 from nbnumba.imagefiles import load, registry
 from nbnumba.imagefiles.records import LoadedImage, Source
+from nbnumba.parameters.parser import parse
 
 LINE = "-cell 40 50 60 -default_F 40 -N 3 -fluence 1e27 -oversample 1 -detpixels_f 24 -detpixels_s 18 -pixel 1"
 
@@ -50,7 +51,7 @@ def test_what_is_written_is_recognized_and_read_back(form: registry.ImageFormat)
         name = f"a{ending}"
         written.save(name)
         assert load.format_of(name) is form
-        found = list(load.read(name, LINE.split())) if form.geometry else []
+        found = list(load.read(name, parse(LINE.split()))) if form.geometry else []
         for record in found:
             assert record.pixels.shape == (18, 24)
             # Whole numbers in CBF and SMV.
