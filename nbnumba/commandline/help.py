@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from ..parameters.dialect import Dialect
 from ..parameters.table import NANOBRAGG
 from ..parameters.types import Option
 
@@ -51,9 +52,13 @@ def help_text() -> str:
     parts = [USAGE, *(_wrap(paragraph) for paragraph in _INTRODUCTION.split("\n\n"))]
     commands = [_entry(f"nbnumba {name}", what) for name, what in COMMANDS.items()]
     parts.append("\n".join(["Other commands (each with --help)", *commands]))
-    parts += ["\n".join([title, *map(_option, group)]) for title, group in NANOBRAGG.groups.items()]
-    parts.append(_wrap(_CLOSING))
+    parts += [options_text(NANOBRAGG), _wrap(_CLOSING)]
     return "\n\n".join(parts)
+
+
+def options_text(dialect: Dialect) -> str:
+    """Return the lines about the options of a dialect."""
+    return "\n\n".join("\n".join([title, *map(_option, group)]) for title, group in dialect.groups.items())
 
 
 def _wrap(text: str) -> str:

@@ -5,37 +5,40 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..constants import R_E_SQUARED
-from ..errors import InputError
+from ..errors import InputError, parameters_called
 from ..io import pgm, smv
 from ..io.atomic import whole_file, write_array
 from ..io.opening import label, opened
 from ..kernels.random.park_miller import start_value
 from ..kernels.types import available_threads
+from ..parameters.choices import Semantics
+from ..parameters.command import CommandLine, Output
+from ..parameters.noisify import EXACT_ONLY, NOISIFY
+from ..parameters.parser import parse_with_files
+from ..parameters.settings import ReadoutSettings
 from ..readout import as_c, psf
 from ..readout.chain import read_out
 from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
-from .c_words import help_lines, parse
-from .noisify_words import EXACT_ONLY, WORDS
+from .help import options_text
 
-DEFAULT_FLUENCE = 125932015286227086360700780544.0  # 1/r_e^2
-_DEFAULT_CALIBRATION_SEED = 123456789
 _INT32_TOP, _UINT16_TOP = 2147483647.0, 65535.0
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is to be done: numbers as typed, in the units of the command line, and the header."""
+    """What is to be done."""
 
-    values: dict[str, Any]
+    command: CommandLine
+    values: dict[str, Any]  # as typed, or from the header that is copied, in the units of the options
     header: bytes
     shape: tuple[int, int]
     detsize: tuple[float, float]  # m, along x and y
@@ -43,23 +46,57 @@ class Job:
     pixel: float  # m
     distance: float  # m
     bits: int
-    exact: bool
     seed: int
-    lines: list[str] = field(default_factory=list)
 
     def get(self, key: str, default: Any) -> Any:
         """Return what was typed, else a default."""
         return self.values.get(key, default)
 
     @property
+    def exact(self) -> bool:
+        """Whether the defects of the program are put right."""
+        return self.command.settings.semantics is Semantics.EXACT
+
+    @property
+    def output(self) -> Output:
+        """Where the results go."""
+        return self.command.output
+
+    @property
+    def readout(self) -> ReadoutSettings:
+        """What the detector does."""
+        return self.command.settings.readout
+
+    @property
+    def scale(self) -> float:
+        """Photons per unit of the float image."""
+        return float(self.get("scale", 1.0))
+
+    @property
+    def gain(self) -> float:
+        """ADU per photon."""
+        return float(self.get("gain", 1.0))
+
+    @property
+    def psf_radius(self) -> int:
+        """Of the kernel [pixels]; 0: automatic."""
+        return int(self.get("psf_rad", 0))
+
+    @property
     def width_um(self) -> float:
         """Width of the point spread [um], as C holds it."""
-        return float(np.float32(self.get("psf_fwhm", 46.0) / 1e6)) * 1e6
+        return float(np.float32(self.readout.psf_fwhm)) * 1e6
 
     @property
     def fwhm(self) -> float:
         """Width of the point spread [pixels]; as C, through a float32 in meters."""
-        return float(np.float64(np.float32(self.get("psf_fwhm", 46.0) / 1e6)) / self.pixel)
+        return float(np.float64(np.float32(self.readout.psf_fwhm)) / self.pixel)
+
+    @property
+    def calibration_start(self) -> int:
+        """State of the generator of the sensitivities."""
+        seed = self.readout.calibration_seed
+        return start_value(seed) if self.command.gives("calib_seed") else seed
 
 
 def run(words: Sequence[str]) -> None:
@@ -72,88 +109,85 @@ def run(words: Sequence[str]) -> None:
     FileError
         When a file cannot be read or written.
     """
-    values, loose = parse(words, WORDS)
-    for word in loose:
-        if "floatimage.bin" not in word:
-            raise InputError(f"noisify: {word!r} is neither an option nor the value of one")
-        values["float_file"] = word
-    if "float_file" not in values:
-        print("\n".join(["usage: nbnumba noisify -floatfile floatimage.bin", *help_lines(WORDS)]))
-        raise InputError("noisify: -floatfile is missing")
-    job = _job(values)
-    _check_names(job)
-    image = _read(job)
-    print("\n".join(_report(job)))
-    (_run_exact if job.exact else _run_c)(job, image)
+    with parameters_called(NOISIFY.label):
+        command, loose = parse_with_files(words, dialect=NOISIFY)
+        for line in command.notices:
+            logger.warning(line)
+        # As noisify: a word that holds its default name is the image.
+        for word in loose:
+            if "floatimage.bin" not in word:
+                raise InputError(f"noisify: {word!r} is neither an option nor the value of one")
+            command = replace(command, output=replace(command.output, float_file=word))
+        if not loose and not command.gives("float_file"):
+            print("\n".join(["usage: nbnumba noisify -floatfile floatimage.bin", "", options_text(NOISIFY)]))
+            raise InputError("noisify: -floatfile is missing")
+        job = _job(command)
+        _check_names(job)
+        image = _read(job)
+        print("\n".join(_report(job)))
+        (_run_exact if job.exact else _run_c)(job, image)
 
 
-def _job(values: dict[str, Any]) -> Job:
+def _job(command: CommandLine) -> Job:
     """Work out sizes and the header."""
-    semantics = values.get("semantics", "c")
-    if semantics not in ("c", "exact"):
-        raise InputError(f"-semantics: {semantics!r}; allowed are c and exact")
-    exact = semantics == "exact"
-    typed = [word for key, word in EXACT_ONLY.items() if key in values]
-    if typed and not exact:
-        raise InputError(f"{typed[0]}: noisify has no such option; -semantics exact has")
+    values, exact = command.typed(), command.settings.semantics is Semantics.EXACT
+    too_new = next((item for item in command.given if item.parameter.name in EXACT_ONLY), None)
+    if too_new is not None and not exact:
+        raise InputError(f"{too_new.label}: noisify has no such option; -semantics exact has")
     bits = values.get("bits", 16)
     if bits not in (16, 32):
         raise InputError(f"-bits: {bits}; allowed are 16 and 32")
-    kind = values.get("psf", "none").partition(":")[0]
-    if not exact and "psf" in values and not any(name in values["psf"] for name in as_c.PSF_KINDS):
-        raise InputError(
-            f"-psf: {values['psf']!r}; allowed are gauss and fiber, and in -semantics exact moffat:EXPONENT"
-        )
-    if exact and (kind == "file") != ("psf_file" in values):
+    spread = command.settings.readout.psf
+    if not exact and spread is not None and not any(name in spread for name in as_c.PSF_KINDS):
+        raise InputError(f"-psf: {spread!r}; allowed are gauss and fiber, and in -semantics exact moffat:EXPONENT")
+    if exact and (spread == "file") != command.gives("psf_file"):
         raise InputError("-psf_file: names the kernel of -psf file, and is needed by it")
-    if "seed" not in values and "noiseless" not in values:
-        values["seed"] = seed_from_time()
-        logger.warning(f"seed {values['seed']}, from the time; -seed {values['seed']} draws the same noise again")
+    seed = command.output.seed
+    if seed is None and command.output.noise_file is not None:
+        seed = seed_from_time()
+        logger.warning(f"seed {seed}, from the time; -seed {seed} draws the same noise again")
     header_block = _header_of(values)
-    n_fast, n_slow = _shape(values)
-    pixel = values.get("pixel", 0.1) / 1000.0
+    n_fast, n_slow = _shape(values, command.output.float_file)
+    pixel = values.get("pixel_mm", 0.1) / 1000.0
     detsize = (pixel * n_fast, pixel * n_slow)
     beam = tuple(
         values[key] / 1000.0 if key in values else size / 2.0
-        for key, size in zip(("Xbeam", "Ybeam"), detsize, strict=True)
+        for key, size in zip(("Xbeam_mm", "Ybeam_mm"), detsize, strict=True)
     )
-    distance = values.get("distance", 100.0) / 1000.0
-    job = Job(
-        values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, exact, values.get("seed", 0)
-    )
-    block = header_block if header_block is not None else _made_header(job)
-    return Job(**(job.__dict__ | {"header": block}))
+    distance = values.get("distance_mm", 100.0) / 1000.0
+    job = Job(command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed or 0)
+    return replace(job, header=_made_header(job) if header_block is None else header_block)
 
 
 def _header_of(values: dict[str, Any]) -> bytes | None:
     """Return the header that is copied, and take the sizes that it states."""
-    if "header_file" not in values:
+    if "header" not in values:
         return None
-    path = values["header_file"]
+    path = values["header"]
     header = smv.read_header(path, "-header")
     with opened(path, "-header") as file:
         block = file.read(header.header_bytes)
-    values["n_fast"], values["n_slow"] = header.n_fast, header.n_slow
-    stated = {"pixel": "PIXEL_SIZE", "distance": "DISTANCE", "Xbeam": "BEAM_CENTER_X"}
+    values["pixels_fast"], values["pixels_slow"] = header.n_fast, header.n_slow
+    stated = {"pixel_mm": "PIXEL_SIZE", "distance_mm": "DISTANCE", "Xbeam_mm": "BEAM_CENTER_X"}
     for key, keyword in stated.items():
         if not math.isnan(value := header.value_of(keyword)):
             values[key] = value
     if not math.isnan(value := header.value_of("BEAM_CENTER_Y")):
-        values["Ybeam"] = values.get("pixel", 0.1) * header.n_slow - value
+        values["Ybeam_mm"] = values.get("pixel_mm", 0.1) * header.n_slow - value
     return block
 
 
-def _shape(values: dict[str, Any]) -> tuple[int, int]:
+def _shape(values: dict[str, Any], path: str) -> tuple[int, int]:
     """Return the pixels along fast and slow: as typed, else the most square pair that the file can have."""
-    both = values.get("pixels")
-    n_fast: int | None = values.get("n_fast", both)
-    n_slow: int | None = values.get("n_slow", both)
+    both = values.get("detpixels")
+    n_fast: int | None = values.get("pixels_fast", both)
+    n_slow: int | None = values.get("pixels_slow", both)
     if n_fast is not None and n_slow is not None:
         return n_fast, n_slow
-    with opened(values["float_file"], "-floatfile") as file:
+    with opened(path, "-floatfile") as file:
         count = os.fstat(file.fileno()).st_size // 4
     if count == 0:
-        raise InputError(f"{label('-floatfile', values['float_file'])}: holds no pixel")
+        raise InputError(f"{label('-floatfile', path)}: holds no pixel")
     if n_fast is not None:
         return n_fast, max(1, count // n_fast)
     if n_slow is not None:
@@ -163,35 +197,24 @@ def _shape(values: dict[str, Any]) -> tuple[int, int]:
     while count % fast:
         fast -= 1
     if max(fast, count // fast) > 65536:
-        raise InputError(
-            f"{label('-floatfile', values['float_file'])}: -detpixels_x and -detpixels_y must say the size"
-        )
+        raise InputError(f"{label('-floatfile', path)}: -detpixels_x and -detpixels_y must say the size")
     return fast, count // fast
 
 
 def _check_names(job: Job) -> None:
     """Refuse a file that is both read and written, or written twice."""
-    read = [job.get(key, None) for key in ("float_file", "header_file", "psf_file")]
+    read = [job.output.float_file, job.get("header", None), job.readout.psf_file]
     taken = {os.path.realpath(name): name for name in read if name}
-    for name in _outputs(job):
+    for name in filter(None, (job.output.int_file, job.output.pgm_file, job.output.noise_file)):
         place = os.path.realpath(name)
         if place in taken:
             raise InputError(f"noisify: {name} would replace {taken[place]}")
         taken[place] = name
 
 
-def _outputs(job: Job) -> list[str]:
-    names = [job.get("int_file", "intimage.img")]
-    if "no_pgm" not in job.values:
-        names.append(job.get("pgm_file", "image.pgm"))
-    if "noiseless" not in job.values:
-        names.append(job.get("noise_file", "noiseimage.img"))
-    return names
-
-
 def _read(job: Job) -> NDArray[np.float32]:
     """Read the float image; as C, a part of it is enough in semantics c, and the rest is 0."""
-    path, count = job.values["float_file"], job.shape[0] * job.shape[1]
+    path, count = job.output.float_file, job.shape[0] * job.shape[1]
     with opened(path, "-floatfile") as file:
         data = file.read(4 * count)
         longer = bool(file.read(1))
@@ -213,9 +236,10 @@ def _made_header(job: Job) -> bytes:
     text = (
         f"{{\nHEADER_BYTES=512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE={kind};\nSIZE1={n_fast};\nSIZE2={n_slow};\n"
         f"PIXEL_SIZE={job.pixel * 1000.0:g};\nDISTANCE={job.distance * 1000.0:g};\n"
-        f"WAVELENGTH={job.get('wavelength', 1.0):g};\nBEAM_CENTER_X={job.beam[0] * 1000.0:g};\n"
+        f"WAVELENGTH={job.get('wavelength_A', 1.0):g};\nBEAM_CENTER_X={job.beam[0] * 1000.0:g};\n"
         f"BEAM_CENTER_Y={(job.detsize[1] - job.beam[1]) * 1000:g};\n"
-        f"PHI={job.get('phi', 0.0):g};\nOSC_START={job.get('phi', 0.0):g};\nOSC_RANGE={job.get('osc', 1.0):g};\n"
+        f"PHI={job.get('phi_deg', 0.0):g};\nOSC_START={job.get('phi_deg', 0.0):g};\n"
+        f"OSC_RANGE={job.get('osc_deg', 1.0):g};\n"
         "DETECTOR_SN=000;\nBEAMLINE=fake;\n}\f"
     )
     return text.encode("ascii").ljust(512)
@@ -223,8 +247,8 @@ def _made_header(job: Job) -> bytes:
 
 def _report(job: Job) -> list[str]:
     """Return the lines that noisify prints about its options."""
-    noisy = "noiseless" not in job.values
-    kind = next((name for name in as_c.PSF_KINDS if name in job.get("psf", "")), None)
+    noisy, readout = job.output.noise_file is not None, job.readout
+    kind = next((name for name in as_c.PSF_KINDS if name in (readout.psf or "")), None)
     n_slow, n_fast = job.shape
     lines = [
         f"  distance={job.distance:g} detsize={job.detsize[0]:g}x{job.detsize[1]:g}  pixel={job.pixel:g} meters "
@@ -232,35 +256,31 @@ def _report(job: Job) -> list[str]:
         f"  Xbeam={job.beam[0]:g} Ybeam={job.beam[1]:g}",
     ]
     if kind is not None:
-        radius = int(job.get("psf_radius", 0))
+        radius = job.psf_radius
         name = "Gaussian" if kind == "gauss" else "fiber"
         automatic = "  with automatic rendering radius\n" if radius == 0 else ""
         fixed = f"  with rendering radius: {radius}" if radius >= 0 else ""
         lines.append(f"  {name} PSF fwhm = {job.width_um:g} um {automatic}{fixed}")
-    calibration_seed = job.values.get("calibration_seed")
     return [
         *lines,
         f"  seed: {start_value(job.seed)}",
-        f"  calibration noise seed: "
-        f"{_DEFAULT_CALIBRATION_SEED if calibration_seed is None else start_value(calibration_seed)}",
-        f"  calibration_noise = {job.get('calibration', 0.03) * 100 if noisy else 0:g} %",
-        f"  input file scale = {job.get('scale', 1.0):g}",
-        f"  readout_noise = {job.get('readout', 0.0) if noisy else 0:g} ADU",
-        f"  flicker_noise = {job.get('flicker', 0.0) * 100 if noisy else 0:g} %",
-        f"  quantum_gain = {job.get('gain', 1.0):g} ADU/photon",
-        f"  adc_offset = {job.get('adc', 40.0):g} ADU",
+        f"  calibration noise seed: {job.calibration_start}",
+        f"  calibration_noise = {readout.calibration * 100 if noisy else 0:g} %",
+        f"  input file scale = {job.scale:g}",
+        f"  readout_noise = {readout.readout_noise if noisy else 0:g} ADU",
+        f"  flicker_noise = {readout.flicker * 100 if noisy else 0:g} %",
+        f"  quantum_gain = {job.gain:g} ADU/photon",
+        f"  adc_offset = {job.output.adc:g} ADU",
         "",
     ]
 
 
 def _photons(job: Job, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put the float image on the scale of photons."""
-    factor = (job.get("fluence", DEFAULT_FLUENCE) * R_E_SQUARED) * job.get("scale", 1.0)
+    factor = (job.command.settings.beam.fluence * R_E_SQUARED) * job.scale
     negative = image[image < 0.0]
     if negative.size:
-        logger.warning(
-            f"{job.values['float_file']}: {negative.size} pixels are negative, the lowest {negative.min():g}"
-        )
+        logger.warning(f"{job.output.float_file}: {negative.size} pixels are negative, the lowest {negative.min():g}")
     top = max(0.0, float(np.nanmax(image, initial=0.0)))
     print(f"maximum value in input file: {top:g} ( {top * factor:g} on photon scale)")
     with np.errstate(over="ignore"):
@@ -271,29 +291,26 @@ def _run_c(job: Job, image: NDArray[np.float32]) -> None:
     """Do what noisify does, to the bit."""
     photons = _photons(job, image)
     spread = None
-    if "psf" in job.values and job.get("psf_fwhm", 46.0) > 0.0:
+    readout, noise_file = job.readout, job.output.noise_file
+    if readout.psf is not None and readout.psf_fwhm > 0.0:
         # As C: of a word that holds both, the one that is looked for last.
-        kind = "fiber" if "fiber" in job.values["psf"] else "gauss"
-        spread = (kind, job.fwhm, int(job.get("psf_radius", 0)))
-    gain, adc = job.get("gain", 1.0), job.get("adc", 40.0)
-    noisy = "noiseless" not in job.values
-    if spread is not None and not noisy:
+        spread = ("fiber" if "fiber" in readout.psf else "gauss", job.fwhm, job.psf_radius)
+    if spread is not None and noise_file is None:
         print(f"  applying PSF to noiseless image width = {job.fwhm:g} pixels")
         photons, _ = as_c.spread(photons, *spread, print)
-    adu = np.minimum(photons.astype(np.float64) * gain + adc, _UINT16_TOP)
+    adu = np.minimum(photons.astype(np.float64) * job.gain + job.output.adc, _UINT16_TOP)
     _write_int(job, _as_c_casts(adu, job.bits), _as_c_casts(adu, 16))
-    if not noisy:
+    if noise_file is None:
         return
-    calibration_seed = job.values.get("calibration_seed")
     result = as_c.read_out(
         photons,
-        flicker=job.get("flicker", 0.0),
-        calibration=job.get("calibration", 0.03),
-        readout=job.get("readout", 0.0),
-        gain=gain,
-        adc=adc,
+        flicker=readout.flicker,
+        calibration=readout.calibration,
+        readout=readout.readout_noise,
+        gain=job.gain,
+        adc=job.output.adc,
         seed=start_value(job.seed),
-        calibration_seed=_DEFAULT_CALIBRATION_SEED if calibration_seed is None else start_value(calibration_seed),
+        calibration_seed=job.calibration_start,
         psf=spread,
         width_um=job.width_um,
         say=print,
@@ -301,7 +318,7 @@ def _run_c(job: Job, image: NDArray[np.float32]) -> None:
     top = _UINT16_TOP if job.bits == 16 else _INT32_TOP
     overloads = int(np.count_nonzero(result.adu > top))
     print(f"{result.photons:.0f} photons on noise image ({overloads} overloads)")
-    _write(job, job.get("noise_file", "noiseimage.img"), _as_c_casts(np.minimum(result.adu, top), job.bits))
+    _write(job, noise_file, _as_c_casts(np.minimum(result.adu, top), job.bits))
 
 
 def _as_c_casts(adu: NDArray[np.float64], bits: int) -> NDArray[Any]:
@@ -316,47 +333,41 @@ def _as_c_casts(adu: NDArray[np.float64], bits: int) -> NDArray[Any]:
 def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     """Do what noisify means to do."""
     photons = np.maximum(_photons(job, image), 0.0)
+    given, noise_file = job.readout, job.output.noise_file
     spread = None
-    if "psf" in job.values:
-        spread = psf.parse(
-            job.values["psf"], job.fwhm, "-psf", radius=int(job.get("psf_radius", 0)), file=job.get("psf_file", "")
-        )
+    if given.psf is not None:
+        spread = psf.parse(given.psf, job.fwhm, "-psf", radius=job.psf_radius, file=given.psf_file or "")
     dtype, top = ("uint16", 65535) if job.bits == 16 else ("uint32", 2147483647)
-    noisy = "noiseless" not in job.values
     noiseless = Readout(
-        spread=None if noisy else spread,
+        spread=spread if noise_file is None else None,
         photon_noise=False,
-        gain=job.get("gain", 1.0),
-        offset=job.get("adc", 40.0),
+        gain=job.gain,
+        offset=job.output.adc,
         dtype=dtype,
-        saturation=min(top, job.get("saturation", top)),
+        saturation=min(top, given.saturation or top),
     )
     threads = available_threads()
     result = read_out(photons, noiseless, 0, threads=threads)
     _write_int(job, result.pixels, np.minimum(result.pixels, 65535).astype(np.uint16))
-    if not noisy:
+    if noise_file is None:
         _report_spread(noiseless, result.beyond, result.left)
         return
-    readout = Readout(
-        **(
-            noiseless.__dict__
-            | {
-                "spread": spread,
-                "photon_noise": True,
-                "flicker": job.get("flicker", 0.0),
-                "calibration": job.get("calibration", 0.03),
-                "calibration_seed": job.get("calibration_seed", _DEFAULT_CALIBRATION_SEED),
-                "readout": job.get("readout", 0.0),
-                "dark": job.get("dark", 0.0),
-                "dead_pixels": job.get("dead_pixels", 0),
-                "hot_pixels": job.get("hot_pixels", 0),
-            }
-        )
+    readout = replace(
+        noiseless,
+        spread=spread,
+        photon_noise=True,
+        flicker=given.flicker,
+        calibration=given.calibration,
+        calibration_seed=given.calibration_seed,
+        readout=given.readout_noise,
+        dark=given.dark_current,
+        dead_pixels=given.dead_pixels,
+        hot_pixels=given.hot_pixels,
     )
-    result = read_out(photons, readout, job.seed, job.get("image_number", 0), threads)
+    result = read_out(photons, readout, job.seed, job.get("noise_image", 0), threads)
     _report_spread(readout, result.beyond, result.left)
     print(f"{result.photons:.0f} photons on noise image ({result.overloads} overloads)")
-    _write(job, job.get("noise_file", "noiseimage.img"), result.pixels)
+    _write(job, noise_file, result.pixels)
 
 
 def _report_spread(readout: Readout, beyond: float, left: float) -> None:
@@ -368,16 +379,15 @@ def _report_spread(readout: Readout, beyond: float, left: float) -> None:
 
 
 def _write_int(job: Job, pixels: NDArray[Any], sixteen: NDArray[np.uint16]) -> None:
-    _write(job, job.get("int_file", "intimage.img"), pixels)
-    if "no_pgm" not in job.values:
-        path = job.get("pgm_file", "image.pgm")
-        print(f"writing {path} as 1-byte integers")
-        pgm.write(path, np.minimum(sixteen, 255).astype(np.uint8), 1.0)
+    _write(job, str(job.output.int_file), pixels)
+    if job.output.pgm_file is not None:
+        print(f"writing {job.output.pgm_file} as 1-byte integers")
+        pgm.write(job.output.pgm_file, np.minimum(sixteen, 255).astype(np.uint8), 1.0)
 
 
 def _write(job: Job, path: str, pixels: NDArray[Any]) -> None:
     size = job.bits // 8
-    what = f"{pixels.size} " if path == job.get("int_file", "intimage.img") else ""
+    what = f"{pixels.size} " if path == job.output.int_file else ""
     print(f"writing {path} as {what}{size}-byte integers")
     with whole_file(path) as file:
         file.write(job.header)

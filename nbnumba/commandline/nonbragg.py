@@ -12,56 +12,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..background.material import Material, check_range, monotone_points, padded_points, photons_per_steradian
-from ..errors import InputError
+from ..errors import InputError, parameters_called
 from ..experiment.resolve import resolve as resolve_experiment
 from ..experiment.scene import build_scene
 from ..io import floatfile, pgm, smv, source_file, stol_file
 from ..io.atomic import whole_file, write_array
 from ..kernels.types import available_threads
-from ..parameters.parser import parse as parse_words
+from ..parameters.choices import Pivot, Semantics
+from ..parameters.command import CommandLine
+from ..parameters.given import Given
+from ..parameters.nonbragg import NONBRAGG
+from ..parameters.parser import parse_with_files
+from ..parameters.types import ANGSTROM
 from ..readout.chain import read_out
 from ..readout.model import Readout
-from ..readout.poisson import poisson_image_c, seed_from_time
+from ..readout.poisson import poisson_image_c
 from ..util.messages import logger
-from .c_words import help_lines, parse
+from .help import options_text
+from .noise import choose_noise_seed
 from .nonbragg_geometry import NonBraggGeometry, Sample, resolve, sample, take_header
-from .nonbragg_words import IGNORED, WORDS
 
 if TYPE_CHECKING:
     from ..experiment.model import ExperimentRecord
     from ..kernels.scene import Scene
 
-_TABLES = {"stol": ("-stol", 1e10), "four_stol": ("-4stol", 1e10 / 4), "q": ("-Q", 1e10 / math.pi / 4)}
-# A crystal that is never drawn: geometry and beam come from the parser of nanoBragg's options.
-_NO_CRYSTAL = [
-    "-cell",
-    "10",
-    "10",
-    "10",
-    "90",
-    "90",
-    "90",
-    "-N",
-    "1",
-    "-default_F",
-    "1",
-    "-misset",
-    "0",
-    "0",
-    "0",
-    "-nodump",
-]
+# What the first column of each table is divided by to give sin(theta)/lambda in 1/m, as a factor.
+_TABLES = {"stol": 1e10, "4stol": 1e10 / 4, "Q": 1e10 / math.pi / 4}
 _FEWEST = 100  # pixels of a bin of the table that is written
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    values: dict[str, Any]
+    command: CommandLine
+    values: dict[str, Any]  # as typed, and from the header of -img, in the units of the options
     exact: bool
     geometry: NonBraggGeometry
     sample: Sample
     experiment: ExperimentRecord
     scene: Scene
+    path: str  # of the table
     table: NDArray[np.float64]
     factor: float  # of the table's first column, 1/m
 
@@ -80,78 +69,64 @@ def run(words: Sequence[str]) -> None:
     FileError
         When a file cannot be read or written.
     """
-    values, loose = parse(words, WORDS, IGNORED)
-    if loose:
-        raise InputError(f"nonbragg: {loose[0]!r} is neither an option nor the value of one")
-    tables = [key for key in values if key in _TABLES]
-    if not tables:
-        print("\n".join(["usage: nbnumba nonbragg -stol water.stol", *help_lines(WORDS)]))
-        raise InputError("nonbragg: -stol is missing")
-    semantics = values.get("semantics", "c")
-    if semantics not in ("c", "exact"):
-        raise InputError(f"-semantics: {semantics!r}; allowed are c and exact")
-    _check_names(values)
-    state = _prepare(values, semantics == "exact", tables[-1])
-    image = _draw(state)
-    if "img_file" in values and "stolout" in values:
-        _write_profile(state)
-    _write(state, image)
+    with parameters_called(NONBRAGG.label):
+        command, loose = parse_with_files(words, dialect=NONBRAGG)
+        for line in command.notices:
+            logger.warning(line)
+        if loose:
+            raise InputError(f"nonbragg: {loose[0]!r} is neither an option nor the value of one")
+        tables = [item for item in command.given if item.parameter.name in _TABLES]
+        if not tables:
+            print("\n".join(["usage: nbnumba nonbragg -stol water.stol", "", options_text(NONBRAGG)]))
+            raise InputError("nonbragg: -stol is missing")
+        _check_names(command)
+        state = _prepare(command, tables[-1])
+        image = _draw(state)
+        if command.gives("img") and command.gives("stolout"):
+            _write_profile(state)
+        _write(state, image)
 
 
-def _check_names(values: dict[str, Any]) -> None:
+def _check_names(command: CommandLine) -> None:
     """Refuse a file that is both read and written, or written twice."""
-    read = [values[key] for key in (*_TABLES, "img_file", "=-sourcefile") if key in values]
+    typed, output = command.typed(), command.output
+    read = [typed[key] for key in (*_TABLES, "img", "sources") if key in typed]
     taken = {os.path.realpath(name): name for name in read}
-    outputs = [values.get("float_file", "floatimage.bin"), values.get("int_file", "intimage.img")]
-    outputs += [] if "no_pgm" in values else [values.get("pgm_file", "image.pgm")]
-    outputs += [] if "noiseless" in values else [values.get("noise_file", "noiseimage.img")]
-    outputs += [values["stolout"]] if "stolout" in values else []
+    outputs = [output.float_file, output.int_file, output.pgm_file, output.noise_file, typed.get("stolout")]
     for name in outputs:
+        if name is None:
+            continue
         place = os.path.realpath(name)
         if place in taken:
             raise InputError(f"nonbragg: {name} would replace {taken[place]}")
         taken[place] = name
 
 
-def _prepare(values: dict[str, Any], exact: bool, table_key: str) -> _Run:
+def _prepare(command: CommandLine, table: Given) -> _Run:
     """Work out sample, geometry and scene, and read the table."""
+    values, exact = command.typed(), command.settings.semantics is Semantics.EXACT
     order = list(values)
     take_header(values)
     body, lines = sample(values, order)
     geometry = resolve(values, order, exact)
-    print(
-        "\n".join(
-            [*lines, f"pivoting detector around {'sample' if geometry.pivot == 'sample' else 'direct beam spot'}"]
-        )
-    )
-    option, factor = _TABLES[table_key]
-    print(f"reading {values[table_key]}")
-    table = stol_file.read(values[table_key], option, as_c=not exact)
-    experiment = resolve_experiment(parse_words(_nanobragg_words(values, geometry, exact)).settings)
+    pivot = "sample" if geometry.pivot is Pivot.SAMPLE else "direct beam spot"
+    print("\n".join([*lines, f"pivoting detector around {pivot}"]))
+    path = str(table.values[0])
+    print(f"reading {path}")
+    points = stol_file.read(path, table.label, as_c=not exact)
+    settings = command.settings.changed(**geometry.fields, oversample=command.settings.sampling.oversample or 1)
+    if "wavelength_A" in values and not command.gives("wavelength_A", "energy_ev"):
+        settings = settings.changed(wavelength=ANGSTROM.to_si(values["wavelength_A"]))
+    experiment = resolve_experiment(settings)
     scene = build_scene(experiment)
-    if "=-sourcefile" in values and not exact:
-        listed = source_file.read(values["=-sourcefile"])[:, 3]
+    if settings.beam.source_file is not None and not exact:
+        listed = source_file.read(settings.beam.source_file)[:, 3]
         sources = scene.sources.copy()
         sources[:, 4] = np.where(np.isnan(listed), 1.0, listed)
         scene = scene.replace(sources=sources)
-    state = _Run(values, exact, geometry, body, experiment, scene, table, factor)
+    state = _Run(command, values, exact, geometry, body, experiment, scene, path, points, _TABLES[table.parameter.name])
     _report(state)
     return state
-
-
-def _nanobragg_words(values: dict[str, Any], geometry: NonBraggGeometry, exact: bool) -> list[str]:
-    """Say the same to the parser of nanoBragg's options."""
-    words = [*_NO_CRYSTAL, *geometry.words, "-semantics", "exact" if exact else "c"]
-    words += ["-oversample", str(max(1, values.get("oversample", 1)))]
-    same = {"polarization": "-polar", "wavelength": "-lambda", "energy": "-energy", "beamsize": "-beamsize"}
-    for key, value in values.items():
-        if key in same:
-            words += [same[key], repr(value)]
-        elif key == "roi":
-            words += ["-roi", *map(str, value)]
-        elif key.startswith("=-"):
-            words += [key[1:]] if value is True else [key[1:], value]
-    return words
 
 
 def _report(state: _Run) -> None:
@@ -198,7 +173,7 @@ def _draw(state: _Run) -> NDArray[np.float32]:
     total = float(weights.sum()) if state.exact else float(len(weights))
     photons = photons_per_steradian(state.experiment.fluence, state.sample.molecules, total, scene.oversample**2)
     image = np.zeros((scene.n_slow, scene.n_fast))
-    if "fmap" in state.values:
+    if state.command.gives("Fmap"):
         return driver.structure_factors(scene, _points(state), not state.exact).astype(np.float32)
     driver.add(scene, [driver.Scatterer(_points(state), photons, not state.exact)], image, available_threads())
     return image.astype(np.float32)
@@ -208,8 +183,7 @@ def _points(state: _Run) -> Any:
     if not state.exact:
         return padded_points(state.table, state.factor)
     table = state.table * np.array([state.factor / 1e10, 1.0])
-    name = next(state.values[key] for key in reversed(state.values) if key in _TABLES)
-    check_range(Material(name, 0.0, 1.0, 18.0, table), [state.scene], "-stol")
+    check_range(Material(state.path, 0.0, 1.0, 18.0, table), [state.scene], "-stol")
     return monotone_points(table)
 
 
@@ -218,7 +192,8 @@ def _write(state: _Run, image: NDArray[np.float32]) -> None:
     q = state.scene
     rows, columns = slice(q.slow_first, q.slow_last + 1), slice(q.fast_first, q.fast_last + 1)
     part = image[rows, columns].astype(np.float64)
-    path = state.get("float_file", "floatimage.bin")
+    output = state.command.output
+    path = output.float_file
     print(f"writing {path} as {image.size} 4-byte floats")
     floatfile.write(path, image)
     top = max(0.0, float(part.max(initial=0.0)))
@@ -226,37 +201,30 @@ def _write(state: _Run, image: NDArray[np.float32]) -> None:
     spread = math.sqrt(float(((part - mean) ** 2).sum()) / max(part.size - 1, 1))
     rms = math.sqrt(float((part**2).sum()) / max(part.size - 1, 1))
     print(f"max_I = {top:g}\nmean= {mean:g} rms= {rms:g} rmsd= {spread:g}")
-    scale = state.get("scale", 0.0)
-    if not scale > 0.0:
+    scale = output.scale
+    if scale is None:
         scale = 55000.0 / top if top > 0.0 else 1.0
     print(f"intfile_scale = {scale:g}")
-    adc = state.get("adc", 40.0)
     header = _header(state)
-    values = np.clip(part * scale + adc, 0.0, 65535.0) + 0.5
+    values = np.clip(part * scale + output.adc, 0.0, 65535.0) + 0.5
     pixels = np.zeros(image.shape, dtype=np.uint16)
     # as C: the sum is rounded to float32 before it is cut.
     pixels[rows, columns] = np.minimum(np.floor(values.astype(np.float32)), 65535.0)
-    path = state.get("int_file", "intimage.img")
+    path = str(output.int_file)
     print(f"writing {path} as 2-byte integers")
     _write_smv(path, header, pixels)
-    if "no_pgm" not in state.values:
-        pgm_scale = state.get("pgm_scale", 0.0)
-        pgm_scale = pgm_scale if pgm_scale > 0.0 else pgm.automatic_scale(spread, scale)
-        path = state.get("pgm_file", "image.pgm")
-        print(f"pgm_scale = {pgm_scale:g}\nwriting {path} as 1-byte integers")
+    if output.pgm_file is not None:
+        pgm_scale = output.pgm_scale or pgm.automatic_scale(spread, scale)
+        print(f"pgm_scale = {pgm_scale:g}\nwriting {output.pgm_file} as 1-byte integers")
         roi = (q.fast_first, q.fast_last, q.slow_first, q.slow_last)
         # C differs: it writes twice the bytes.
-        pgm.write(path, pgm.pgm_values(image, pgm_scale, roi), pgm_scale)
-    if "noiseless" not in state.values:
-        _write_noise(state, image, header, adc)
+        pgm.write(output.pgm_file, pgm.pgm_values(image, pgm_scale, roi), pgm_scale)
+    if output.noise_file is not None:
+        _write_noise(state, image, header, output.noise_file)
 
 
-def _write_noise(state: _Run, image: NDArray[np.float32], header: bytes, adc: float) -> None:
-    seed = state.values.get("seed")
-    if seed is None:
-        seed = seed_from_time()
-        logger.warning(f"noise seed {seed}, from the time; -seed {seed} draws the same noise again")
-    q = state.scene
+def _write_noise(state: _Run, image: NDArray[np.float32], header: bytes, path: str) -> None:
+    seed, adc, q = choose_noise_seed(state.command.output), state.command.output.adc, state.scene
     if state.exact:
         readout = Readout(offset=adc, dtype="uint16", saturation=65535)
         result = read_out(image, readout, seed, threads=available_threads())
@@ -264,7 +232,6 @@ def _write_noise(state: _Run, image: NDArray[np.float32], header: bytes, adc: fl
     else:
         noise = poisson_image_c(image, seed, adc, (q.fast_first, q.fast_last, q.slow_first, q.slow_last))
         counts, photons, overloads = noise.counts, noise.photons, noise.overloads
-    path = state.get("noise_file", "noiseimage.img")
     print(f"{photons:.0f} photons on noise image ({overloads} overloads)\nwriting {path} as 2-byte integers")
     _write_smv(path, header, counts)
 
@@ -278,7 +245,7 @@ def _write_smv(path: str, header: bytes, pixels: NDArray[np.uint16]) -> None:
 def _header(state: _Run) -> bytes:
     """Return the header that nonBragg writes (nonBragg.c:1732-1748)."""
     panel, center = state.experiment.detector.panels[0], state.experiment.detector.center
-    pixel, osc = state.geometry.pixel, state.values.get("osc")
+    pixel, phi = state.geometry.pixel, state.get("phi_deg", 0.0)
     xbeam, ybeam = center.Fbeam, center.Sbeam
     text = (
         "{\nHEADER_BYTES=512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\n"
@@ -287,8 +254,8 @@ def _header(state: _Run) -> bytes:
         f"BEAM_CENTER_X={xbeam * 1000.0:g};\nBEAM_CENTER_Y={(state.geometry.detsize[1] - ybeam) * 1000:g};\n"
         f"ORGX={center.Fclose / pixel:g};\nORGY={center.Sclose / pixel:g};\n"
         f"CLOSE_DISTANCE={panel.close_distance * 1000.0:g};\n"
-        f"PHI={state.get('phi', 0.0):g};\nOSC_START={state.get('phi', 0.0):g};\nOSC_RANGE={osc or 0.0:g};\n"
-        f"TWOTHETA={state.get('twotheta', 0.0):g};\nDETECTOR_SN=000;\nBEAMLINE=fake;\n}}\f"
+        f"PHI={phi:g};\nOSC_START={phi:g};\nOSC_RANGE={state.get('osc_deg', 0.0):g};\n"
+        f"TWOTHETA={state.get('twotheta_deg', 0.0):g};\nDETECTOR_SN=000;\nBEAMLINE=fake;\n}}\f"
     )
     return text.encode("ascii").ljust(512)
 
@@ -297,7 +264,7 @@ def _write_profile(state: _Run) -> None:
     """Write F against stol of the image that -img names, binned at the points of the table (nonBragg.c:1590-1680)."""
     from ..kernels.background import driver
 
-    image = smv.read(state.values["img_file"], "-img").data.astype(np.float64)
+    image = smv.read(state.values["img"], "-img").data.astype(np.float64)
     scene = state.scene
     if image.shape != (scene.n_slow, scene.n_fast):
         raise InputError(
@@ -305,7 +272,7 @@ def _write_profile(state: _Run) -> None:
         )
     weights = float(scene.sources[:, 4].sum()) if state.exact else float(len(scene.sources))
     photons = photons_per_steradian(state.experiment.fluence, state.sample.molecules, weights, scene.oversample**2)
-    stol, F = driver.extracted(scene, (image - state.get("adc", 40.0)) / state.get("gain", 1.0), photons)
+    stol, F = driver.extracted(scene, (image - state.command.output.adc) / state.get("gain", 1.0), photons)
     valid = np.isfinite(F)
     if "ignore" in state.values:
         valid &= image != state.values["ignore"]

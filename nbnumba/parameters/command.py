@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .choices import ComputeOptions
 from .given import Given
@@ -53,6 +54,14 @@ class CommandLine:
     used: tuple[str, ...] = field(default=(), compare=False)
     words: tuple[str, ...] = field(default=(), compare=False)
     given: tuple[Given, ...] = field(default=(), compare=False)
+
+    def typed(self) -> dict[str, Any]:
+        """Return what was given by parameter, each in its own unit, in the order of the line; of several the last."""
+        found: dict[str, Any] = {}
+        for item in self.given:
+            found.pop(item.parameter.name, None)
+            found[item.parameter.name] = item.values[0] if len(item.values) == 1 else item.values
+        return found
 
     def gives(self, *names: str) -> bool:
         """Tell whether one of some parameters was given."""

@@ -33,6 +33,8 @@ class Dialect:
         Spellings with letters behind a name that people are used to.
     ignored : sequence of Option, optional
         Those that are read and have no effect.
+    program : str, optional
+        Whose command line it is.
     defaults : mapping, optional
         Values of fields that differ from those of `Settings`, `Output` and `ComputeOptions`.
     """
@@ -45,6 +47,7 @@ class Dialect:
         meant: Mapping[str, str] = {},
         longer: Collection[str] = (),
         ignored: Sequence[Option] = (),
+        program: str = "nanoBragg",
         defaults: Mapping[str, Any] = {},
     ) -> None:
         self.groups = {title: tuple(row for row in rows if isinstance(row, Option)) for title, rows in groups.items()}
@@ -53,8 +56,9 @@ class Dialect:
         self.meant = meant
         self.longer = frozenset(longer)
         self.defaults = defaults
+        self.program = program
         self.without_effect = {
-            option.key: f"has no effect; {option.instead}" if option.instead else "has no effect, as in nanoBragg"
+            option.key: f"has no effect; {option.instead}" if option.instead else f"has no effect, as in {program}"
             for option in ignored
         }
 

@@ -20,7 +20,7 @@ from .given import BIGGEST, Given, beyond_meaning, checked, number
 from .pairs import split_pairs
 from .presets import PRESETS, silicon_attenuation
 from .settings import PART_OF, Settings
-from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Unit
+from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Kind, Unit
 
 EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
 
@@ -151,7 +151,7 @@ def apply(draft: Draft, given: Given) -> None:
     parameter = given.parameter
     if parameter.name in SPECIAL:
         SPECIAL[parameter.name](draft, given)
-    elif parameter.fields and given.values:
+    elif given.values and parameter.kind is not Kind.IGNORED:
         values = [checked(given, index) for index in range(len(given.values))]
         draft.set(**dict.fromkeys(parameter.fields, values[0] if len(values) == 1 else tuple(values)))
     if parameter.sets:

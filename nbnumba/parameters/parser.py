@@ -88,7 +88,7 @@ def _interpret(
         if use.option.key in dialect.without_effect:
             notices.append(f"{use.word} {dialect.without_effect[use.option.key]}")
         elif is_extended(use.word, use.option, dialect.longer):
-            doubtful.append(f"{use.word} is read as {use.option.key}, as in nanoBragg")
+            doubtful.append(f"{use.word} is read as {use.option.key}, as in {dialect.program}")
     notices += doubtful
     placed = given if folder is None else [item.inside(folder) for item in given]
     draft = filled(placed, notices, dialect.defaults, strict=strict)

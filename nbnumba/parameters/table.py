@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from ..errors import call_parameters
 from .anomalous import ANOMALOUS_FACTORS
 from .detector import AXES, DETECTOR, SENSOR
@@ -100,3 +103,30 @@ def stated_by(parameter: Parameter) -> tuple[str, ...]:
     if parameter.states is not None:
         return parameter.states
     return _STATED.get(SUBJECT_OF[parameter.name], ())
+
+
+def same(key: str, name: str, help: str = "", *, whole: bool = False, **changes: Any) -> Option:
+    """Return an option of another dialect for a parameter of the table.
+
+    Parameters
+    ----------
+    key, help : str
+        As of `Option`.
+    name : str
+        Of the parameter.
+    whole : bool
+        Whether the key counts only as a whole word.
+    **changes
+        Fields of the parameter that are others there, such as its range; and `names`, as of `Option`.
+    """
+    names = changes.pop("names", () if whole else None)
+    if help:
+        changes["help"] = help
+    parameter = dataclasses.replace(PARAMETERS[name], **changes)
+    values = next((option.values for option in NANOBRAGG.by_parameter[name] if option.values), "")
+    return Option(key, parameter, values, names=names, whole=(key,) if whole else ())
+
+
+def like(key: str, name: str, help: str = "", *, whole: bool = False, **changes: Any) -> Option:
+    """Return an option for a quantity of the table that means another thing in a dialect; it sets no field."""
+    return same(key, name, help, whole=whole, fields=(), sets={}, **changes)
