@@ -280,14 +280,14 @@ def make_sum(variant):
             x, y, z = position(q, slow, fast, sub, layer)
             dx, dy, dz, distance = direction_to(x, y, z)
             if begin == 0:
-                if place == 0 or q.oversample_omega:
+                if p.takes_over(q.oversample_omega, omega, place == 0):
                     omega = solid_angle(q, 1.0 / distance)
                 omega_sum += omega
                 if sub == 0:
                     captured = 0.0 if q.sensor else 1.0
                 # Without these two only the last layer's capture reaches the image.
                 wanted = thick or q.weigh_layers or layer == q.layers - 1
-                if q.sensor and wanted and (thick or captured == 0.0):
+                if q.sensor and wanted and p.takes_over(thick, captured, True):
                     captured = capture(q, layer, dx, dy, dz)
                 if water and thick:
                     water_capture += captured / subs
@@ -299,11 +299,12 @@ def make_sum(variant):
                 if o_begin == 0:
                     part, carry = real(0.0), real(0.0)
                     opening = water and place == 0 and source == 0
-                    if q.polarized and (opening or q.oversample_polar or (polar == 0.0 and passes)):
+                    taken = p.takes_over(q.oversample_polar, polar, passes)
+                    if q.polarized and (opening or taken):
                         polarized = polarization(q, sources, source, dx, dy, dz)
                         if opening:
                             first_polar = polarized
-                        if q.oversample_polar or (polar == 0.0 and passes):
+                        if taken:
                             polar = polarized
                     water_polar += polar * weight
                 factor = p.switched_product(

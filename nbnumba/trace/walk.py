@@ -230,6 +230,7 @@ def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, in
 def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
     """Yield every ray of a pixel, in the order of the sum."""
     from ..kernels import trace_sample
+    from ..kernels.physics.sample import takes_over
 
     count = len(scene.orientations)
     samples = trace_sample.new_samples(count)
@@ -241,14 +242,13 @@ def walk(scene: Scene, slow: int, fast: int) -> Iterator[Step]:
         for sub in range(scene.oversample**2):
             sub_slow, sub_fast = divmod(sub, scene.oversample)
             place = trace_sample.place(scene, slow, fast, layer, sub_slow, sub_fast)
-            # One value serves the whole pixel, or layer, unless its switch is on.
-            if layer == sub == 0 or scene.oversample_omega:
+            if takes_over(scene.oversample_omega, solid_angle, layer == sub == 0):
                 solid_angle = place.solid_angle
-            if capture == 0.0 or scene.oversample_thick:
+            if takes_over(scene.oversample_thick, capture, True):
                 capture = place.capture
             for source in range(len(scene.sources)):
                 ray = trace_sample.ray(scene, source, place.dx, place.dy, place.dz)
-                if ray.passes and scene.polarized and (polarization == 0.0 or scene.oversample_polar):
+                if scene.polarized and takes_over(scene.oversample_polar, polarization, ray.passes):
                     polarization = ray.polarization
                 trace_sample.fill(scene, samples, ray.qx, ray.qy, ray.qz, ray.passes, ordinal)
                 gain, factor = _gain_and_factor(scene, source, ray.passes, capture, polarization, solid_angle)

@@ -11,7 +11,6 @@ import typer
 
 from ..errors import InputError
 from ..parameters.parser import parse_with_files
-from ..parameters.table import NANOBRAGG
 from ..util.messages import say
 
 
@@ -43,10 +42,9 @@ def view(
     command, paths = parse_with_files(words)
     if len(paths) != 1:
         raise InputError(f"view: needs one file or folder, got {len(paths)}: {' '.join(paths) or 'none'}")
-    options = NANOBRAGG.words(command.given)
     frames = list_frames(paths[0])
-    read_frame(frames[0], options)  # what is wrong with it is said here, not in the browser
-    with ViewServer(frames, options, port) as server:
+    read_frame(frames[0], command)  # what is wrong with it is said here, not in the browser
+    with ViewServer(frames, command, port) as server:
         say(f"{len(frames)} image{'s' if len(frames) > 1 else ''} at {server.address} (Ctrl-C ends)")
         if browser and _has_a_screen():
             webbrowser.open(server.address)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ..experiment.model import Geometry
 from ..geometry.vectors import rotate_about
 from ..imagefiles import load, nexus_read, registry
 from ..imagefiles.records import ImageRecord, Source
-from ..parameters.parser import parse_with_files
+from ..parameters.command import CommandLine
 from ..util.messages import muted
 
 _ENDINGS = tuple(
@@ -89,13 +88,13 @@ def _frames_of(path: str) -> list[FrameName]:
     return [FrameName(path, index, name if count == 1 else f"{name}, image {index + 1}") for index in range(count)]
 
 
-def read_frame(frame: FrameName, words: Sequence[str]) -> Frame:
+def read_frame(frame: FrameName, typed: CommandLine) -> Frame:
     """Read the pixels of a frame and what is known of its geometry.
 
     Parameters
     ----------
     frame : FrameName
-    words : sequence of str
+    typed : CommandLine
         Options as for rendering: the geometry of files that do not state it.
 
     Raises
@@ -103,11 +102,11 @@ def read_frame(frame: FrameName, words: Sequence[str]) -> Frame:
     FileError, InputError
         The file cannot be read, or holds no image.
     """
-    settings = parse_with_files(words)[0].settings
+    settings = typed.settings
     fast, slow = settings.detector.pixels_fast, settings.detector.pixels_slow
     with muted():
         loaded = read_image(Source(frame.path, frame.index + 1), (slow, fast) if fast and slow else None)
-        record = _record(frame, words)
+        record = _record(frame, typed)
     values = loaded.values.astype(np.float32)
     if loaded.left_out is not None:
         values[loaded.left_out] = np.nan
@@ -117,15 +116,15 @@ def read_frame(frame: FrameName, words: Sequence[str]) -> Frame:
     return Frame(values, geometry_of(record))
 
 
-def _record(frame: FrameName, words: Sequence[str]) -> ImageRecord | None:
+def _record(frame: FrameName, typed: CommandLine) -> ImageRecord | None:
     """Return the image with its geometry; None where the file does not state it."""
     try:
         form = load.format_of(frame.path)
         if form is registry.NXMX:
-            return next(nexus_read.read(frame.path, words, only=frame.index))
-        if not form.geometry and not words:
+            return next(nexus_read.read(frame.path, typed, only=frame.index))
+        if not form.geometry and not typed.given:
             return None
-        return next(iter(load.read(frame.path, words)))
+        return next(iter(load.read(frame.path, typed)))
     except (NbnumbaError, StopIteration):
         return None
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 
 from ..errors import InputError, NbnumbaError
+from ..parameters.command import CommandLine
 from .frames import Frame, FrameName, read_frame
 
 LOOPBACK = "127.0.0.1"
@@ -41,7 +42,7 @@ class ViewServer(ThreadingHTTPServer):
     Parameters
     ----------
     frames : sequence of FrameName
-    words : sequence of str
+    typed : CommandLine
         Options as for rendering.
     port : int
         0: any that is free.
@@ -54,10 +55,10 @@ class ViewServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, frames: Sequence[FrameName], words: Sequence[str], port: int = 0) -> None:
+    def __init__(self, frames: Sequence[FrameName], typed: CommandLine, port: int = 0) -> None:
         self.frames = frames
         self.token = secrets.token_urlsafe(24)
-        self._read = lru_cache(_KEPT)(lambda number: read_frame(frames[number], words))
+        self._read = lru_cache(_KEPT)(lambda number: read_frame(frames[number], typed))
         self._one_at_a_time = threading.Lock()
         try:
             super().__init__((LOOPBACK, port), _Handler)

@@ -23,6 +23,7 @@ from requirements import requires
 import nbnumba
 from nbnumba import cli
 from nbnumba.detector.resolution import spacing
+from nbnumba.parameters.command import CommandLine
 from nbnumba.view.frames import list_frames, read_frame
 
 KEYWORDS = {
@@ -121,19 +122,19 @@ def test_the_frames_of_a_batch(tmp_path: Path) -> None:
     assert cli.main(["batch", str(spec), "-o", str(tmp_path / "out")]) == 0
     frames = list_frames(str(tmp_path / "out"))
     assert [frame.title for frame in frames] == ["shots_0000.h5, image 1", "shots_0000.h5, image 2", "shots_0001.h5"]
-    cells = [read_frame(frame, ()).about["cell"] for frame in frames]
+    cells = [read_frame(frame, CommandLine()).about["cell"] for frame in frames]
     assert cells[0] != cells[1]
 
 
 def test_pixels_without_a_value_and_images_without_a_geometry(tmp_path: Path) -> None:
     pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.save(tmp_path / "plain.npy", pixels)
-    frame = read_frame(list_frames(str(tmp_path / "plain.npy"))[0], ())
+    frame = read_frame(list_frames(str(tmp_path / "plain.npy"))[0], CommandLine())
     np.testing.assert_array_equal(frame.values, pixels)
     assert frame.about == {}
     masked = nbnumba.simulate(nbnumba.Experiment(**KEYWORDS, beamstop_mm=4))
     masked.save(tmp_path / "masked.h5")
-    values = read_frame(list_frames(str(tmp_path / "masked.h5"))[0], ()).values
+    values = read_frame(list_frames(str(tmp_path / "masked.h5"))[0], CommandLine()).values
     assert np.isnan(values[48, 48])
     assert np.isfinite(values[5, 5])
 

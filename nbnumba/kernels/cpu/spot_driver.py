@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scene import FLAT, GAUSS, TOPHAT, Scene
+from . import spot_tiles
 from . import spots as cpu
 from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
@@ -178,7 +179,7 @@ class _Image:
 
         def new_worker() -> Callable[[int, int], object]:
             scratch = np.zeros((cpu.TILE_ROWS, SCRATCH))
-            return lambda begin, end: cpu.draw_tiles(
+            return lambda begin, end: spot_tiles.draw_tiles(
                 self.scene, geometry.view, spots, order, starts, scratch, self._sums, self.image, self.tallies,
                 begin, end, geometry.tile_width, begins, ends,
             )  # fmt: skip
@@ -202,7 +203,7 @@ class _Image:
         none, nowhere = np.zeros((0, cpu.SPOT)), np.zeros(2, dtype=np.int64)
         with announced(on_compiling):
             cpu.put_in_order(np.zeros((0, 4), dtype=np.int32), 0, LANES, 1, nowhere, np.zeros(0, dtype=np.int32))
-            cpu.draw_tiles(
+            spot_tiles.draw_tiles(
                 self.scene, self.plan.geometry.view, none, np.zeros(0, dtype=np.int32), nowhere,
                 np.zeros((cpu.TILE_ROWS, SCRATCH)), self._sums, self.image, self.tallies, 0, 0, LANES, True, True,
             )  # fmt: skip

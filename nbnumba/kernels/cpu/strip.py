@@ -163,7 +163,7 @@ def capture_strip(q, s, n, layer, always):
         parallax = 1.0 if along_ray else along_normal
         captured = p.capture_fraction(layer, step, mu, parallax)
         kept = s[CAPTURE + w]
-        s[CAPTURE + w] = captured if always | (kept == 0.0) else kept
+        s[CAPTURE + w] = captured if p.takes_over(always, kept, True) else kept
 
 
 @inner_inlined
@@ -196,8 +196,7 @@ def polar_strip(q, sources, s, n, source, row, always):
         for w in range(n):
             factor = p.polarization_factor(0.0, p.dot(ix, iy, iz, s[DX + w], s[DY + w], s[DZ + w]), 1.0, 0.0)
             kept = s[row + w]
-            wanted = always | ((kept == 0.0) & (s[GAIN + w] > 0.0))
-            s[row + w] = factor if wanted else kept
+            s[row + w] = factor if p.takes_over(always, kept, s[GAIN + w] > 0.0) else kept
         return
     ex, ey, ez, bx, by, bz = p.polarization_axes(ix, iy, iz, q.polar_axis[0], q.polar_axis[1], q.polar_axis[2])
     for w in range(n):
@@ -205,8 +204,7 @@ def polar_strip(q, sources, s, n, source, row, always):
         along_e, along_b = p.dot(x, y, z, ex, ey, ez), p.dot(x, y, z, bx, by, bz)
         factor = p.polarization_factor(kahn, p.dot(ix, iy, iz, x, y, z), along_e, along_b)
         kept = s[row + w]
-        wanted = always | ((kept == 0.0) & (s[GAIN + w] > 0.0))
-        s[row + w] = factor if wanted else kept
+        s[row + w] = factor if p.takes_over(always, kept, s[GAIN + w] > 0.0) else kept
 
 
 @inner

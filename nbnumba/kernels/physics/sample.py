@@ -264,6 +264,16 @@ def switched_product(with_capture, with_polar, with_omega, capture, polar, omega
 
 
 @physics
+def takes_over(always, kept, counts):
+    """Tell whether the factor of a sample replaces the one in use, `kept`: capture, polarization or solid angle.
+
+    With its -oversample_ switch it always does. Without, the first that counts serves the whole pixel, or the layer for
+    capture; as C, one of 0 is none yet (nanoBragg.c:2721, 2732, 2772).
+    """
+    return always | ((kept == 0.0) & counts)
+
+
+@physics
 def water_polarization(polarized, averaged, kept, first, mean):
     """Polarization factor of the water in a pixel, in semantics exact.
 
