@@ -9,6 +9,7 @@ import numpy as np
 
 from ..beam.model import Sources
 from ..constants import AVOGADRO, DEGREES_PER_RADIAN
+from ..crystal.lattice import sines_and_cosines
 from ..crystal.model import Crystal
 from ..experiment.resolved import Resolved
 from ..geometry.vectors import Array, cross, dot
@@ -27,6 +28,8 @@ _SHAPE_WORDS = {
     Shape.GAUSS_STAR: "gaussian (star)",
     Shape.TOPHAT_ABC: "tophat-spot (abc)",
 }
+
+_ODD = 1.0000001  # beyond which C tells of a sine or cosine
 
 
 def _g(*values: float) -> str:
@@ -88,6 +91,18 @@ def _matrix(rows: Array) -> Iterator[str]:
         yield f"{axis}: " + " ".join(f"{float(v):11.8f}" for v in values)
 
 
+def _odd_angles(crystal: Crystal) -> Iterator[str]:
+    """Sines and cosines that are none, of a -cell that contradicts the matrix (nanoBragg.c:2005)."""
+    found = sines_and_cosines(crystal.reciprocal_A, crystal.real_space / 1e-10, 1.0 / crystal.volume_A3)
+    if all(abs(value) <= _ODD for pair in found for value in pair):
+        return
+    yield "WARNING: oddball reciprocal cell angles:"
+    for letter, (sine, cosine) in zip(("alpha", "beta", "gamma"), found, strict=True):
+        width = len("sin(alpha_star)")
+        yield f"{f'sin({letter}_star)':{width}s} = {sine:.25g}"
+        yield f"{f'cos({letter}_star)':{width}s} = {cosine:.25g}"
+
+
 def _crystal(resolved: Resolved) -> Iterator[str]:
     """Cell, orientation and size."""
     crystal, settings = resolved.experiment.crystal, resolved.settings.crystal
@@ -96,6 +111,7 @@ def _crystal(resolved: Resolved) -> Iterator[str]:
     if crystal.misset_seed is not None and crystal.misset is not None:
         angles = " ".join(f"{v * DEGREES_PER_RADIAN:f}" for v in crystal.misset)
         yield f"random orientation misset angles: {angles} deg"
+    yield from _odd_angles(crystal)
     yield f"Unit Cell: {_g(*crystal.lengths_A, *crystal.angles * DEGREES_PER_RADIAN)}"
     yield f"Recp Cell: {_g(*crystal.reciprocal_lengths_A, *crystal.reciprocal_angles * DEGREES_PER_RADIAN)}"
     yield f"volume = {crystal.volume_A3:g} A^3"

@@ -208,16 +208,29 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
 
 def _angles(vectors: Array, duals: Array, volume: float) -> Array:
     """Angles between three vectors, from sine and cosine as C takes them (nanoBragg.c:1943-2030)."""
+    return np.array(
+        [math.atan2(_clip(sine), _clip(cosine)) for sine, cosine in sines_and_cosines(vectors, duals, volume)]
+    )
+
+
+def sines_and_cosines(vectors: Array, duals: Array, volume: float) -> list[tuple[float, float]]:
+    """Return sine and cosine of the three angles between vectors; not of any angle where a cell contradicts a matrix.
+
+    Parameters
+    ----------
+    vectors, duals : (3, 3)
+        Rows, and their reciprocal vectors.
+    volume : float
+        Of the three vectors.
+    """
     la, lb, lc = (length(v) for v in vectors)
     da, db, dc = (length(v) for v in duals)
     a, b, c = vectors
-    return np.array(
-        [
-            math.atan2(_clip(da * volume / lb / lc), _clip(dot(b, c) / lb / lc)),
-            math.atan2(_clip(db * volume / la / lc), _clip(dot(a, c) / la / lc)),
-            math.atan2(_clip(dc * volume / la / lb), _clip(dot(a, b) / la / lb)),
-        ]
-    )
+    return [
+        (da * volume / lb / lc, dot(b, c) / lb / lc),
+        (db * volume / la / lc, dot(a, c) / la / lc),
+        (dc * volume / la / lb, dot(a, b) / la / lb),
+    ]
 
 
 def _clip(value: float) -> float:

@@ -14,7 +14,7 @@ from ..io.opening import is_regular, label, opened
 from ..util.text import quote
 from .table import LARGEST_F, IndexBox, inside
 
-_HEADER = re.compile(rb"\s*([+-]?\d{1,10})" + rb"\s+([+-]?\d{1,10})" * 5 + rb"\n\f")
+_HEADER = re.compile(rb"\s*([+-]?\d{1,10})" + rb"\s+([+-]?\d{1,10})" * 5 + rb"\n?\f")
 _LONGEST_HEADER = 128
 _LARGEST_INDEX = 2**31 - 1
 

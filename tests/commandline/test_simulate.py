@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from goldens import INPUTS
 from requirements import ROOT
 
 from nbnumba import cli
@@ -99,3 +100,24 @@ def test_compiling_is_announced_once(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "nbnumba", *RENDER, "-nonoise", "-quiet", "-backend", "cpu"]
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     assert ran.stderr == "nbnumba: notice: compiling for this machine, once; the next start takes a second\n"
+
+
+def test_a_cell_that_contradicts_the_matrix_is_told_as_in_nanobragg(capsys: pytest.CaptureFixture[str]) -> None:
+    words = f"-mat {INPUTS}/triclinic.mat -cell 50 50 50 90 90 90 -default_F 10 -N 3 -detpixels 4 -nopgm -nonoise"
+    assert cli.main(words.split()) == 0
+    report = capsys.readouterr().out
+    # As nanoBragg prints it, digit by digit.
+    assert (
+        """WARNING: oddball reciprocal cell angles:
+sin(alpha_star) = 1.012178899123274300464459
+cos(alpha_star) = -0.2184194559257089107706662
+sin(beta_star)  = 1.029937032902498383890588
+cos(beta_star)  = -0.1183173758493298866056875
+sin(gamma_star) = 1.025649305458103288657412
+cos(gamma_star) = 0.1489682773180950325908611
+Unit Cell: 50 50 50 78.2 84.9 97.3
+"""
+        in report
+    )
+    assert cli.main(words.replace(" -cell 50 50 50 90 90 90", "").split()) == 0
+    assert "oddball" not in capsys.readouterr().out

@@ -42,6 +42,15 @@ def test_a_first_number_that_looks_like_blanks_is_no_part_of_the_header(tmp_path
     np.testing.assert_array_equal(inside(fdump.read(tmp_path / "F")[0]), values)
 
 
+@pytest.mark.parametrize("end", [b"\n\f", b"\f"])
+def test_the_form_feed_may_follow_the_last_number(end: bytes, tmp_path: Path) -> None:
+    values = np.array([[[12.5]]])
+    fdump.write(tmp_path / "F", values, IndexBox(0, 0, 0, 0, 0, 0))
+    content = (tmp_path / "F").read_bytes().replace(b"\n\f", end)
+    (tmp_path / "F").write_bytes(content)
+    np.testing.assert_array_equal(inside(fdump.read(tmp_path / "F")[0]), values)
+
+
 def dump(header: str, cells: int, value: float = 1.0) -> bytes:
     return header.encode() + b"\n\f" + np.full(cells, value, dtype="<f8").tobytes()
 
