@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import importlib
 import os
 import re
@@ -36,6 +37,36 @@ def test_wheel_holds_every_module_and_the_example(tmp_path: Path) -> None:
     assert modules <= packed
     assert {f"nbnumba/example/{name}" for name in INPUT_FILES} <= packed
     assert not [name for name in packed if not name.startswith(("nbnumba/", f"nbnumba-{nbnumba.__version__}"))]
+
+
+def test_what_a_package_index_shows(tmp_path: Path) -> None:
+    built = _python("-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path), folder=ROOT)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(packed.read(name))
+        assert "nbnumba/py.typed" in packed.namelist()
+    text = metadata.get_payload()
+    assert isinstance(text, str)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 5
+    assert all(link.startswith(("https://", "#")) for link in links)
+    for link in links:
+        path = link.partition("/main/")[2].partition("#")[0]
+        if link.startswith(("https://github.com/nbnumba/nbnumba/blob/", "https://raw.githubusercontent.com/nbnumba")):
+            assert (ROOT / path).exists(), link
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert {url.partition(",")[0] for url in metadata.get_all("Project-URL", [])} >= {"Homepage", "Security", "Issues"}
+
+
+def test_the_conda_recipe_asks_for_the_same_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = (ROOT / "recipe" / "meta.yaml").read_text()
+    assert f'set version = "{nbnumba.__version__}"' in recipe
+    run = recipe.partition("  run:\n")[2].partition("\n\n")[0]
+    listed = {line.strip("- ").replace(" ", "") for line in run.splitlines()}
+    assert listed == {*project["dependencies"], f"python{project['requires-python']}"}
 
 
 def test_console_script_names_a_function_that_returns_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:

@@ -401,7 +401,6 @@ GONIOMETER = (
         ("phisteps",),
         unset=Unset.NEGATIVE,
         allowed=at_most(MAX_STEPS),
-        strict=Range(f"from 1 to {MAX_STEPS}", low=1, high=MAX_STEPS),
         name="phisteps",
     ),
     choice(

@@ -36,6 +36,7 @@ _RESOLUTION = Range("from 0.3 to 1000, or 0", low=0.0, high=1000.0, gap=(0.0, 0.
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
 _LATTICE_SPREAD = Range("from 0 to 20", low=0.0, high=20.0)
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
+_CELLS_TYPED = Range(f"from 0 (counts as 1) to {MAX_CELLS}", low=0, high=MAX_CELLS)
 
 SHAPE = Parameter(
     "shape",
@@ -122,7 +123,7 @@ CRYSTAL = (
         names=(),
         whole=("-N",),
         allowed=at_most(MAX_CELLS),
-        strict=_CELLS,
+        strict=_CELLS_TYPED,
         default="1",
         name="N",
         varies=_CELLS,
@@ -132,14 +133,18 @@ CRYSTAL = (
         note="Unit cells along each axis: one number, or three.",
         excludes=("crystal_size_mm",),
     ),
-    whole(
-        "-Na", "unit cells along a", "N", ("Na",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
-    ),
-    whole(
-        "-Nb", "unit cells along b", "N", ("Nb",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
-    ),
-    whole(
-        "-Nc", "unit cells along c", "N", ("Nc",), allowed=at_most(MAX_CELLS), varies=_CELLS, strict=_CELLS, default="1"
+    *(
+        whole(
+            f"-N{axis}",
+            f"unit cells along {axis}",
+            "N",
+            (f"N{axis}",),
+            allowed=at_most(MAX_CELLS),
+            varies=_CELLS,
+            strict=_CELLS_TYPED,
+            default="1",
+        )
+        for axis in "abc"
     ),
     number(
         "-samplesize",

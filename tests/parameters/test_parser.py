@@ -396,7 +396,7 @@ def test_beam_center_on_the_command_line_is_remembered(line: str, given: bool) -
         ("-N 12.7", "-N: '12.7' is not a whole number"),
         ("-N 1e3", "-N: '1e3' is not a whole number"),
         ("-N ten", "-N: 'ten' is not a whole number"),
-        ("-N 1000001", "-N: '1000001' is out of range; allowed: a whole number from 1 to 1000000"),
+        ("-N 1000001", "-N: '1000001' is out of range; allowed: a whole number from 0 (counts as 1) to 1000000"),
         ("-N 99999999999999999999999999999", "-N: '99999999999999999999999999999' is out of range"),
         ("-seed 2147483648", "-seed: '2147483648' is out of range; allowed: a whole number from -2147483647"),
         ("-detpixels -5", "-detpixels: '-5' is out of range"),
@@ -768,15 +768,11 @@ def test_no_option_of_ours_extends_one_of_nanobragg() -> None:
             "-mosaic -1",
             "-mosaic -1 counts as not given, as in nanoBragg; allowed otherwise: a number from 0 to 360 [deg]",
         ),
-        ("-N -3", "-N -3 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000"),
-        ("-Nb 0", "-Nb 0 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000"),
+        ("-N -3", "-N -3 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 0"),
+        ("-Nb -1", "-Nb -1 counts as 1, as in nanoBragg"),
         (
             "-oversample 0",
             "-oversample 0 counts as not given, as in nanoBragg; allowed otherwise: a whole number from 1 to 10000",
-        ),
-        (
-            "-phisteps 0",
-            "-phisteps 0 counts as 1, as in nanoBragg; allowed otherwise: a whole number from 1 to 1000000",
         ),
         ("-phisteps -2", "-phisteps -2 counts as not given, as in nanoBragg"),
         (
@@ -785,7 +781,7 @@ def test_no_option_of_ours_extends_one_of_nanobragg() -> None:
         ),
         ("-dispsteps -1", "-dispsteps -1 counts as not given"),
         ("-detpixels -1", None),
-        ("-mosaic 0 -N 1 -oversample 1 -phisteps 1 -dispsteps 0 -hdivrange 0 -vdivstep 0 -scale 0 -pgmscale -1", ""),
+        ("-mosaic 0 -N 0 -oversample 1 -phisteps 0 -dispsteps 0 -hdivrange 0 -vdivstep 0 -scale 0 -pgmscale -1", ""),
     ],
 )
 def test_numbers_that_C_takes_by_its_own_rule(line: str, notice: str | None) -> None:
@@ -805,7 +801,9 @@ def test_numbers_that_C_takes_by_its_own_rule(line: str, notice: str | None) -> 
             parse(**strict)
 
 
-@pytest.mark.parametrize("keywords", [{"mosaic_spread_deg": -1}, {"N": (3, -3, 3)}, {"oversample": 0}, {"phisteps": 0}])
+@pytest.mark.parametrize(
+    "keywords", [{"mosaic_spread_deg": -1}, {"N": (3, -3, 3)}, {"oversample": 0}, {"phisteps": -1}]
+)
 @pytest.mark.parametrize("semantics", ["c", "exact"])
 def test_keywords_take_no_such_numbers(keywords: dict[str, Any], semantics: str) -> None:
     (name,) = keywords

@@ -325,7 +325,7 @@ def test_unset_values(unset: Unset, covered: list[float]) -> None:
     [
         ("-distance", "a number other than 0 [mm]"),
         ("-beam_vector", "3 numbers"),
-        ("-N", "a whole number from 1 to 1000000"),
+        ("-N", "a whole number from 0 (counts as 1) to 1000000"),
         ("-backend", "auto, cpu or cuda"),
         ("-mat", "a file name"),
         ("-misset", "random, or 3 numbers [deg]"),
