@@ -51,7 +51,7 @@ SHAPE = Parameter(
 INTERPOLATE = yes_or_no(
     "interpolate", "interpolate structure factors between the reflections; by default crystal size decides"
 )
-CRYSTAL = (
+CRYSTAL: tuple[Option | Parameter, ...] = (
     input_file(
         "-mat",
         "orientation matrix as of MOSFLM: a*, b*, c* times the wavelength; or the crystal of a DIALS .expt or an XDS "
