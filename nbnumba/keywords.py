@@ -294,6 +294,8 @@ class Keywords(TypedDict, total=False):
     """Seed of the sensitivities."""
     dead_time_ns: float
     """Dead time of a counting detector; with exposure_s it gives the photons that are lost [ns]."""
+    rate_limit: float
+    """Count rate above which a pixel is an overload; with exposure_s [photons/s]."""
     gain: float
     """Numbers per photon."""
     dark_current: float

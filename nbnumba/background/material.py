@@ -13,6 +13,7 @@ from ..constants import AVOGADRO, R_E_SQUARED
 from ..errors import InputError, called
 from ..util.text import quote
 from . import tables
+from .words import table_and_numbers
 
 if TYPE_CHECKING:
     from ..kernels.background.driver import Points
@@ -66,17 +67,14 @@ def parse(text: str, option: str | None = None) -> Material:
         The text has another form, a number is not above 0, or the file is malformed.
     """
     option = option or called("amorphous")
-    words = text.split(":")
-    # A Windows path begins with a letter and a colon.
-    if len(words) > 1 and len(words[0]) == 1 and words[1][:1] in ("\\", "/"):
-        words[:2] = [":".join(words[:2])]
-    if not words[0] or len(words) not in (2, 3, 4):
+    table, numbers = table_and_numbers(text)
+    if not table or len(numbers) not in (1, 2, 3):
         raise InputError(f"{option}: {quote(text)} is not {FORM}")
-    thickness = _number(words[1], "the thickness in mm", option, text, 0.0)
-    curve = tables.load(words[0], option)
-    density = _number(words[2], "the density", option, text) if len(words) > 2 else curve.density
-    molar_mass = _number(words[3], "the molar mass", option, text) if len(words) > 3 else curve.molar_mass
-    return Material(words[0], thickness * 1e-3, density, molar_mass, curve.points)
+    thickness = _number(numbers[0], "the thickness in mm", option, text, 0.0)
+    curve = tables.load(table, option)
+    density = _number(numbers[1], "the density", option, text) if len(numbers) > 1 else curve.density
+    molar_mass = _number(numbers[2], "the molar mass", option, text) if len(numbers) > 2 else curve.molar_mass
+    return Material(table, thickness * 1e-3, density, molar_mass, curve.points)
 
 
 def _number(word: str, what: str, option: str, text: str, smallest: float = 1e-12) -> float:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io import stol_file
+from .words import WIDENED
 
 Array = NDArray[np.float64]
 
@@ -50,11 +51,6 @@ _NARROWEST, _WIDEST = 1e-4, 0.1
 _RINGS_END = 0.6  # 1/A, where rings are too weak and too many to tell apart
 
 
-def names() -> list[str]:
-    """Return the names of the built-in materials."""
-    return ["air", "ice", "icerings", "water"]
-
-
 def load(name: str, option: str) -> Curve:
     """Return a built-in curve, or read one from a file; a name with a / in it is a file's.
 
@@ -74,7 +70,7 @@ def load(name: str, option: str) -> Curve:
     kind, equals, width = name.partition("=")
     if name in _BUILT_IN:
         return _BUILT_IN[name]()
-    if kind in _ICE_WIDTHS and equals:
+    if kind in WIDENED and equals:
         return _ice(_checked_width(width, option))
     return Curve(stol_file.read(name, option), 1.0, 18.0)
 

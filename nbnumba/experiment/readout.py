@@ -64,8 +64,9 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
     given = settings.readout
     if replace(given, detector_preset=None, beamstop=0.0) == ReadoutSettings():
         return None
-    if given.dead_time > 0.0 and not settings.beam.exposure > 0.0:
-        raise InputError("exposure_s", f"{settings.beam.exposure:g} s:", f"{called('dead_time_ns')} needs one above 0")
+    rates = [name for name, value in (("dead_time_ns", given.dead_time), ("rate_limit", given.rate_limit)) if value]
+    if rates and not settings.beam.exposure > 0.0:
+        raise InputError("exposure_s", f"{settings.beam.exposure:g} s:", f"{called(rates[0])} needs one above 0")
     return Readout(
         flicker=given.flicker,
         spread=_spread(given, detector),
@@ -73,7 +74,8 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
         calibration=given.calibration,
         calibration_seed=given.calibration_seed,
         dead_time=given.dead_time,
-        exposure=settings.beam.exposure if given.dead_time > 0.0 else 1.0,
+        exposure=settings.beam.exposure if rates else 1.0,
+        rate_limit=given.rate_limit,
         gain=given.gain,
         dark=given.dark_current,
         readout=given.readout_noise,

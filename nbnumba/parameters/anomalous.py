@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .pairs import file_places
 from .types import Range, spelling, text, whole, yes_or_no
 
 ANOMALOUS = yes_or_no(
@@ -23,7 +24,7 @@ ANOMALOUS_FACTORS = (
         "WHAT=FILE",
         ("anomalous_files",),
         own=True,
-        pairs=True,
+        file_places=file_places,
         takes="ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE",
         name="anomalous_file",
         note="ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE, separated by blanks; lines of energy [eV], f', f''.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import called
 from ..io.atomic import check_can_write, check_distinct
 from .command import Output
 from .settings import Settings
-from .table import INPUT_FILES, OUTPUT_FILES
+from .table import FILES_INSIDE, INPUT_FILES, OUTPUT_FILES
 from .types import Parameter
 
 Named = tuple[str, str]
@@ -32,15 +32,16 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
     FileError
         An output cannot be written.
     """
-    inputs = dict(input_files(settings))
+    named = input_files(settings)
+    dump = dict(named).get(called("dump"))
+    inputs = [file for file in named if file[0] != called("dump")]
     factors = settings.factors
     written = list(outputs)
-    dump = inputs.pop(called("dump"), None)
     if dump is not None and factors.hkl_file is None and factors.pdb_file is None:
-        inputs[called("dump")] = dump
+        inputs.append((called("dump"), dump))
     elif dump is not None and factors.hkl_file is not None and factors.write_dump:
         written.append((called("dump"), dump))
-    check_distinct(written, [*more_inputs, *inputs.items()])
+    check_distinct(written, [*more_inputs, *inputs])
     # A dump that cannot be written is worth a notice only, which its writer gives.
     for option, path in outputs:
         check_can_write(option, path)
@@ -48,8 +49,20 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
 
 def input_files(settings: Settings) -> list[Named]:
     """Return the files that settings name to be read, the dump of the structure factors among them."""
-    named = _named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES)
-    return [*named, *((called("anomalous_file"), path) for _, path in settings.factors.anomalous_files)]
+    return [
+        *_named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES),
+        *((called(parameter.name), path) for parameter in FILES_INSIDE for path in _inside(parameter, settings)),
+    ]
+
+
+def _inside(parameter: Parameter, settings: Settings) -> Iterator[str]:
+    """Yield the files that a text names, or the pairs that were made of it."""
+    assert parameter.file_places is not None
+    for text in settings.value(parameter.fields[0]):
+        if isinstance(text, tuple):
+            yield text[1]
+        else:
+            yield from (text[start:end] for start, end in parameter.file_places(text))
 
 
 def image_outputs(output: Output) -> list[Named]:

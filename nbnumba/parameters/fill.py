@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..background.words import materials
 from ..errors import InputError, called
 from ..util.text import quote
 from .choices import ComputeOptions, Convention, Pivot, Semantics
@@ -220,8 +221,7 @@ def _detector_abs(draft: Draft, given: Given) -> None:
 
 
 def _amorphous(draft: Draft, given: Given) -> None:
-    words = str(checked(given, 0)).split()
-    draft.set(materials=(*draft.get("materials"), *words))
+    draft.set(materials=(*draft.get("materials"), *materials(str(checked(given, 0)))))
 
 
 def _mosaic_sigmas(draft: Draft, given: Given) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
 from ..util.text import quote
-from .pairs import pairs_inside
 from .types import Kind, Parameter
 
 # Numbers beyond these sizes have no meaning in any unit here, and geometry squares and cubes them.
@@ -46,9 +46,9 @@ class Given:
         return InputError(f"{self.spelling}: {quote(text)} {what}; allowed: {self.parameter.describe_values()}")
 
     def inside(self, folder: str | os.PathLike[str]) -> Given:
-        """Return the same with the file that it names sought in a folder."""
-        if self.parameter.pairs:
-            texts = tuple(pairs_inside(text, folder) for text in self.texts)
+        """Return the same with the files that it names sought in a folder."""
+        if self.parameter.file_places is not None:
+            texts = tuple(_moved(text, self.parameter.file_places(text), folder) for text in self.texts)
             return dataclasses.replace(self, values=texts, texts=texts)
         if self.parameter.kind is not Kind.FILE or not all(self.texts):
             return self
@@ -65,6 +65,13 @@ def beyond_meaning(given: Given) -> tuple[str, str] | None:
             counts_as = "counts as not given" if given.parameter.unset.covers(value) else given.parameter.otherwise
             return text, counts_as
     return None
+
+
+def _moved(text: str, places: Iterable[tuple[int, int]], folder: str | os.PathLike[str]) -> str:
+    """Return a text whose files are sought in a folder."""
+    for start, end in sorted(places, reverse=True):
+        text = f"{text[:start]}{os.path.join(folder, text[start:end])}{text[end:]}"  # noqa: PTH118
+    return text
 
 
 def checked(given: Given, index: int) -> Any:

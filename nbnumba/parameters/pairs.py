@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Iterator
 
-_BETWEEN = re.compile(r"\s+(?=[^\s=]+=)")  # names of files may hold blanks
+_PAIR = re.compile(r"\S.*?(?=\s+[^\s=]+=|\s*$)")  # names of files may hold blanks
 
 
 def split_pairs(text: str) -> list[tuple[str, str]]:
     """Return names and files; either is empty where it is missing."""
-    pairs = (part.partition("=") for part in _BETWEEN.split(text.strip()))
-    return [(name, file) for name, _, file in pairs]
+    pairs = (found[0].partition("=") for found in _PAIR.finditer(text))
+    return [(name, file) for name, _, file in pairs] or [("", "")]
 
 
-def pairs_inside(text: str, folder: str | os.PathLike[str]) -> str:
-    """Return the same text with the files sought in a folder."""
-    return " ".join(f"{name}={os.path.join(folder, file)}" if file else name for name, file in split_pairs(text))  # noqa: PTH118
+def file_places(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the names of files begin and end."""
+    for found in _PAIR.finditer(text):
+        name, equals, file = found[0].partition("=")
+        if file:
+            yield found.start() + len(name) + len(equals), found.end()

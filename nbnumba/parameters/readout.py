@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .presets import PRESETS
 from .types import (
+    FLUX,
     FROM_ZERO,
     INTEGER,
     MICRON_BY_DIVISION,
@@ -127,6 +128,18 @@ READOUT = (
         default="0",
         name="dead_time_ns",
         varies=NOT_NEGATIVE,
+    ),
+    number(
+        "-rate_limit",
+        "count rate above which a pixel is an overload; with -exposure",
+        "R",
+        ("rate_limit",),
+        unit=FLUX,
+        allowed=POSITIVE,
+        own=True,
+        default="no limit",
+        name="rate_limit",
+        varies=POSITIVE,
     ),
     number(
         "-gain",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..background.words import file_places
 from .choices import MosaicModel, Shape, Spreading
 from .exposure import COUNT
 from .steps import MAX_STEPS
@@ -420,6 +421,7 @@ BACKGROUND = (
         ("materials",),
         own=True,
         name="amorphous",
+        file_places=file_places,
         note="Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,\n"
         "icerings=WIDTH, or a file of sin(theta)/lambda [1/Å] and F.",
     ),

@@ -205,6 +205,7 @@ class ReadoutSettings:
     calibration: float = 0.0
     calibration_seed: int = 123456789
     dead_time: float = 0.0
+    rate_limit: float | None = None
     gain: float = 1.0
     dark_current: float = 0.0
     readout_noise: float = 0.0

@@ -95,6 +95,8 @@ VARYING: dict[str, Parameter] = {
 }
 """Parameters that may vary in a batch."""
 INPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.INPUT)
+FILES_INSIDE = tuple(parameter for parameter in PARAMETERS.values() if parameter.file_places is not None)
+"""Texts of which a part names a file to be read."""
 OUTPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.OUTPUT)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -137,8 +137,8 @@ class Parameter:
         Parameters that take one value each where it is given several.
     role
         Whether it names a file that is read or written.
-    pairs
-        Whether its text is made of NAME=FILE, separated by blanks.
+    file_places
+        Of a text: where the names of files to be read begin and end in it.
     varies
         Range of its values where it may vary from image to image of a batch.
     keyword
@@ -176,7 +176,7 @@ class Parameter:
     otherwise: str = "counts as 1"
     parts: tuple[str, ...] = ()
     role: Role = Role.PLAIN
-    pairs: bool = False
+    file_places: Callable[[str], Iterable[tuple[int, int]]] | None = None
     varies: Range | None = None
     keyword: bool = False
     excludes: tuple[str, ...] = ()

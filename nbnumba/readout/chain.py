@@ -115,6 +115,11 @@ def read_out(
 
         for above, under in _in_threads(convert, panel.shape[0], threads):
             overloads, below = overloads + above, below + under
+        if readout.rate_limit is not None:
+            most = np.float32(readout.rate_limit * readout.exposure / factor) if factor > 0.0 else np.inf
+            too_many = (expected > most) & (pixels[index] != readout.top)
+            pixels[index][too_many] = readout.top
+            overloads += int(np.count_nonzero(too_many))
     bad = _spoil(pixels, readout)
     shape = np.shape(mean)
     bad = None if bad is None else bad.reshape(shape)

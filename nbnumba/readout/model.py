@@ -29,6 +29,8 @@ class Readout:
     calibration_seed : int
     dead_time, exposure : float [s]
         Of a paralysable counter, and of the image; 0: no loss.
+    rate_limit : float or None [photons/s]
+        A pixel that is expected to receive more is an overload: its count says nothing of what arrived. None: no limit.
     photon_noise : bool
     gain : float [ADU/photon]
     offset, dark, readout : float [ADU]
@@ -50,6 +52,7 @@ class Readout:
     calibration_seed: int = 123456789
     dead_time: float = 0.0
     exposure: float = 1.0
+    rate_limit: float | None = None
     photon_noise: bool = True
     gain: float = 1.0
     offset: float = 0.0
@@ -71,6 +74,8 @@ class Readout:
             raise InputError(f"dtype {self.dtype!r}: allowed are {', '.join(TOPS)}")
         if self.saturation is not None:
             _check("saturation", self.saturation, 1, int(np.iinfo(self.dtype).max))
+        if self.rate_limit is not None:
+            _check("rate_limit", self.rate_limit, 1e-9, 1e18)
         for name in ("dead_pixels", "hot_pixels"):
             _check(name, getattr(self, name), 0, 2**31)
 

@@ -197,6 +197,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-calibration": ("0.1", ""),
     "-calib_seed": ("7", "-calibration=0.1"),
     "-dead_time": ("100", ""),
+    "-rate_limit": ("1e3", ""),
     "-gain": ("2", ""),
     "-dark_current": ("1", ""),
     "-readout_noise": ("2", ""),

@@ -133,6 +133,8 @@ def test_numbers_vary_in_a_batch() -> None:
         ("-detector eiger", "-detector: 'eiger' is unknown"),
         ("-detector eiger9m", "contradict"),
         ("-dead_time 100 -exposure 0", "-exposure"),
+        ("-rate_limit 1e6 -exposure 0", "-rate_limit"),
+        ("-rate_limit 0", "-rate_limit"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -145,3 +147,24 @@ def test_mistakes_are_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_table_belongs_to_the_folder_of_its_spec_and_to_the_inputs_of_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "where the SPEC is"
+    folder.mkdir()
+    (folder / "flat.stol").write_text("0 3\n1 3\n")
+    (folder / "spec.toml").write_text(
+        'command = "-cell 50 50 50 90 90 90 -N 5 -default_F 1 -detpixels 16 -flux 1e12 -exposure 1 '
+        '-background flat.stol:0.1"\ncount = 1\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    words = ["batch", str(folder / "spec.toml"), "-o", str(tmp_path / "out")]
+    assert main(words) == 0
+    again = nbnumba.Experiment.from_file(tmp_path / "out" / "shots_0000.h5")
+    np.testing.assert_array_equal(again.background[0].points, [[0, 3], [1, 3]])
+    capfd.readouterr()
+    (folder / "flat.stol").write_text("0 4\n1 4\n")
+    assert main([*words, "--resume"]) == 2
+    assert "flat.stol" in capfd.readouterr().err

@@ -39,6 +39,7 @@ def refused(line: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("-intfile ./lyso.hkl", "-intfile ./lyso.hkl: -hkl reads the same file"),
         ("-pgmfile s.txt -sourcefile s.txt", "-pgmfile s.txt: -sourcefile reads the same file"),
         ("-noisefile mask.img -mask mask.img", "-noisefile mask.img: -mask reads the same file"),
+        ("-intfile t.stol -background t.stol:0.1", "-intfile t.stol: -background reads the same file"),
         ("-intfile header.img -img header.img", "-intfile header.img: -img reads the same file"),
         ("-tracefile lyso.mat -trace_pixel 1 1", "-tracefile lyso.mat: -mat reads the same file"),
         ("-dump lyso.hkl", "-dump lyso.hkl: -hkl reads the same file"),

@@ -116,7 +116,18 @@ def test_images_of_a_batch_without_a_parser(
 def test_names_of_options_stand_in_the_front_ends_alone() -> None:
     # Sub-commands with options of their own, files whose text is a command line, and C's names in printed files.
     own = {
-        *("cli.py", "batch/command.py", "batch/spec.py", "compare", "imagefiles", "io", "render", "trace", "kernels"),
+        *(
+            "cli.py",
+            "batch/command.py",
+            "batch/spec.py",
+            "compare",
+            "view",
+            "imagefiles",
+            "io",
+            "render",
+            "trace",
+            "kernels",
+        ),
         *("crystal/orientation.py", "example"),
     }
     keys = "|".join(sorted((re.escape(option.key) for option in NANOBRAGG.options), key=len, reverse=True))

@@ -80,6 +80,17 @@ def test_flicker_is_one_number_an_image() -> None:
     check_moments(np.array(factors), 1.0, 0.01)
 
 
+def test_pixels_beyond_the_count_rate_are_overloads() -> None:
+    mean = np.array([[999.0, 1001.0, 5e6], [0.0, 400.0, 2000.0]], dtype=np.float32)
+    limited = replace(QUIET, rate_limit=1e4, exposure=0.1, dead_time=1e-6)
+    image = read_out(mean, limited, seed=1)
+    np.testing.assert_array_equal(image.pixels == limited.top, mean > 1000.0)
+    assert image.overloads == 3
+    without = read_out(mean, replace(limited, rate_limit=None), seed=1)
+    assert without.overloads == 0
+    assert without.pixels[0, 2] < 1000  # which a paralysable counter cannot tell from a few photons
+
+
 def test_dead_time() -> None:
     image = read_out(flat(1e5, 10), replace(QUIET, dead_time=1e-6, exposure=1.0), seed=1)
     assert image.pixels[0, 0] == round(1e5 * math.exp(-0.1))
