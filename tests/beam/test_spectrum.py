@@ -6,13 +6,17 @@ import math
 from pathlib import Path
 
 import numpy as np
+import oracles
 import pytest
+import spots_oracle
 from plain_experiments import experiment
+from requirements import requires
 
 from nbnumba.beam.gaussian import points
 from nbnumba.beam.spectrum import Spectrum, spectrum_of
 from nbnumba.errors import InputError
 from nbnumba.experiment.resolve import resolve
+from nbnumba.io.spectrum_file import EV_ANGSTROM
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
 from nbnumba.render.renderer import simulate
@@ -215,3 +219,17 @@ def test_continuous_keeps_channels_and_takes_divergence_as_variance() -> None:
     order = np.argsort(record.beam.sources.wavelengths)
     shares = record.beam.sources.normalized_weights / 5
     np.testing.assert_allclose(shares[order], found.weights[::-1], rtol=1e-13)
+
+
+@requires("oracles")
+@pytest.mark.parametrize(("name", "factor"), [("spectrum", 5.0), ("spectrum_xray_source", 1.0)])
+def test_channels_of_simtbx(name: str, factor: float, tmp_path: Path) -> None:
+    """simtbx's xray_beams are as many times too bright as there are channels."""
+    params, arrays = oracles.load("spots", name)
+    energies = EV_ANGSTROM / np.array(params["sources_lambda_A"])
+    table = np.column_stack([energies, params["sources_intensity"]])
+    np.savetxt(tmp_path / "s.txt", table, fmt="%.17g")
+    experiment = spots_oracle.experiment(params, wavelength_A=None, spectrum_file=tmp_path / "s.txt")
+    expected = arrays["raw_pixels"] / factor
+    # Half a unit of float32; and amplitudes by polynomials of 2e-11, next to a zero of which 1e-12 of the image.
+    np.testing.assert_allclose(simulate(experiment, "cpu").array, expected, rtol=6.5e-8, atol=1e-12 * expected.max())
