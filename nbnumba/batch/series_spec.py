@@ -14,13 +14,14 @@ from ..parameters.given import BIGGEST, SMALLEST
 from . import toml_file as document
 from .distributions import KEYS, Distribution
 from .names import FORMATS, Series
-from .spec import MAX_COUNT, MAX_SEED, TOP, VARYING, Spec, refuse_misplaced, spec_of, top_value
+from .spec import VARYING, Spec, refuse_misplaced, spec_of, top_values
+from .spec_schema import MAX_COUNT, MAX_SEED, Common
 from .toml_file import Document, Where, shown
 
 _DTYPES = {"h5": "int32", "cbf": "int32", "img": "uint16"}
 _ALLOWED = {"h5": ("int32", "uint16", "float32"), "cbf": ("int32",), "img": ("uint16",)}
 _IMAGES_PER_FILE = 100
-_TOP = {key: value for key, value in TOP.items() if key != "count"}
+_TOP = Common.__struct_fields__
 _SCANNING = {"phi_deg": "phi0_deg", "osc_deg": "osc_deg"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}", re.ASCII)
 
@@ -97,7 +98,7 @@ def _sweep(found: Document, table: Mapping[str, Any], number: int, several: bool
     if not isinstance(stem, str) or not _NAME.fullmatch(stem):
         raise found.error((*where, "name"), f"{shown(stem)}; allowed: a name of letters, digits, _ - and .")
     merged = _merged(found, table, where)
-    values = {key: top_value(merged, key) for key in _TOP} | {"count": images}
+    values = top_values(merged, Common) | {"count": images}
     values["command"] = f"{values['command']} {_options(found, table, where)}"
     values["seed"] = _whole(found, table, (*where, "seed"), min(values["seed"] + number, MAX_SEED), 0, MAX_SEED)
     if "images_per_file" not in found.content:

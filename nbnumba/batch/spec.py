@@ -5,30 +5,32 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..errors import InputError, NbnumbaError
+from ..io.validated import converted_table
 from ..parameters.choices import PhiSampling, Semantics
 from ..parameters.command import CommandLine
 from ..parameters.table import SUBJECT_OF
-from ..readout.digitize import DTYPES
 from . import csv_table as table
 from . import toml_file as document
 from .csv_table import Row
 from .distributions import KEYS, BadValue, Distribution, distribution
 from .names import Names, Series
+from .spec_schema import Common, Top
 from .toml_file import Document, Where, shown
-
-MAX_COUNT = 100_000_000
-MAX_SEED = 2**63 - 1
 
 _FORBIDDEN = {"Output", "Noise", "Engine", "Help"}  # subjects
 _OTHERS_INSTEAD = "a batch decides itself what it writes and shows"
 
+TOP = Top.__struct_fields__
+"""Keys above all tables."""
 VARYING = ("orientation", *KEYS, "csv")
 """Keys of a table of what varies."""
 
@@ -103,43 +105,6 @@ class Spec:
         return self.rows[image - self.first_row] if self.columns else {}
 
 
-def _one_of(*allowed: str) -> Callable[[Any], str | None]:
-    return lambda value: None if value in allowed else ", ".join(allowed)
-
-
-def _whole(low: int, high: int) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
-        good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if good else f"a whole number from {low} to {high}"
-
-    return check
-
-
-def _true_or_false(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "true or false"
-
-
-def _words(value: Any) -> str | None:
-    return None if isinstance(value, str) and value.strip() else "a command line of nbnumba, in quotes"
-
-
-_REQUIRED = object()
-
-# Keys of the top level: the default, and a function that says what is allowed where a value is not.
-TOP: dict[str, tuple[Any, Callable[[Any], str | None]]] = {
-    "command": (_REQUIRED, _words),
-    "count": (_REQUIRED, _whole(1, MAX_COUNT)),
-    "seed": (0, _whole(0, MAX_SEED)),
-    "images_per_file": (250, _whole(1, MAX_COUNT)),
-    "dtype": ("uint16", _one_of(*DTYPES)),
-    "noise": (True, _true_or_false),
-    "noise_rng": ("counter", _one_of("counter", "c")),
-    "semantics": ("exact", _one_of("exact", "c")),
-    "backend": ("auto", _one_of("auto", "cpu", "cuda")),
-    "precision": ("auto", _one_of("auto", "double", "mixed")),
-}
-
-
 def read_spec(path: str) -> tuple[Spec, CommandLine]:
     """Read a SPEC and the command line in it.
 
@@ -160,7 +125,7 @@ def read_spec(path: str) -> tuple[Spec, CommandLine]:
     found.refuse_unknown(found.content, [*TOP, "vary"], elsewhere=dict.fromkeys(VARYING, "below the line [vary]"))
     if isinstance(found.content.get("vary"), dict):
         refuse_misplaced(found, found.content["vary"], ("vary",))
-    return spec_of(found, {key: top_value(found, key) for key in TOP})
+    return spec_of(found, top_values(found, Top))
 
 
 def spec_of(
@@ -184,7 +149,7 @@ def spec_of(
         As `read_spec`.
     """
     folder = os.path.abspath(os.path.dirname(found.name))  # noqa: PTH100, PTH120
-    command = _command(found, values["command"], folder)
+    command = _command(found, values["command"], folder, values["semantics"])
     vary, random_orientation, csv_file = _vary(found)
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
@@ -245,21 +210,18 @@ def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
     return replace(command, settings=settings)
 
 
-def top_value(found: Document, key: str) -> Any:
-    """Return the value of a key of the top level, checked."""
-    default, wrong = TOP[key]
-    if key not in found.content:
-        if default is _REQUIRED:
-            raise InputError(f"{found.name}: {key} is missing; it takes {wrong(None)}")
-        return default
-    value = found.content[key]
-    allowed = wrong(value)
-    if allowed is not None:
-        raise found.error((key,), f"{shown(value)}; allowed: {allowed}")
-    return value
+def top_values(found: Document, kind: type[Common]) -> dict[str, Any]:
+    """Return the values of the keys above all tables, checked."""
+
+    def fault(key: str, allowed: str) -> InputError:
+        if key not in found.content:
+            return InputError(f"{found.name}: {key} is missing; it takes {allowed}")
+        return found.error((key,), f"{shown(found.content[key])}; allowed: {allowed}")
+
+    return msgspec.structs.asdict(converted_table(found.content, kind, fault))
 
 
-def _command(found: Document, typed: str, folder: str) -> CommandLine:
+def _command(found: Document, typed: str, folder: str, semantics: str) -> CommandLine:
     """Parse the command, and refuse what a batch decides itself."""
     try:
         words = tuple(shlex.split(typed.replace("\\\n", "")))  # lines that a backslash joins, as in a shell
@@ -268,7 +230,6 @@ def _command(found: Document, typed: str, folder: str) -> CommandLine:
     from ..parameters.parser import without_program
 
     words = tuple(without_program(words))
-    semantics = found.content.get("semantics", TOP["semantics"][0])
     try:
         command = _parsed(words, folder, semantics)
     except NbnumbaError as error:

@@ -67,7 +67,7 @@ def _opening(resolved: Resolved) -> Iterator[str]:
         if name is not None:
             yield f"reading {name}"
     yield from resolved.choices.clipping_warnings
-    if detector.odet_generated:
+    if resolved.parts.axes.normal_generated:
         yield "WARNING: auto-generating odet_vector"
     yield "nanoBragg nanocrystal diffraction simulator - James Holton and Ken Frankel 5-17-17"
     if settings.detector.detector_mu < 0.0 < sensor.thickness:
@@ -75,7 +75,7 @@ def _opening(resolved: Resolved) -> Iterator[str]:
     warning = None if settings.crystal.mosaic_file is not None else domain_count(settings.crystal)[2]
     if warning is not None:
         yield warning
-    yield f"{detector.convention} convention selected."
+    yield f"{settings.detector.convention} convention selected."
     pivot = "sample" if detector.pivot is Pivot.SAMPLE else "direct beam spot"
     yield f"pivoting detector around {pivot}"
     panel, beam = detector.panels[0], experiment.beam.direction

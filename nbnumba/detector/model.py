@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array
-from ..parameters.choices import Convention, Pivot
+from ..parameters.choices import Pivot
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,10 @@ class Detector:
 
     panels: tuple[Panel, ...]
     center: BeamCenter
-    convention: Convention
     pivot: Pivot
     detsize_f: float
     detsize_s: float
     twotheta: float
-    odet_generated: bool
     curved: bool
     point_pixel: bool
 

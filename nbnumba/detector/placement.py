@@ -167,12 +167,10 @@ def _detector(
     return Detector(
         panels=tuple(replace(panel, sensor=sensor) for panel in panels),
         center=final_center(center, panels[0], axes.beam),
-        convention=settings.detector.convention,
         pivot=pivot,
         detsize_f=detsize[0],
         detsize_s=detsize[1],
         twotheta=settings.detector.twotheta,
-        odet_generated=axes.normal_generated,
         curved=settings.detector.curved_detector,
         point_pixel=settings.detector.point_pixel,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -53,6 +53,25 @@ def converted(content: object, kind: type[_T], where: str, place: str = "") -> _
         raise failure(where, *_found(content, kind, place, str(error))) from None
     except RecursionError:
         raise failure(where, place, "lists or groups too deep") from None
+
+
+def converted_table(content: Mapping[str, object], kind: type[_T], fault: Callable[[str, str], InputError]) -> _T:
+    """Return a table without tables in it as an object of a type.
+
+    Parameters
+    ----------
+    content : mapping
+    kind : type
+        A msgspec.Struct whose fields are described.
+    fault : callable
+        Given the key that is missing or wrong, and what it takes; returns the error.
+    """
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        missing, path = _MISSING.search(str(error)), _PATH.search(str(error))
+        key = missing["name"] if missing is not None else "" if path is None else path["path"].removeprefix(".")
+        raise fault(key, _field(kind, key)[0]) from None
 
 
 def failure(where: str, place: str, found: str) -> InputError:

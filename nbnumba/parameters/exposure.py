@@ -1,14 +1,10 @@
-"""Parameters of beam, goniometer and sampling."""
+"""Parameters of the beam."""
 
 from __future__ import annotations
 
-from .choices import PhiSampling
-from .steps import MAX_OVERSAMPLE, MAX_STEPS
+from .steps import MAX_STEPS
 from .types import (
     ANGSTROM,
-    ANGSTROM_BY_PRODUCT,
-    ANY,
-    DEGREE,
     ELECTRON_VOLT,
     FLUENCE,
     FLUX,
@@ -25,7 +21,6 @@ from .types import (
     Unit,
     Unset,
     at_most,
-    choice,
     input_file,
     number,
     spelling,
@@ -45,9 +40,6 @@ POLARIZED = yes_or_no(
     states=("polarization",),
 )
 ROUND_DIVERGENCE = yes_or_no("round_divergence", "round off the corners of the divergence grid", sets=_SPREAD)
-OVERSAMPLE_THICK = yes_or_no("oversample_thick", "sensor absorption anew for every sub-pixel")
-OVERSAMPLE_POLAR = yes_or_no("oversample_polar", "polarization anew for every sub-pixel")
-OVERSAMPLE_OMEGA = yes_or_no("oversample_omega", "solid angle anew for every sub-pixel")
 
 BEAM = (
     number(
@@ -356,99 +348,5 @@ SPREAD = (
         own=True,
         default="25",
         name="gauss_divs",
-    ),
-)
-
-GONIOMETER = (
-    number(
-        "-phi",
-        "spindle angle at the start",
-        "A",
-        ("phi",),
-        unit=DEGREE,
-        names=(),
-        whole=("-phi",),
-        default="0",
-        name="phi_deg",
-        varies=ANY,
-    ),
-    number(
-        "-osc",
-        "rotation range; below 0 the other way round, with -semantics exact only",
-        "A",
-        ("osc",),
-        unit=DEGREE,
-        default="0",
-        name="osc_deg",
-        varies=ANY,
-        note='Rotation range; below 0 the other way round, with `semantics="exact"` only [deg].',
-    ),
-    number(
-        "-phistep",
-        "angle between steps",
-        "A",
-        ("phistep",),
-        unit=DEGREE,
-        unset=Unset.NEGATIVE,
-        names=(),
-        whole=("-phistep",),
-        name="phistep_deg",
-    ),
-    whole(
-        "-phisteps",
-        "number of steps",
-        "N",
-        ("phisteps",),
-        unset=Unset.NEGATIVE,
-        allowed=at_most(MAX_STEPS),
-        name="phisteps",
-    ),
-    choice(
-        "-phi_sampling",
-        "where in each step the crystal is drawn: at its start, as nanoBragg does, or in its middle, as programs "
-        "expect that read the range from a file",
-        "edge|mid",
-        ("phi_sampling",),
-        choices=tuple(PhiSampling),
-        default="edge; in Python, batches and series mid",
-        unit=Unit("", PhiSampling),
-        name="phi_sampling",
-        states=(),
-        note='Where in each phi step the crystal is drawn: "mid" (default), its middle; "edge", its start, as C does.',
-    ),
-)
-
-SAMPLING = (
-    whole(
-        "-oversample",
-        "sub-pixels along each edge of a pixel",
-        "N",
-        ("oversample",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_OVERSAMPLE),
-        default="by crystal size",
-        name="oversample",
-    ),
-    spelling("-oversample_thick", OVERSAMPLE_THICK, True),
-    spelling("-oversample_polar", OVERSAMPLE_POLAR, True),
-    spelling("-oversample_omega", OVERSAMPLE_OMEGA, True),
-    number(
-        "-dmin",
-        "leave out what lies beyond this resolution",
-        "D",
-        ("dmin",),
-        unit=ANGSTROM_BY_PRODUCT,
-        default="0",
-        name="dmin_A",
-    ),
-    number(
-        "-spot_cutoff",
-        "photons that Gaussian spots may lack in a pixel, in all, where they fade",
-        "PHOTONS",
-        ("spot_cutoff",),
-        allowed=NOT_NEGATIVE,
-        own=True,
-        default="0: what a float32 cannot hold",
-        name="spot_cutoff_photons",
     ),
 )

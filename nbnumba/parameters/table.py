@@ -9,10 +9,12 @@ from ..errors import call_parameters
 from .anomalous import ANOMALOUS_FACTORS
 from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
-from .exposure import BEAM, GONIOMETER, SAMPLING, SPREAD
+from .exposure import BEAM, SPREAD
+from .factors import BACKGROUND, FACTORS
 from .program import ENGINE, HELP, NO_EFFECT, NOISE, OUTPUT
 from .readout import READOUT
-from .sample import BACKGROUND, CRYSTAL, FACTORS
+from .sample import CRYSTAL
+from .sampling import GONIOMETER, SAMPLING
 from .types import Option, Parameter, Role
 
 SUBJECTS: dict[str, tuple[Row, ...]] = {

@@ -1,0 +1,38 @@
+"""What stands at the top of a SPEC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+MAX_COUNT = 100_000_000
+MAX_SEED = 2**63 - 1
+
+
+def _whole(low: int, high: int) -> Any:
+    return msgspec.Meta(ge=low, le=high, description=f"a whole number from {low} to {high}")
+
+
+def _one_of(*allowed: str) -> Any:
+    return msgspec.Meta(description=", ".join(allowed))
+
+
+class Common(msgspec.Struct, kw_only=True):
+    """Keys of batches and of series; the description of each says what it takes."""
+
+    command: Annotated[str, msgspec.Meta(pattern=r"\S", description="a command line of nbnumba, in quotes")]
+    seed: Annotated[int, _whole(0, MAX_SEED)] = 0
+    images_per_file: Annotated[int, _whole(1, MAX_COUNT)] = 250
+    dtype: Annotated[Literal["float32", "int32", "uint16"], _one_of("float32", "int32", "uint16")] = "uint16"
+    noise: Annotated[bool, msgspec.Meta(description="true or false")] = True
+    noise_rng: Annotated[Literal["counter", "c"], _one_of("counter", "c")] = "counter"
+    semantics: Annotated[Literal["exact", "c"], _one_of("exact", "c")] = "exact"
+    backend: Annotated[Literal["auto", "cpu", "cuda"], _one_of("auto", "cpu", "cuda")] = "auto"
+    precision: Annotated[Literal["auto", "double", "mixed"], _one_of("auto", "double", "mixed")] = "auto"
+
+
+class Top(Common, kw_only=True):
+    """Keys of a batch, apart from the table [vary]."""
+
+    count: Annotated[int, _whole(1, MAX_COUNT)]
