@@ -15,15 +15,15 @@ _COLUMN = 24
 COMMANDS: dict[str, str] = {
     "batch": "render many images, each drawn anew, into files with labels",
     "series": "render the images of a rotation, with XDS.INP and the truth for DIALS",
-    "compare": "tell how far two images agree, or another program and nbnumba",
+    "compare": "show how far two images agree, or another program and nbnumba",
     "view": "show images in a browser, with resolution and h k l under the pointer",
     "noise": "draw photon noise on a float image that exists already",
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",
     "background-profile": "work the background of an image out as a table for -background",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
-    "info": "tell what nbnumba computes with: numba, processor, GPUs, caches",
-    "compare-traces": "tell where two traces of a pixel part",
+    "info": "show what nbnumba computes with: numba, processor, GPUs, caches",
+    "compare-traces": "show where two traces of a pixel part",
     "random-orientation": "write a crystal in a random orientation as a file for -mat",
 }
 

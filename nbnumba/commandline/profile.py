@@ -55,14 +55,14 @@ def profile(words: Sequence[str]) -> None:
     material = _amount(own.get("-amount", "1"))
     check_distinct([("-o", target)], [("background-profile", files[0])])
     check_can_write("-o", target)
-    picture = next(read_images(files[0], command))
-    fluence = picture.truth.fluence
+    record = next(read_images(files[0], command))
+    fluence = record.truth.fluence
     if fluence is None or command.gives("fluence", "flux"):
         fluence = command.settings.beam.fluence
         if not command.gives("fluence", "flux"):
             logger.warning(f"the fluence is not known: {fluence:g} photons/m^2 is taken; -fluence says another")
-    size = command.settings.beam.beamsize if command.gives("beamsize_mm") else picture.geometry.beam.size
-    stol, F, reach = _points(picture, fluence, material.molecules(size), command.settings.readout.gain)
+    size = command.settings.beam.beamsize if command.gives("beamsize_mm") else record.geometry.beam.size
+    stol, F, reach = _points(record, fluence, material.molecules(size), command.settings.readout.gain)
     table = _medians(stol, F, reach, bins)
     with whole_file(target) as file:
         file.write(b"# sin(theta)/lambda [1/A], F [electrons], pixels\n")
@@ -91,20 +91,20 @@ def _amount(text: str) -> Material:
 
 
 def _points(
-    picture: ImageRecord, fluence: float, molecules: float, gain: float
+    record: ImageRecord, fluence: float, molecules: float, gain: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
     """Return stol [1/A] and F of every pixel that counts, of all panels, and the range of stol that they cover."""
     from ..kernels.background import driver
     from ..kernels.background.extent import sine_range
 
-    geometry = picture.geometry
+    geometry = record.geometry
     first = geometry.detector.panels[0]
     plain = resolve(parse(_NO_CRYSTAL).settings)
     roi = (0, first.n_fast - 1, 0, first.n_slow - 1)
     sampling = dataclasses.replace(plain.sampling, oversample=1, roi=roi)
     beam = dataclasses.replace(geometry.beam, fluence=fluence)
     experiment = dataclasses.replace(plain, beam=beam, detector=geometry.detector, sampling=sampling)
-    panels = picture.pixels.reshape(-1, *picture.pixels.shape[-2:])
+    panels = record.pixels.reshape(-1, *record.pixels.shape[-2:])
     low, high = np.inf, 0.0
     found: list[NDArray[np.float64]] = []
     values: list[NDArray[np.float64]] = []
@@ -123,7 +123,7 @@ def _points(
         values.append(F[counts])
     stol, F = np.concatenate(found), np.concatenate(values)
     if not F.size:
-        raise InputError(f"{picture.name or 'the image'}: holds no pixel that counts")
+        raise InputError(f"{record.name or 'the image'}: holds no pixel that counts")
     return stol, F, (low, high)
 
 

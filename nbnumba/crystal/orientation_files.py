@@ -50,7 +50,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     as in C (nanoBragg.c:1881). Files of DIALS and XDS hold a cell in Angstrom in a frame of their own. It is turned so
     that its beam comes to lie on ours, and its detector's fast axis, as far as it is across the beam, on our fast axis
     before the detector turns; for DIALS that axis is the frame's x. Of a .expt beside -expt the frame is the same,
-    and nothing is turned. Where fast x slow points against the beam (-adxv) C's picture is the mirror image of what the
+    and nothing is turned. Where fast x slow points against the beam (-adxv) C's image is the mirror image of what the
     file's detector saw, and no rotation changes that.
     """
     path = str(settings.crystal.matrix_file)

@@ -1,4 +1,4 @@
-"""Input files of the example picture, and the command that renders it.
+"""Input files of the example image, and the command that renders it.
 
 The crystal is made up: a cell like that of lysozyme and intensities from a random-number generator.
 """

@@ -1,4 +1,4 @@
-"""Render the example picture: `python -m nbnumba.example [FOLDER]`."""
+"""Render the example image: `python -m nbnumba.example [FOLDER]`."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def defects_met(resolved: Resolved) -> list[tuple[str, str]]:
         "misset random": (settings.crystal.misset_random, "as C, the random orientation is not uniform"),
         "curved detector": (
             experiment.detector.curved,
-            f"as C, {called('curved')} mirrors the picture across a diagonal",
+            f"as C, {called('curved')} mirrors the image across a diagonal",
         ),
         "pivot": (
             elsewhere and not corner_counts,

@@ -201,7 +201,7 @@ def beginning(path: str | os.PathLike[str], option: str = "") -> bytes:
 
 
 def looks_like_text(start: bytes) -> bool:
-    """Whether a file that begins so is a text, and no raw image but by a freak of chance."""
+    """Whether a file that begins so is a text: hardly any raw image does by chance."""
     return bool(start) and _TEXT.issuperset(start.removeprefix(b"\xef\xbb\xbf"))
 
 

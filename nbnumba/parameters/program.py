@@ -161,7 +161,7 @@ NOISE = (
 ENGINE = (
     choice(
         "-semantics",
-        "the picture that nanoBragg draws, or the one without its defects",
+        "the image that nanoBragg draws, or the one without its defects",
         "c|exact",
         ("semantics",),
         choices=("c", "exact"),

@@ -69,7 +69,7 @@ _SHELX = re.compile(rb"(?:[ \d-]{3}\d){3}(?:[ \d.-]{6}[\d.][\d.]|[ \d.-]{7}\d){2
 
 
 def refuse(start: bytes, place: str) -> None:
-    """Refuse a file that is recognised as another program's, whose numbers are no structure factors of P1.
+    """Refuse a file that is recognized as another program's, whose numbers are no structure factors of P1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reflection files of other programs are recognised, and not drawn as amplitudes of P1."""
+"""Reflection files of other programs are recognized, and not drawn as amplitudes of P1."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CRYSTFEL = (
 )
 CNS = " NREFlection=       2\n ANOMalous=FALSE\n INDE     0    0    4 FOBS=   104.1 SIGMA=   2.1\n"
 
-RECOGNISED = {
+RECOGNIZED = {
     "XDS_ASCII": XDS,
     "INTEGRATE.HKL": INTEGRATE,
     "layout of SHELX": SHELX,
@@ -71,10 +71,10 @@ def content(text: str, packing: str) -> bytes:
 
 
 @pytest.mark.parametrize("packing", ["plain", "windows", "mark", "gzip"])
-@pytest.mark.parametrize("name", RECOGNISED)
+@pytest.mark.parametrize("name", RECOGNIZED)
 def test_intensities_and_other_files_are_refused(name: str, packing: str) -> None:
     with pytest.raises(InputError, match=rf"^-hkl x: .*{name}.*; \w") as error:
-        kind_of(io.BytesIO(content(RECOGNISED[name], packing)), "-hkl x")
+        kind_of(io.BytesIO(content(RECOGNIZED[name], packing)), "-hkl x")
     assert "\n" not in str(error.value)
 
 

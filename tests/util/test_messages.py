@@ -56,7 +56,7 @@ def test_every_python_function_takes_notify(tmp_path: Path) -> None:
     assert received == []
     again = exact.replace(semantics="c", notify=received.append)
     assert received == [
-        "curved detector: as C, curved mirrors the picture across a diagonal; semantics exact draws it right"
+        "curved detector: as C, curved mirrors the image across a diagonal; semantics exact draws it right"
     ]
     again.replace(N=3)  # says the same, to nobody
     assert len(received) == 1

@@ -90,7 +90,7 @@ def add_tophat_rows(scratch, first, last, pixels, ellipse, m, c, height):
 
 @inner
 def add_crowded_rows(scratch, first, last, pixels, ellipse, cell, incident, k0, triangle, end, height, gauss):
-    """Add a spot that reaches into the realm of its neighbors: to pixels alone that no other reflection is nearer to.
+    """Add a spot that overlaps its neighbors, to the pixels alone that no other reflection is nearer to.
 
     `cell` holds a, b, c and the indices of the reflection, `triangle` what makes |M d - c| of offsets in indices.
     """

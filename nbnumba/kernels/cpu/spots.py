@@ -162,7 +162,7 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     scene : Scene
     view : (12,) float
         The cone of directions that the panel sees: axis, cosine and sine of its half-angle; the smallest and largest
-        stretch of M; 1 where spots reach into the realm of their neighbors, else 0; the longest offset that is nearest
+        stretch of M; 1 where spots overlap their neighbors, else 0; the longest offset that is nearest
         to one reflection [1/m], and the largest that M makes of such offsets; the largest variances of mosaicity and
         divergence [rad^2].
     tile_width : int
