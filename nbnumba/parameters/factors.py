@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..background.words import file_places
 from .types import (
     ANGSTROM,
     MICRON_BY_DIVISION,
