@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..experiment.required import has_crystal
-from ..imagefiles.registry import CBF, NXMX, SMV, ImageFormat
+from ..imagefiles.registry import CBF, NXMX, PNG, SMV, ImageFormat
 from ..parameters.command import CommandLine
 from ..parameters.table import NANOBRAGG, stated_by
 
@@ -35,6 +35,8 @@ def without_effect_on_copy(command: CommandLine, form: ImageFormat, sources: Seq
         Of those that are read.
     """
     stated = {"talk", *_stated(command, form, "dials")}
+    if form is PNG:
+        stated |= {"rings", "geometry", "wavelength"} if command.output.rings else {"rings"}
     if any(source is not NXMX for source in sources):
         stated.add("size")
     else:  # its geometry and its crystal stand

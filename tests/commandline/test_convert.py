@@ -67,6 +67,20 @@ def test_float_to_float_and_picture() -> None:
 
 
 @pytest.mark.readers
+def test_rings_on_the_picture_of_a_copy(capsys: pytest.CaptureFixture[str]) -> None:
+    floats("a.bin")
+    assert run(f"a.bin -o plain.png {SIZE}") == 0
+    assert "without effect here: -distance, -lambda" in capsys.readouterr().err
+    assert run(f"a.bin -o rings.png {SIZE} -rings") == 0
+    assert "without effect" not in capsys.readouterr().err
+    with Image.open("plain.png") as plain, Image.open("rings.png") as rings:
+        assert plain.size == rings.size
+        assert len(rings.convert("RGB").getcolors(1 << 20) or ()) > len(plain.convert("RGB").getcolors(1 << 20) or ())
+    assert run("a.bin -o a.h5 " + SIZE) == 0
+    assert run("a.h5 -o again.png -rings") == 0
+    assert Path("again.png").read_bytes() == Path("rings.png").read_bytes()
+
+
 def test_float_to_cbf_rounds_and_counts_what_is_clipped(capsys: pytest.CaptureFixture[str]) -> None:
     image = floats("a.bin", 0.3)
     image[0, :4] = -7, np.nan, 1e12, 0.6
