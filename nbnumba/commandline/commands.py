@@ -154,6 +154,34 @@ def convert(
     run(words)
 
 
+@app.command("refine", help=_help("refine"), context_settings=_OUR_WORDS)
+def refine(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE -o NAME",
+            help="An image of any format that convert reads, and options as for rendering that say where to start: "
+            "-expt, or -mat, -cell and the geometry; -hkl, -pdb or -default_F; -fluence. -free names what is refined "
+            "(misset,cell,N,mosaic_spread,scale,background; docs/gradients.md has all), -bounds and -priors NAME=X:Y "
+            "limits and expected values with their standard deviations, -shoebox N only pixels that close to a spot, "
+            "-image N one image out of several, -evaluations N the most that is tried. Counts are taken for Poisson "
+            "distributed; with -readout_noise the likelihood is normal. NAME.expt is the result, NAME.json the "
+            "table with errors and correlations, NAME_residual.bin image less model, raw float32.",
+        ),
+    ],
+) -> int:
+    """Refine an experiment against images.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.refine.run`.
+    """
+    from .refine import run
+
+    return run(words)
+
+
 @app.command("info", help=_help("info"))
 def info() -> None:
     """Print what this installation computes with."""

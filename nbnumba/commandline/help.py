@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",
     "background-profile": "work the background of an image out as a table for -background",
+    "refine": "refine a crystal, its orientation and more against an image, with errors",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
     "info": "show what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "show where two traces of a pixel part",

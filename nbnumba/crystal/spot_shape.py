@@ -110,5 +110,5 @@ def _determinant(N: Array) -> float:
 
 def triangle_of(columns: Array) -> Array:
     """Turn three columns so that three of their nine coordinates vanish, (6,)."""
-    upper = np.linalg.qr(columns).R
-    return np.asarray(upper[np.triu_indices(3)])
+    (xa, xb, xc), (_, yb, yc), (_, _, zc) = np.linalg.qr(columns).R.tolist()
+    return np.array([xa, xb, xc, yb, yc, zc])

@@ -79,8 +79,8 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
     return _Shared(
         table=table,
         minima=minima,
-        sources=_sources(experiment),
-        orientations=_orientations(experiment),
+        sources=sources_of(experiment),
+        orientations=orientations_of(experiment),
         weights=_weights(experiment),
         reflections=0 if experiment.closed_form is None else _count_reflections(experiment, table),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
@@ -259,7 +259,7 @@ def _count_reflections(experiment: ExperimentRecord, table: Array) -> int:
     return math.prod(2 * math.ceil(1.5 * length * longest) + 1 for length in lengths)
 
 
-def _orientations(experiment: ExperimentRecord) -> Array:
+def orientations_of(experiment: ExperimentRecord) -> Array:
     """Real-space vectors of every phi step and, innermost, mosaic domain, (n, 9) [m].
 
     Under the semantics of C a step at exactly phi = 0 reuses the orientation of the step before it, the last
@@ -294,7 +294,7 @@ def _weights(experiment: ExperimentRecord) -> Array:
     return np.tile(crystal.domain_weights, gonio.steps)
 
 
-def _sources(experiment: ExperimentRecord) -> Array:
+def sources_of(experiment: ExperimentRecord) -> Array:
     """Incident direction, 1/wavelength and weight of every source, (n, 5).
 
     A source of weight 0 is left out: it would lend the pixels its polarization.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +25,7 @@ class Parameters:
     Attributes
     ----------
     experiment : ExperimentRecord
-        Which the values are those of.
+        Whose values they have, unless they start elsewhere.
     groups : tuple of str
         As they were asked for.
     """
@@ -62,6 +62,13 @@ class Parameters:
             PARAMETERS[group].kind for group, count in zip(self.groups, self.counts, strict=True) for _ in range(count)
         )
 
+    def starting_at(self, values: ArrayLike) -> Parameters:
+        """Return the same parameters with other values."""
+        numbers = np.asarray(values, dtype=np.float64)
+        self.point(numbers)
+        pairs = zip(self.components, numbers.tolist(), strict=True)
+        return replace(self, components=tuple(component._replace(value=value) for component, value in pairs))
+
     def __len__(self) -> int:
         return len(self.components)
 
@@ -83,7 +90,7 @@ class Parameters:
         if not np.all(np.isfinite(numbers)):
             raise InputError("parameters: every value must be a finite number")
         point, at = Point(self.experiment), 0
-        own = self.values
+        own = [c.value for name in self.groups for c in PARAMETERS[name].components(self.experiment)]
         for group, count in zip(self.groups, self.counts, strict=True):
             part = numbers[at : at + count]
             if group in ("B_factor", "scale", "background", "offset") or not np.array_equal(part, own[at : at + count]):

@@ -7,18 +7,20 @@ kernels, in closed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..background.material import Material
+from ..crystal.spot_shape import SpotShape, number_matrix, spot_shape
 from ..errors import InputError
 from ..experiment.model import ExperimentRecord
-from ..experiment.scene import build_passes
+from ..experiment.passes import split_into_passes
+from ..experiment.scene import SHAPES, build_passes, orientations_of, sources_of
 from ..geometry.vectors import Array
 from ..kernels.gradient.tangents import FORM, Tangents, no_tangents
-from ..kernels.scene import GAUSS, RECORD, ROUND, SQUARE, Scene
+from ..kernels.scene import GAUSS, RECORD, ROUND, SQUARE, TOPHAT, Scene
 from .parameters import Parameters
 from .point import Point
 
@@ -30,37 +32,33 @@ WEIGHTS = ((-2, 1.0 / 12.0), (-1, -8.0 / 12.0), (1, 8.0 / 12.0), (2, -1.0 / 12.0
 
 SPOTS = ("crystal", "spot", "factors")  # kinds that materials around the crystal do not depend on
 Scenes = list[list[Scene]]  # passes, and panels of each
-
-
-def scenes_of(experiment: ExperimentRecord) -> Scenes:
-    """Scenes of an experiment: their images are summed up over passes, for each panel."""
-    return build_passes(experiment)
+Inputs = dict[str, Array]  # what a kernel reads of one scene, as far as it may change
 
 
 def form_of(scene: Scene, scale: float) -> Array:
     """How the lattice factor of a scene depends on the offset from a reflection, (FORM,); see `Tangents`."""
-    form = np.zeros(FORM)
     N = scene.numbers["N"][0]
-    if scene.shape == SQUARE:
-        form[:3], form[6] = np.diagonal(N), scale
-    elif scene.shape == ROUND:
-        form[[0, 3, 5]], form[6] = np.diagonal(N) ** 2 * scene.fudge, scale
-    else:
-        R = np.zeros((3, 3))
-        R[np.triu_indices(3)] = scene.triangle
-        over = scene.spot_width if scene.shape == GAUSS else 1.0
-        Q = R.T @ R * (scene.spot_scale**2 * scene.fudge / over)
-        form[:6], form[6] = Q[np.triu_indices(3)], scene.spot_height**2 * scale
+    spot = SpotShape(scene.triangle, scene.spot_scale, scene.spot_height, scene.spot_width, scene.spot_limit)
+    form = np.zeros(FORM)
+    form[:6], height = _form(scene.shape, N, scene.fudge, spot)
+    form[6] = scale * (height if scene.shape in (GAUSS, TOPHAT) else 1.0)
     return form
 
 
-def _log_height(scene: Scene) -> float:
-    """Logarithm of what multiplies all intensities, for differences; that of an ellipsoid is a part of its formula."""
-    if scene.shape == SQUARE:
-        return 0.0
-    if scene.shape == ROUND:
-        return 2.0 * float(np.sum(np.log(np.diagonal(scene.numbers["N"][0]))))
-    return 2.0 * float(np.log(scene.spot_height))
+def _form(shape: int, N: Array, fudge: float, spot: SpotShape) -> tuple[Array, float]:
+    """Return the first six numbers of a form, and what intensities are proportional to."""
+    form = np.zeros(6)
+    a, b, c = float(N[0, 0]), float(N[1, 1]), float(N[2, 2])
+    if shape == SQUARE:
+        form[:3] = a, b, c
+        return form, 1.0
+    if shape == ROUND:
+        form[0], form[3], form[5] = a * a * fudge, b * b * fudge, c * c * fudge
+        return form, (a * b * c) ** 2
+    xa, xb, xc, yb, yc, zc = spot.triangle.tolist()
+    factor = spot.scale**2 * fudge / (spot.width if shape == GAUSS else 1.0)
+    form[:] = xa * xa, xa * xb, xa * xc, xb * xb + yb * yb, xb * xc + yb * yc, xc * xc + yc * yc + zc * zc
+    return form * factor, spot.height**2
 
 
 class Differences:
@@ -76,7 +74,7 @@ class Differences:
     def __init__(self, parameters: Parameters, values: Array) -> None:
         self.parameters, self.values = parameters, values
         self.point = parameters.point(values)
-        self.scenes = scenes_of(self.point.experiment)
+        self.scenes: Scenes = build_passes(self.point.experiment)
 
     def tangents(self, direction: Array | None = None) -> list[list[Tangents]]:
         """Return the tangents of every scene: by every parameter, or along one direction of them."""
@@ -99,12 +97,12 @@ class Differences:
             return [[_Change(log_height=1.0 / self.point.scale) for _ in panels] for panels in self.scenes]
         if name in ("background", "offset"):
             return [[_Change() for _ in panels] for panels in self.scenes]
-        at = [self._scenes_at(number, steps * component.step) for steps, _ in WEIGHTS]
+        at = [self._inputs_at(number, steps * component.step) for steps, _ in WEIGHTS]
         weights = [weight / component.step for _, weight in WEIGHTS]
-        changes = []
-        for i, panels in enumerate(self.scenes):
-            changes.append([_change(scene, [scenes[i][j] for scenes in at], weights) for j, scene in enumerate(panels)])
-        return changes
+        return [
+            [_change(scene, [inputs[i][j] for inputs in at], weights) for j, scene in enumerate(panels)]
+            for i, panels in enumerate(self.scenes)
+        ]
 
     def _check_effects(self, changes: Sequence[list[list[_Change]]]) -> None:
         """Refuse parameters that change nothing: a derivative of zero would pass for an answer."""
@@ -114,14 +112,70 @@ class Differences:
             if not there and kind != "photons" and not (materials and kind not in SPOTS):
                 raise InputError(f"parameters: {name}: has no effect on this image")
 
-    def _scenes_at(self, number: int, step: float) -> Scenes:
-        return scenes_of(self.point_at(number, step).experiment)
+    def _inputs_at(self, number: int, step: float) -> list[list[Inputs]]:
+        """Return what the kernels read of every scene where one parameter is another."""
+        experiment = self.point_at(number, step).experiment
+        kind = self.parameters.kinds[number]
+        # The B factor weakens a table by the cell and the wavelength, and a table of default_F ends where these say.
+        weakened = any(crystal.B_factor != 0.0 for crystal in experiment.crystals)
+        if kind in _PARTLY and not weakened:
+            return [_partly(part.experiment, kind) for part in split_into_passes(experiment)]
+        return [
+            [_inputs(scene, own) for scene, own in zip(panels, mine, strict=True)]
+            for panels, mine in zip(build_passes(experiment), self.scenes, strict=True)
+        ]
 
     def point_at(self, number: int, step: float) -> Point:
         """Return the point at which one parameter is another."""
         values = self.values.copy()
         values[number] += step
         return self.parameters.point(values)
+
+
+_PARTLY = ("crystal", "spot", "place", "beam")  # kinds of which it is known what they change
+
+
+def _partly(experiment: ExperimentRecord, kind: str) -> list[Inputs]:
+    """What parameters of one kind may change of the scenes of a pass: much less work than scenes."""
+    if kind == "beam":
+        return [{"sources": sources_of(experiment)}] * len(experiment.detector.panels)
+    if kind == "place":
+        return [
+            {
+                "origin": panel.origin,
+                "fast": panel.fast,
+                "slow": panel.slow,
+                "normal": panel.normal,
+                "close_distance": np.float64(panel.close_distance),  # type: ignore[dict-item]
+            }
+            for panel in experiment.detector.panels
+        ]
+    crystal, spread = experiment.crystal, experiment.closed_form
+    form, height = _form(SHAPES[crystal.shape], number_matrix(crystal), crystal.fudge, spot_shape(crystal))
+    inputs = {
+        "orientations": orientations_of(experiment),
+        "form": form,
+        "log_height": np.log(height),
+    }
+    if spread is not None:
+        inputs |= {
+            "mosaicity": spread.mosaicity,
+            "bandwidth": np.float64(spread.bandwidth),
+            "divergence": spread.divergence,
+        }
+    return [inputs] * len(experiment.detector.panels)
+
+
+def _inputs(scene: Scene, base: Scene) -> Inputs:
+    """All that may change of a scene; of its table the part that another scene has."""
+    N = scene.numbers["N"][0]
+    spot = SpotShape(scene.triangle, scene.spot_scale, scene.spot_height, scene.spot_width, scene.spot_limit)
+    form, height = _form(scene.shape, N, scene.fudge, spot)
+    inputs: Inputs = {name: scene.numbers[name][0] for name in (*_PLACES, *_OTHERS, *_SPREADS)}
+    inputs |= {"sources": scene.sources, "orientations": scene.orientations, "form": form, "log_height": np.log(height)}
+    if scene.flat is not base.flat:
+        inputs["table"] = _as_in(base, scene)
+    return inputs
 
 
 class _Change:
@@ -143,32 +197,22 @@ class _Change:
         return numbers or any(array is not None for array in arrays)
 
 
-def _change(scene: Scene, others: Sequence[Scene], weights: Sequence[float]) -> _Change:
-    """Take the differences between a scene at some values of a parameter."""
-
-    def of(value: Callable[[Scene], Array]) -> Array | None:
-        values = [value(other) for other in others]
-        if all(np.array_equal(values[0], v) for v in values[1:]):
-            return None
-        return np.asarray(sum(w * v for w, v in zip(weights, values, strict=True)))
-
+def _change(scene: Scene, others: Sequence[Inputs], weights: Sequence[float]) -> _Change:
+    """Take the differences between what kernels read at some values of a parameter."""
     change = _Change()
     without: list[str] = [] if scene.polarized else ["polar_axis", "kahn"]
     without += [] if scene.sensor else ["layer_step", "mu"]
-    for name in (*_PLACES, *_OTHERS, *_SPREADS):
-        if name in without:
+    for name in others[0]:
+        values = [other[name] for other in others]
+        if name in without or all(np.array_equal(values[0], value) for value in values[1:]):
             continue
-        found = of(lambda other, name=name: other.numbers[name][0])  # type: ignore[misc]
-        if found is not None:
+        found = np.asarray(sum(w * value for w, value in zip(weights, values, strict=True)))
+        if name == "log_height":
+            change.log_height = float(found)
+        elif name in ("sources", "orientations", "form", "table"):
+            setattr(change, name, found)
+        else:
             change.numbers[name] = found
-    change.sources = of(lambda other: other.sources)
-    change.orientations = of(lambda other: other.orientations)
-    form = of(lambda other: form_of(other, 1.0)[:6])
-    change.form = np.zeros(6) if form is None else form
-    height = of(lambda other: np.array(_log_height(other)))
-    change.log_height = 0.0 if height is None else float(height)
-    if any(other.flat is not scene.flat for other in others):
-        change.table = of(lambda other: _as_in(scene, other))
     return change
 
 

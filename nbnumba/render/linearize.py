@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,33 @@ from .background import background_photons
 if TYPE_CHECKING:
     from ..kernels.gradient.driver import Consumer
     from ..kernels.gradient.tangents import Tangents
+
+
+class Likelihood(NamedTuple):
+    """How likely an image is, and its derivatives by n parameters.
+
+    Attributes
+    ----------
+    loss : float
+        Minus the logarithm of the likelihood, up to a constant.
+    squares : float
+        Sum of squared residuals over their variances.
+    pixels : int
+        That were counted.
+    gradient : (n,)
+        Of the logarithm.
+    information : (n, n)
+        Fisher's, of the likelihood.
+    spread : (n, n)
+        Covariance of the gradient over images of the same experiment.
+    """
+
+    loss: float
+    squares: float
+    pixels: int
+    gradient: Array
+    information: Array
+    spread: Array
 
 
 class Linearization:
@@ -78,7 +105,8 @@ class Linearization:
         """Return the derivatives of the image by every parameter, (n, ...) with the shape of the image."""
         slopes = np.zeros((len(self.parameters), *self._stack_shape))
         self._run(self._tangents, slopes)
-        slopes += self._background_slopes
+        for number, slope in self._background_slopes.items():
+            slopes[number] += slope
         return slopes.reshape(-1, *self.shape)
 
     def jvp(self, direction: ArrayLike) -> Array:
@@ -107,7 +135,8 @@ class Linearization:
         slopes = np.zeros((len(several), *self._stack_shape))
         for place, one in zip(slopes, several, strict=True):
             self._run(self._differences.tangents(one), place[np.newaxis])
-        slopes += np.tensordot(several, self._background_slopes, 1)
+        for number, slope in self._background_slopes.items():
+            slopes += np.multiply.outer(several[:, number], slope)
         return slopes.reshape(self.shape if directions.ndim == 1 else (-1, *self.shape))
 
     def vjp(self, weights: ArrayLike) -> Array:
@@ -135,7 +164,65 @@ class Linearization:
 
         self._over_panels(self._tangents, consume)
         total = np.sum([parts[key] for key in sorted(parts)], axis=0)
-        return np.asarray(total + np.tensordot(self._background_slopes, given, 3))
+        for number, slope in self._background_slopes.items():
+            total[number] += np.sum(slope * given)
+        return np.asarray(total)
+
+    def likelihood(self, data: ArrayLike, used: NDArray[np.bool_], variance: float = 0.0) -> Likelihood:
+        """Return how likely an image is that was measured, and what its pixels say about the parameters.
+
+        The derivatives are summed up band by band, and are never kept for the whole image.
+
+        Parameters
+        ----------
+        data : array_like
+            Of the shape of the image [photons].
+        used : array of bool
+            Pixels that count.
+        variance : float [photons^2]
+            Of the readout; 0: the data are counts, of a Poisson distribution.
+
+        Raises
+        ------
+        InputError
+            For arrays of another shape.
+        """
+        from ..kernels.gradient import reduce
+
+        measured = self._of_pixels("data", data)
+        counted = self._of_pixels("used", used) != 0.0
+        n = len(self.parameters)
+        parts: dict[tuple[int, int], Array] = {}
+
+        def consume(panel: int, scene: Scene) -> Consumer:
+            def add(first: int, image: Array, slopes: Array) -> None:
+                rows, columns = _region(scene, first, image)
+                if self._background is not None:
+                    image += self._background[panel, rows, columns]
+                for number, slope in self._background_slopes.items():
+                    slopes[number] += slope[panel, rows, columns]
+                sums = np.zeros(reduce.sums_size(n))
+                there = counted[panel, rows, columns] & _rendered_part(scene, rows, columns)
+                reduce.add_likelihood(measured[panel, rows, columns], there, image, slopes, variance, sums)
+                parts[panel, first] = sums
+
+            return add
+
+        self._over_panels(self._tangents, consume)
+        total = np.sum([parts[key] for key in sorted(parts)], axis=0)
+        upper = np.triu_indices(n)
+        matrices = np.zeros((2, n, n))
+        for matrix, values in zip(matrices, np.split(total[reduce.FIRST_SUM + n :], 2), strict=True):
+            matrix[upper] = values
+            matrix.T[upper] = values
+        return Likelihood(
+            float(total[reduce.LOSS]),
+            float(total[reduce.SQUARES]),
+            int(total[reduce.COUNT]),
+            total[reduce.FIRST_SUM : reduce.FIRST_SUM + n],
+            matrices[0],
+            matrices[1],
+        )
 
     def _of_pixels(self, name: str, values: ArrayLike) -> Array:
         """Check numbers that belong to pixels; return them by panel."""
@@ -201,16 +288,18 @@ class Linearization:
         return stack
 
     @functools.cached_property
-    def _background_slopes(self) -> Array:
-        """Derivatives of those photons by every parameter, (n, panels, n_slow, n_fast)."""
-        slopes = np.zeros((len(self.parameters), *self._stack_shape))
+    def _background_slopes(self) -> dict[int, Array]:
+        """Derivatives of those photons, (panels, n_slow, n_fast), by the number of each parameter that they have."""
+        slopes = {}
         for number, (component, kind) in enumerate(zip(self.parameters.components, self.parameters.kinds, strict=True)):
             if component.name == "offset":
+                slopes[number] = np.zeros(self._stack_shape)
                 for place, scene in zip(slopes[number], self._scenes[0], strict=True):
                     place += _rendered(scene, place.shape)
             elif component.name == "background":
                 slopes[number] = self._materials(self.point.experiment)
             elif self._has_materials and kind not in (*SPOTS, "photons"):
+                slopes[number] = np.zeros(self._stack_shape)
                 for steps, weight in WEIGHTS:
                     at = self._differences.point_at(number, steps * component.step)
                     slopes[number] += (weight / component.step * at.background) * self._materials(at.experiment)
@@ -221,6 +310,11 @@ def _region(scene: Scene, first: int, image: Array) -> tuple[slice, slice]:
     """Rows and columns of a band on its panel."""
     top = scene.slow_first + first
     return slice(top, top + len(image)), slice(scene.fast_first, scene.fast_last + 1)
+
+
+def _rendered_part(scene: Scene, rows: slice, columns: slice) -> NDArray[np.bool_] | bool:
+    """Which pixels of a part of the region are not masked."""
+    return True if scene.mask.size == 0 else scene.mask[rows, columns] != 0
 
 
 def _rendered(scene: Scene, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -48,10 +48,14 @@ from .rows import (
 
 
 @inner
-def empty_directions(s, n, directions):
+def empty_directions(tangents, s, n):
     """Begin with derivatives of zero."""
-    for row in range(DIRECTIONS, DIRECTIONS + directions * DIRECTION, D_X - D_SUM):
-        fill(s, row, n, 0.0)
+    for number in range(tangents.numbers.shape[0]):
+        first = DIRECTIONS + number * DIRECTION
+        fill(s, first + D_SUM, n, 0.0)
+        if tangents.moving[number]:
+            for row in range(first, first + DIRECTION, D_X - D_SUM):
+                fill(s, row, n, 0.0)
 
 
 @inner

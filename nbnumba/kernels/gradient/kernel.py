@@ -38,6 +38,7 @@ from .factors import (
 from .rows import D_SUM, DIRECTION, DIRECTIONS, FORM_0, HH, LL, T_X, T_Y, T_Z, TOTAL
 from .samples import sum_samples
 from .spots import sum_spots
+from .tangents import Tangents
 
 
 @inner
@@ -96,7 +97,7 @@ def sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, ext
     prepare(q, s, n)
     for row in range(TOTAL, LL + STRIDE, STRIDE):
         fill(s, row, n, 0.0)
-    empty_directions(s, n, tangents.numbers.shape[0])
+    empty_directions(tangents, s, n)
     unpolarized = q.polarized
     sample = np.int64(0)
     for layer in range(q.layers):
@@ -156,6 +157,19 @@ def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, sl
         borrowed(scene.weights),
         borrowed(scene.flat),
     )
+    tangents = Tangents(
+        borrowed(tangents.form),
+        borrowed(tangents.numbers),
+        borrowed(tangents.sources),
+        borrowed(tangents.strains),
+        borrowed(tangents.forms),
+        borrowed(tangents.tables),
+        borrowed(tangents.table_of),
+        borrowed(tangents.moving),
+        borrowed(tangents.strained),
+        borrowed(tangents.strained_apart),
+    )
+    image, slopes = borrowed(image), borrowed(slopes)
     s, index = borrowed(scratch), borrowed(numbers)
     n_sources = scene.sources.shape[0]
     apart = any_of(tangents.strained_apart) or tangents.tables.shape[0] > 0
@@ -207,5 +221,5 @@ def add_spots(scene, tangents, scratch, numbers, coefficients, ellipses, starts,
     starts : (sources + 1,) int
         Where those of each source begin.
     """
-    extra = (coefficients, ellipses, starts, scene.numbers[0].fast_last + 1)
+    extra = (borrowed(coefficients), borrowed(ellipses), borrowed(starts), scene.numbers[0].fast_last + 1)
     work_on_band(sum_spots, scene, tangents, scratch, numbers, extra, image, slopes, first, last)

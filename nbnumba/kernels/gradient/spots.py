@@ -8,7 +8,8 @@ for each spot and direction serve all its pixels. What moves the pixel or the so
 
 import numpy as np
 
-from ..cpu.spots import FCELL, PAIR, ROOT, VX, VY, VZ, ellipse_on_panel, form_of, matrix_of, row_range
+from ..cpu.spot_tiles import row_range
+from ..cpu.spots import FCELL, PAIR, ROOT, VX, VY, VZ, ellipse_on_panel, form_of, matrix_of
 from ..cpu.strip import DX, DY, DZ, GAIN, LANES, PART
 from ..jit import borrowed, inner, kernel
 from ..physics import functions

@@ -1,0 +1,1 @@
+"""Experiments refined against images."""

@@ -1,0 +1,126 @@
+"""`nbnumba refine` as a user meets it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nbnumba
+from nbnumba import cli
+from nbnumba.io import expt
+
+pytestmark = pytest.mark.command_line
+
+_GEOMETRY = "-lambda 1.3 -distance 120 -pixel 0.35 -detpixels 96 -oversample 1".split()
+_CRYSTAL = "-N 20 -shape gauss_abc -spread continuous -default_F 90 -nodump -fluence 1e27".split()
+_CELL = "-cell 79 79 38 90 90 90".split()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with counts of a still, as HDF5 and as mini-CBF."""
+    monkeypatch.chdir(tmp_path)
+    experiment = nbnumba.Experiment.from_command(
+        [*_GEOMETRY, *_CRYSTAL, *_CELL, "-misset", "10", "20", "30", "-mosaic", "0.1", "-semantics", "exact"]
+    )
+    image = nbnumba.simulate(experiment, "cpu")
+    image = dataclasses.replace(image, array=image.array + np.float32(2.0))
+    image.save("still.h5", dtype="int32", noise_seed=3)
+    image.save("still.cbf", noise_seed=3)
+    return tmp_path
+
+
+def _refine(*words: str) -> int:
+    start = [*_GEOMETRY, *_CRYSTAL, "-cell", "79.1", "79.1", "37.95", "90", "90", "90"]
+    return cli.main(["refine", *start, "-misset", "10.05", "19.95", "30.05", "-mosaic", "0.15", *words])
+
+
+@pytest.mark.parametrize("image", ["still.h5", "still.cbf"])
+def test_finds_the_crystal(folder: Path, image: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _refine(image, "-o", "found", "-free", "misset,cell,mosaic,scale,background") == 0
+    printed = capsys.readouterr().out
+    assert "sigmaZ" in printed
+    assert "wrote found.expt" in printed
+    content = json.loads(Path("found.json").read_text())
+    rows = {row["name"]: row for row in content["parameters"]}
+    assert list(rows) == ["cell_a", "cell_c", "misset_x", "misset_y", "misset_z", "mosaic_spread", "scale", "offset"]
+    for name, truth in (("cell_a", 79.0), ("cell_c", 38.0), ("mosaic_spread", 0.1), ("scale", 1.0), ("offset", 2.0)):
+        assert abs(rows[name]["value"] - truth) < 5 * rows[name]["error"], name
+        assert rows[name]["error"] < 0.2 * truth
+    assert content["converged"] is True
+    assert np.allclose(np.diagonal(content["correlations"]), 1.0)
+    assert content["sigma_z"] == pytest.approx(1.0, abs=0.04)  # of 9216 pixels: an error of 0.01
+    residual = np.fromfile("found_residual.bin", dtype=np.float32)
+    assert residual.size == 96 * 96
+    found = expt.read("found.expt")
+    assert found.wavelength_A == pytest.approx(1.3)
+    assert found.reciprocal_A is not None
+    lengths = np.linalg.norm(np.linalg.inv(found.reciprocal_A), axis=0)
+    np.testing.assert_allclose(lengths, [rows["cell_a"]["value"]] * 2 + [rows["cell_c"]["value"]], rtol=1e-9)
+    corner = found.panels[0].origin
+    assert np.linalg.norm(corner) > 0.12
+    assert found.panels[0].n_fast == 96
+
+
+def test_what_it_wrote_is_where_it_can_go_on(folder: Path) -> None:
+    """From the refined .expt nothing is left to be refined, in the frame of DIALS."""
+    assert _refine("still.h5", "-o", "found", "-free", "misset,cell,mosaic,scale,background") == 0
+    first = json.loads(Path("found.json").read_text())
+    again = "-expt found.expt -oversample 1".split()
+    assert cli.main(["refine", "still.h5", *again, *_CRYSTAL, "-mosaic", "0.15", "-o", "second"]) == 0
+    second = json.loads(Path("second.json").read_text())
+    rows, before = ({row["name"]: row for row in found["parameters"]} for found in (second, first))
+    assert abs(rows["misset_x"]["value"]) < 0.01
+    assert rows["cell_a"]["value"] == pytest.approx(before["cell_a"]["value"], abs=3 * rows["cell_a"]["error"])
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["still.h5"], 2, "refine: needs -o NAME"),
+        (["-o", "found"], 2, "refine: needs one image, got 0"),
+        (["absent.h5", "-o", "found"], 3, "absent.h5"),
+        (["still.h5", "-o", "absent/found"], 3, "absent/found.expt"),
+        (["still.h5", "-o", "found", "-free", "nonsense"], 2, "'nonsense' is unknown; allowed: cell"),
+        (["still.h5", "-o", "found", "-free", ","], 2, "parameters: there are none"),
+        (["still.h5", "-o", "found", "-image", "2"], 2, "-image '2': allowed are 1 to 1"),
+        (["still.h5", "-o", "found", "-bounds", "cell_a"], 2, "-bounds: 'cell_a' is not NAME=X:Y"),
+        (["still.h5", "-o", "found", "-bounds", "cell_a=1:inf"], 2, "both numbers must be finite"),
+        (["still.h5", "-o", "found", "-priors", "Nd=1:2"], 2, "'Nd' is not refined"),
+        (["still.h5", "-o", "found", "-shoebox", "-1"], 2, "-shoebox: '-1'; allowed are whole numbers"),
+        (["still.h5", "-o", "found", "-evaluations", "0"], 2, "-evaluations: '0'; allowed"),
+        (["still.h5", "-o", "found", "-shape", "tophat", "-spread", "sampled"], 2, "with shape tophat pixels jump"),
+    ],
+)
+def test_mistakes(
+    folder: Path, words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _refine(*words) == status
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in error
+    assert not list(folder.glob("found*"))
+
+
+def test_no_crystal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["refine", "still.h5", "-o", "found", *_GEOMETRY, *_CRYSTAL]) == 2
+    assert "-cell" in capsys.readouterr().err
+
+
+def test_every_image_of_a_file(folder: Path) -> None:
+    words = [*_GEOMETRY, *_CRYSTAL, *_CELL, "-misset", "10", "20", "30", "-mosaic", "0.1"]
+    Path("spec.toml").write_text(f'command = "{" ".join(words)}"\ncount = 2\nnoise = true\nimages_per_file = 2\n')
+    assert cli.main(["batch", "spec.toml", "-o", "shots", "--threads", "1"]) == 0
+    words = ["shots/shots_0000.h5", "-o", "shot", "-free", "misset,scale"]
+    assert _refine(*words) == 0
+    values = [json.loads(Path(f"shot_000{number}.json").read_text())["sigma_z"] for number in (1, 2)]
+    assert values[0] != values[1]
+
+
+def test_out_of_evaluations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _refine("still.h5", "-o", "found", "-evaluations", "2", "-shoebox", "4") == 1
+    assert "not converged after 2 evaluations" in capsys.readouterr().err
+    assert json.loads(Path("found.json").read_text())["converged"] is False
