@@ -24,6 +24,7 @@ from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
 from ..kernels.types import available_threads
+from ..readout.digitize import SATURATION
 from ..util.messages import Notify, logger, muted, notices_only_to
 from ..util.signals import signals_wait
 from . import labels, machine
@@ -170,7 +171,12 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     with (
         writing_for(task.fingerprint, lambda path: is_whole(path, images, task.fingerprint) is None),
         NexusWriter(
-            task.path, base.experiment, len(images), task.spec.dtype, scan=task.spec.series is not None
+            task.path,
+            base.experiment,
+            len(images),
+            task.spec.dtype,
+            saturation=_top(task.spec, base.experiment.readout),
+            scan=task.spec.series is not None,
         ) as writer,
         closing(maker.shots(images)) as shots,
     ):
@@ -182,6 +188,13 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
                 watch.on_image()
         writer.add(lambda file: labels.write_into(file, rows, task.fingerprint))
     return rows
+
+
+def _top(spec: Spec, readout: Readout | None) -> int | None:
+    """Return the largest value of a pixel, where the readout and not the dtype decides."""
+    if readout is None or not spec.noise or spec.dtype == "float32":
+        return None
+    return min(readout.top, SATURATION[spec.dtype])
 
 
 class _Maker:

@@ -18,7 +18,7 @@ from ..experiment.model import Geometry
 from ..io import cbf
 from ..io.atomic import PathLike
 from ..parameters.command import CommandLine
-from ..readout.digitize import SATURATION
+from ..readout.digitize import SATURATION, largest_good
 from ..util.messages import logger
 from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
 from .others import load_by_fabio, single
@@ -88,7 +88,7 @@ def write_cbf(
         counts = np.where(panels[0].mask, counts, np.int32(-1))
     for line in header_warnings(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
-    fields = cbf_fields(geometry, SATURATION["int32"] if saturation is None else saturation)
+    fields = cbf_fields(geometry, largest_good(SATURATION["int32"] if saturation is None else saturation))
     cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)
 
 

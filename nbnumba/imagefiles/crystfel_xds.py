@@ -19,7 +19,7 @@ from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
 from ..io.atomic import PathLike, whole_file
-from ..readout.digitize import SATURATION, saturation_value
+from ..readout.digitize import SATURATION, largest_good, saturation_value
 from ..util.messages import logger
 from .headers import is_skew
 from .stacking import camera_length, panel_rows, stacked_panel
@@ -203,7 +203,7 @@ def write_xds_inp(
         n_fast=panel.n_fast,
         n_slow=panel.n_slow,
         pixel_size=panel.pixel_sizes[0],
-        saturation=SATURATION["int32"] if math.isinf(top) else math.floor(top),
+        saturation=largest_good(SATURATION["int32"] if math.isinf(top) else top),
         origin=frame @ panel.origin,
         fast=frame @ panel.fast,
         slow=frame @ panel.slow * (panel.pixel_sizes[1] / panel.pixel_sizes[0]),

@@ -23,7 +23,7 @@ from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
 from ..io.nexus.layout import Column
-from ..readout.digitize import DTYPES, saturation_value
+from ..readout.digitize import DTYPES, largest_good, saturation_value
 from ..util.messages import logger
 from ..version import __version__
 from .records import ImageRecord, SaveOptions, digitized
@@ -239,7 +239,7 @@ class NexusWriter:
             sensor_thickness=_one_sensor(self._path, detector).depth,
             pixel_mask=mask,
             underload=self._underload,
-            saturation=None if math.isinf(self._saturation) else math.floor(self._saturation),
+            saturation=None if math.isinf(self._saturation) else largest_good(self._saturation),
             frame_time=geometry.beam.exposure,
         )
 

@@ -27,6 +27,9 @@ class OtherCoding(InputError):
     """The pixels of a CBF image are coded in a way that is not read here."""
 
 
+NO_SENSOR = 1e-9  # m; readers want a thickness
+
+
 @dataclass(frozen=True)
 class CbfFields:
     """What a header says about the experiment; lengths in meters, angles in degrees.
@@ -78,9 +81,9 @@ def header_lines(fields: CbfFields, truth: Sequence[tuple[str, str]] = (), momen
         moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
         f"Pixel_size {pixel} m x {pixel} m",
     ]
-    if fields.thickness > 0.0:
-        lines.append(f"Silicon sensor, thickness {fields.thickness:.15g} m")
     lines += [
+        # Without it DIALS takes the detector for a CCD, and looks for larger spots.
+        f"Silicon sensor, thickness {fields.thickness or NO_SENSOR:.15g} m",
         f"Exposure_time {fields.exposure:.9g} s",
         f"Exposure_period {fields.exposure:.9g} s",
         f"Count_cutoff {fields.saturation} counts",
@@ -176,6 +179,10 @@ def read(path: PathLike, option: str = "") -> NDArray[np.int32]:
     return _pixels(_content(path, option), label(option, path))
 
 
+def _depth(thickness: float) -> float:
+    return 0.0 if thickness == NO_SENSOR else thickness
+
+
 def read_header(path: PathLike, option: str = "") -> CbfFields:
     """Read what the header says about the experiment.
 
@@ -204,7 +211,7 @@ def read_header(path: PathLike, option: str = "") -> CbfFields:
 
     return CbfFields(
         pixel_size=value("Pixel_size"),
-        thickness=value("Silicon", default=0.0),
+        thickness=_depth(value("Silicon", default=0.0)),
         exposure=value("Exposure_time", default=1.0),
         saturation=int(value("Count_cutoff", default=float(2**31 - 1))),
         wavelength=value("Wavelength") * 1e-10,

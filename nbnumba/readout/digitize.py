@@ -83,6 +83,11 @@ def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) ->
     return pixels, clipped
 
 
+def largest_good(saturation: float) -> int:
+    """Return the largest value that no clipped pixel has: readers exist that take the one they are told for good."""
+    return math.floor(saturation) - 1
+
+
 def saturation_value(dtype: str, saturation: float | None = None) -> float:
     """Return the largest value that `to_dtype` leaves in an image; infinity for float32 without a saturation."""
     if saturation is not None:

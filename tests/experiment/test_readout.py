@@ -76,7 +76,7 @@ def test_bad_pixels_and_the_beamstop_are_masked_in_files(tmp_path: Path) -> None
     with h5py.File(tmp_path / "a.h5") as file:
         detector = file["entry/instrument/detector"]
         np.testing.assert_array_equal(detector["pixel_mask"][:] != 0, ~mask)
-        assert detector["saturation_value"][()] == 500
+        assert detector["saturation_value"][()] == 499
         assert file["entry/data/data"][0][mask].max() <= 500
 
 

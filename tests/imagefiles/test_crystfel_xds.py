@@ -160,7 +160,7 @@ def test_what_an_xds_inp_says(tmp_path: Path) -> None:
     assert values["DETECTOR"] == ["PILATUS"]
     assert values["DATA_RANGE"] == ["1", "90"]
     assert (values["NX"], values["NY"]) == (["12"], ["9"])
-    assert values["OVERLOAD"] == ["60000"]
+    assert values["OVERLOAD"] == ["59999"]
     assert values["STARTING_ANGLE"] == ["12.5"]
     assert values["OSCILLATION_RANGE"] == ["0.25"]
     assert values["X-RAY_WAVELENGTH"] == ["0.9768132"]

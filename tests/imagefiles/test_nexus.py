@@ -118,7 +118,7 @@ def test_nxmx_finds_the_rest(tmp_path: Path) -> None:
         assert detector.sensor_material == "Si"
         assert detector.sensor_thickness.to("micrometer").magnitude == pytest.approx(450.0)
         assert detector.frame_time.to("s").magnitude == 0.1
-        assert detector.saturation_value == 2**31 - 3
+        assert detector.saturation_value == 2**31 - 4
         assert detector.underload_value == 0
         assert entry.source.short_name == "simulation"
         (sample,) = entry.samples
@@ -179,7 +179,7 @@ def test_the_ground_truth_travels_with_every_image(tmp_path: Path) -> None:
         for i, truth in enumerate(truths):
             expected = getattr(truth, item.name)
             if expected is None:
-                texts = ("noise_rng", "background", "readout", "spectrum", "phi_sampling")
+                texts = ("noise_rng", "background", "readout", "spectrum", "mosaic", "phi_sampling")
                 expected = "" if item.name in texts else NO_NUMBER
                 assert item.name in (*texts, "noise_seed", "noise_number", "misset_seed")
             np.testing.assert_array_equal(column.values[i], expected)
@@ -348,10 +348,10 @@ def test_images_come_back_as_they_were(tmp_path: Path) -> None:
 
 def test_a_saturation_value_is_written(tmp_path: Path) -> None:
     for dtype, saturation, expected in (
-        ("uint16", None, 65533),
+        ("uint16", None, 65532),
         ("float32", None, None),
-        ("float32", 1e5, 100000),
-        ("int32", 9, 9),
+        ("float32", 1e5, 99999),
+        ("int32", 9, 8),
     ):
         with h5py.File(write(tmp_path / "a.h5", [FLAT], dtype, saturation=saturation)) as file:
             found = file[DETECTOR].get("saturation_value")

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import dials_programs
 import dxtbx_reader
 import oracles
 import pytest
@@ -59,6 +60,10 @@ def _chromium() -> str | None:
 
 def _dials_reader() -> str | None:
     return dxtbx_reader.missing()
+
+
+def _dials() -> str | None:
+    return dials_programs.missing() or dxtbx_reader.missing()
 
 
 def _cuda_package() -> str | None:
@@ -148,6 +153,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "nanoBragg executable": _nanobragg,
     "Chromium": _chromium,
     "DIALS' reader": _dials_reader,
+    "DIALS": _dials,
 }
 
 
