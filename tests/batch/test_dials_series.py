@@ -15,7 +15,7 @@ from nbnumba import cli
 pytestmark = [pytest.mark.slow, pytest.mark.readers, requires("DIALS")]
 
 CELL = (40.0, 45.0, 50.0, 90.0, 90.0, 90.0)
-IMAGES = 24
+IMAGES = 20
 
 
 def factors() -> dict[tuple[int, int, int], float]:
@@ -37,8 +37,8 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (folder / "P1.hkl").write_text("".join(f"{h} {k} {l} {F:.4f}\n" for (h, k, l), F in factors().items()))
     (folder / "s.toml").write_text(
         f'command = "-cell {" ".join(map(str, CELL))} -misset 10 20 30 -hkl P1.hkl -detpixels 500 -pixel 0.3 '
-        "-distance 120 -N 20 -lambda 1 -nointerpolate -shape gauss_abc -spread continuous -mosaic 0.25 -fluence 2e26 "
-        '-background water:4e-10 -polar 1 -oversample 2"\n'
+        "-distance 120 -N 20 -lambda 1 -nointerpolate -shape gauss_abc -spread continuous -mosaic 0.25 -fluence 1e27 "
+        '-background water:8e-11 -polar 1 -oversample 2"\n'
         f'[series]\nosc_deg = 0.5\nimages = {IMAGES}\nformat = "{request.param}"\n'
     )
     out, dials = folder / "out", folder / "dials"
