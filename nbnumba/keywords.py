@@ -76,6 +76,20 @@ class Keywords(TypedDict, total=False):
     """Rotations of the mosaic domains, a line each: a matrix (9 numbers) or a quaternion (w x y z), and a weight."""
     lattice_spread_percent: float | Three
     """Standard deviation of the lengths a, b, c among the mosaic domains: one number, or three."""
+    diffuse_gamma_A: float | Three
+    """Distance over which displacements are correlated, for a diffuse halo around every reflection: one
+    number, or three.
+    """
+    diffuse_sigma_A: float | Three
+    """Root mean square displacement of the diffuse halo: one number, or three."""
+    diffuse_laue: str
+    """Laue group that the halo has."""
+    diffuse_stencil: int
+    """Neighbors of a reflection on each side whose halos reach it."""
+    diffuse_axes: str
+    """Axes of gamma and sigma: a* and the two across it, a-b a+b c, or as diffBragg the laboratory's."""
+    only_diffuse: bool
+    """Draw the diffuse halo without the spots."""
 
     # Structure factors
     hkl: Path | ArrayLike

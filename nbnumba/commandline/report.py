@@ -172,6 +172,12 @@ def _mosaicity(crystal: Crystal) -> Iterator[str]:
         yield f"  mosaic model {crystal.mosaic_model.value}" + ("" if listed else f": {spread} deg{correlations}")
     if any(crystal.lattice_spread):
         yield f"  lengths of the cell vary by {_g(*(v * 100 for v in crystal.lattice_spread))} % among the domains"
+    halo = crystal.diffuse
+    if halo is not None:
+        yield (
+            f"  diffuse halo: gamma {_g(*halo.gamma_A)} A, sigma {_g(*halo.sigma_A)} A, Laue group {halo.laue}, "
+            f"stencil {halo.stencil}, axes {halo.axes.value}" + (", without the spots" if halo.only else "")
+        )
 
 
 def _parameters(resolved: Resolved) -> Iterator[str]:

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..detector.placement import Axes
 from ..errors import InputError, called
-from ..geometry.vectors import Array, length
+from ..geometry.vectors import length
 from ..kernels.random import park_miller
 from ..parameters.choices import Semantics, Shape, Vector
 from ..parameters.settings import Settings
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from . import lattice, mosaic
+from .diffuse import build_halo
 from .ensembles import mosaic_ensemble
 from .model import Crystal
 from .orientation_files import reciprocal_from_file
@@ -72,7 +73,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         )
     cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
     check_between(cells, cells_between, settings.crystal.shape)
-    domains = mosaic_ensemble(settings.crystal, _orientation(made), random_table)
+    domains = mosaic_ensemble(settings.crystal, lattice.orientation_of(made.real_A), random_table)
     return Crystal(
         real_space=made.real_A * 1e-10,
         reciprocal_A=made.reciprocal_A,
@@ -95,19 +96,11 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         lattice_spread=settings.crystal.lattice_spread,
         domain_stretches=domains.stretches,
         mosaicity=domains.covariance,
+        diffuse=build_halo(settings.crystal, made.real_A),
         default_F=settings.factors.default_F,
         B_factor=settings.factors.B_factor,
         cells_between=cells_between,
     )
-
-
-def _orientation(made: lattice.Lattice) -> Array:
-    """Return the rotation of a crystal's frame, in which a* lies along x and b* in the xy plane."""
-    upright = lattice.upright_reciprocal(*lattice.cell_of_vectors(made.real_A))
-    turned = np.linalg.inv(made.real_A) @ np.linalg.inv(upright.T)
-    # The vectors that C draws are a little off from what their cell says.
-    left, _, right = np.linalg.svd(turned)
-    return np.asarray(left @ right)
 
 
 def clipped_sizes(settings: Settings) -> Vector:

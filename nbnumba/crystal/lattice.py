@@ -159,6 +159,21 @@ def upright_reciprocal(lengths_A: Array, angles: Array) -> Array:
     return np.asarray(np.linalg.cholesky(np.linalg.inv(np.outer(lengths_A, lengths_A) * cosines)))
 
 
+def orientation_of(real_A: Array) -> Array:
+    """Return the rotation of a crystal's axes, in which a* lies along x and b* in the xy plane, (3, 3).
+
+    Parameters
+    ----------
+    real_A : (3, 3) [Angstrom]
+        Rows a, b, c.
+    """
+    upright = upright_reciprocal(*cell_of_vectors(real_A))
+    turned = np.linalg.inv(real_A) @ np.linalg.inv(upright.T)
+    # The vectors that C draws are a little off from what their cell says.
+    left, _, right = np.linalg.svd(turned)
+    return np.asarray(left @ right)
+
+
 def misset(reciprocal_A: Array, angles: tuple[float, float, float]) -> Array:
     """Turn three reciprocal vectors about x, then y, then z [rad]."""
     return np.array([rotate_xyz(row, *angles) for row in reciprocal_A])

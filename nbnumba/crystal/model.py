@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..geometry.vectors import Array, length
 from ..parameters.choices import MosaicModel, Shape
 from ..structure_factors.table import ReflectionTable
+from .diffuse import DiffuseHalo
+from .lattice import cell_of_vectors, orientation_of, upright_reciprocal
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,7 @@ class Crystal:
         Standard deviations of the lengths a, b, c among the domains, fractions.
     domain_stretches : (domains, 3) or None
         Factors of a, b, c in each domain.
+    diffuse : DiffuseHalo or None
     energy_groups : tuple of EnergyGroup
         Where structure factors depend on the energy, in place of `reflections`; every source is in one of them.
     mosaicity : (3, 3) [rad^2] or None
@@ -99,8 +102,19 @@ class Crystal:
     mosaic_sigmas: tuple[float, ...] = ()
     lattice_spread: tuple[float, ...] = ()
     domain_stretches: Array | None = None
+    diffuse: DiffuseHalo | None = None
     energy_groups: tuple[EnergyGroup, ...] = ()
     mosaicity: Array | None = None
+
+    @property
+    def upright_reciprocal(self) -> Array:
+        """Columns a*, b*, c* with a* along x and b* in the xy plane, (3, 3) [1/Angstrom]."""
+        return upright_reciprocal(*cell_of_vectors(self.real_space * 1e10)).T
+
+    @property
+    def orientation(self) -> Array:
+        """Rotation of the crystal's axes, in which a* lies along x and b* in the xy plane, (3, 3)."""
+        return orientation_of(self.real_space * 1e10)
 
     @property
     def size_m(self) -> Array:

@@ -54,6 +54,8 @@ class GroundTruth:
         Materials in the beam, and what the detector did to the photons of an image with noise, as JSON.
     mosaic : str or None
         Model of the mosaic domains as JSON, where they are not C's or differ in their cells.
+    diffuse : str or None
+        Diffuse halo as JSON; None without one.
     """
 
     command: str | None
@@ -84,6 +86,7 @@ class GroundTruth:
     spectrum: str | None = None
     mosaic: str | None = None
     phi_sampling: str | None = None
+    diffuse: str | None = None
 
 
 def ground_truth(
@@ -197,6 +200,7 @@ def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
         mosaic_seed=crystal.mosaic_seed,
         misset_seed=crystal.misset_seed,
         mosaic=_mosaic(crystal),
+        diffuse=None if crystal.diffuse is None else json.dumps(asdict(crystal.diffuse)),
     )
 
 

@@ -110,6 +110,11 @@ def check_closed_form(experiment: ExperimentRecord) -> None:
             f"{called('oversample_omega')}; these take "
             f"{called('semantics')} exact"
         )
+    if crystal.diffuse is not None:
+        raise InputError(
+            f"{called('spread')} continuous: with {called('diffuse_gamma_A')} or {called('diffuse_sigma_A')}; a halo "
+            f"takes {called('spread')} sampled"
+        )
     if crystal.domain_stretches is not None:
         raise InputError(
             f"{called('spread')} continuous: with {called('lattice_spread_percent')}; domains of different cells take "

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from ..background.water import water_photons_per_steradian
 from ..constants import R_E_SQUARED
 from ..crystal.ensembles import CRYSTAL_FIXED
+from ..crystal.model import Crystal
 from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
 from ..detector.model import Panel
 from ..detector.resolution import finest_spacing
 from ..errors import called
 from ..geometry.vectors import Array, cross, dot, rotate_about
-from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
+from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, MOST_OPERATIONS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from ..parameters.choices import Semantics, Shape
 from ..structure_factors.b_factor import attenuated, largest_indices
 from .model import ExperimentRecord
@@ -62,6 +63,7 @@ def build_surroundings(experiment: ExperimentRecord) -> list[Scene]:
         mosaic_rotations=np.eye(3)[np.newaxis],
         domain_weights=None,
         domain_stretches=None,
+        diffuse=None,
         reflections=None,
         B_factor=0.0,
     )
@@ -188,8 +190,26 @@ def _structure_factors(experiment: ExperimentRecord, shared: _Shared) -> dict[st
         **dict(zip(("nh", "nk", "nl"), shared.table.shape, strict=True)),
         **dict(zip(("h_min", "k_min", "l_min"), shared.minima, strict=True)),
         "interpolate": experiment.interpolate,
-        "latching": experiment.semantics is not Semantics.EXACT,
+        # C has no halo, and its latch no part in one.
+        "latching": experiment.semantics is not Semantics.EXACT and experiment.crystal.diffuse is None,
         "latch": NEVER,
+        **_halo(experiment.crystal),
+    }
+
+
+def _halo(crystal: Crystal) -> dict[str, Any]:
+    """Fields of diffuse scattering."""
+    halo, matrices = crystal.diffuse, np.zeros((MOST_OPERATIONS, 18))
+    if halo is None:
+        return {"halo_count": 0, "halo_stencil": 0, "halo_scale": 0.0, "halo_only": False, "halo": matrices}
+    found = halo.matrices(crystal.orientation, crystal.upright_reciprocal)
+    matrices[: len(found)] = found
+    return {
+        "halo_count": len(found),
+        "halo_stencil": halo.stencil,
+        "halo_scale": halo.scale,
+        "halo_only": halo.only,
+        "halo": matrices,
     }
 
 

@@ -27,6 +27,7 @@ from .jit import inner
 from .physics import functions
 from .physics import sample as p
 from .physics import structure_factor as look_up
+from .physics.diffuse import halo_intensity
 from .physics.intrinsics import round_even
 from .scene import CURVED, FLAT, NEVER, ROUND, SQUARE, TOPHAT
 
@@ -44,6 +45,7 @@ class Variant(NamedTuple):
     compound: bool = False  # factors multiply the running sum
     single: bool = False  # mixed precision
     weighted: bool = False  # orientations have weights other than 1
+    halo: bool = False  # with diffuse scattering
 
 
 @inner
@@ -198,9 +200,29 @@ def make_lattice_factor(variant):
     return (crystal_ellipsoid, ellipsoid) if shape == ROUND else (crystal_triangle, spot)
 
 
+def make_amplitude(variant):
+    """Compile a function of a variant that takes its crystal, and one for its lattice factor, the halo included."""
+    crystal_of, lattice_factor = make_lattice_factor(variant)
+    real = np.float32 if variant.single else np.float64
+    if not variant.halo:
+
+        @inner
+        def spot(crystal, q, flat, h0, k0, l0, dh, dk, dl):
+            return lattice_factor(crystal, dh, dk, dl)
+
+        return crystal_of, spot
+
+    @inner
+    def spot_and_halo(crystal, q, flat, h0, k0, l0, dh, dk, dl):
+        lattice = np.float64(0.0) if q.halo_only else np.float64(lattice_factor(crystal, dh, dk, dl))
+        return real(math.sqrt(lattice * lattice + halo_intensity(q, flat, h0, k0, l0, dh, dk, dl)))
+
+    return crystal_of, spot_and_halo
+
+
 def make_sum_orientations(variant):
     """Compile the sum over phi steps and mosaic domains."""
-    crystal_of, lattice_factor = make_lattice_factor(variant)
+    crystal_of, lattice_factor = make_amplitude(variant)
     single, compound, cubic, weighted = variant.single, variant.compound, variant.look_up == CUBIC, variant.weighted
     real = np.float32 if single else np.float64
     nothing = real(0.0)
@@ -232,12 +254,12 @@ def make_sum_orientations(variant):
             weight = real(weights[at // _9]) if weighted else real(1.0)
             at += _9
             if compound:
-                lattice = lattice_factor(crystal, h - h0, k - k0, l - l0)
+                lattice = lattice_factor(crystal, q, flat, h0, k0, l0, h - h0, k - k0, l - l0)
                 if lattice != nothing or not skip_empty:
                     amplitude = factor_of_cell * lattice
                     total = (total + p.weighted_square(amplitude, weight)) * factor
             elif factor_of_cell != nothing:
-                amplitude = factor_of_cell * lattice_factor(crystal, h - h0, k - k0, l - l0)
+                amplitude = factor_of_cell * lattice_factor(crystal, q, flat, h0, k0, l0, h - h0, k - k0, l - l0)
                 if single:
                     term = p.weighted_square(amplitude, weight) - carry
                     longer = total + term

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 SQUARE, ROUND, GAUSS, TOPHAT = range(4)
 FLAT, CURVED_AS_C, CURVED = 0, 1, 2  # kinds of detector surface
+MOST_OPERATIONS = 24  # of a Laue group, inversions apart
 NEVER = 2**63 - 1  # a latch that no sample reaches
 
 _WHOLE, _REAL, _FLAG = np.int64, np.float64, np.bool_
@@ -76,6 +77,13 @@ RECORD = np.dtype(
         ("bandwidth", _REAL),  # standard deviation of the wavelength over the wavelength
         ("divergence", _REAL, (3, 3)),  # covariance of the incident direction [rad^2]
         ("reach", _REAL),  # a spot whose squared radius is not below this is left out
+        # diffuse scattering
+        ("halo_count", _WHOLE),  # symmetry operations; 0: none
+        ("halo_stencil", _WHOLE),  # neighbors on each side whose halos reach a sample
+        ("halo_scale", _REAL),
+        ("halo_only", _FLAG),  # without the spots
+        # Of each operation: 2 pi sigma and 2 pi gamma times the matrix from indices to 1/Angstrom
+        ("halo", _REAL, (MOST_OPERATIONS, 18)),
         # structure factors, padded by one cell of default_F on every side
         ("nh", _WHOLE),  # cells of the padded table along h
         ("nk", _WHOLE),

@@ -14,6 +14,7 @@ from .jit import inner, kernel
 from .physics import functions
 from .physics import sample as p
 from .physics import structure_factor as look_up
+from .physics.diffuse import halo_intensity
 from .pixel import SEARCH, Variant, make_lattice_factor
 from .scene import CURVED, GAUSS, ROUND, SQUARE, TOPHAT
 
@@ -63,6 +64,7 @@ class Samples(NamedTuple):
     F_latt_b: np.ndarray
     F_latt_c: np.ndarray
     F_latt: np.ndarray
+    halo: np.ndarray  # diffuse scattering over F_cell^2, added to F_latt^2
     F_cell: np.ndarray
     interpolated: np.ndarray
     counted: np.ndarray  # False: left out of the sum
@@ -167,12 +169,16 @@ def fill(scene, out, qx, qy, qz, passes, first_ordinal):
         Fa, Fb, Fc, F_latt = lattice_factor(q, h0, k0, l0, h - h0, k - k0, l - l0)
         may_interpolate = q.interpolate and first_ordinal + j < q.latch
         F_cell, interpolated = structure_factor(scene, h, k, l, may_interpolate)
-        amplitude = F_cell * F_latt
+        halo, spot = 0.0, F_latt
+        if q.halo_count > 0:
+            halo = halo_intensity(q, scene.flat, h0, k0, l0, h - h0, k - k0, l - l0)
+            spot = math.sqrt((0.0 if q.halo_only else F_latt * F_latt) + halo)
+        amplitude = F_cell * spot
         out.h[j], out.k[j], out.l[j] = h, k, l
         out.h0[j], out.k0[j], out.l0[j] = h0, k0, l0
         out.F_latt_a[j], out.F_latt_b[j], out.F_latt_c[j], out.F_latt[j] = Fa, Fb, Fc, F_latt
-        out.F_cell[j], out.interpolated[j] = F_cell, interpolated
-        out.counted[j] = passes and (F_latt != 0.0 or not q.skip_empty)
+        out.halo[j], out.F_cell[j], out.interpolated[j] = halo, F_cell, interpolated
+        out.counted[j] = passes and (spot != 0.0 or not q.skip_empty)
         out.term[j] = p.weighted_square(amplitude, scene.weights[j])
 
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 Vector = tuple[float, float, float]
 
+LAUE_GROUPS = ("-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m1", "-31m", "6/m", "6/mmm", "m-3", "m-3m")
+
 
 class Semantics(StrEnum):
     """Which image to draw: the C program's own, or the same physics with its defects put right."""
@@ -51,6 +53,14 @@ class PhiSampling(StrEnum):
 
     EDGE = "edge"
     MID = "mid"
+
+
+class DiffuseAxes(StrEnum):
+    """Along which axes the numbers of a diffuse halo are meant."""
+
+    CRYSTAL = "crystal"  # a* along the first, b* in the plane of the first two
+    DIAGONAL = "diagonal"  # a - b, a + b, c
+    DIFFBRAGG = "diffbragg"  # those of the laboratory, the crystal turned by 45 degrees about c
 
 
 class Convention(StrEnum):

@@ -250,7 +250,16 @@ def _anomalous_file(draft: Draft, given: Given) -> None:
     draft.set(anomalous=True, anomalous_files=(*draft.get("anomalous_files"), *pairs))
 
 
+def _diffuse(field: str) -> Callable[[Draft, Given], None]:
+    def put(draft: Draft, given: Given) -> None:
+        draft.set(**{field: tuple(number(given, index) for index in range(len(given.values)))})
+
+    return put
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
+    "diffuse_gamma_A": _diffuse("diffuse_gamma"),
+    "diffuse_sigma_A": _diffuse("diffuse_sigma"),
     "mosaic_sigmas_deg": _mosaic_sigmas,
     "lattice_spread_percent": _lattice_spread,
     "cell": _cell,

@@ -146,6 +146,8 @@ _READERS: dict[str, Callable[[Use], tuple[Value, ...]]] = {
     "A_matrix": _numbers,
     "mosaic_sigmas_deg": _numbers,
     "lattice_spread_percent": _numbers,
+    "diffuse_gamma_A": _numbers,
+    "diffuse_sigma_A": _numbers,
     "misset_deg": _misset,
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from .choices import MosaicModel, Shape, Spreading
-from .exposure import COUNT
-from .steps import MAX_STEPS
+from .choices import Shape, Spreading
 from .types import (
-    DEGREE,
     INTEGER,
     MM,
     NOT_NEGATIVE,
@@ -16,7 +13,6 @@ from .types import (
     Parameter,
     Range,
     Unit,
-    Unset,
     at_most,
     choice,
     input_file,
@@ -27,7 +23,6 @@ from .types import (
 )
 
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
-_LATTICE_SPREAD = Range("from 0 to 20", low=0.0, high=20.0)
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 _CELLS_TYPED = Range(f"from 0 (counts as 1) to {MAX_CELLS}", low=0, high=MAX_CELLS)
 
@@ -228,91 +223,5 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         default="1",
         name="fudge",
         states=(),
-    ),
-    number(
-        "-mosaic",
-        "isotropic mosaic spread",
-        "A",
-        ("mosaic_spread",),
-        unit=DEGREE,
-        unset=Unset.NEGATIVE,
-        allowed=Range("from 0 to 360", high=360.0),
-        names=("-mosaici", "-mosaic_spr"),
-        whole=("-mosaic",),
-        shown=("-mosaicity", "-mosaic_spread"),
-        default="0",
-        name="mosaic_spread_deg",
-        varies=Range("from 0 to 360", low=0.0, high=360.0),
-    ),
-    whole(
-        "-mosaic_domains",
-        "number of mosaic domains",
-        "N",
-        ("mosaic_domains",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_STEPS),
-        strict=COUNT,
-        names=("-mosaic_dom",),
-        shown=(),
-        default="10 with -mosaic",
-        name="mosaic_domains",
-    ),
-    whole(
-        "-mosaic_seed",
-        "seed of the domains",
-        "N",
-        ("mosaic_seed",),
-        allowed=INTEGER,
-        default="12345678",
-        name="mosaic_seed",
-    ),
-    choice(
-        "-mosaic_model",
-        "what -mosaic is: the largest angle of C's domains or of simtbx's, the sigma of a Gaussian about each axis of "
-        "the crystal, the largest angle of uniform rotations, or the sigma of diffBragg's domains",
-        "c|gauss|uniform|simtbx|diffbragg",
-        ("mosaic_model",),
-        choices=tuple(model for model in MosaicModel if model is not MosaicModel.FILE),
-        default="c",
-        unit=Unit("", MosaicModel),
-        name="mosaic_model",
-        note='Distribution of the domains: "c", "gauss", "uniform", "simtbx", "diffbragg".\n\n'
-        "`mosaic_spread_deg` is the largest angle of c, simtbx and uniform, and the standard deviation of gauss\n"
-        "(about each axis) and diffbragg (of the angle).",
-    ),
-    special(
-        "-mosaic_sigmas",
-        "instead of -mosaic with gauss, uniform, diffbragg: about a*, the axis across it in the plane of b*, and the "
-        "third; for the first two also their correlations ab, bc, ac",
-        "A [B C [ab bc ac]]",
-        own=True,
-        takes="1 or 3 angles from 0 to 180 [deg], or 3 of them and 3 correlations from -1 to 1",
-        name="mosaic_sigmas_deg",
-        counts=(1, 3, 6),
-        hint="float | Sequence[float]",
-        note="Instead of `mosaic_spread_deg`: one number, or three about a*, the axis across it in the plane of b*,\n"
-        "and the third [deg]; with three correlations ab, bc, ac after them where they are not independent.",
-    ),
-    input_file(
-        "-mosaic_file",
-        "rotations of the mosaic domains, a line each: a matrix (9 numbers) or a quaternion (w x y z), and a weight",
-        "FILE",
-        ("mosaic_file",),
-        own=True,
-        name="mosaic_file",
-    ),
-    special(
-        "-lattice_spread_percent",
-        "standard deviation of the lengths a, b, c among the mosaic domains; one number for all, or three",
-        "P [P P]",
-        own=True,
-        takes="1 or 3 numbers from 0 to 20 [%]",
-        default="0",
-        name="lattice_spread_percent",
-        counts=(1, 3),
-        allowed=_LATTICE_SPREAD,
-        varies=_LATTICE_SPREAD,
-        hint="float | Three",
-        note="Standard deviation of the lengths a, b, c among the mosaic domains: one number, or three.",
     ),
 )

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .choices import Convention, MosaicModel, PhiSampling, Pivot, Semantics, Shape, Spreading, Vector
+from .choices import Convention, DiffuseAxes, MosaicModel, PhiSampling, Pivot, Semantics, Shape, Spreading, Vector
 
 if TYPE_CHECKING:
     from ..geometry.panel import PanelGeometry
@@ -53,6 +53,12 @@ class CrystalSettings:
     mosaic_model: MosaicModel | None = None  # None: as C
     mosaic_sigmas: tuple[float, ...] = ()  # 1 or 3 angles, or 3 angles and 3 correlations; instead of mosaic_spread
     mosaic_file: str | None = None
+    diffuse_gamma: tuple[float, ...] = ()  # Angstrom; 1 or 3; empty with diffuse_sigma: 50
+    diffuse_sigma: tuple[float, ...] = ()  # Angstrom; 1 or 3; empty with diffuse_gamma: 0.4
+    diffuse_laue: str | None = None
+    diffuse_stencil: int | None = None
+    diffuse_axes: DiffuseAxes | None = None
+    only_diffuse: bool = False
     lattice_spread: tuple[float, ...] = ()  # of a, b, c among the domains, fractions: 1 or 3
 
 

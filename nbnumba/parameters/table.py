@@ -9,6 +9,7 @@ from ..errors import call_parameters
 from .anomalous import ANOMALOUS_FACTORS
 from .detector import AXES, DETECTOR, SENSOR
 from .dialect import Dialect, Row, inside_words
+from .disorder import DISORDER
 from .exposure import BEAM, SPREAD
 from .factors import BACKGROUND, FACTORS
 from .program import ENGINE, HELP, NO_EFFECT, NOISE, OUTPUT
@@ -18,7 +19,7 @@ from .sampling import GONIOMETER, SAMPLING
 from .types import Option, Parameter, Role
 
 SUBJECTS: dict[str, tuple[Row, ...]] = {
-    "Crystal": CRYSTAL,
+    "Crystal": (*CRYSTAL, *DISORDER),
     "Structure factors": (*FACTORS, *ANOMALOUS_FACTORS),
     "Beam": BEAM,
     "Divergence and bandwidth": SPREAD,

@@ -96,11 +96,15 @@ def allowed_lanes(latch, first_pixel, sample, samples):
 
 @inner
 def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
-    """Add the terms of any crystal in the general way: interpolation, or factors of the running sum."""
+    """Add the terms of any crystal in the general way: interpolation, a halo, or factors of the running sum."""
+    halo = q.halo_count > 0
     Na, Nb, Nc = p.cells_along_axes(q)
     single = q.shape == SQUARE and Na == 1.0 and Nb == 1.0 and Nc == 1.0
     for o in range(orientations.shape[0]):
         s[EVALUATED] += n
+        if halo:
+            per_orientation.index_strip(orientations, s, n, o)
+            per_orientation.halo_strip(q, flat, s, n)
         allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
         if allowed > 0:
             per_orientation.index_strip(orientations, s, n, o)
@@ -113,6 +117,8 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
             fill(s, AMPLITUDE, n, 1.0)
         else:
             per_orientation.amplitude_strip(q, s, n)
+        if halo:
+            per_orientation.add_halo(q, s, n)
         if q.compound:
             per_orientation.compound_terms(s, n, q.skip_empty, weights[o])
         else:
@@ -350,7 +356,7 @@ def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row,
 
 def renderer(scene: Scene):
     """Choose the function that renders a scene."""
-    if scene.compound or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
+    if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
         return render_any
     return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk
 

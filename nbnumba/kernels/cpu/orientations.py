@@ -5,12 +5,15 @@ amplitudes, sum. Gaussian and top-hat spots are nearly everywhere nothing: the d
 computed for all pixels, the rest only for those within reach. And a general way, where every value is wanted.
 """
 
+import math
+
 import numpy as np
 
 from ..jit import inner, inner_inlined
 from ..physics import functions
 from ..physics import sample as p
 from ..physics import structure_factor as look_up
+from ..physics.diffuse import halo_intensity
 from ..scene import GAUSS, ROUND, SQUARE
 from .strip import (
     ACTIVE,
@@ -20,6 +23,7 @@ from .strip import (
     FCELL,
     FIRST,
     GAIN,
+    HALO,
     LANES,
     PART,
     QX,
@@ -111,6 +115,24 @@ def round_strip(s, n, Na, Nb, Nc, fudge, cancels):
     else:
         for w in range(n):
             s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, False)
+
+
+@inner
+def halo_strip(q, flat, s, n):
+    """Diffuse scattering at fractional indices."""
+    for w in range(n):
+        h, k, l = s[H + w], s[K + w], s[L + w]
+        h0, k0, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
+        s[HALO + w] = halo_intensity(q, flat, h0, k0, l0, h - h0, k - k0, l - l0)
+
+
+@inner
+def add_halo(q, s, n):
+    """Replace amplitudes by those whose square is the spot and its halo together."""
+    spots = 0.0 if q.halo_only else 1.0
+    for w in range(n):
+        amplitude = s[AMPLITUDE + w]
+        s[AMPLITUDE + w] = math.sqrt(spots * (amplitude * amplitude) + s[HALO + w])
 
 
 @inner

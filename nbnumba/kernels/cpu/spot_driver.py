@@ -213,7 +213,7 @@ def _geometry(scene: Scene) -> SpotGeometry | None:
     """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
     if scene.shape not in (GAUSS, TOPHAT) or scene.surface != FLAT or scene.compound or scene.interpolate:
         return None
-    if not 0.0 < scene.reach < math.inf:
+    if scene.halo_count > 0 or not 0.0 < scene.reach < math.inf:
         return None
     stretches = _stretches(scene)
     if stretches is None:

@@ -18,7 +18,8 @@ STRIDE = WIDTH + LANES  # of rows; a power of two would make them compete for th
 
 _NAMES = (
     "SUM PART FCELL AMPLITUDE H K L RADIUS_SQUARED QX QY QZ DX DY DZ INVERSE OMEGA OMEGA_SUM POLAR CAPTURE GAIN "
-    "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST"
+    "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST "
+    "HALO"
 ).split()
 (
     SUM,  # the pixel's sum so far
@@ -47,6 +48,7 @@ _NAMES = (
     WATER_CAPTURE,  # means for the water background of semantics exact
     WATER_POLAR,
     WATER_POLAR_FIRST,
+    HALO,  # diffuse scattering of one sample, over F^2
 ) = (i * STRIDE for i in range(len(_NAMES)))
 EVALUATED = len(_NAMES) * STRIDE  # number of lanes whose lattice factor was worked out
 SCRATCH = EVALUATED + 1

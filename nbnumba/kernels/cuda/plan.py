@@ -33,7 +33,8 @@ def choose_variant(scene: Scene, mixed: bool) -> Variant:
     """
     single = mixed and not scene.compound and float(np.prod(np.diag(scene.N))) < _MOST_CELLS
     weighted = bool(np.any(scene.weights != 1.0))
-    return Variant(scene.shape, CUBIC if scene.interpolate else NEAREST, scene.compound, single, weighted)
+    look_up = CUBIC if scene.interpolate else NEAREST
+    return Variant(scene.shape, look_up, scene.compound, single, weighted, scene.halo_count > 0)
 
 
 def table_of(flat: NDArray[np.float64], variant: Variant) -> tuple[NDArray[np.floating], int]:

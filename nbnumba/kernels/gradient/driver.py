@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, called
 from ..cpu import driver as cpu_driver
 from ..cpu import spot_driver
 from ..cpu import spots as listed
@@ -50,6 +50,8 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
     InputError
         For a scene whose derivatives are not to be had.
     """
+    if scene.halo_count > 0:
+        raise InputError(f"derivatives: {called('diffuse_gamma_A')}, {called('diffuse_sigma_A')} have none here")
     if scene.compound:
         raise InputError(
             "derivatives: -oversample_thick, _polar and _omega under -semantics c multiply the running sum, which "
