@@ -252,5 +252,5 @@ def test_a_sigma_alone_takes_the_usual_gamma() -> None:
     assert halo is not None
     assert (halo.gamma_A, halo.sigma_A) == ((50.0,) * 3, (0.2,) * 3)
     experiment = Experiment(**rest, default_F=1, diffuse_sigma_A=0.2)
-    with pytest.raises(InputError, match="diffuse_gamma_A, diffuse_sigma_A have none here"):
+    with pytest.raises(InputError, match="-diffuse_gamma, -diffuse_sigma have none here"):
         _ = Renderer("cpu").linearize(experiment, experiment.parameters("scale")).image
