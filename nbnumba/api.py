@@ -29,6 +29,7 @@ from .parameters.choices import ComputeOptions, PhiSampling, Semantics
 from .parameters.command import CommandLine
 from .parameters.fill import filled
 from .parameters.parser import parse, without_program
+from .parameters.stub import with_keywords
 from .parameters.table import KEYWORDS
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
@@ -58,8 +59,8 @@ class Experiment(ExperimentRecord):
         Receives one-line notices, as the program prints them on standard error. The logger ``nbnumba``
         receives them as well.
     **keywords
-        See `nbnumba.keywords.Keywords`: names carry their unit, and what is left out has the default of the command
-        line. A crystal and structure factors are needed.
+        See below: names carry their unit, and what is left out has the default of the command line. A crystal and
+        structure factors are needed.
 
     Raises
     ------
@@ -131,6 +132,12 @@ class Experiment(ExperimentRecord):
     def __repr__(self) -> str:
         words = shlex.join(self.command) or f"{called('semantics')} {self.semantics.value} ... with parts in memory"
         return f"<{type(self).__name__}: {words}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        from .experiment.html import experiment_table
+
+        return experiment_table(self, shlex.join(self.command))
 
     @classmethod
     def from_command(
@@ -406,3 +413,6 @@ def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
         if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
             found[key] = os.fspath(folder / value)
     return found
+
+
+Experiment.__doc__ = with_keywords(Experiment.__doc__ or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 import pickle
+import pydoc
 import random
 import shutil
 import subprocess
@@ -273,10 +274,9 @@ def test_what_was_given_can_change_later() -> None:
     np.testing.assert_allclose(changed.crystal.lengths_A, 100.0, rtol=1e-12)  # rounding of an inverse
 
 
-def test_experiments_are_equal_to_themselves_alone_and_say_what_they_are() -> None:
+def test_experiments_are_keys_and_say_what_they_are() -> None:
     experiment = small()
-    assert experiment != small()
-    assert {experiment: 1}[experiment] == 1
+    assert {experiment: 1}[small()] == 1
     assert repr(experiment).startswith("<Experiment: -semantics exact ")
     image = simulate(experiment)
     assert repr(image).startswith("<Image: 12 x 12 pixels")
@@ -496,3 +496,87 @@ def test_replace_computes_a_model_again_only_where_the_picture_decides_its_resol
     assert nearer.reflections is not None
     assert nearer.reflections.count > free.reflections.count
     assert fixed.replace(hkl_dmin_A=4).reflections is not fixed.reflections
+
+
+TINY = {"cell": (78, 78, 38), "default_F": 100, "N": 5, "detpixels": 24, "pixel_mm": 2.0}
+
+
+def test_the_pixels_of_an_image_cannot_be_changed() -> None:
+    image = simulate(Experiment(**TINY))
+    with pytest.raises(ValueError, match="read-only"):
+        image.array[0, 0] = 1.0
+    copy = image.array.copy()
+    copy[0, 0] = -1.0
+    assert image.array[0, 0] != -1.0
+    assert np.array(image, copy=True).flags.writeable
+
+
+def test_experiments_are_equal_by_content(tmp_path: Path) -> None:
+    one, same = Experiment(**TINY), Experiment(**TINY)
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one == pickle.loads(pickle.dumps(one)) == one.replace()
+    line = "-semantics exact -cell 78 78 38 -default_F 100 -N 5 -detpixels 24 -pixel 2 -phi_sampling mid"
+    assert one == Experiment.from_command(line)
+    others = [
+        one.replace(**{name: value})
+        for name, value in {"N": 6, "detpixels": 25, "wavelength_A": 1.1, "fluence": 1e20, "phi_deg": 3.0,
+                            "hkl": [[1, 0, 0, 5.0]], "semantics": "c", "oversample": 3, "water_um": 2.0}.items()
+    ]  # fmt: skip
+    assert len({one, same, *others}) == 1 + len(others)
+    assert one != "another thing"
+    listed = one.replace(hkl=[[1, 0, 0, 5.0], [0, 1, 0, 6.0]])
+    assert listed == one.replace(hkl=np.array([[0, 1, 0, 6.0], [1, 0, 0, 5.0]]))
+    assert listed != one.replace(hkl=[[1, 0, 0, 5.0], [0, 1, 0, 6.5]])
+
+
+def test_only_public_names_are_listed() -> None:
+    assert dir(nbnumba) == sorted(nbnumba.__all__)
+    for name in nbnumba.__all__:
+        assert getattr(nbnumba, name) is not None
+
+
+def test_the_help_of_an_experiment_lists_its_keywords_with_units() -> None:
+    text = pydoc.render_doc(Experiment, renderer=pydoc.plaintext)
+    for line in ("wavelength_A : float", "Wavelength [Å].", "distance_mm : float", "detpixels : int | Sequence[int]"):
+        assert line in text
+    assert text.index("Other Parameters") < text.index("wavelength_A : float") < text.index("Raises")
+    missing = [name for name in KEYWORDS if f" {name} : " not in text]
+    assert missing == []
+    assert '"""' not in text
+
+
+def test_a_notebook_shows_an_experiment_as_a_table() -> None:
+    html = Experiment(**TINY)._repr_html_()
+    assert html.startswith("<table>")
+    for piece in (
+        "78 78 38 90 90 90 (Å, °); 5 x 5 x 5 cells, square",
+        "24 x 24 pixels of 2 mm at 100 mm",
+        "1 Å, 1 source",
+    ):
+        assert piece in html
+    hostile = Experiment.from_command("-cell 78 -default_F 1 -detpixels 8 -mosaic_seed 5")
+    assert "<script" not in hostile._repr_html_()
+
+
+def test_an_image_is_plotted(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("Agg")
+    image = simulate(Experiment(**TINY))
+    ax = image.plot(cmap="gray")
+    shown = ax.get_images()[0]
+    assert np.asarray(shown.get_array()).shape == (24, 24)
+    labels = [text.get_text() for text in ax.texts]
+    assert labels
+    assert all(label.endswith(" Å") for label in labels)
+    (cross,) = ax.get_lines()
+    # MOSFLM's default center is the middle of the detector and half a pixel.
+    np.testing.assert_allclose(cross.get_xydata()[0], [12.5, 12.5], atol=1e-9)
+    assert ax.figure.axes[1].get_ylabel() == "photons/pixel (log)"
+    own = pyplot.subplots()[1]
+    assert image.plot(own, log=False, rings=False) is own
+    assert not own.texts
+    with pytest.raises(InputError, match="panel"):
+        image.plot(panel=1)
+    pyplot.close("all")

@@ -7,6 +7,7 @@ Vectors are float64 arrays of shape (3,) in the laboratory frame, whose origin i
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +25,7 @@ from ..errors import InputError
 from ..geometry.vectors import rotate_about
 from ..parameters.choices import ComputeOptions, PhiSampling, Semantics
 from ..readout.model import Readout
+from ..util.digest import digest
 
 if TYPE_CHECKING:
     from ..structure_factors.table import ReflectionTable
@@ -122,7 +124,8 @@ class Geometry:
 class ExperimentRecord(Geometry):
     """Everything that an image depends on.
 
-    `dataclasses.replace` makes another one; the result has no `command`, since none is known to draw it.
+    Two are equal where all of it is. `dataclasses.replace` makes another one; the result has no `command`, since none
+    is known to draw it.
 
     Attributes
     ----------
@@ -152,6 +155,19 @@ class ExperimentRecord(Geometry):
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     share: float = 1.0
     command: tuple[str, ...] = field(default=(), init=False)
+
+    @functools.cached_property
+    def _content(self) -> bytes:
+        return digest(self, without=("compute", "command"))
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all that the image depends on is equal; what renders it, and how, does not count."""
+        if not isinstance(other, ExperimentRecord):
+            return NotImplemented
+        return self is other or self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
 
     def drawn_by(self, command: tuple[str, ...]) -> Self:
         """Return this experiment with the words that draw it."""

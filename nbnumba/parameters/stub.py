@@ -1,4 +1,4 @@
-"""The text of `nbnumba/keywords.py`, written from the table: `python -m nbnumba.parameters.stub` prints it."""
+"""Keywords for readers: `python -m nbnumba.parameters.stub` prints `nbnumba/keywords.py`; and for docstrings."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def keywords_module() -> str:
         lines.append(f"    {name}: {_hint(parameter)}")
         lines += _docstring(parameter)
     return "\n".join(lines) + "\n"
+
+
+def with_keywords(text: str) -> str:
+    """Return a docstring with all keywords of an experiment, their types and units, before what it raises."""
+    lines = "\n".join(f"    {line}" if line else "" for line in _listed())
+    return text.replace("    Raises\n", f"    Other Parameters\n    ----------------\n{lines}\n\n    Raises\n", 1)
+
+
+def _listed() -> list[str]:
+    lines: list[str] = []
+    for name, parameter in KEYWORDS.items():
+        text = "\n".join(line.strip() for line in _docstring(parameter)).strip("\n")
+        text = text.removeprefix('"""').removesuffix('"""').rstrip()
+        lines += [f"{name} : {_hint(parameter)}", *(f"    {line}" if line else "" for line in text.split("\n"))]
+    return lines
 
 
 def _hint(parameter: Parameter) -> str:

@@ -54,7 +54,8 @@ class Image:
     Attributes
     ----------
     array : (n_slow, n_fast) or (n_panels, n_slow, n_fast) float32 [photons/pixel]
-        Of a detector of several panels the first axis counts them; smaller panels are padded with 0.
+        Of a detector of several panels the first axis counts them; smaller panels are padded with 0. Read-only: a
+        copy can be changed.
     experiment : ExperimentRecord
         Its `detector.panels` tell where every pixel is (`Panel.position`).
     omega_sum : float [sr]
@@ -91,6 +92,12 @@ class Image:
     spots: int = 0
     latches: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        # Statistics are worked out once, and files are written from it.
+        array = self.array.view()
+        array.flags.writeable = False
+        object.__setattr__(self, "array", array)
+
     @functools.cached_property
     def statistics(self) -> Statistics:
         """What C's report says about the image, worked out when it is first asked for."""
@@ -126,6 +133,36 @@ class Image:
         from ..io import png as preview
 
         return preview.png(self.array.reshape(-1, self.array.shape[-1]))
+
+    def plot(self, ax: Any = None, *, log: bool = True, rings: bool = True, panel: int = 0, **options: Any) -> Any:
+        """Draw the image with matplotlib: colors with their scale, resolution rings, the direct beam.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a figure of its own by default.
+        log : bool
+            Whether colors follow the logarithm.
+        rings : bool
+            Whether rings of round spacings and a cross at the direct beam are drawn.
+        panel : int
+            Which panel of the detector.
+        **options
+            For `Axes.imshow`, such as cmap, vmin and norm.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            matplotlib is not installed, or there is no such panel.
+        """
+        from .plot import plot
+
+        panel = whole("panel", panel, 0, len(self.experiment.detector.panels) - 1)
+        return plot(self, ax, log, rings, panel, options)
 
     def save(
         self,

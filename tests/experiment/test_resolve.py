@@ -187,5 +187,5 @@ def test_a_resolution_is_one_of_crystals(dmin: str, allowed: bool) -> None:
     if allowed:
         assert parse(["-hkl_dmin", dmin]).settings.factors.hkl_dmin == float(dmin) / 1e10
         return
-    with pytest.raises(InputError, match=r"allowed: a number from 0\.3 to 1000, or 0 \[A\]"):
+    with pytest.raises(InputError, match=r"allowed: a number from 0\.3 to 1000, or 0 \[Å\]"):
         parse(["-hkl_dmin", dmin])
