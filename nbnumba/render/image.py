@@ -162,7 +162,7 @@ class Image:
         from .plot import plot
 
         panel = whole("panel", panel, 0, len(self.experiment.detector.panels) - 1)
-        return plot(self, ax, log, rings, panel, options)
+        return plot(self.array, self.experiment, ax, log, rings, panel, options)
 
     def save(
         self,

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..detector.model import Panel
 from ..detector.resolution import spacing
 from ..errors import InputError
+from ..experiment.model import ExperimentRecord
 from ..io.png import round_spacings
-
-if TYPE_CHECKING:
-    from .image import Image
 
 _GRID = 400  # points along an edge at which the resolution is worked out
 _FROM, _TO = 50.0, 99.9  # percentiles between which the colors run, without logarithm
 
 
-def plot(image: Image, ax: Any, log: bool, rings: bool, panel: int, options: dict[str, Any]) -> Any:
+def plot(
+    pixels: NDArray[np.float32],
+    experiment: ExperimentRecord,
+    ax: Any,
+    log: bool,
+    rings: bool,
+    panel: int,
+    options: dict[str, Any],
+) -> Any:
     """Draw a panel of an image; see `Image.plot`."""
     try:
         from matplotlib import pyplot
         from matplotlib.colors import LogNorm, Normalize
     except ImportError as error:
         raise InputError(f"plot: needs matplotlib ({error}); pip install matplotlib") from None
-    experiment = image.experiment
     geometry = experiment.detector.panels[panel]
-    array = image.array if image.array.ndim == 2 else image.array[panel, : geometry.n_slow, : geometry.n_fast]
+    array = pixels if pixels.ndim == 2 else pixels[panel, : geometry.n_slow, : geometry.n_fast]
     values = np.where(np.isfinite(array), array, np.nan)
     positive = values[values > 0.0]
     if log and positive.size:
@@ -43,14 +50,14 @@ def plot(image: Image, ax: Any, log: bool, rings: bool, panel: int, options: dic
     ax.set_xlabel("fast [pixels]")
     ax.set_ylabel("slow [pixels]")
     if rings and not experiment.detector.curved:
-        _rings(ax, image, geometry)
+        _rings(ax, experiment, geometry)
     return ax
 
 
-def _rings(ax: Any, image: Image, panel: Any) -> None:
+def _rings(ax: Any, experiment: ExperimentRecord, panel: Panel) -> None:
     """Mark the direct beam, and draw rings of round spacings with their labels."""
     slow, fast = np.linspace(0.0, panel.n_slow, _GRID), np.linspace(0.0, panel.n_fast, _GRID)
-    d = spacing(panel, image.experiment.beam)(slow[:, None], fast[None, :])
+    d = spacing(panel, experiment.beam)(slow[:, None], fast[None, :])
     inverse = np.where(np.isfinite(d), 1.0 / d, 0.0)
     low, high = float(inverse.min()), float(inverse.max())
     chosen = round_spacings(1.0 / high, 1.0 / low if low > 0.0 else np.inf) if high > 0.0 else []
@@ -58,7 +65,7 @@ def _rings(ax: Any, image: Image, panel: Any) -> None:
         levels = [1.0 / value for value in chosen]
         lines = ax.contour(fast - 0.5, slow - 0.5, inverse, levels=levels, colors="tab:cyan", linewidths=0.7)
         ax.clabel(lines, fmt={level: f"{value:g} Å" for level, value in zip(lines.levels, chosen, strict=True)})
-    beam = image.experiment.beam.direction
+    beam = experiment.beam.direction
     facing = float(beam @ panel.normal)
     if facing != 0.0:
         spot = float(panel.origin @ panel.normal) / facing * beam - panel.origin
