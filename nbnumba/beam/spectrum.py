@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import InputError, called
 from ..geometry.vectors import Array
 from ..io.contents import content_of
-from ..io.spectrum_file import EV_ANGSTROM, HIGHEST, LOWEST, MOST_CHANNELS, SpectrumFile
+from ..io.nexus.spectrum import MOST_CHANNELS
+from ..io.spectrum_file import EV_ANGSTROM, HIGHEST, LOWEST, SpectrumFile
 from ..parameters.settings import BeamSettings, Settings
 from ..util.text import quote
 

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..util.text import NUMBER, quote
 from .atomic import PathLike
+from .nexus import spectrum
+from .nexus.spectrum import MOST_CHANNELS
 from .opening import label, opened, read_text
 
 Array = NDArray[np.float64]
 
 EV_ANGSTROM = 12398.42  # energy times wavelength, as C has it
 LOWEST, HIGHEST = 100.0, 1e6  # eV; nothing else is diffracted as drawn here
-MOST_CHANNELS = 100_000
 
 _DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
 _NUMBER = re.compile(NUMBER, re.ASCII)
@@ -99,8 +100,6 @@ class SpectrumFile:
 
 
 def _from_nexus(path: PathLike, shot: int, option: str, name: str) -> tuple[Array, Array]:
-    from .nexus import spectrum
-
     wavelengths, weights = spectrum.read(path, shot, option)
     counted = weights != 0.0  # channels that pad the spectra of shots to one length
     wavelengths, weights = wavelengths[counted], weights[counted]

@@ -298,7 +298,8 @@ def _apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
 
     path = str(checked(expt, 0))
     fields = settings_from_expt(path, draft.notices)
-    if "wavelength" not in fields and not any("wavelength" in item.parameter.fields for item in given):
+    of_wavelength = {"wavelength", "spectrum", "spectrum_file"}
+    if "wavelength" not in fields and not any(of_wavelength & {*item.parameter.fields} for item in given):
         raise InputError(f"{expt.label} {path}: the beam has no single wavelength; give {called('wavelength_A')} A")
     panels = len(fields["panels"])
     mask = next((item.label for item in given if item.parameter.name == "mask"), None)

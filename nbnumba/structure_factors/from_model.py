@@ -143,9 +143,9 @@ class Model:
         place, structure = self._place, self._structure
         limit = None if phased is None else phased.finest(structure.cell)
         d_min = _resolution(settings, reach, structure.cell) if limit is None else limit
-        group = _prepared(structure, d_min, 0.0 if phased is not None or self._small else K_SOLVENT, place)
+        k_solvent = 0.0 if self._small else K_SOLVENT
+        group = _prepared(structure, d_min, k_solvent, place, atoms_alone=phased is not None)
         if phased is None:
-            k_solvent = 0.0 if self._small else K_SOLVENT
             hkl, normal = waves_of(structure, d_min, k_solvent, B_SOLVENT)
             _check_waves(hkl, normal, d_min, place)
             operations = group.operations()
@@ -288,7 +288,7 @@ def _check_waves(hkl: NDArray[np.int64], values: NDArray[np.complex128], d_min: 
         logger.warning(f"{place}: all structure factors are 0; are there atoms with an occupancy?")
 
 
-def _prepared(structure: Any, d_min: float, k_solvent: float, place: str) -> Any:
+def _prepared(structure: Any, d_min: float, k_solvent: float, place: str, atoms_alone: bool = False) -> Any:
     """Make a structure ready for a density on a grid, say what is done, and return its space group."""
     import gemmi
 
@@ -317,7 +317,8 @@ def _prepared(structure: Any, d_min: float, k_solvent: float, place: str) -> Any
         logger.warning(f"{place}: the unit cell {numbers} has not the symmetry of {group.xhm()}")
     wait = f", which takes about {points / _POINTS_PER_SECOND:.0f} s" if points > _POINTS_PER_SECOND else ""
     solvent = f"with bulk solvent of {k_solvent:g} electrons/Å^3 and B {B_SOLVENT:g} Å^2" if k_solvent else "no solvent"
-    logger.warning(f"{place}: structure factors are computed to {d_min:g} Å in {group.xhm()}, {solvent}{wait}")
+    what = "anomalous scattering is computed" if atoms_alone else "structure factors are computed"
+    logger.warning(f"{place}: {what} to {d_min:g} Å in {group.xhm()}{'' if atoms_alone else f', {solvent}'}{wait}")
     return group
 
 

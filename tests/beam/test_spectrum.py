@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 
+import fabio
+import h5py
 import numpy as np
+import nxmx
 import oracles
 import pytest
 import spots_oracle
 from plain_experiments import experiment
 from requirements import requires
 
+from nbnumba import cli
 from nbnumba.beam.gaussian import points
 from nbnumba.beam.spectrum import Spectrum, spectrum_of
 from nbnumba.errors import InputError
@@ -233,3 +239,35 @@ def test_channels_of_simtbx(name: str, factor: float, tmp_path: Path) -> None:
     expected = arrays["raw_pixels"] / factor
     # Half a unit of float32; and amplitudes by polynomials of 2e-11, next to a zero of which 1e-12 of the image.
     np.testing.assert_allclose(simulate(experiment, "cpu").array, expected, rtol=6.5e-8, atol=1e-12 * expected.max())
+
+
+def test_formats_of_one_wavelength_state_the_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = "-spectrum pink:12000:60:200:30 -nonoise -nopgm -intfile i.img -cbffile c.cbf -h5file a.h5 -threads 1"
+    assert cli.main((_LINE + words).split()) == 0
+    mean = resolve(parse((_LINE + "-spectrum pink:12000:60:200:30").split()).settings).beam.wavelength * 1e10
+    assert float(fabio.open("i.img").header["WAVELENGTH"]) == pytest.approx(mean, rel=1e-10)  # digits of the header
+    found = re.search(r"Wavelength ([0-9.]+) A", fabio.open("c.cbf").header["_array_data.header_contents"])
+    assert found is not None
+    assert float(found[1]) == pytest.approx(mean, rel=1e-12)
+    with h5py.File("a.h5") as file:
+        (entry,) = nxmx.NXmx(file).entries
+        (beam,) = entry.instruments[0].beams
+        np.testing.assert_allclose(beam.incident_wavelength.to("angstrom").magnitude, [mean], rtol=1e-14)
+
+
+def test_a_polychromatic_expt_takes_a_spectrum(tmp_path: Path) -> None:
+    panel = {"fast_axis": [1, 0, 0], "slow_axis": [0, -1, 0], "origin": [-1, 1, -90], "image_size": [12, 9]}
+    content = {
+        "__id__": "ExperimentList",
+        "experiment": [{"beam": 0, "detector": 0}],
+        "beam": [{"__id__": "polychromatic", "direction": [0, 0, 1], "wavelength_range": [1.0, 1.1]}],
+        "detector": [{"panels": [{**panel, "pixel_size": [0.2, 0.2]}]}],
+    }
+    path = tmp_path / "a.expt"
+    path.write_text(json.dumps(content))
+    line = f"-expt {path} -cell 50 60 70 -default_F 10 -N 5 "
+    with pytest.raises(InputError, match="no single wavelength"):
+        resolve(parse(line.split()).settings)
+    beam = resolve(parse((line + "-spectrum gauss:12000:50:3").split()).settings).beam
+    assert len(beam.sources.weights) == 3

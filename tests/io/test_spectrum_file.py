@@ -121,6 +121,13 @@ def test_malformed_nxmx(tmp_path: Path) -> None:
         del file["run/instrument/beam_1/incident_wavelength"]
     with pytest.raises(InputError, match="holds no spectrum"):
         SpectrumFile(path).spectrum()
+    with h5py.File(path, "a") as file:
+        beam = file["run/instrument/beam_1"]
+        beam.create_dataset("incident_wavelength", (2, 10**9), dtype="f8", chunks=(1, 10**6))  # takes no room
+        beam["incident_wavelength_weights"] = beam["incident_wavelength"]
+        beam["incident_wavelength"].attrs["units"] = "angstrom"
+    with pytest.raises(InputError, match="has 1000000000 channels; at most 100000"):
+        SpectrumFile(path).spectrum()
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(InputError, match="not an HDF5 file, or cut short"):
         SpectrumFile(path).spectrum()
@@ -129,8 +136,9 @@ def test_malformed_nxmx(tmp_path: Path) -> None:
 def test_expt_leads_to_its_image_file(tmp_path: Path) -> None:
     image = nxmx(tmp_path)
     path = tmp_path / "a.expt"
-    for template in (str(image), image.name):  # DIALS writes whole paths
-        imageset = {"__id__": "ImageSet", "template": template, "single_file_indices": [1]}
+    # DIALS writes whole paths: of a scan a template, of stills a list.
+    for named in ({"template": str(image)}, {"template": image.name}, {"images": [str(image)]}):
+        imageset = {"__id__": "ImageSet", "single_file_indices": [1], **named}
         content = {"__id__": "ExperimentList", "experiment": [{"imageset": 0}], "imageset": [imageset]}
         path.write_text(json.dumps(content))
         np.testing.assert_array_equal(SpectrumFile(path).spectrum()[1], [5.0, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from reflection_files import write_mtz
 from small_model import GROUPS, pdb_text
 
-from nbnumba import cli
+from nbnumba import Experiment, cli
 from nbnumba.batch.reference import make_base
 from nbnumba.batch.sample import draw, image_experiment
 from nbnumba.batch.spec import read_spec
@@ -256,6 +257,36 @@ def test_a_batch_computes_the_model_once(folder: Path) -> None:
         for group, first in zip(one.crystal.energy_groups, base.experiment.crystal.energy_groups, strict=True):
             assert group.reflections is first.reflections  # the channels are the same, and so are the tables
     assert not np.array_equal(made[0].beam.sources.weights, made[1].beam.sources.weights)
+
+
+def test_keywords_say_the_same_as_a_command(folder: Path) -> None:
+    Path("fe.txt").write_text("7000 -4 0.5\n7112 -8 0.5\n7113 -8 3.9\n7300 -5 3.8\n")
+    made = Experiment(
+        pdb="m.pdb",
+        hkl_dmin_A=3,
+        anomalous_file="FE=fe.txt A/6/FE5=fe.txt",
+        anomalous_bins=3,
+        spectrum="sase:7112:40:3:9",
+        spectrum_seed=4,
+        gauss_hdiv_mrad=2,
+        gauss_divs=3,
+        cell=(24, 27, 31),
+        N=5,
+        distance_mm=60,
+        detpixels=16,
+        pixel_mm=3,
+        oversample=1,
+    )
+    assert len(made.crystal.energy_groups) == 3
+    assert sum(len(group.sources) for group in made.crystal.energy_groups) == 27
+    again = Experiment.from_command(shlex.join(made.command))
+    np.testing.assert_array_equal(simulate(again, threads=1).array, simulate(made, threads=1).array)
+    moved = made.replace(distance_mm=90)
+    for one, other in zip(moved.crystal.energy_groups, made.crystal.energy_groups, strict=True):
+        assert one.reflections is other.reflections
+    assert not made.replace(anomalous_file="FE=fe.txt", anomalous_bins=1).crystal.energy_groups
+    with pytest.raises(InputError, match="spectrum, wavelength_A: give one of the two"):
+        made.replace(wavelength_A=1.0)
 
 
 @pytest.mark.parametrize(

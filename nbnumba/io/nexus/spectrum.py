@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+MOST_CHANNELS = 100_000
 WAVELENGTH = "incident_wavelength"
 _IN_ANGSTROM = {
     **dict.fromkeys(("angstrom", "angstroms", "a"), 1.0),
@@ -129,6 +130,8 @@ def _in_angstrom(dataset: h5py.Dataset, name: str) -> float:
 def _of_shot(dataset: h5py.Dataset, shot: int, name: str) -> Array:
     if dataset.ndim not in (1, 2) or dataset.shape[-1] < 1:
         raise InputError(f"{name}: {dataset.name} has the shape {dataset.shape}; allowed are (m,) and (images, m)")
+    if dataset.shape[-1] > MOST_CHANNELS:
+        raise InputError(f"{name}: {dataset.name} has {dataset.shape[-1]} channels; at most {MOST_CHANNELS}")
     if dataset.ndim == 1:
         return np.asarray(dataset[()], dtype=np.float64)
     if shot >= len(dataset):
