@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io import stol_file
+from ..io.contents import content_of
 from .words import WIDENED
 
 Array = NDArray[np.float64]
@@ -72,7 +73,7 @@ def load(name: str, option: str) -> Curve:
         return _BUILT_IN[name]()
     if kind in WIDENED and equals:
         return _ice(_checked_width(width, option))
-    return Curve(stol_file.read(name, option), 1.0, 18.0)
+    return Curve(content_of(stol_file.read, name, option), 1.0, 18.0)
 
 
 def _checked_width(text: str, option: str) -> float:

@@ -20,6 +20,7 @@ from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
+from ..io.contents import read_once
 from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
@@ -278,7 +279,8 @@ class _Maker:
             logger.warning(LATCH)
         expected = float(rendered.array.sum(dtype=np.float64))
         number, readout = drawn.noise_number, experiment.readout
-        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, number, readout)
+        with read_once(base.contents):
+            pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, number, readout)
         truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
         place = (self._task.path.name, image - spec.images_of(self._task.number).start)
         known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, self._device)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..io.contents import content_of
 from ..io.opening import label, read_text
 
 Array = NDArray[np.float64]
@@ -178,7 +179,7 @@ def _fiber_quarter(g: float, radius: int) -> Array:
 def full_kernel(spread: PointSpread, longest: int) -> Array:
     """The whole kernel, (2 radius + 1, 2 radius + 1) or as the file has it."""
     if spread.kind == "file":
-        return read_kernel(spread.file)
+        return content_of(read_kernel, spread.file)
     part = quarter(spread, radius_of(spread, longest))
     half = np.concatenate([part[:0:-1], part])
     return np.concatenate([half[:, :0:-1], half], axis=1)

@@ -15,11 +15,13 @@ from goldens import copy_inputs
 from reflection_files import cif_text, unique_reflections, values_of, write_mtz
 
 from nbnumba import Experiment, cli
+from nbnumba.batch.chunk import to_pixels
 from nbnumba.batch.reference import make_base
 from nbnumba.batch.sample import draw, image_experiment
 from nbnumba.batch.spec import read_spec
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
+from nbnumba.io.contents import read_once
 from nbnumba.parameters.parser import parse
 from nbnumba.structure_factors import fdump
 from nbnumba.structure_factors.table import IndexBox
@@ -115,9 +117,11 @@ def test_a_rendering_opens_its_reflections_once(capsys: pytest.CaptureFixture[st
 @pytest.mark.usefixtures("_inputs")
 def test_images_of_a_batch_open_no_file_again() -> None:
     Path("kernel.txt").write_text("0 0.1 0\n0.1 0.5 0.1\n0 0.1 0\n")
+    Path("t.stol").write_text("0 1\n5 1\n")
     line = "-cell 20 24 30 -default_F 1 -N 2 -detpixels 16 -oversample 1 -intfile mask.img -nonoise -nopgm -quiet"
     assert cli.main(line.split()) == 0
-    command = "-mat lyso.mat -mask mask.img -sourcefile spectrum.txt -default_F 1 -N 2 -psf file -psf_file kernel.txt"
+    command = "-mat lyso.mat -mask mask.img -sourcefile spectrum.txt -default_F 1 -N 2 -background t.stol:1"
+    command += " -psf file -psf_file kernel.txt"
     Path("b.toml").write_text(
         f'command = "{command}"\ncount = 3\n[vary]\nfluence = {{ uniform = [1e27, 2e27] }}\n'
         "beam_center_fast_mm = { uniform = [0.5, 1] }\nN = { integers = [2, 4] }\n"
@@ -125,8 +129,12 @@ def test_images_of_a_batch_open_no_file_again() -> None:
     spec, _ = read_spec("b.toml")
     base = make_base(spec)
     with counted() as opens:
-        centers = {image_experiment(base, draw(spec, base, image)).detector.center.Fbeam for image in range(3)}
-    assert len(centers) == 3
-    assert {name: opens[name] for name in command.split() if Path(name).is_file()} == dict.fromkeys(
-        ("lyso.mat", "mask.img", "spectrum.txt", "kernel.txt"), 0
-    )
+        drawn = [draw(spec, base, image) for image in range(3)]
+        made = [image_experiment(base, each) for each in drawn]
+        with read_once(base.contents):
+            for each, experiment in zip(drawn, made, strict=True):
+                photons = np.ones((16, 16), np.float32)
+                to_pixels(photons, spec, each.noise_seed, each.noise_number, experiment.readout)
+    names = ("lyso.mat", "mask.img", "spectrum.txt", "kernel.txt", "t.stol")
+    assert len({experiment.detector.center.Fbeam for experiment in made}) == 3
+    assert {name: opens[name] for name in names} == dict.fromkeys(names, 0)
