@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,7 @@ from ..background.material import Material
 from ..errors import InputError
 from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
-from ..experiment.scene import build_surroundings
+from ..experiment.scene import build_scene, build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
 from ..gradients.tangents import SPOTS, WEIGHTS, Differences, form_of
@@ -23,6 +24,7 @@ from .background import background_photons
 if TYPE_CHECKING:
     from ..kernels.gradient.driver import Consumer
     from ..kernels.gradient.tangents import Tangents
+    from ..structure_factors.table import ReflectionTable
 
 
 class Likelihood(NamedTuple):
@@ -167,6 +169,84 @@ class Linearization:
         for number, slope in self._background_slopes.items():
             total[number] += np.sum(slope * given)
         return np.asarray(total)
+
+    def jvp_reflections(self, direction: ArrayLike) -> Array:
+        """Return the derivative of the image along a direction of structure factors.
+
+        Parameters
+        ----------
+        direction : array_like
+            Of the shape of `experiment.reflections.values`.
+
+        Raises
+        ------
+        InputError
+            For an experiment without a table, or with several, and for a direction of another shape.
+        """
+        from ..kernels.gradient.tangents import table_tangents
+
+        reflections, attenuation, inside = self._table()
+        given = np.asarray(direction, dtype=np.float64)
+        if given.shape != reflections.values.shape:
+            raise InputError(
+                f"direction: has the shape {given.shape}; allowed: {reflections.values.shape}, that of the reflections"
+            )
+        scene = self._scenes[0][0]
+        padded = np.zeros(scene.table.shape)
+        padded[inside] = given * attenuation
+        form = form_of(scene, self.point.scale)
+        slopes = np.zeros((1, *self._stack_shape))
+        self._run([[table_tangents(one, form, padded.reshape(-1)) for one in self._scenes[0]]], slopes)
+        return slopes.reshape(self.shape)
+
+    def vjp_reflections(self, weights: ArrayLike) -> Array:
+        """Return the derivatives of the sum of weights times pixels by every structure factor.
+
+        Parameters
+        ----------
+        weights : array_like
+            Of the shape of the image: the derivative of some number by every pixel.
+
+        Returns
+        -------
+        array
+            Of the shape of `experiment.reflections.values`.
+
+        Raises
+        ------
+        InputError
+            For an experiment without a table, or with several, and for weights of another shape.
+        """
+        from ..kernels.gradient import driver
+        from ..kernels.gradient.tangents import no_tangents
+
+        given = self._of_pixels("weights", weights)
+        _, attenuation, inside = self._table()
+        total = np.zeros(self._scenes[0][0].flat.size)
+        for panel, scene in enumerate(self._scenes[0]):
+            one = driver.prepared(scene, no_tangents(scene, form_of(scene, self.point.scale)), self._threads)
+            rows, columns = slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
+            total += driver.table_gradient(one, np.ascontiguousarray(given[panel, rows, columns]), self._threads)
+        return np.asarray(total.reshape(self._scenes[0][0].table.shape)[inside] * attenuation)
+
+    def _table(self) -> tuple[ReflectionTable, Array, tuple[slice, ...]]:
+        """Return the reflections, what the B factor multiplies each by, and where they stand in the scenes' table."""
+        experiment = self.point.experiment
+        if len(self._scenes) != 1 or experiment.reflections is None:
+            count = "no table" if len(self._scenes) == 1 else f"{len(self._scenes)} tables"
+            raise InputError(f"reflections: the experiment has {count} of structure factors; one is needed here")
+        reflections, scene = experiment.reflections, self._scenes[0][0]
+        first = (reflections.h_min, reflections.k_min, reflections.l_min)
+        inside = tuple(
+            slice(own - minimum + 1, own - minimum + 1 + size)
+            for own, minimum, size in zip(
+                first, (scene.h_min, scene.k_min, scene.l_min), reflections.values.shape, strict=True
+            )
+        )
+        ones = dataclasses.replace(reflections, table=np.ones_like(reflections.table))
+        crystal = dataclasses.replace(experiment.crystal, reflections=ones)
+        attenuation = build_scene(dataclasses.replace(experiment, crystals=(crystal,))).table[inside]
+        return reflections, attenuation, inside
 
     def likelihood(self, data: ArrayLike, used: NDArray[np.bool_], variance: float = 0.0) -> Likelihood:
         """Return how likely an image is that was measured, and what its pixels say about the parameters.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,46 @@ def test_arguments() -> None:
         renderer.linearize(experiment.replace(N=5), parameters)
     brighter = renderer.linearize(experiment, parameters, [10, 20, 30, 2.0])
     np.testing.assert_allclose(brighter.image, 2.0 * linear.image, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shape": "square", "interpolate": True, "N": (2, 2, 2)},
+        {"shape": "gauss", "spread": "continuous", "oversample": 2, "oversample_omega": True} | _SENSOR,
+        {"shape": "gauss", "B_factor_A2": 10.0},
+        {"shape": "tophat"},
+    ],
+    ids=["interpolated", "closed form", "B factor", "tophat"],
+)
+def test_every_structure_factor(options: dict[str, Any]) -> None:
+    """An image is quadratic in its structure factors: differences of second order are exact."""
+    experiment = nbnumba.Experiment(**{**_STILL, **_VARIED, **options})
+    assert experiment.reflections is not None
+    linear = nbnumba.Renderer("cpu").linearize(experiment, ("scale",))
+    random = np.random.default_rng(5)
+    direction = random.normal(size=experiment.reflections.values.shape)
+    forward = linear.jvp_reflections(direction)
+
+    def image(step: float) -> Any:
+        table = experiment.reflections.table.copy()  # type: ignore[union-attr]
+        table[1:-1, 1:-1, 1:-1] += step * direction
+        reflections = dataclasses.replace(experiment.reflections, table=table)  # type: ignore[type-var]
+        changed = experiment.replace(crystal=dataclasses.replace(experiment.crystal, reflections=reflections))
+        return nbnumba.Renderer("cpu").linearize(changed, ("scale",)).image
+
+    difference = (image(1.0) - image(-1.0)) / 2.0
+    np.testing.assert_allclose(forward, difference, atol=1e-10 * np.abs(difference).max(), rtol=0)
+    weights = random.normal(size=linear.shape)
+    backward = linear.vjp_reflections(weights)
+    assert np.sum(backward * direction) == pytest.approx(
+        float(np.sum(forward * weights)), abs=1e-10 * float(np.abs(forward * weights).sum())
+    )
+    one = nbnumba.Renderer("cpu", 1).linearize(experiment, ("scale",)).vjp_reflections(weights)
+    assert np.array_equal(one, backward)
+
+
+def test_structure_factors_that_are_not_there() -> None:
+    linear = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**{**_STILL, **_LEVEL}), ("scale",))
+    with pytest.raises(InputError, match="has no table of structure factors"):
+        linear.vjp_reflections(np.zeros(linear.shape))

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-import stills
 
 import nbnumba
+from bench import stills
 from nbnumba.errors import InputError
 from nbnumba.refine.fit import Fit, Refined, refine
 

@@ -96,6 +96,14 @@ def _no_gpu() -> str | None:
     return "there is a GPU" if may_be_there() else None
 
 
+def _torch() -> str | None:
+    return None if importlib.util.find_spec("torch") is not None else "no PyTorch; pip install nbnumba[torch]"
+
+
+def _jax() -> str | None:
+    return None if importlib.util.find_spec("jax") is not None else "no JAX; pip install nbnumba[jax]"
+
+
 def _dask() -> str | None:
     found = importlib.util.find_spec("distributed")
     return None if found else "the package distributed is not installed (extra dask, or test)"
@@ -154,6 +162,8 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "Chromium": _chromium,
     "DIALS' reader": _dials_reader,
     "DIALS": _dials,
+    "torch": _torch,
+    "jax": _jax,
 }
 
 

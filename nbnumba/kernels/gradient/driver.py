@@ -21,6 +21,7 @@ from .rows import scratch_size
 from .tangents import Tangents
 
 BAND = 16  # rows that one task works on
+_GROUPS = 8  # of bands, each of which adds to a table of its own: sums do not depend on the threads
 # What a band has come to: number of its first row in the region, image and derivatives.
 Consumer = Callable[[int, Array, Array], None]
 
@@ -183,11 +184,67 @@ def _add(one: Pass, room: _Room, image: Array, slopes: Array, first: int, last: 
     if found is None:
         kernel.add_samples(scene, tangents, room.scratch, room.numbers, image, slopes, first, last)
         return
+    coefficients, ellipses, starts = _of_band(one, found, first, last)
+    kernel.add_spots(
+        scene, tangents, room.scratch, room.numbers, coefficients, ellipses, starts, image, slopes, first, last
+    )
+
+
+def _of_band(one: Pass, found: _Spots, first: int, last: int) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return coefficients and ellipses of the spots of a band, and where those of each source begin."""
+    scene, tangents, _ = one
     order = np.flatnonzero((found.boxes[:, 2] < last) & (found.boxes[:, 3] >= first))
     starts = np.searchsorted(found.source[order], np.arange(len(scene.sources) + 1))
     coefficients = np.zeros((len(order), spots.BASE + spots.PER_DIRECTION * tangents.directions))
     ellipses = np.zeros((len(order), scene.layers, spots.ELLIPSE))
     spots.prepare_spots(scene, tangents, found.view, found.spots, order, coefficients, ellipses)
-    kernel.add_spots(
-        scene, tangents, room.scratch, room.numbers, coefficients, ellipses, starts, image, slopes, first, last
-    )
+    return coefficients, ellipses, starts
+
+
+def table_gradient(one: Pass, weights: Array, threads: int) -> Array:
+    """Derivatives of a number by every structure factor of a scene's table, (cells,).
+
+    Parameters
+    ----------
+    one : Pass
+        Without directions.
+    weights : (rows, columns) of the region
+        Derivatives of the number by the pixels.
+    threads : int
+    """
+    scene, tangents, found = one
+    count = bands(len(weights))
+    groups = min(_GROUPS, count)
+    tables = np.zeros((groups, scene.flat.size))
+
+    def new_worker() -> Callable[[int, int], None]:
+        room = _Room(0)
+
+        def work(first_group: int, last_group: int) -> None:
+            for group in range(first_group, last_group):
+                for band in range(count * group // groups, count * (group + 1) // groups):
+                    first, last = band * BAND, min(len(weights), (band + 1) * BAND)
+                    part = weights[first:last]
+                    if found is None:
+                        kernel.share_out(scene, tangents, room.scratch, room.numbers, part, tables[group], first, last)
+                    else:
+                        kernel.share_out_by_spots(
+                            scene, tangents, room.scratch, room.numbers, *_of_band(one, found, first, last), part,
+                            tables[group], first, last,
+                        )  # fmt: skip
+
+        return work
+
+    work = new_worker()
+    work(0, 1)  # here, where compiling can be interrupted
+    rest = Tasks(groups - 1, lambda: _shifted(new_worker()))
+    if threads == 1:
+        rest.run_here()
+    elif groups > 1:
+        rest.run(threads, None)
+    return np.asarray(tables.sum(axis=0))
+
+
+def _shifted(work: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """The same work, counted from its second task."""
+    return lambda first, last: work(first + 1, last + 1)

@@ -35,9 +35,9 @@ from .factors import (
     open_place_slopes,
     polarization_slopes,
 )
-from .rows import D_SUM, DIRECTION, DIRECTIONS, FORM_0, HH, LL, T_X, T_Y, T_Z, TOTAL
-from .samples import sum_samples
-from .spots import sum_spots
+from .rows import D_SUM, DIRECTION, DIRECTIONS, FORM_0, HH, LL, SHARE, T_X, T_Y, T_Z, TOTAL
+from .samples import share_nothing, share_out_samples, sum_samples
+from .spots import share_out_spots, sum_spots
 from .tangents import Tangents
 
 
@@ -95,7 +95,9 @@ def sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, ext
     subs = q.oversample * q.oversample
     pixel, samples = np.int64(slow) * q.n_fast + fast, q.layers * subs * n_sources * n_orientations
     prepare(q, s, n)
-    for row in range(TOTAL, LL + STRIDE, STRIDE):
+    for row in range(TOTAL, SHARE, STRIDE):
+        fill(s, row, n, 0.0)
+    for row in range(HH, LL + STRIDE, STRIDE):
         fill(s, row, n, 0.0)
     empty_directions(tangents, s, n)
     unpolarized = q.polarized
@@ -145,19 +147,17 @@ def store(q, tangents, s, pixels, row, column, image, slopes):
                 slopes[number, row, column + w] += s[at + w]
 
 
-@generic
-def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, slopes, first, last):
-    """Add rows of a region to the band's image and derivatives; rows and columns count from the region's first."""
-    q = scene.numbers[0]
-    scene = Scene(
+@inner_inlined
+def without_counting(scene, tangents):
+    """The same scene and tangents without a part in counting references to their arrays."""
+    return Scene(
         scene.numbers,
         borrowed(scene.mask),
         borrowed(scene.sources),
         borrowed(scene.orientations),
         borrowed(scene.weights),
         borrowed(scene.flat),
-    )
-    tangents = Tangents(
+    ), Tangents(
         borrowed(tangents.form),
         borrowed(tangents.numbers),
         borrowed(tangents.sources),
@@ -169,6 +169,13 @@ def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, sl
         borrowed(tangents.strained),
         borrowed(tangents.strained_apart),
     )
+
+
+@generic
+def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, slopes, first, last):
+    """Add rows of a region to the band's image and derivatives; rows and columns count from the region's first."""
+    q = scene.numbers[0]
+    scene, tangents = without_counting(scene, tangents)
     image, slopes = borrowed(image), borrowed(slopes)
     s, index = borrowed(scratch), borrowed(numbers)
     n_sources = scene.sources.shape[0]
@@ -223,3 +230,60 @@ def add_spots(scene, tangents, scratch, numbers, coefficients, ellipses, starts,
     """
     extra = (borrowed(coefficients), borrowed(ellipses), borrowed(starts), scene.numbers[0].fast_last + 1)
     work_on_band(sum_spots, scene, tangents, scratch, numbers, extra, image, slopes, first, last)
+
+
+@inner
+def shares(q, s, pixels, n, row, column, weights):
+    """Work out SHARE from the derivatives of a number by the pixels."""
+    fill(s, SHARE, n, 0.0)
+    with_capture = not (q.oversample_thick or q.weigh_layers)
+    with_polar, with_omega = not q.oversample_polar, not q.oversample_omega
+    for w in range(pixels):
+        if s[ACTIVE + w] != 0.0:
+            rest = p.switched_product(with_capture, with_polar, with_omega, s[CAPTURE + w], s[POLAR + w], s[OMEGA + w])
+            s[SHARE + w] = weights[row, column + w] * q.photons * rest
+
+
+@generic
+def share_out_band(share_out, scene, tangents, scratch, numbers, extra, weights, first, last):
+    """Add rows of a region to the derivatives of a number by structure factors.
+
+    A strip is gone through twice: what multiplies a pixel's sum is known only at its end.
+    """
+    q = scene.numbers[0]
+    scene, tangents = without_counting(scene, tangents)
+    s, index = borrowed(scratch), borrowed(numbers)
+    want = False, False, False
+    columns = q.fast_last - q.fast_first + 1
+    for row in range(first, last):
+        slow = q.slow_first + row
+        for column in range(0, columns, WIDTH):
+            fast = q.fast_first + column
+            pixels = min(WIDTH, columns - column)
+            n = (pixels + LANES - 1) // LANES * LANES
+            if not activate_strip(scene.mask, s, n, pixels, slow, fast):
+                continue
+            sum_strip(share_nothing, q, scene, tangents, s, index, n, slow, fast, want, 0)
+            shares(q, s, pixels, n, row - first, column, weights)
+            sum_strip(share_out, q, scene, tangents, s, index, n, slow, fast, want, extra)
+
+
+@kernel
+def share_out(scene, tangents, scratch, numbers, weights, table, first, last):
+    """Add to the derivatives of a number by every structure factor, sample by sample.
+
+    Parameters
+    ----------
+    weights : (last - first, columns)
+        Derivatives of the number by the pixels.
+    table : (cells,)
+        Added to.
+    """
+    share_out_band(share_out_samples, scene, tangents, scratch, numbers, table, weights, first, last)
+
+
+@kernel
+def share_out_by_spots(scene, tangents, scratch, numbers, coefficients, ellipses, starts, weights, table, first, last):
+    """The same, spot by spot."""
+    extra = (borrowed(coefficients), borrowed(ellipses), borrowed(starts), scene.numbers[0].fast_last + 1, table)
+    share_out_band(share_out_spots, scene, tangents, scratch, numbers, extra, weights, first, last)

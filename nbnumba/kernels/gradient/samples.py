@@ -14,6 +14,7 @@ from ..jit import inner, inner_inlined
 from ..physics import functions, slopes
 from ..physics import sample as p
 from ..physics import structure_factor as look_up
+from ..physics.intrinsics import floor
 from ..scene import GAUSS, ROUND, SQUARE
 from .rows import (
     BY_H,
@@ -44,6 +45,7 @@ from .rows import (
     OFF_H,
     OFF_K,
     OFF_L,
+    SHARE,
     T_X,
     T_Y,
     T_Z,
@@ -217,6 +219,20 @@ def wave_strip(s, n, o):
 
 
 @inner
+def shape_slopes(q, s, n, form, weight):
+    """Samples of any shape with their derivatives; tell whether there is any."""
+    if q.shape == SQUARE:
+        square_slopes(s, n, form, weight)
+    elif q.shape == ROUND:
+        round_slopes(q, s, n, form, weight)
+    elif q.shape == GAUSS:
+        return gauss_slopes(q, s, n, form, weight)
+    else:
+        tophat_samples(s, n, form, weight)
+    return True
+
+
+@inner
 def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
     """Add the samples of one source and of all orientations; `want` says which derivatives: moving, strained, apart.
 
@@ -234,16 +250,8 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
             interpolate_strip(q, flat, s, n, allowed)
         elif not found and tangents.tables.shape[0] == 0:
             continue
-        weight = weights[o]
-        if q.shape == SQUARE:
-            square_slopes(s, n, form, weight)
-        elif q.shape == ROUND:
-            round_slopes(q, s, n, form, weight)
-        elif q.shape == GAUSS:
-            if not gauss_slopes(q, s, n, form, weight):
-                continue
-        else:
-            tophat_samples(s, n, form, weight)
+        if not shape_slopes(q, s, n, form, weights[o]):
+            continue
         for w in range(n):
             f = s[FCELL + w]
             s[PART + w] += f * f * s[LATTICE + w]
@@ -267,3 +275,47 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
                     for w in range(n):
                         change = factor_at(q, table, s, index, w, allowed)
                         s[row + w] += 2.0 * s[FCELL + w] * change * s[LATTICE + w]
+
+
+@inner
+def spread_to_neighbors(q, h, k, l, amount, table):
+    """Add to the 4 x 4 x 4 cells of a table that a sample is interpolated from, by their weights."""
+    h_below, k_below, l_below = floor(h), floor(k), floor(l)
+    along_h = look_up.cubic_weights(h - h_below)
+    along_k = look_up.cubic_weights(k - k_below)
+    along_l = look_up.cubic_weights(l - l_below)
+    first = int(look_up.table_place(h_below - q.h_min, k_below - q.k_min, l_below - q.l_min, q.nk, q.nl))
+    for i in range(4):
+        for j in range(4):
+            for m in range(4):
+                table[first + (i * q.nk + j) * q.nl + m] += amount * along_h[i] * along_k[j] * along_l[m]
+
+
+@inner
+def share_out_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, table):
+    """Add derivatives by the structure factors to a table: SHARE times those of one source's samples."""
+    orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
+    cubic = q.interpolate
+    for o in range(orientations.shape[0]):
+        index_strip(orientations, s, n, o)
+        nearest_strip(q, s, index, n)
+        gather_strip(flat, s, index, n)
+        allowed = allowed_lanes(q.latch, pixel, sample + o, samples) if cubic else 0
+        if allowed > 0:
+            interpolate_strip(q, flat, s, n, allowed)
+        if not shape_slopes(q, s, n, form, weights[o]):
+            continue
+        for w in range(n):
+            amount = 2.0 * s[FCELL + w] * s[LATTICE + w] * s[SHARE + w]
+            if amount == 0.0:
+                continue
+            h, k, l = s[H + w], s[K + w], s[L + w]
+            if w < allowed and interpolated(q, h, k, l):
+                spread_to_neighbors(q, h, k, l, amount, table)
+            else:
+                table[index[w]] += amount
+
+
+@inner
+def share_nothing(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
+    """Leave the samples of a source alone, so that only the factors of the pixels are worked out."""

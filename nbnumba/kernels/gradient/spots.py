@@ -16,9 +16,9 @@ from ..physics import functions
 from ..physics import sample as p
 from ..physics import spot as geometry
 from ..physics import structure_factor as look_up
-from .rows import BY_H, BY_K, BY_L, D_SUM, DIRECTION, DIRECTIONS, LATTICE, T_X, T_Y, T_Z
+from .rows import BY_H, BY_K, BY_L, D_SUM, DIRECTION, DIRECTIONS, LATTICE, SHARE, T_X, T_Y, T_Z
 
-INVERSE_T, HEIGHT, END, SPOT_K0, SPOT_V, PLACE, ACTIVE_SPOT, BASE = 0, 6, 7, 8, 9, 12, 13, 14  # of a spot
+INVERSE_T, HEIGHT, END, SPOT_K0, SPOT_V, PLACE, FACTOR, BASE = 0, 6, 7, 8, 9, 12, 13, 14  # of a spot
 PER_DIRECTION = 10  # coefficients: of y, of its products, and one without
 ELLIPSE = 7  # seen, f, s, half of s, slope, widest, narrowing
 _WORK = 8  # matrices of working memory
@@ -146,6 +146,7 @@ def work_out_spot(scene, q, tangents, spot, source, orientation, gain, x, y, z, 
     c[0], c[1], c[2] = inverse_T[0, 0], inverse_T[0, 1], inverse_T[0, 2]
     c[3], c[4], c[5] = inverse_T[1, 1], inverse_T[1, 2], inverse_T[2, 2]
     f = spot[FCELL]
+    c[FACTOR] = f
     c[HEIGHT], c[END], c[SPOT_K0] = f * f * tangents.form[6] * gain, spot[ROOT] * spot[ROOT], k0
     c[SPOT_V], c[SPOT_V + 1], c[SPOT_V + 2] = spot[VX], spot[VY], spot[VZ]
     h = functions.nearest_index(p.dot(o[0], o[1], o[2], x, y, z))
@@ -240,23 +241,51 @@ def add_direction(s, left, lanes, c, row):
 
 
 @inner
-def sum_spots(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
-    """Add the spots of one source to a strip; see `samples.sum_samples`."""
-    coefficients, ellipses, starts, pixels = extra
-    moving, strained, apart = want
+def in_row(q, scene, ellipse, pixel, sample, pixels, n):
+    """First pixel of a strip that a spot's ellipse meets, and the number of groups of pixels from it on."""
     subs = q.oversample * q.oversample
-    place = sample // (scene.orientations.shape[0] * scene.sources.shape[0])
-    layer, sub = place // subs, place % subs
+    sub = sample // (scene.orientations.shape[0] * scene.sources.shape[0]) % subs
     slow, fast = pixel // q.n_fast, pixel % q.n_fast
     # The middle of an ellipse in pixels of the strip, as the sub-pixel counts them.
     row = slow + (sub // q.oversample + 0.5) / q.oversample - 0.5
     column = fast + (sub % q.oversample + 0.5) / q.oversample - 0.5
-    wide = min(n, pixels - fast)
+    e = ellipse
+    if e[0] == 0.0 or abs(row - e[2]) > e[3]:
+        return 0, 0
+    return row_range((e[1] - column, e[2] - row, e[4], e[5], e[6]), 0, min(n, pixels - fast))
+
+
+@inner
+def layer_of(q, scene, sample):
+    """Layer that a sample belongs to."""
+    return sample // (scene.orientations.shape[0] * scene.sources.shape[0] * q.oversample * q.oversample)
+
+
+@inner
+def share_out_spots(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
+    """Add derivatives by the structure factors to a table; see `samples.share_out_samples`."""
+    coefficients, ellipses, starts, pixels, table = extra
+    layer = layer_of(q, scene, sample)
     for at in range(starts[source], starts[source + 1]):
-        e = ellipses[at, layer]
-        if e[0] == 0.0 or abs(row - e[2]) > e[3]:
+        left, groups = in_row(q, scene, ellipses[at, layer], pixel, sample, pixels, n)
+        if groups == 0:
             continue
-        left, groups = row_range((e[1] - column, e[2] - row, e[4], e[5], e[6]), 0, wide)
+        c = coefficients[at]
+        draw_row(s, left, groups * LANES, c)
+        total = 0.0
+        for w in range(left, min(left + groups * LANES, n)):
+            total += s[LATTICE + w] * s[SHARE + w]
+        table[int(c[PLACE])] += 2.0 * total / c[FACTOR]
+
+
+@inner
+def sum_spots(q, scene, tangents, s, index, n, pixel, sample, samples, source, want, extra):
+    """Add the spots of one source to a strip; see `samples.sum_samples`."""
+    coefficients, ellipses, starts, pixels = extra
+    moving, strained, apart = want
+    layer = layer_of(q, scene, sample)
+    for at in range(starts[source], starts[source + 1]):
+        left, groups = in_row(q, scene, ellipses[at, layer], pixel, sample, pixels, n)
         if groups == 0:
             continue
         c, lanes = coefficients[at], groups * LANES

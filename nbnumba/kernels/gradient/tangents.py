@@ -52,3 +52,21 @@ def no_tangents(scene: Scene, form: Array) -> Tangents:
         strained=np.zeros(0, dtype=np.bool_),
         strained_apart=np.zeros(0, dtype=np.bool_),
     )
+
+
+def table_tangents(scene: Scene, form: Array, table: Array) -> Tangents:
+    """Return what asks for the derivative along one direction of structure factors."""
+    nothing = no_tangents(scene, form)
+    numbers: NDArray[np.void] = np.zeros(1, scene.numbers.dtype)
+    flag = np.zeros(1, dtype=np.bool_)
+    return nothing._replace(
+        numbers=numbers,
+        sources=np.zeros((1, *nothing.sources.shape[1:])),
+        strains=np.zeros((1, *nothing.strains.shape[1:])),
+        forms=np.zeros((1, FORM)),
+        tables=table[np.newaxis],
+        table_of=np.zeros(1, dtype=np.int64),
+        moving=flag,
+        strained=flag,
+        strained_apart=flag,
+    )
