@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,14 @@ class EnergyFactors:
     # Tables of the last image: those of a batch often have the same channels.
     _made: dict[bytes, ReflectionTable] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the tables, which are made anew, and their lock, which cannot be copied."""
+        return {name: value for name, value in vars(self).items() if name not in ("_made", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was kept."""
+        vars(self).update(state, _made={}, _lock=threading.Lock())
 
     def tables(self, energies: Array, bins: int | None = None) -> list[EnergyTable]:
         """Make the tables of some photon energies.

@@ -153,9 +153,9 @@ class Model:
             phased.check_belongs_to(structure, group, place)
             hkl, normal, operations = phased.hkl, phased.values, phased.operations
         found = scatterers.found_in(structure, settings.factors.anomalous_files, place)
-        partial = np.array([scatterers.partial_waves(structure, one, hkl, d_min, _RATE) for one in found])
+        partial = np.array([scatterers.partial_waves(structure, atoms, hkl, d_min, _RATE) for _, atoms in found])
         return EnergyFactors(
-            scatterers=tuple(found),
+            scatterers=tuple(one for one, _ in found),
             normal=normal,
             partial=partial.reshape(len(found), len(hkl)),
             layout=Layout(hkl, operations, settings.factors.default_F, place),

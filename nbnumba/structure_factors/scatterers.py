@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +28,46 @@ class Scatterer:
     ----------
     name : str
         Of the element, or chain/residue/atom.
-    atoms : tuple of gemmi.Atom
-    factors : callable
-        Photon energies (n,) [eV] -> f' + i f'' (n,) [electrons].
+    count : int
+        Of the atoms in the model, their symmetry mates apart.
+    atomic_number : int
+    points : (n, 3) or None
+        Energy [eV], f', f'' of a table of its own; None: Cromer and Liberman's, as gemmi computes them.
+    path : str
+        Of that table.
     """
 
     name: str
-    atoms: tuple[Any, ...]
-    factors: Callable[[Array], NDArray[np.complex128]]
+    count: int
+    atomic_number: int
+    points: Array | None = None
+    path: str = ""
+
+    def factors(self, energies: Array) -> NDArray[np.complex128]:
+        """Return f' + i f'' at photon energies [eV], (n,) [electrons]; those of a table are linear between its points.
+
+        Raises
+        ------
+        InputError
+            The table does not reach as far.
+        """
+        if self.points is None:
+            import gemmi
+
+            pairs = np.array([gemmi.cromer_liberman(self.atomic_number, float(energy)) for energy in energies])
+            return np.asarray(pairs[:, 0] + 1j * pairs[:, 1])
+        low, high = self.points[0, 0], self.points[-1, 0]
+        if energies.min() < low or energies.max() > high:
+            raise InputError(
+                f"{called('anomalous_file')} {self.name}={self.path}: covers {low:g} to {high:g} eV; the beam has "
+                f"{energies.min():.8g} to {energies.max():.8g} eV"
+            )
+        f1, f2 = (np.interp(energies, self.points[:, 0], column) for column in self.points[:, 1:].T)
+        return np.asarray(f1 + 1j * f2)
 
 
-def found_in(structure: Any, files: Sequence[tuple[str, str]], place: str) -> list[Scatterer]:
-    """Sort the atoms of a model's first model by what they scatter like.
+def found_in(structure: Any, files: Sequence[tuple[str, str]], place: str) -> list[tuple[Scatterer, list[Any]]]:
+    """Sort the atoms (gemmi.Atom) of a model's first model by what they scatter like.
 
     Parameters
     ----------
@@ -54,7 +82,8 @@ def found_in(structure: Any, files: Sequence[tuple[str, str]], place: str) -> li
     FileError, InputError
         A table cannot be read or is malformed, or nothing in the model is called so.
     """
-    tables = {name.upper(): _of_file(name, path) for name, path in files}
+    option = called("anomalous_file")
+    tables = {name.upper(): (content_of(anomalous_file.read, path, f"{option} {name}"), path) for name, path in files}
     used: set[str] = set()
     sorted_atoms: dict[str, list[Any]] = {}
     for where in structure[0].all():
@@ -70,15 +99,15 @@ def found_in(structure: Any, files: Sequence[tuple[str, str]], place: str) -> li
         if name.upper() not in used:
             what = "no such atom" if "/" in name else "no atom of this element that has no table of its own"
             raise InputError(
-                f"{called('anomalous_file')} {quote(name)}={path}: {place} has {what}; allowed is an element, or "
+                f"{option} {quote(name)}={path}: {place} has {what}; allowed is an element, or "
                 "chain/residue/atom as A/201/FE1"
             )
-    return [
-        Scatterer(
-            name if "/" in name else name.capitalize(), tuple(atoms), tables.get(name) or _tabulated(atoms[0].element)
-        )
-        for name, atoms in sorted(sorted_atoms.items())
-    ]
+    found = []
+    for name, atoms in sorted(sorted_atoms.items()):
+        points, path = tables.get(name, (None, ""))
+        shown = name if "/" in name else name.capitalize()
+        found.append((Scatterer(shown, len(atoms), atoms[0].element.atomic_number, points, path), atoms))
+    return found
 
 
 def _site(where: Any) -> str:
@@ -86,39 +115,8 @@ def _site(where: Any) -> str:
     return f"{where.chain.name}/{where.residue.seqid}/{where.atom.name}"
 
 
-def _tabulated(element: Any) -> Callable[[Array], NDArray[np.complex128]]:
-    """Return the scattering factors of an element by Cromer and Liberman, as gemmi computes them."""
-    import gemmi
-
-    number = element.atomic_number
-
-    def factors(energies: Array) -> NDArray[np.complex128]:
-        pairs = np.array([gemmi.cromer_liberman(number, float(energy)) for energy in energies])
-        return np.asarray(pairs[:, 0] + 1j * pairs[:, 1])
-
-    return factors
-
-
-def _of_file(name: str, path: str) -> Callable[[Array], NDArray[np.complex128]]:
-    """Return the scattering factors of a table, linear between its points."""
-    option = called("anomalous_file")
-    points = content_of(anomalous_file.read, path, f"{option} {name}")
-
-    def factors(energies: Array) -> NDArray[np.complex128]:
-        low, high = points[0, 0], points[-1, 0]
-        if energies.min() < low or energies.max() > high:
-            raise InputError(
-                f"{option} {name}={path}: covers {low:g} to {high:g} eV; the beam has {energies.min():.8g} to "
-                f"{energies.max():.8g} eV"
-            )
-        f1, f2 = (np.interp(energies, points[:, 0], column) for column in points[:, 1:].T)
-        return np.asarray(f1 + 1j * f2)
-
-    return factors
-
-
 def partial_waves(
-    structure: Any, scatterer: Scatterer, hkl: NDArray[np.int64], d_min: float, rate: float
+    structure: Any, atoms: Sequence[Any], hkl: NDArray[np.int64], d_min: float, rate: float
 ) -> NDArray[np.complex128]:
     """Return what the atoms would add to structure factors if each scattered like one electron at a point, (n,).
 
@@ -128,7 +126,7 @@ def partial_waves(
     ----------
     structure : gemmi.Structure
         Its cell and space group count.
-    scatterer : Scatterer
+    atoms : sequence of gemmi.Atom
     hkl : (n, 3) int64
     d_min : float
         Finest spacing [Angstrom].
@@ -141,7 +139,7 @@ def partial_waves(
     alone.cell, alone.spacegroup_hm = structure.cell, structure.spacegroup_hm
     model, chain = gemmi.Model(1), gemmi.Chain("A")
     carbon = gemmi.Element("C")
-    for number, atom in enumerate(scatterer.atoms, start=1):
+    for number, atom in enumerate(atoms, start=1):
         residue = gemmi.Residue()
         residue.name, residue.seqid = "X", gemmi.SeqId(number, " ")
         copy = atom.clone()
