@@ -182,6 +182,28 @@ def refine(
     return run(words)
 
 
+@app.command("geometry", help=_help("geometry"), context_settings=_OUR_WORDS)
+def geometry(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="OPTIONS -out PAGE.html",
+            help="Options as for rendering, of which those of detector, beam, spindle and crystal count, and the page.",
+        ),
+    ],
+) -> None:
+    """Write a page with detector, beam, spindle and crystal in three dimensions.
+
+    Raises
+    ------
+    InputError, FileError
+        As `nbnumba.commandline.geometry.geometry`.
+    """
+    from .geometry import geometry as run
+
+    run(words)
+
+
 @app.command("info", help=_help("info"))
 def info() -> None:
     """Print what this installation computes with."""

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "background-profile": "work the background of an image out as a table for -background",
     "refine": "refine a crystal, its orientation and more against an image, with errors",
     "convert": "write images as files of another format: HDF5, CBF, SMV, PNG, float",
+    "geometry": "write a page that shows detector, beam and crystal in three dimensions",
     "info": "show what nbnumba computes with: numba, processor, GPUs, caches",
     "compare-traces": "show where two traces of a pixel part",
     "random-orientation": "write a crystal in a random orientation as a file for -mat",

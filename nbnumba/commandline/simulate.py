@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from .. import kernels
 from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
-from ..experiment.resolve import resolve_with_choices
+from ..experiment.resolve import resolve, resolve_with_choices
 from ..imagefiles import registry
 from ..imagefiles.headers import note_phi_bias, truth_lines
 from ..imagefiles.records import ImageRecord, SaveOptions
@@ -43,6 +44,9 @@ def run(command: CommandLine) -> None:
     """
     output, compute = command.output, command.compute
     kernels.check_compute_options(compute.backend, compute.threads, compute.device)
+    if output.show_config is not None:
+        _show(command)
+        return
     _check_outputs(command)
     resolved = resolve_with_choices(
         command.settings,
@@ -78,6 +82,16 @@ def run(command: CommandLine) -> None:
         _trace(image, output.trace_pixel, output.trace_file, say)
     device = (compute.device or 0) if image.backend == "cuda" else None
     _Writer(image, output, style, say, device).write_all(seed)
+
+
+def _show(command: CommandLine) -> None:
+    """Print the experiment as it was worked out; no file is written."""
+    from ..experiment.describe import described, lines
+
+    experiment = resolve(command.settings.changed(write_dump=False))
+    found = described(replace(experiment, compute=command.compute))
+    found["command"] = list(command.words)
+    print(json.dumps(found, indent=1) if command.output.show_config == "json" else "\n".join(lines(found)), flush=True)
 
 
 def _folder_of_results(output: Output) -> Path | None:

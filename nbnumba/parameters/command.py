@@ -32,6 +32,7 @@ class Output:
     progress: bool = True
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     trace_file: str | None = None
+    show_config: str | None = None  # "text", "json": print the experiment and end
 
     @property
     def shows_progress(self) -> bool:

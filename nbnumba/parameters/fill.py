@@ -257,6 +257,10 @@ def _diffuse(field: str) -> Callable[[Draft, Given], None]:
     return put
 
 
+def _show_config(draft: Draft, given: Given) -> None:
+    draft.set(show_config=str(given.values[0]))
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "diffuse_gamma_A": _diffuse("diffuse_gamma"),
     "diffuse_sigma_A": _diffuse("diffuse_sigma"),
@@ -265,6 +269,7 @@ SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
     "cell": _cell,
     "A_matrix": _A_matrix,
     "misset_deg": _misset,
+    "show_config": _show_config,
     "convention": _convention,
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,

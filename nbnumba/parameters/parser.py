@@ -117,7 +117,7 @@ def _given(use: Use) -> Given:
         values = tuple(number(use, text) for text in use.values)
     elif option.kind is Kind.WHOLE:
         values = tuple(whole_number(use, text) for text in use.values)
-    return Given(option.parameter, values, use.values, use.word, option.key)
+    return Given(option.parameter, values, use.values or tuple(map(str, values)), use.word, option.key)
 
 
 def _numbers(use: Use) -> tuple[Value, ...]:
@@ -126,6 +126,10 @@ def _numbers(use: Use) -> tuple[Value, ...]:
 
 def _misset(use: Use) -> tuple[Value, ...]:
     return ("random",) if len(use.values) == 1 else _numbers(use)
+
+
+def _show_config(use: Use) -> tuple[Value, ...]:
+    return use.values or ("text",)
 
 
 def _pivot(use: Use) -> tuple[Value, ...]:
@@ -149,6 +153,7 @@ _READERS: dict[str, Callable[[Use], tuple[Value, ...]]] = {
     "diffuse_gamma_A": _numbers,
     "diffuse_sigma_A": _numbers,
     "misset_deg": _misset,
+    "show_config": _show_config,
     "pivot": _pivot,
     "attenuation_depth_um": _detector_abs,
 }

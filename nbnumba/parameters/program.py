@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from .choices import Semantics
-from .types import ANY, AT_LEAST_ONE, FROM_ZERO, INTEGER, Unit, Unset, choice, flag, ignored, number, output_file, whole
+from .types import (
+    ANY,
+    AT_LEAST_ONE,
+    FROM_ZERO,
+    INTEGER,
+    Unit,
+    Unset,
+    choice,
+    flag,
+    ignored,
+    number,
+    output_file,
+    special,
+    whole,
+)
 
 OUTPUT = (
     output_file(
@@ -112,6 +126,15 @@ OUTPUT = (
     ),
     flag("-progress", "show progress (default)", sets={"progress": True}, states=("talk",)),
     flag("-noprogress", "do not", sets={"progress": False}, states=("talk",)),
+    special(
+        "-show_config",
+        "print all that was worked out of the experiment, as text or JSON, and end without rendering",
+        "text|json",
+        ("show_config",),
+        own=True,
+        takes="text or json, or nothing, which is text",
+        choices=("text", "json"),
+    ),
     flag(
         "-quiet",
         "neither report nor progress; notices and errors only",

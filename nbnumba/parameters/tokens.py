@@ -105,6 +105,8 @@ def _values(word: str, option: Option, rest: Sequence[str], dialect: Dialect) ->
         count = 1
     elif option.own and option.kind is Kind.SPECIAL and len(option.parameter.counts) > 1:
         count = _numbers_ahead(word, option, rest)
+    elif option.parameter.name == "show_config":
+        return tuple(rest[:1]) if rest and rest[0] in option.parameter.choices else ()
     else:
         count = option.count
     for i in range(count):

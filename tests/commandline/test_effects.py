@@ -224,6 +224,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-cbffile": ("c.cbf", ""),
     "-smv_header": ("adxv", ""),
     "-trace_pixel": ("1 1", ""),
+    "-show_config": ("json", ""),
     "-tracefile": ("t.json", ""),
     "-noisefile": ("n.img", ""),
     "-nonoise": ("", ""),
