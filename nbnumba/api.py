@@ -30,7 +30,7 @@ from .parameters.command import CommandLine
 from .parameters.fill import filled
 from .parameters.parser import parse, without_program
 from .parameters.stub import with_keywords
-from .parameters.table import KEYWORDS
+from .parameters.table import KEYWORDS, SUBJECT_OF
 from .parameters.types import Kind
 from .structure_factors.table import ReflectionTable
 from .util.messages import Notify, logger, notices_to
@@ -38,8 +38,9 @@ from .util.messages import Notify, logger, notices_to
 if TYPE_CHECKING:
     from .gradients.parameters import Parameters
 
-_REFLECTION_KEYWORDS = {"hkl", "hkl_column", "hkl_dmin_A", "hkl_phase", "pdb", "default_F", "dump", "expt"}
-_REFLECTION_KEYWORDS |= {"anomalous", "anomalous_file", "anomalous_bins"}
+# Of which reflections are read again; all but what is done with those that were read.
+_REFLECTION_KEYWORDS = {name for name in KEYWORDS if SUBJECT_OF[name] == "Structure factors"}
+_REFLECTION_KEYWORDS = (_REFLECTION_KEYWORDS | {"expt"}) - {"interpolate", "B_factor_A2"}
 # What `dataclasses.replace` hands over besides the changes.
 _PARTS = {field.name for field in dataclasses.fields(ExperimentRecord) if field.init} - {"semantics"}
 

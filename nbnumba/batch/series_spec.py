@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, called
 from ..parameters.command import CommandLine
 from ..parameters.given import BIGGEST, SMALLEST
 from . import toml_file as document
@@ -146,15 +146,16 @@ def _refuse_own_rotation(found: Document, spec: Spec, command: CommandLine) -> N
     """Refuse what the scan decides."""
     for key, instead in _SCANNING.items():
         if command.gives(key):
-            option = "-phi" if key == "phi_deg" else "-osc"
             raise found.error(
-                ("command",), f"{option} cannot stand here; the key {instead} of [series] takes its place"
+                ("command",), f"{called(key)} cannot stand here; the key {instead} of [series] takes its place"
             )
         if key in spec.columns:
             raise found.error(("vary", "csv"), f"{spec.csv_file}: has a column {key}, which [series] decides")
     if spec.random_orientation:
         raise found.error(
-            ("command",), "-misset random needs -misset_seed N here: all images of a rotation show one crystal"
+            ("command",),
+            f"{called('misset_deg')} random needs {called('misset_seed')} N here: all images of a rotation show one "
+            "crystal",
         )
 
 
