@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 from pathlib import Path
 
+import dxtbx_reader
 import numpy as np
 import pytest
+from requirements import requires
 
 import nbnumba
 from nbnumba import cli
@@ -64,6 +67,23 @@ def test_finds_the_crystal(folder: Path, image: str, capsys: pytest.CaptureFixtu
     corner = found.panels[0].origin
     assert np.linalg.norm(corner) > 0.12
     assert found.panels[0].n_fast == 96
+
+
+@requires("DIALS' reader")
+def test_dxtbx_reads_what_it_wrote(folder: Path) -> None:
+    assert _refine("still.h5", "-o", "found", "-free", "misset,cell,scale,background") == 0
+    script = (
+        "from dxtbx.model.experiment_list import ExperimentListFactory as F; import json, sys; "
+        "e = F.from_json_file('found.expt', check_format=False)[0]; p = e.detector[0]; "
+        "print(json.dumps([e.crystal.get_unit_cell().parameters(), e.beam.get_wavelength(), p.get_image_size(), "
+        "e.beam.get_s0()]))"
+    )
+    done = subprocess.run([dxtbx_reader.PYTHON, "-c", script], capture_output=True, check=True, text=True)
+    cell, wavelength, size, s0 = json.loads(done.stdout.splitlines()[-1])
+    rows = {row["name"]: row["value"] for row in json.loads(Path("found.json").read_text())["parameters"]}
+    np.testing.assert_allclose(cell, [rows["cell_a"], rows["cell_a"], rows["cell_c"], 90, 90, 90], rtol=1e-9)
+    assert (wavelength, size) == (pytest.approx(1.3), [96, 96])
+    np.testing.assert_allclose(s0, [0, 0, -1 / 1.3], atol=1e-12)
 
 
 def test_what_it_wrote_is_where_it_can_go_on(folder: Path) -> None:
