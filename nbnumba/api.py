@@ -93,7 +93,7 @@ class Experiment(ExperimentRecord):
         **keywords: Unpack[Keywords],
     ) -> None:
         if keywords.keys() >= _PARTS:  # by `dataclasses.replace`
-            super().__init__(semantics=Semantics(semantics), **keywords)  # type: ignore[misc]
+            super().__init__(semantics=Semantics(semantics), **keywords)  # type: ignore[misc, arg-type]
             object.__setattr__(self, "_keywords", None)
             object.__setattr__(self, "_resolved", None)
             return
@@ -413,7 +413,22 @@ def _toml_keywords(text: str, folder: Path) -> dict[str, Any]:
     for key, value in found.items():
         if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
             found[key] = os.fspath(folder / value)
+        elif key == "crystals" and isinstance(value, list):
+            found[key] = [_crystal_inside(item, folder) for item in value]
     return found
+
+
+def _crystal_inside(item: Any, folder: Path) -> Any:
+    """Return a crystal of a TOML file, a file name or a table, with the files that it names in a folder."""
+    if isinstance(item, str):
+        return os.fspath(folder / item)
+    if not isinstance(item, dict):
+        return item
+    named = {key for key in item if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE}
+    return {
+        key: os.fspath(folder / value) if key in named and isinstance(value, str) else value
+        for key, value in item.items()
+    }
 
 
 Experiment.__doc__ = with_keywords(Experiment.__doc__ or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 import math
 import numbers
 import os
@@ -46,7 +47,9 @@ def parameters_given(keywords: Mapping[str, Any]) -> list[Given]:
     _check(given)
     found: list[Given] = []
     for name in sorted(given, key=_ORDER.__getitem__):
-        if name == "U_matrix":
+        if name == "crystals":
+            found += _crystals(given[name])
+        elif name == "U_matrix":
             found.append(_of_U_matrix(given[name], given["cell"]))
         elif not (name == "cell" and "U_matrix" in given) and not (name == "hkl" and is_table(given[name])):
             found += _given(KEYWORDS[name], given[name])
@@ -126,6 +129,32 @@ def _given(parameter: Parameter, value: Any) -> list[Given]:
         parts = zip(parameter.parts, values, texts, strict=True)
         return [Given(PARAMETERS[part], (value,), (text,), name, name) for part, value, text in parts]
     return [Given(parameter, tuple(values), texts, name, name)]
+
+
+def _crystals(value: Any) -> list[Given]:
+    """Return the crystals that are described apart, each by a file or by keywords."""
+    alone = isinstance(value, (str, os.PathLike, Mapping))
+    if not alone and (isinstance(value, (bytes, Set)) or not isinstance(value, Iterable)):
+        raise InputError(f"crystals: {value!r} is not allowed; allowed: files or mappings of keywords")
+    texts = [_crystal(item) for item in ([value] if alone else value)]
+    return [Given(PARAMETERS["crystals"], (text,), (text,), "crystals", "crystals") for text in texts]
+
+
+def _crystal(item: Any) -> str:
+    """Return a crystal as the word of a command line: a file name, or keywords as JSON with whole paths."""
+    if not isinstance(item, Mapping):
+        return text_of("crystals", item)
+    plainly: dict[str, Any] = {}
+    for key, value in item.items():
+        named = isinstance(value, os.PathLike) or (
+            isinstance(value, str) and key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE
+        )
+        value = os.path.abspath(os.fspath(value)) if named else plain(value)  # noqa: PTH100
+        plainly[str(key)] = value.tolist() if hasattr(value, "tolist") else value
+    try:
+        return json.dumps(plainly)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"crystals: {error}; allowed: numbers, texts, and lists of them") from None
 
 
 def _counts(parameter: Parameter) -> str:

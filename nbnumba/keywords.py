@@ -6,8 +6,8 @@ Written by `python -m nbnumba.parameters.stub` from the table of parameters, for
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,6 +36,13 @@ class Keywords(TypedDict, total=False):
     """Turns the crystal about x, y and z; or "random"."""
     misset_seed: int
     """Seed of the random orientation."""
+    crystals: Path | Mapping[str, Any] | Sequence[Path | Mapping[str, Any]]
+    """Several crystals, or one: files, or mappings of the keywords of a crystal (matrix, cell, A_matrix,
+    misset_deg, N, shape, mosaicity, hkl, default_F, crystal_share, ...). What they leave out is that of the
+    other keywords.
+    """
+    crystal_share: float
+    """Part of the beam's fluence that falls on the crystal."""
     N: int | Sequence[int]
     """Unit cells along each axis: one number, or three."""
     crystal_size_mm: float | Three

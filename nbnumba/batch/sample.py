@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
+from ..experiment.crystal_files import description, written
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..geometry.vectors import Array, random_rotation, rotate_xyz
@@ -20,6 +22,7 @@ from ..io.contents import read_once
 from ..parameters.fill import Draft, apply
 from ..parameters.given import Given
 from ..parameters.table import NANOBRAGG, PARAMETERS
+from ..parameters.types import Kind
 from ..util.messages import muted
 from .distributions import KEYS, Number
 from .reference import Base
@@ -52,6 +55,8 @@ class Draw:
         By key, in the order of `distributions.KEYS`.
     rotation : (3, 3) or None
         Turns the crystal from where the command puts it.
+    further_rotations : tuple of (3, 3)
+        The same of the crystals after the first.
     stretch : (3,) or None
         Factors of the cell's lengths.
     mosaic_seed, spectrum_seed : int or None
@@ -69,6 +74,7 @@ class Draw:
     noise_seed: int | None
     noise_number: int | None
     spectrum_seed: int | None = None
+    further_rotations: tuple[Array, ...] = ()
 
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:
@@ -115,6 +121,11 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         values=values,
         rotation=rotation,
         stretch=stretch,
+        further_rotations=tuple(
+            random_rotation(numbers(f"orientation {number}"))
+            for number in range(1, len(base.experiment.crystals))
+            if spec.random_orientation
+        ),
         mosaic_seed=int(numbers("mosaic").integers(1, MAX_SEED, endpoint=True)) if own_domains else None,
         noise_seed=noise_seed,
         noise_number=noise_number,
@@ -205,6 +216,8 @@ def changes(base: Base, draw: Draw) -> list[Given]:
         found.append(given_as("mosaic_seed", draw.mosaic_seed))
     if draw.spectrum_seed is not None:
         found.append(given_as("spectrum_seed", draw.spectrum_seed))
+    if base.settings.crystal.crystals:
+        return found + _crystals(base, draw)
     vectors = reciprocal_vectors(base, draw)
     if vectors is not None:
         found.append(given_as("A_matrix", *(float(number) for number in vectors.reshape(-1))))
@@ -221,23 +234,40 @@ def changed_fields(given: list[Given]) -> dict[str, Any]:
     return fields | _NO_OTHER_CRYSTAL if "reciprocal_A" in fields else fields
 
 
-def reciprocal_vectors(base: Base, draw: Draw) -> Array | None:
-    """Return a*, b*, c* of an image as rows [1/Angstrom]; None where they are those of the command.
+def _crystals(base: Base, draw: Draw) -> list[Given]:
+    """Return the crystals of an image that are described apart; none where they are those of the command."""
+    entries = base.settings.crystal.crystals
+    found = []
+    for number, entry in enumerate(entries):
+        vectors = reciprocal_vectors(base, draw, number)
+        if vectors is None:
+            return []
+        keywords = {key: value for key, value in description(entry)[0].items() if key not in _CRYSTAL}
+        for key, value in keywords.items():
+            if isinstance(value, str) and PARAMETERS[key].kind is Kind.FILE:
+                keywords[key] = os.path.abspath(value)  # noqa: PTH100
+        found.append(given_as("crystals", written({**keywords, "A_matrix": vectors.T.tolist()})))
+    return found
+
+
+def reciprocal_vectors(base: Base, draw: Draw, crystal: int = 0) -> Array | None:
+    """Return a*, b*, c* of a crystal of an image as rows [1/Angstrom]; None where they are those of the command.
 
     The command's wavelength has set the scale of a matrix file, whatever the wavelength of the image.
     """
     # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
-    vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystal.real_space.T * 1e10), dtype=np.float64)
+    vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystals[crystal].real_space.T * 1e10), dtype=np.float64)
     settings = base.settings
+    rotation = draw.rotation if crystal == 0 or draw.rotation is None else draw.further_rotations[crystal - 1]
     moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(_OF_WAVELENGTH)
-    scaled_by_wavelength = settings.crystal.matrix_file is not None and moved
+    scaled_by_wavelength = (settings.crystal.matrix_file is not None or bool(settings.crystal.crystals)) and moved
     turn = [math.radians(draw.values.get(key, 0.0)) for key in _TURN]
-    if draw.rotation is None and draw.stretch is None and not any(turn) and not scaled_by_wavelength:
+    if rotation is None and draw.stretch is None and not any(turn) and not scaled_by_wavelength:
         return None
     if draw.stretch is not None:
         vectors = _stretched(vectors, draw.stretch)
-    if draw.rotation is not None:
-        vectors = vectors @ draw.rotation.T
+    if rotation is not None:
+        vectors = vectors @ rotation.T
     if any(turn):
         vectors = np.array([rotate_xyz(vector, *turn) for vector in vectors])
     return np.ascontiguousarray(vectors)
@@ -256,7 +286,7 @@ def image_words(base: Base, draw: Draw) -> list[str]:
     """Return a command line that draws the image without its noise, in any folder."""
     changed = changes(base, draw)
     names = {item.parameter.name for item in changed}
-    dropped = _CRYSTAL if "A_matrix" in names else set()
+    dropped = _CRYSTAL if "A_matrix" in names else {"crystals"} & names
     kept = [item for item in base.given if item.parameter.name not in dropped]
     if "distance_mm" in names:
         # Where it stood, or first of all: it moves the pivot, which later options move again.

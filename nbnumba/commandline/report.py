@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -108,6 +108,9 @@ def _crystal(resolved: Resolved) -> Iterator[str]:
     crystal, settings = resolved.experiment.crystal, resolved.settings.crystal
     if settings.matrix_file is not None:
         yield f"reading {settings.matrix_file}"
+    for entry in settings.crystals:
+        if not entry.startswith("{"):
+            yield f"reading {entry}"
     if crystal.misset_seed is not None and crystal.misset is not None:
         angles = " ".join(f"{v * DEGREES_PER_RADIAN:f}" for v in crystal.misset)
         yield f"random orientation misset angles: {angles} deg"
@@ -121,6 +124,21 @@ def _crystal(resolved: Resolved) -> Iterator[str]:
     yield "reciprocal-space cell vectors (Angstrom^-1):"
     yield f"     {'a_star':<10s}  {'b_star':<10s}  {'c_star':<10s}"
     yield from _matrix(crystal.reciprocal_A)
+    yield from _further(resolved.experiment.crystals)
+
+
+def _further(crystals: Sequence[Crystal]) -> Iterator[str]:
+    """What tells apart several crystals."""
+    if len(crystals) == 1 and crystals[0].weight == 1.0:
+        return
+    for number, crystal in enumerate(crystals, start=1):
+        cell = _g(*crystal.lengths_A, *crystal.angles * DEGREES_PER_RADIAN)
+        cells = "x".join(map(str, crystal.cells))
+        yield (
+            f"crystal {number} of {len(crystals)}: {crystal.weight:g} of the fluence, cell {cell}, {cells} cells, "
+            f"{len(crystal.mosaic_rotations)} mosaic domains"
+        )
+        yield from _mosaicity(crystal)
 
 
 def _sampling(resolved: Resolved) -> Iterator[str]:

@@ -96,6 +96,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         lattice_spread=settings.crystal.lattice_spread,
         domain_stretches=domains.stretches,
         mosaicity=domains.covariance,
+        weight=settings.crystal.crystal_share,
         diffuse=build_halo(settings.crystal, made.real_A),
         default_F=settings.factors.default_F,
         B_factor=settings.factors.B_factor,

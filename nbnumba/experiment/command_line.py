@@ -24,7 +24,7 @@ def with_choices(given: Sequence[Given], experiment: ExperimentRecord) -> list[G
     everything = list(given)
     if experiment.reflections is not None and not {"hkl", "pdb", "dump"}.intersection(names):
         everything.append(given_as("dump", str(Settings().factors.dump_file)))
-    if experiment.crystal.misset_seed is not None and "misset_seed" not in names:
+    if experiment.crystal.misset_seed is not None and not {"misset_seed", "crystals"}.intersection(names):
         everything.append(given_as("misset_seed", experiment.crystal.misset_seed))
     if experiment.goniometer.sweeps and "phi_sampling" not in names:
         everything.append(given_as("phi_sampling", experiment.goniometer.sampling.value))

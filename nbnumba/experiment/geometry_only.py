@@ -15,6 +15,7 @@ from ..geometry.vectors import Array
 from ..parameters.choices import Shape
 from ..parameters.settings import Settings
 from ..parameters.steps import phi_steps
+from .crystal_files import settings_of_crystals
 from .model import Geometry, Goniometer
 from .required import has_crystal
 
@@ -43,7 +44,9 @@ def build_geometry(settings: Settings) -> tuple[Geometry, Crystal | None]:
     beam, _ = build_beam(settings, axes.beam, axes.polar, spectrum)
     if beam.flux is None and settings.beam.fluence == Settings().beam.fluence:
         beam = dataclasses.replace(beam, fluence=None)
-    crystal = build_crystal(settings, axes, goniometer.turns) if has_crystal(settings) else None
+    if not has_crystal(settings):
+        return Geometry(beam, detector, goniometer), None
+    crystal = build_crystal(settings_of_crystals(settings)[0], axes, goniometer.turns)
     return Geometry(beam, detector, goniometer), crystal
 
 

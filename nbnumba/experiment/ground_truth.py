@@ -56,6 +56,9 @@ class GroundTruth:
         Model of the mosaic domains as JSON, where they are not C's or differ in their cells.
     diffuse : str or None
         Diffuse halo as JSON; None without one.
+    crystals : str or None
+        All crystals as JSON, where there are several or one has a part of the fluence: A_matrix (in nbnumba's frame),
+        cell, cells, shape, mosaicity, share. The other fields are those of the first.
     """
 
     command: str | None
@@ -87,6 +90,7 @@ class GroundTruth:
     mosaic: str | None = None
     phi_sampling: str | None = None
     diffuse: str | None = None
+    crystals: str | None = None
 
 
 def ground_truth(
@@ -113,6 +117,7 @@ def ground_truth(
     """
     return replace(
         partial_truth(experiment, experiment.crystal),
+        crystals=_crystals(experiment),
         command=shlex.join(command) or None,
         semantics=experiment.semantics.value,
         backend=backend,
@@ -124,6 +129,34 @@ def ground_truth(
         readout=None if noise_seed is None else _readout(experiment),
         phi_sampling=experiment.goniometer.sampling.value if experiment.goniometer.sweeps else None,
     )
+
+
+def _crystals(experiment: ExperimentRecord) -> str | None:
+    """State every crystal, where the other fields do not say it all."""
+    crystals = experiment.crystals
+    if len(crystals) == 1 and crystals[0].weight == 1.0:
+        return None
+    said = []
+    for crystal in crystals:
+        own = partial_truth(experiment, crystal)
+        assert own.A_matrix is not None
+        assert own.cell is not None
+        said.append(
+            {
+                "share": crystal.weight,
+                "A_matrix": own.A_matrix.tolist(),
+                "cell": own.cell.tolist(),
+                "cells": own.cells,
+                "shape": own.shape,
+                "mosaic_spread_deg": own.mosaic_spread_deg,
+                "mosaic_domains": own.mosaic_domains,
+                "mosaic_seed": own.mosaic_seed,
+                "misset_seed": own.misset_seed,
+                "mosaic": own.mosaic,
+                "diffuse": own.diffuse,
+            }
+        )
+    return json.dumps(said)
 
 
 def _background(experiment: ExperimentRecord) -> str | None:

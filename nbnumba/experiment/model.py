@@ -177,15 +177,15 @@ class ExperimentRecord(Geometry):
 
     @property
     def crystal(self) -> Crystal:
-        """The crystal, where there is one.
+        """The crystal, the first where there are several.
 
         Raises
         ------
         InputError
-            There are several.
+            There is none.
         """
-        if len(self.crystals) != 1:
-            raise InputError(f"crystals: there are {len(self.crystals)}; one is needed here")
+        if not self.crystals:
+            raise InputError("crystals: there are none; at least one is needed")
         return self.crystals[0]
 
     @property

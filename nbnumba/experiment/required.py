@@ -11,7 +11,8 @@ from ..parameters.settings import Settings
 def has_crystal(settings: Settings) -> bool:
     """Tell whether there is a matrix or a cell, apart from that of a file of structure factors."""
     return (
-        settings.crystal.reciprocal_A is not None
+        bool(settings.crystal.crystals)
+        or settings.crystal.reciprocal_A is not None
         or settings.crystal.matrix_file is not None
         or (settings.crystal.cell_given and settings.crystal.cell_lengths_A[0] > 0.0)
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +19,20 @@ from ..crystal.continuous import in_closed_form, one_direction
 from ..crystal.model import Crystal
 from ..detector.placement import Axes, resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
-from ..errors import IncompleteError, called
+from ..errors import IncompleteError, InputError, called
 from ..parameters.choices import Spreading
 from ..parameters.files import check_files
-from ..parameters.settings import Settings
+from ..parameters.settings import FactorSettings, Settings
 from ..structure_factors.load import FactorSource
 from ..structure_factors.mtz_cif_columns import Cell
 from ..structure_factors.table import NeededRange, ReflectionTable
 from ..util.messages import logger
+from .crystal_files import settings_of_crystals
 from .defects import log_defects
 from .energies import factors_by_energy, with_energies
 from .geometry_only import build_goniometer
 from .limits import check_b_factor, check_closed_form, check_domains, check_orientations, check_samples
-from .model import ExperimentRecord
+from .model import ExperimentRecord, Goniometer
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
 from .required import has_crystal, missing_crystal, no_crystal
@@ -81,12 +82,16 @@ def resolve_with_choices(
     FileError
         For files that are missing or unreadable.
     """
-    missing = missing_crystal(settings)
+    first, *others = settings_of_crystals(settings)
+    missing = missing_crystal(first)
     if missing is not None:
         raise IncompleteError(missing)
-    check_files(settings)
-    with FactorSource(settings, reflections) as factors:
-        return _resolve(settings, factors, check, cache_folder, before)
+    if reflections is not None and before is None and settings.factors.hkl_file is None and first.factors.hkl_file:
+        raise InputError(f"{called('crystals')}: names reflections beside an array of them; give one of the two")
+    for one in (settings, first, *others):
+        check_files(one)
+    with FactorSource(first, reflections) as factors:
+        return _resolve(first, factors, check, cache_folder, before, settings, others)
 
 
 def _resolve(
@@ -95,27 +100,31 @@ def _resolve(
     check: Callable[[ExperimentRecord], None],
     cache_folder: Path | None,
     before: Resolved | None,
+    asked: Settings,
+    others: Sequence[Settings],
 ) -> Resolved:
-    """Work everything out, with the file of structure factors open."""
+    """Work everything out, with the file of structure factors open.
+
+    The settings are those of the first crystal, `asked` those that were given.
+    """
     if not has_crystal(settings):
-        settings = _with_cell_of_file(settings, factors)
+        settings = asked = _with_cell_of_file(settings, factors)
     settings, spectrum = with_spectrum(settings)
     axes = resolve_axes(settings)
     goniometer = build_goniometer(settings, axes)
     check_orientations(settings, goniometer.steps)
-    parts = _parts(settings, spectrum, axes, goniometer.turns, before)
+    parts = _parts(settings, asked, spectrum, axes, goniometer.turns, before)
     beam, grid, crystal, detector = parts.beam, parts.grid, parts.crystal, parts.detector
     check_domains(crystal, goniometer.steps)
-    sampling, sampling_choices = build_sampling(settings, detector, crystal)
+    further = _further_crystals(others, axes, goniometer)
+    size = max(float(np.max(one.size_m)) for one in (crystal, *further))
+    sampling, sampling_choices = build_sampling(settings, detector, crystal, size)
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
-        crystal, beam, spread = in_closed_form(
-            crystal,
-            beam,
-            settings.beam.source_file is not None,
-            goniometer.turn(float(goniometer.angles.mean())),
-            spectrum is not None,
-        )
+        turn = goniometer.turn(float(goniometer.angles.mean()))
+        further = [in_closed_form(one, beam, True, turn)[0] for one in further]
+        keep_sources = settings.beam.source_file is not None
+        crystal, beam, spread = in_closed_form(crystal, beam, keep_sources, turn, spectrum is not None)
         if settings.beam.source_file is None:
             grid = one_direction(grid, beam)
     readout = build_readout(settings, detector)
@@ -132,7 +141,9 @@ def _resolve(
         closed_form=spread,
     )
     check_closed_form(experiment)
-    check_samples(experiment)
+    for other in further:
+        check_closed_form(_with_crystal(experiment, other))
+    check_samples(dataclasses.replace(experiment, crystals=(crystal, *further)))
     check(experiment)
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
@@ -145,28 +156,42 @@ def _resolve(
         crystal = with_energies(crystal, beam, by_energy, settings, reflection_lines.append)
     if crystal.reflections is not None and crystal.reflections.cell is not None:
         _compare_cells(crystal, crystal.reflections.cell)
-    experiment = dataclasses.replace(experiment, crystals=(crystal,))
+    own_factors = tuple(one.factors for one in others)
+    old = before.experiment.crystals[1:] if before is not None and before.further_factors == own_factors else ()
+    further = [
+        _with_factors(one, theirs, settings, crystal, old[number].reflections if old else None)
+        for number, (one, theirs) in enumerate(zip(further, others, strict=True))
+    ]
     check_background(experiment)
-    check_b_factor(experiment)
+    experiment = dataclasses.replace(experiment, crystals=(crystal, *further))
+    for one in experiment.crystals:
+        check_b_factor(dataclasses.replace(experiment, crystals=(one,)))
     choices = Choices(
         clipping_warnings=tuple(clipping_warnings(settings)),
         reflection_lines=tuple(reflection_lines),
         grid=grid,
         **sampling_choices,
     )
-    resolved = Resolved(experiment, settings, choices, parts, by_energy)
-    log_defects(resolved)
+    resolved = Resolved(experiment, asked, choices, parts, by_energy, own_factors)
+    log_defects(dataclasses.replace(resolved, settings=settings))
     return resolved
 
 
-def _parts(settings: Settings, spectrum: Spectrum | None, axes: Axes, turning: bool, before: Resolved | None) -> Parts:
+def _parts(
+    settings: Settings,
+    asked: Settings,
+    spectrum: Spectrum | None,
+    axes: Axes,
+    turning: bool,
+    before: Resolved | None,
+) -> Parts:
     """Build beam, detector and crystal, or take over those that were built of the same."""
     old = before.parts if before is not None and before.parts.axes is axes else None
-    if before is not None and old is not None and before.agrees(settings, "beam"):
+    if before is not None and old is not None and before.agrees(asked, "beam"):
         beam, grid = old.beam, old.grid
     else:
         beam, grid = build_beam(settings, axes.beam, axes.polar, spectrum)
-    if before is not None and old is not None and before.agrees(settings, "detector"):
+    if before is not None and old is not None and before.agrees(asked, "detector"):
         detector = old.detector
     else:
         detector = resolve_detector(settings, axes)
@@ -174,7 +199,7 @@ def _parts(settings: Settings, spectrum: Spectrum | None, axes: Axes, turning: b
     if (
         before is not None
         and old is not None
-        and before.agrees(settings, "beam", "crystal", "factors")
+        and before.agrees(asked, "beam", "crystal", "factors")
         and before.settings.detector.expt_file == settings.detector.expt_file
         and old.turning == turning
         and not drawn_anew
@@ -183,6 +208,48 @@ def _parts(settings: Settings, spectrum: Spectrum | None, axes: Axes, turning: b
     else:
         crystal = build_crystal(settings, axes, turning)
     return Parts(axes, beam, grid, crystal, turning, detector)
+
+
+def _further_crystals(others: Sequence[Settings], axes: Axes, goniometer: Goniometer) -> list[Crystal]:
+    """Build the crystals after the first, without their reflections."""
+    found = []
+    for settings in others:
+        check_orientations(settings, goniometer.steps)
+        found.append(build_crystal(settings, axes, goniometer.turns))
+        check_domains(found[-1], goniometer.steps)
+    return found
+
+
+def _with_crystal(experiment: ExperimentRecord, crystal: Crystal) -> ExperimentRecord:
+    """Return an experiment with another crystal, and its mosaicity where that is in closed form."""
+    spread = experiment.closed_form
+    if spread is not None and crystal.mosaicity is not None:
+        spread = dataclasses.replace(spread, mosaicity=crystal.mosaicity)
+    return dataclasses.replace(experiment, crystals=(crystal,), closed_form=spread)
+
+
+def _with_factors(
+    crystal: Crystal, theirs: Settings, settings: Settings, first: Crystal, old: ReflectionTable | None
+) -> Crystal:
+    """Give a further crystal its structure factors: those of the first, unless it names its own."""
+    if _sources(theirs.factors) == _sources(settings.factors):
+        return dataclasses.replace(crystal, reflections=first.reflections, energy_groups=first.energy_groups)
+    if theirs.factors.anomalous or theirs.factors.pdb_file is not None:
+        raise InputError(
+            f"{called('crystals')}: a model, or structure factors by energy, are those of all crystals; give "
+            f"{called('pdb')} outside of them"
+        )
+    if old is None:
+        with FactorSource(theirs) as source:
+            old = source.load()
+    if old is not None and old.cell is not None:
+        _compare_cells(crystal, old.cell)
+    return dataclasses.replace(crystal, reflections=old)
+
+
+def _sources(factors: FactorSettings) -> FactorSettings:
+    """Return what a table of reflections depends on."""
+    return dataclasses.replace(factors, B_factor=0.0)
 
 
 def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:

@@ -8,7 +8,7 @@ from ..beam.model import Beam, SourceGrid
 from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..detector.placement import Axes
-from ..parameters.settings import Settings
+from ..parameters.settings import FactorSettings, Settings
 from ..structure_factors.by_energy import EnergyFactors
 from .model import ExperimentRecord
 
@@ -79,6 +79,8 @@ class Resolved:
     parts : Parts
     by_energy : EnergyFactors or None
         What the structure factors of its channels are made of, where they depend on the energy.
+    further_factors : tuple of FactorSettings
+        Where those of the crystals after the first came from.
     """
 
     experiment: ExperimentRecord
@@ -86,6 +88,7 @@ class Resolved:
     choices: Choices
     parts: Parts
     by_energy: EnergyFactors | None = None
+    further_factors: tuple[FactorSettings, ...] = ()
 
     def agrees(self, settings: Settings, *parts: str) -> bool:
         """Tell whether other settings say the same of some parts."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TypedDict
 
-import numpy as np
-
 from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..errors import InputError, called
@@ -30,8 +28,19 @@ class SamplingChoices(TypedDict):
     roi_as_set: tuple[int, int, int, int]
 
 
-def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> tuple[Sampling, SamplingChoices]:
+def build_sampling(
+    settings: Settings, detector: Detector, crystal: Crystal, largest: float
+) -> tuple[Sampling, SamplingChoices]:
     """Choose oversampling, interpolation and region.
+
+    Parameters
+    ----------
+    settings : Settings
+    detector : Detector
+    crystal : Crystal
+        The first.
+    largest : float [m]
+        Longest edge of all crystals.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def build_sampling(settings: Settings, detector: Detector, crystal: Crystal) -> 
             f"{called('roi')}: contradicts a detector of {len(detector.panels)} panels; a region is of one panel"
         )
     reciprocal_pixel = _reciprocal_pixel(settings, detector)
-    recommended = _recommended_oversample(float(np.max(crystal.size_m)), reciprocal_pixel)
+    recommended = _recommended_oversample(largest, reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
     if chosen and recommended > _MOST_CHOSEN:
         raise InputError(

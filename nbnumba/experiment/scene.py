@@ -20,7 +20,7 @@ from ..crystal.model import Crystal
 from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
 from ..detector.model import Panel
 from ..detector.resolution import finest_spacing
-from ..errors import called
+from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, rotate_about
 from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, MOST_OPERATIONS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from ..parameters.choices import Semantics, Shape
@@ -76,6 +76,8 @@ def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
 
 
 def _shared(experiment: ExperimentRecord) -> _Shared:
+    if len(experiment.crystals) != 1:
+        raise InputError(f"crystals: there are {len(experiment.crystals)}; one is needed here")
     table, minima = _padded_table(experiment)
     everywhere = experiment.crystal.shape in (Shape.SQUARE, Shape.ROUND)
     return _Shared(

@@ -107,6 +107,8 @@ def parameters_of(experiment: ExperimentRecord, names: Sequence[str]) -> Paramet
     InputError
         For an unknown name, the same name twice, or one that an image has no derivative by.
     """
+    if len(experiment.crystals) != 1:
+        raise InputError(f"parameters: there are {len(experiment.crystals)} crystals; one is needed here")
     if not names:
         raise InputError(f"parameters: there are none; allowed: {', '.join(PARAMETERS)}")
     for name in names:

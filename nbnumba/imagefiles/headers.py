@@ -163,6 +163,7 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
         "NBNUMBA_MOSAIC_SEED": truth.mosaic_seed,
         "NBNUMBA_MOSAIC_MODEL": None if truth.mosaic is None else encoded(truth.mosaic),
         "NBNUMBA_DIFFUSE": None if truth.diffuse is None else encoded(truth.diffuse),
+        "NBNUMBA_CRYSTALS": None if truth.crystals is None else encoded(truth.crystals),
         "NBNUMBA_MISSET_SEED": truth.misset_seed,
         "NBNUMBA_FLUENCE": truth.fluence,
         "NBNUMBA_NOISE_SEED": truth.noise_seed,

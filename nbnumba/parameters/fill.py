@@ -261,7 +261,15 @@ def _show_config(draft: Draft, given: Given) -> None:
     draft.set(show_config=str(given.values[0]))
 
 
+def _crystals(draft: Draft, given: Given) -> None:
+    (name,) = given.values
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise given.error(given.texts[0], "is not a file name")
+    draft.set(crystals=(*draft.get("crystals"), name))
+
+
 SPECIAL: dict[str, Callable[[Draft, Given], None]] = {
+    "crystals": _crystals,
     "diffuse_gamma_A": _diffuse("diffuse_gamma"),
     "diffuse_sigma_A": _diffuse("diffuse_sigma"),
     "mosaic_sigmas_deg": _mosaic_sigmas,

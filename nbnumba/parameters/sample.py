@@ -23,6 +23,14 @@ from .types import (
 )
 
 MAX_CELLS = 1_000_000  # along an axis: Na²Nb²Nc² then stays inside float32
+
+
+def crystal_places(text: str) -> list[tuple[int, int]]:
+    """Return where a crystal's description names a file: all of it, unless it is JSON, which names whole paths."""
+    return [] if text.startswith("{") else [(0, len(text))]
+
+
+_SHARE = Range("above 0 and at most 1", low=0.0, high=1.0, excluded=(0.0,))
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 _CELLS_TYPED = Range(f"from 0 (counts as 1) to {MAX_CELLS}", low=0, high=MAX_CELLS)
 
@@ -99,6 +107,31 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         allowed=INTEGER,
         default="the time",
         name="misset_seed",
+    ),
+    text(
+        "-crystal",
+        "a crystal, once for each of several, instead of -mat and -cell: TOML with keywords of a crystal, or as -mat",
+        "FILE",
+        ("crystals",),
+        own=True,
+        file_places=crystal_places,
+        name="crystals",
+        hint="Path | Mapping[str, Any] | Sequence[Path | Mapping[str, Any]]",
+        note="Several crystals, or one: files, or mappings of the keywords of a crystal (matrix, cell, A_matrix,\n"
+        "misset_deg, N, shape, mosaicity, hkl, default_F, crystal_share, ...). What they leave out is that of the\n"
+        "other keywords.",
+    ),
+    number(
+        "-crystal_share",
+        "part of the beam's fluence that falls on the crystal",
+        "X",
+        ("crystal_share",),
+        allowed=_SHARE,
+        own=True,
+        default="1",
+        name="crystal_share",
+        varies=_SHARE,
+        states=(),
     ),
     whole(
         "-N",

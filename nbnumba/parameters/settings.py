@@ -59,6 +59,8 @@ class CrystalSettings:
     diffuse_stencil: int | None = None
     diffuse_axes: DiffuseAxes | None = None
     only_diffuse: bool = False
+    crystals: tuple[str, ...] = ()  # files, or keywords as JSON; each is a crystal of its own
+    crystal_share: float = 1.0
     lattice_spread: tuple[float, ...] = ()  # of a, b, c among the domains, fractions: 1 or 3
 
 

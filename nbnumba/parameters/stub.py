@@ -16,8 +16,8 @@ Written by `python -m nbnumba.parameters.stub` from the table of parameters, for
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

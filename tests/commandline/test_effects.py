@@ -55,6 +55,8 @@ CASES: dict[str, tuple[str, str]] = {
     "-mat": ("lyso.mat", "-cell -misset"),
     "-A_matrix": ("0.02 0 0 0 0.03 0 0 0 0.01", "-cell"),
     "-cell": ("41 52 63", ""),
+    "-crystal": ("lyso.mat", "-cell -misset"),
+    "-crystal_share": ("0.5", ""),
     "-misset": ("1 2 3", ""),
     "-misset_seed": ("5", "-misset=random"),
     "-N": ("7", ""),

@@ -21,7 +21,7 @@ FILES = {
 OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "mask"}
 # Options of a few shapes alone, or that need others beside them; their tests give them as keywords and as options.
 OF_OTHER_TESTS = set(
-    "mosaic_file mosaic_sigmas_deg diffuse_laue diffuse_stencil diffuse_axes only_diffuse "
+    "crystals mosaic_file mosaic_sigmas_deg diffuse_laue diffuse_stencil diffuse_axes only_diffuse "
     "Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
     "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
@@ -77,6 +77,7 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "mosaic_model": one_of("c", "gauss", "uniform", "simtbx"),
         "diffuse_gamma_A": one_of(30, (20, 30, 40)),
         "diffuse_sigma_A": one_of(0.3, (0.2, 0.4, 0.6), 0),
+        "crystal_share": number(0.1, 1),
         "lattice_spread_percent": one_of(0.5, (0.1, 0.2, 0.3), 0),
         "hkl": lambda: str(folder / "P1.hkl"),
         "default_F": number(1, 100),

@@ -1,0 +1,167 @@
+"""Crystals that are described apart, each in a file or a table of its own: several lattices in one image."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, called, parameters_called
+from ..io.contents import content_of
+from ..io.opening import label, read_text
+from ..io.toml_text import NoTOML, parse
+from ..parameters.fill import Draft, apply
+from ..parameters.given import Given
+from ..parameters.settings import Settings
+from ..parameters.table import KEYWORDS, PARAMETERS, SUBJECT_OF
+from ..parameters.types import Kind
+from ..util.text import quote
+from .required import has_crystal
+
+_FACTORS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "B_factor_A2"}
+_NOT_HERE = {"U_matrix", "spread", "crystals"}
+KEYS = tuple(
+    name for name in KEYWORDS if (SUBJECT_OF[name].startswith("Crystal") and name not in _NOT_HERE) or name in _FACTORS
+)
+"""What a crystal may be described by."""
+
+_LATTICE = {"matrix", "cell", "A_matrix", "misset_deg", "misset_seed"}
+_MOSAICITY = ("mosaic_spread_deg", "mosaic_sigmas_deg", "mosaic_file")
+_NO_MOSAICITY = {"mosaic_spread": None, "mosaic_sigmas": (), "mosaic_file": None}
+
+
+def settings_of_crystals(settings: Settings) -> list[Settings]:
+    """Return the settings of every crystal; those that were given where no crystal is described apart.
+
+    Raises
+    ------
+    InputError
+        For a description that is malformed, incomplete, or contradicts the command's own crystal.
+    FileError
+        A file cannot be read.
+    """
+    entries = settings.crystal.crystals
+    if not entries:
+        return [settings]
+    _check_contradictions(settings)
+    bare = settings.changed(crystals=(), reciprocal_A=None)
+    return [_with_description(bare, entry) for entry in entries]
+
+
+def description(entry: str) -> tuple[dict[str, Any], str]:
+    """Return what describes a crystal, by keywords, and the place that messages name.
+
+    Parameters
+    ----------
+    entry : str
+        A file, TOML of keywords or one of those that -mat takes; or the keywords themselves as JSON.
+    """
+    option = called("crystals")
+    if entry.startswith("{"):
+        try:
+            found = json.loads(entry)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{option}: {quote(entry)} is malformed JSON: {error}") from None
+        return dict(found), option
+    place = label(option, entry)
+    text = content_of(read_text, entry, option)
+    if not entry.lower().endswith(".toml"):
+        return {"matrix": entry}, place
+    try:
+        found = parse(text)
+    except NoTOML as error:
+        line = "" if error.line is None else f" (line {error.line})"
+        raise InputError(f"{place}: {error}{line}") from None
+    folder = os.path.dirname(entry)  # noqa: PTH120
+    for key, value in found.items():
+        if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
+            found[key] = os.path.join(folder, value)  # noqa: PTH118
+    return found, place
+
+
+def written(found: Mapping[str, Any]) -> str:
+    """Return keywords of a crystal as an entry."""
+    return json.dumps(found)
+
+
+def _check_contradictions(settings: Settings) -> None:
+    crystal = settings.crystal
+    given = {
+        "matrix": crystal.matrix_file is not None,
+        "cell": crystal.cell_given,
+        # Of -expt it is the one that the file holds beside its detector.
+        "A_matrix": crystal.reciprocal_A is not None and settings.detector.expt_file is None,
+        "misset_deg": crystal.misset is not None or crystal.misset_random,
+    }
+    names = [called(name) for name, met in given.items() if met]
+    if names:
+        raise InputError(f"{called('crystals')}: describes the crystals, and contradicts {', '.join(names)}")
+
+
+def _with_description(settings: Settings, entry: str) -> Settings:
+    """Return the settings of one crystal: the command's, and what describes it."""
+    found, place = description(entry)
+    unknown = next((key for key in found if key not in KEYS), None)
+    if unknown is not None:
+        raise InputError(f"{place}: {quote(unknown)} says nothing of a crystal; allowed: {', '.join(KEYS)}")
+    if found.get("misset_deg") == "random" and "misset_seed" not in found:
+        raise InputError(f"{place}: misset_deg: random needs a misset_seed here")
+    draft = Draft([])
+    try:
+        with parameters_called(lambda name, value: name):
+            for key, value in found.items():
+                for item in _given(key, value):
+                    apply(draft, item)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    fields = dict(draft.fields)
+    if any(name in found for name in _MOSAICITY):  # in place of what the command says
+        fields = _NO_MOSAICITY | fields
+    if "N" in found and "crystal_size_mm" not in found:
+        fields = dict.fromkeys(("sample_x", "sample_y", "sample_z"), 0.0) | fields
+    if "hkl" in found or "pdb" in found:
+        fields = {"hkl_file": None, "pdb_file": None, "dump_file": None, "write_dump": False} | fields
+    described = settings.changed(**fields)
+    if not has_crystal(described):
+        raise InputError(f"{place}: says nothing of the lattice; one of matrix, cell, A_matrix is needed")
+    return described
+
+
+def _given(key: str, value: Any) -> list[Given]:
+    """Return the parameters that a key gives."""
+    parameter = KEYWORDS[key]
+    if key == "A_matrix":
+        value = _columns(value)
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if parameter.kind in (Kind.FILE, Kind.TEXT, Kind.CHOICE) or values == ["random"]:
+        if not all(isinstance(item, str) for item in values):
+            raise InputError(f"{key}: {quote(str(value))} is not a text")
+    elif parameter.kind is Kind.SWITCH:
+        if not all(isinstance(item, bool) for item in values):
+            raise InputError(f"{key}: {quote(str(value))} is not true or false")
+    elif not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in values):
+        raise InputError(f"{key}: {quote(str(value))} is not a number, or numbers")
+    if len(values) not in parameter.counts or (values == ["random"] and key != "misset_deg"):
+        allowed = " or ".join(map(str, parameter.counts))
+        raise InputError(f"{key}: {len(values)} values; allowed: {allowed}")
+    if key == "misset_deg" and (len(values) == 1) != (values == ["random"]):
+        raise InputError(f"{key}: {quote(str(value))}; allowed: 3 numbers, or random")
+    texts = [item if isinstance(item, str) else repr(item) for item in values]
+    if parameter.parts and len(values) > 1:
+        parts = zip(parameter.parts, values, texts, strict=True)
+        return [Given(PARAMETERS[part], (item,), (text,), key, key) for part, item, text in parts]
+    return [Given(parameter, tuple(values), tuple(texts), key, key)]
+
+
+def _columns(value: Any) -> list[float]:
+    """Return a*, b*, c* one after the other, of a matrix that has them as columns."""
+    try:
+        matrix = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        matrix = np.zeros(0)
+    if matrix.shape != (3, 3):
+        raise InputError(f"A_matrix: {quote(str(value))} is not (3, 3), columns a*, b*, c*")
+    return [float(number) for number in matrix.T.ravel()]
