@@ -100,7 +100,9 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
             with whole_file(path) as file:
                 file.write(b"! XDS wants one panel, and this detector has several.\n")
         return
-    matrices = [A_matrix(image_experiment(base, draw(spec, base, image))) for image in range(spec.count)]
+    experiments = (image_experiment(base, draw(spec, base, image)) for image in range(spec.count))
+    of_images = [[A_matrix(crystal) for crystal in each.crystals] for each in experiments]
+    matrices = list(zip(*of_images, strict=True))
     write_truth(path, first, matrices, spec.series, spec.dtype, saturation)
 
 

@@ -22,7 +22,7 @@ from .names import Series
 def write_truth(
     path: Path,
     first: ExperimentRecord,
-    A_matrices: Sequence[Array],
+    A_matrices: Sequence[Sequence[Array]],
     series: Series,
     dtype: str,
     saturation: float | None,
@@ -34,8 +34,8 @@ def write_truth(
     path : Path
     first : ExperimentRecord
         Of the first image.
-    A_matrices : sequence of (3, 3) [1/Angstrom]
-        Of every image, in our laboratory frame at the spindle angle 0.
+    A_matrices : sequence of sequence of (3, 3) [1/Angstrom]
+        Of every crystal in every image, in our laboratory frame at the spindle angle 0.
     series : Series
     dtype : str
         Of the pixels.
@@ -58,11 +58,7 @@ def write_truth(
     sense = -1.0 if goniometer.osc < 0.0 else 1.0
     along = -unit(frame @ beam.direction)
     electric = frame @ beam.polarization_axis
-    matrices = np.array([frame @ A for A in A_matrices])
-    if np.all(matrices == matrices[0]):
-        matrices = matrices[:1]
-    else:
-        matrices = np.concatenate([matrices[:1], 0.5 * (matrices[:-1] + matrices[1:]), matrices[-1:]])
+    crystals = [_at_scan_points(np.array([frame @ A for A in matrices])) for matrices in A_matrices]
     top = saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3)
     fields = expt_text.ExptFields(
         direction=along,
@@ -76,12 +72,20 @@ def write_truth(
         spindle=sense * (frame @ goniometer.spindle),
         start=sense * math.degrees(goniometer.phi),
         width=abs(math.degrees(goniometer.osc)),
-        images=len(A_matrices),
+        images=len(A_matrices[0]),
         exposure=max(beam.exposure, 0.0),
-        A=matrices,
+        A=crystals[0],
+        further=crystals[1:],
     )
     with whole_file(path) as file:
         file.write(expt_text.text(fields).encode())
+
+
+def _at_scan_points(matrices: Array) -> Array:
+    """Return the matrices of a crystal at scan points, from those of images; one where it does not change."""
+    if np.all(matrices == matrices[0]):
+        return matrices[:1]
+    return np.concatenate([matrices[:1], 0.5 * (matrices[:-1] + matrices[1:]), matrices[-1:]])
 
 
 def _panel(panel: PanelGeometry, frame: Array) -> PanelGeometry:

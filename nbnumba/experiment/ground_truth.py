@@ -179,12 +179,8 @@ def _readout(experiment: ExperimentRecord) -> str | None:
     return json.dumps({key: value for key, value in asdict(experiment.readout).items() if value is not None})
 
 
-def A_matrix(experiment: ExperimentRecord) -> Array:
-    """Return columns a*, b*, c* of the first crystal at the spindle angle 0, (3, 3) [1/Angstrom]."""
-    return _A_matrix(experiment.crystals[0])
-
-
-def _A_matrix(crystal: Crystal) -> Array:
+def A_matrix(crystal: Crystal) -> Array:
+    """Return columns a*, b*, c* of a crystal at the spindle angle 0, (3, 3) [1/Angstrom]."""
     return np.asarray(np.linalg.inv(crystal.real_space * 1e10), dtype=np.float64)
 
 
@@ -217,7 +213,7 @@ def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
         return truth
     # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
     real_A = crystal.real_space * 1e10
-    A = _A_matrix(crystal)
+    A = A_matrix(crystal)
     lengths, angles = cell_of_vectors(real_A)
     B = upright_reciprocal(lengths, angles).T
     return replace(

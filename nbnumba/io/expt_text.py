@@ -1,4 +1,4 @@
-"""DIALS experiment lists (.expt) as text: one beam, detector, goniometer, scan and crystal."""
+"""DIALS experiment lists (.expt) as text: one beam, detector, goniometer and scan, and a crystal or several."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class ExptFields:
         than the images.
     hall : str
         Hall symbol of the space group.
+    further : sequence of (n, 3, 3) [1/Angstrom]
+        The same as A of the crystals after the first, each in an experiment of its own.
     """
 
     direction: Array
@@ -62,21 +64,24 @@ class ExptFields:
     exposure: float
     A: Array
     hall: str = "P 1"
+    further: Sequence[Array] = ()
 
 
 def text(fields: ExptFields) -> str:
     """Return the text of a list."""
     rotates = fields.images > 0
-    experiment = {"__id__": "Experiment", "identifier": "", "beam": 0, "detector": 0, "crystal": 0}
+    crystals = [fields.A, *fields.further]
+    models: dict[str, Any] = {"__id__": "Experiment", "identifier": "", "beam": 0, "detector": 0}
+    models |= {"goniometer": 0, "scan": 0} if rotates else {}
     content: dict[str, Any] = {
         "__id__": "ExperimentList",
-        "experiment": [experiment | ({"goniometer": 0, "scan": 0} if rotates else {})],
+        "experiment": [models | {"crystal": number} for number in range(len(crystals))],
         "imageset": [],
         "beam": [_beam(fields)],
         "detector": [_detector(fields)],
         "goniometer": [_goniometer(fields)] if rotates else [],
         "scan": [_scan(fields)] if rotates else [],
-        "crystal": [_crystal(fields)],
+        "crystal": [_crystal(A, fields.hall) for A in crystals],
         "profile": [],
         "scaling_model": [],
     }
@@ -173,17 +178,17 @@ def _scan(fields: ExptFields) -> dict[str, Any]:
     }
 
 
-def _crystal(fields: ExptFields) -> dict[str, Any]:
-    real = np.linalg.inv(fields.A[0])
+def _crystal(matrices: Array, hall: str) -> dict[str, Any]:
+    real = np.linalg.inv(matrices[0])
     content = {
         "__id__": "crystal",
         "real_space_a": _numbers(real[0]),
         "real_space_b": _numbers(real[1]),
         "real_space_c": _numbers(real[2]),
-        "space_group_hall_symbol": f" {fields.hall}",
+        "space_group_hall_symbol": f" {hall}",
     }
-    if len(fields.A) > 1:
-        content["A_at_scan_points"] = [_numbers(A.reshape(-1)) for A in fields.A]
+    if len(matrices) > 1:
+        content["A_at_scan_points"] = [_numbers(A.reshape(-1)) for A in matrices]
     return content
 
 

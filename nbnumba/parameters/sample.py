@@ -19,6 +19,7 @@ from .types import (
     number,
     special,
     spelling,
+    text,
     whole,
 )
 

@@ -211,3 +211,18 @@ def test_a_share_dims_a_single_crystal() -> None:
 def test_every_key_is_a_keyword() -> None:
     assert {"matrix", "cell", "A_matrix", "N", "mosaic_file", "diffuse_gamma_A", "crystal_share", "hkl"} <= set(KEYS)
     assert {"U_matrix", "crystals", "spread", "distance_mm"}.isdisjoint(KEYS)
+
+
+def test_a_series_states_every_crystal_for_dials(capsys: pytest.CaptureFixture[str]) -> None:
+    command = LINE.replace(" -nonoise -nopgm -nodump", "") + " -crystal one.toml -crystal two.toml"
+    Path("spec.toml").write_text(
+        f'command = "{command}"\nseed = 5\nnoise = false\n[series]\nphi0_deg = 5\nosc_deg = 0.5\nimages = 2\n'
+    )
+    assert cli.main(["series", "spec.toml", "-o", "out"]) == 0, capsys.readouterr().err
+    said = json.loads(Path("out/series.expt").read_text())
+    assert [experiment["crystal"] for experiment in said["experiment"]] == [0, 1]
+    with h5py.File("out/series_master.h5") as file:
+        crystals = json.loads(file["/entry/ground_truth/crystals"].asstr()[()][0])
+    for ours, theirs in zip(crystals, said["crystal"], strict=True):
+        lengths = [np.linalg.norm(theirs[f"real_space_{axis}"]) for axis in "abc"]
+        np.testing.assert_allclose(lengths, ours["cell"][:3], rtol=1e-9)
