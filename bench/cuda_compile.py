@@ -69,8 +69,8 @@ def ptx(function: Any, signature: tuple[Any, ...], capability: Capability, devic
     return str(code)
 
 
-def sum_ptx(variant: tuple[int, int, bool, bool], capability: Capability) -> str:
-    """Compile a sum kernel: shape, look-up, compound, single precision."""
+def sum_ptx(variant: tuple[int | bool, ...], capability: Capability) -> str:
+    """Compile a sum kernel: shape, look-up, compound, single precision, and perhaps weighted and with a halo."""
     import numba
 
     from nbnumba.kernels import pixel

@@ -60,6 +60,14 @@ class TestCompiled:
         code = cuda_compile.sum_ptx((shape, look_up, compound, single and not compound), (9, 0))
         assert ".visible .entry" in code
 
+    @pytest.mark.parametrize("single", [False, True], ids=["double", "mixed"])
+    def test_a_diffuse_halo(self, single: bool) -> None:
+        from bench import cuda_compile
+
+        code = cuda_compile.sum_ptx((SQUARE, NEAREST, False, single, False, True), (8, 0))
+        assert ".visible .entry" in code
+        assert ".extern .func" not in code
+
     def test_float32_stays_float32(self) -> None:
         """What mixed precision computes from the offsets touches no float64."""
         from numba import float32, int32
