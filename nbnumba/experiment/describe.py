@@ -68,4 +68,7 @@ def _plain(value: Any) -> Any:
         return {"shape": list(value.shape), "dtype": str(value.dtype), **ends}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
-    return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, complex):
+        return str(value)
+    names = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
+    return {name: _plain(getattr(value, name)) for name in names}

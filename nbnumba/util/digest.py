@@ -41,6 +41,8 @@ def _add(state: Any, value: Any, without: Collection[str] = ()) -> None:
         state.update(f"{type(value).__name__}:{value!r};".encode("utf-8", "surrogatepass"))
     elif isinstance(value, float):
         state.update(b"float:" + struct.pack("<d", value + 0.0))  # no negative zero
+    elif isinstance(value, complex):
+        _add(state, (value.real, value.imag))
     elif isinstance(value, np.ndarray):
         state.update(f"array:{value.dtype.str}{value.shape};".encode())
         state.update(np.ascontiguousarray(value + 0.0 if value.dtype.kind == "f" else value).data)
@@ -49,7 +51,9 @@ def _add(state: Any, value: Any, without: Collection[str] = ()) -> None:
         for item in value:
             _add(state, item)
     elif dataclasses.is_dataclass(value):
-        names = sorted(field.name for field in dataclasses.fields(value) if field.name not in without)
+        # What begins with an underscore is kept for speed, and follows from the rest.
+        public = (field.name for field in dataclasses.fields(value) if not field.name.startswith("_"))
+        names = sorted(name for name in public if name not in without)
         state.update(f"record:{len(names)};".encode())
         for name in names:
             state.update(name.encode())
