@@ -216,7 +216,7 @@ class Keywords(TypedDict, total=False):
     expt: Path
     """DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given."""
     mask: Path
-    """SMV image whose zeros mark pixels to skip; its header counts like that of -img."""
+    """Pixels to skip: 0 in SMV (its header counts as of -img), TIFF, NumPy; below 0 in CBF; not 0 in an HDF5 mask."""
 
     # Detector: pixels and sensor
     attenuation_depth_um: float

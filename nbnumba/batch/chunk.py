@@ -20,6 +20,8 @@ from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import ExperimentRecord
+from ..imagefiles import spots
+from ..imagefiles.spots import Table
 from ..io.contents import read_once
 from ..io.nexus import checksums
 from ..io.nexus import file as nexus_file
@@ -126,6 +128,7 @@ class _Shot:
     experiment: ExperimentRecord
     truth: GroundTruth
     labels: Labels
+    spots: Table | None
 
 
 def render_chunk(task: ChunkTask) -> ChunkResult:
@@ -168,12 +171,16 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     from ..imagefiles.nexus import NexusWriter
 
     rows: list[Labels] = []
+    tables: list[Table] = []
     images = task.spec.images_of(task.number)
+    experiment = base.experiment
+    if len(images) == 1:  # the file states the geometry of its image
+        experiment = image_experiment(base, draw(task.spec, base, images[0]))
     with (
         writing_for(task.fingerprint, lambda path: is_whole(path, images, task.fingerprint) is None),
         NexusWriter(
             task.path,
-            base.experiment,
+            experiment,
             len(images),
             task.spec.dtype,
             saturation=_top(task.spec, base.experiment.readout),
@@ -185,9 +192,13 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
             writer.write(index, shot.pixels, shot.experiment, shot.truth)
             write_frame(Path(task.output), task.spec, images[index], shot.pixels, shot.experiment, shot.truth)
             rows.append(shot.labels)
+            if shot.spots is not None:
+                tables.append(shot.spots)
             if watch.on_image is not None:
                 watch.on_image()
         writer.add(lambda file: labels.write_into(file, rows, task.fingerprint))
+        if tables:
+            writer.add(lambda file: spots.write_into(file, spots.joined(tables)))
     return rows
 
 
@@ -246,6 +257,10 @@ class _Maker:
         )
         rendered = renderer.render(pixel, None, _compiling)
         to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
+        if spec.spots:
+            from ..render.spot_table import spot_table
+
+            spot_table(pixel, 1)
 
     def _backend(self) -> str:
         """Return what to render with; that there is no GPU need not be found out for every image."""
@@ -266,6 +281,8 @@ class _Maker:
 
     def _shot(self, renderer: Renderer, image: int) -> _Shot:
         """Draw and render one image."""
+        from ..render.spot_table import spot_table
+
         self._check(0.0)
         spec, base = self._task.spec, self._base
         drawn = draw(spec, base, image)
@@ -284,7 +301,8 @@ class _Maker:
         truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
         place = (self._task.path.name, image - spec.images_of(self._task.number).start)
         known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, self._device)
-        return _Shot(pixels, experiment, truth, known)
+        table = spot_table(experiment, renderer.threads, image) if spec.spots else None
+        return _Shot(pixels, experiment, truth, known, table)
 
     def _check(self, fraction: float) -> None:
         """End the work on an image that nobody waits for."""

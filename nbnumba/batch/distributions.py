@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +92,29 @@ def _choice(generator: np.random.Generator, numbers: Sequence[Number]) -> Number
     return numbers[int(generator.integers(len(numbers)))]
 
 
+def _truncated(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
+    """By the inverse of the distribution function, on the side of the mean where its digits are."""
+    from scipy.special import ndtr, ndtri
+
+    mean, deviation, low, high = numbers
+    share = generator.random()
+    if deviation == 0.0:
+        return float(min(max(mean, low), high))
+    first, last = (low - mean) / deviation, (high - mean) / deviation
+    if first > 0.0:
+        below, above = ndtr(-first), ndtr(-last)
+        value = -ndtri(below + (above - below) * share)
+    else:
+        below, above = ndtr(first), ndtr(last)
+        value = ndtri(below + (above - below) * share)
+    return float(min(max(mean + deviation * value, low), high))
+
+
+def _loguniform(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
+    low, high = numbers
+    return float(low * (high / low) ** generator.random())
+
+
 def _none(generator: np.random.Generator, numbers: Sequence[Number]) -> Number:
     raise AssertionError("the number of the image decides")
 
@@ -109,6 +134,8 @@ FORMS: dict[str, Form] = {
     "uniform": Form("[lowest, highest]", 2, False, _uniform),
     "integers": Form("[first, last]", 2, True, _integers),
     "lognormal": Form("[log10 of the median, standard deviation in decades]", 2, False, _lognormal),
+    "truncated_normal": Form("[mean, standard deviation, lowest, highest]", 4, False, _truncated),
+    "loguniform": Form("[lowest, highest]", 2, False, _loguniform),
     "choice": Form("[one, another, ...]", None, True, _choice),
     "linear": Form("[of the first image, more with each image]", 2, False, _none, _linear),
     "decay": Form("[of the first image, share that is lost with each image]", 2, False, _none, _decay),
@@ -122,6 +149,7 @@ class Distribution:
 
     form: str
     numbers: tuple[Number, ...]
+    weights: tuple[float, ...] = ()  # of a choice; none: all alike
 
     @property
     def is_drawn(self) -> bool:
@@ -133,12 +161,16 @@ class Distribution:
         if self.form == _FIXED:
             return self.numbers[0]
         form = FORMS[self.form]
+        if self.weights:
+            sums = list(itertools.accumulate(self.weights))
+            return self.numbers[min(bisect.bisect_right(sums, generator.random() * sums[-1]), len(sums) - 1)]
         return form.draw(generator, self.numbers) if form.of_image is None else form.of_image(image, self.numbers)
 
     def __str__(self) -> str:
         if self.form == _FIXED:
             return _plain(self.numbers[0])
-        return f"{{ {self.form} = {_listed(self.numbers)} }}"
+        weights = f", weights = {_listed(self.weights)}" if self.weights else ""
+        return f"{{ {self.form} = {_listed(self.numbers)}{weights} }}"
 
 
 class BadValue(ValueError):
@@ -155,6 +187,8 @@ def distribution(key: Key, value: Any) -> Distribution:
     """
     if not isinstance(value, dict):
         return Distribution(_FIXED, (_number(key, value, whole=key.whole, only=True),))
+    value = dict(value)
+    weights = value.pop("weights", None)
     if len(value) != 1 or next(iter(value)) not in FORMS:
         raise BadValue(f"{shown(value)} is not a way to draw; {_takes(key)}")
     ((name, numbers),) = value.items()
@@ -164,9 +198,26 @@ def distribution(key: Key, value: Any) -> Distribution:
     if not isinstance(numbers, list) or len(numbers) != (form.length or max(1, len(numbers))):
         raise BadValue(f"{name} = {shown(numbers)}; it takes {form.holds}")
     whole = name == "integers" or key.whole
-    found = Distribution(name, tuple(_number(key, number, whole=whole, only=False) for number in numbers))
+    found = Distribution(
+        name,
+        tuple(_number(key, number, whole=whole, only=False) for number in numbers),
+        () if weights is None else _weights(name, weights, len(numbers)),
+    )
     _check(key, found)
     return found
+
+
+def _weights(form: str, weights: Any, count: int) -> tuple[float, ...]:
+    """Return the weights of a choice."""
+    if form != "choice":
+        raise BadValue(f"weights: go with choice, not with {form}")
+    good = isinstance(weights, list) and len(weights) == count
+    good = good and all(isinstance(weight, int | float) and not isinstance(weight, bool) for weight in weights)
+    if not good or not all(0.0 <= weight <= BIGGEST for weight in weights) or not sum(weights) > 0.0:
+        raise BadValue(
+            f"weights = {shown(weights)}; allowed: {count} numbers of at least 0, one a choice, not all of them 0"
+        )
+    return tuple(float(weight) for weight in weights)
 
 
 def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
@@ -198,6 +249,9 @@ def _check(key: Key, found: Distribution) -> None:
             if not key.takes(number):
                 raise BadValue(f"choice: {_plain(number)} is out of range; {_takes(key)}")
         return
+    if found.form == "truncated_normal":
+        _check_truncated(key, found)
+        return
     first, second = found.numbers
     if FORMS[found.form].of_image is not None:
         if not key.takes(first):
@@ -213,12 +267,28 @@ def _check(key: Key, found: Distribution) -> None:
             raise BadValue(f"lognormal: a median of 10^{_plain(first)}; the exponent must lie between -50 and 50")
         possible = all(map(key.takes, values))
     else:
+        if found.form == "loguniform" and first <= 0:
+            raise BadValue(f"loguniform = {_listed(found.numbers)}: the first number must be above 0")
         if first > second:
             raise BadValue(f"{found.form} = {_listed(found.numbers)}: the first number must not be above the second")
         possible = first <= key.allowed.high and second >= key.allowed.low and (first < second or key.takes(first))
         possible = possible and any(map(key.takes, (first, second, (first + second) / 2)))
     if not possible:
         raise BadValue(f"{found.form} = {_listed(found.numbers)} draws no possible value; {_takes(key)}")
+
+
+def _check_truncated(key: Key, found: Distribution) -> None:
+    """Refuse limits that contradict each other, lie where the distribution is 0, or allow nothing."""
+    mean, deviation, low, high = found.numbers
+    if deviation < 0:
+        raise BadValue(f"truncated_normal: a standard deviation of {_plain(deviation)}; it must be at least 0")
+    if low > high:
+        raise BadValue(f"truncated_normal = {_listed(found.numbers)}: lowest must not be above highest")
+    nearest = min(max(mean, low), high)
+    if abs(nearest - mean) > 30.0 * deviation:  # where the normal distribution is 0 in float64
+        raise BadValue(f"truncated_normal = {_listed(found.numbers)}: the limits leave nothing of the distribution")
+    if not any(map(key.takes, (nearest, low, high, (low + high) / 2))):
+        raise BadValue(f"truncated_normal = {_listed(found.numbers)} draws no possible value; {_takes(key)}")
 
 
 def _takes(key: Key) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 LABELS, SHEET = "labels.csv", "contact_sheet.png"
 XDS = "XDS.INP"
+SPOTS = "spots.h5"
 
 FORMATS = {"h5": "", "cbf": ".cbf", "img": ".img"}
 """Formats of a series, and the ending of a file for each image; none where NXmx files hold them all."""
@@ -37,10 +38,13 @@ class Names:
         Of images.
     series : Series or None
         None: a batch of images that do not follow one another.
+    spots : bool
+        Whether there is a table of the spots of all images.
     """
 
     count: int
     series: Series | None = None
+    spots: bool = False
 
     @property
     def stem(self) -> str:
@@ -76,5 +80,5 @@ class Names:
     @cached_property
     def products(self) -> tuple[str, ...]:
         """What is made once all images are there, apart from the frames."""
-        common = (LABELS, self.master, SHEET)
+        common = (LABELS, self.master, SHEET, *((SPOTS,) if self.spots else ()))
         return common if self.series is None else (*common, XDS, self.truth)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..experiment.ground_truth import A_matrix
+from ..imagefiles import spots
 from ..imagefiles.crystfel_xds import write_xds_inp
 from ..io.atomic import whole_file
 from ..io.nexus import file as nexus_file
@@ -20,7 +21,7 @@ from . import labels
 from .contact_sheet import MOST_IMAGES, write_contact_sheet
 from .labels import Labels
 from .machine import versions
-from .names import LABELS, SHEET, XDS
+from .names import LABELS, SHEET, SPOTS, XDS
 from .reference import Base
 from .sample import draw, image_experiment
 from .spec import Spec
@@ -113,6 +114,11 @@ MAKERS: dict[str, Callable[[Path, Sequence[Path]], None]] = {
 }
 
 
+def _read_spots(path: Path) -> spots.Table:
+    with nexus_file.read(path) as file:
+        return spots.read_from(file)
+
+
 def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
     """Write what is made of the files of images.
 
@@ -130,7 +136,9 @@ def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
     FileError
         A file cannot be read or written.
     """
-    if path.name in MAKERS:
+    if path.name == SPOTS:
+        spots.write(path, spots.joined([_read_spots(chunk) for chunk in chunks]))
+    elif path.name in MAKERS:
         MAKERS[path.name](path, chunks)
     elif path.name == spec.names.master:
         write_master(path, chunks, scan=spec.series is not None)

@@ -38,6 +38,7 @@ from .spec import Spec, placed, read_spec
 Log = Callable[[str], None]
 
 
+MANY_FILES = 900  # that a process may have open on most systems: 1024
 _READERS = 4  # threads that check finished files
 _MENDED = ("it is made again", "it is taken as it stands now")
 
@@ -200,10 +201,21 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
         with placed(request.spec_file, ("vary",)):
             image_experiment(base, draw(spec, base, image))
     moving = [key for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm") if key in spec.keys]
-    if moving:
+    if moving and spec.images_per_file == 1:
+        logger.warning(
+            f"{' and '.join(moving)}: every file states the detector of its own image; {spec.names.master} states that "
+            "of the first for all"
+        )
+    elif moving:
         logger.warning(
             f"{' and '.join(moving)}: a file has one detector for other programs, here that of the command; "
-            "/entry/ground_truth and labels.csv tell where each image's stood"
+            "/entry/ground_truth and labels.csv tell where each image's stood; with images_per_file = 1 every "
+            "file states that of its own image"
+        )
+    if spec.chunks > MANY_FILES:
+        logger.warning(
+            f"{spec.names.master}: shows {spec.chunks} files, more than programs may open at once (ulimit -n); images "
+            "beyond read as missing. A larger images_per_file makes fewer"
         )
     note_phi_bias(image_experiment(base, draw(spec, base, 0)).goniometer)
     if not spec.random_orientation and not spec.keys and not spec.noise:

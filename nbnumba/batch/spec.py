@@ -49,6 +49,8 @@ class Spec:
         Of the command.
     images_per_file : int
     dtype : {"float32", "int32", "uint16"}
+    spots : bool
+        Whether there is a table of the spots of all images.
     random_orientation : bool
         Every image has an orientation of its own.
     vary : dict of str to Distribution
@@ -72,6 +74,7 @@ class Spec:
     semantics: str
     backend: str
     precision: str
+    spots: bool
     random_orientation: bool
     vary: Mapping[str, Distribution]
     columns: tuple[str, ...] = ()
@@ -83,7 +86,7 @@ class Spec:
     @property
     def names(self) -> Names:
         """What its files are called."""
-        return Names(self.count, self.series)
+        return Names(self.count, self.series, self.spots)
 
     @property
     def chunks(self) -> int:

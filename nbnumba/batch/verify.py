@@ -80,13 +80,13 @@ def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
 
 def _names(identity: dict[str, Any], count: int) -> Names:
     """Return what the files of a batch or a series are called."""
-    found = identity["spec"].get("series")
+    found, spots = identity["spec"].get("series"), identity["spec"].get("spots") is True
     if not isinstance(found, dict):
-        return Names(count)
+        return Names(count, spots=spots)
     stem, form = found.get("stem"), found.get("form")
     if not isinstance(stem, str) or form not in FORMATS:
         raise InputError("damaged: it does not tell what the files of the series are called")
-    return Names(count, Series(stem, form))
+    return Names(count, Series(stem, form), spots)
 
 
 def _wrong(folder: Path, names: Names, fingerprint: str, number: int, images: range) -> str | None:

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve, resolve_with_choices
-from ..imagefiles import registry
+from ..imagefiles import registry, spots
 from ..imagefiles.headers import note_phi_bias, truth_lines
 from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
@@ -25,6 +25,7 @@ from ..parameters.table import NANOBRAGG
 from ..parameters.types import Role
 from ..render.image import Image
 from ..render.renderer import simulate
+from ..render.spot_table import spot_table
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
@@ -125,6 +126,8 @@ def _check_outputs(command: CommandLine) -> None:
     if output.trace_file is not None and output.trace_pixel is None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     check_endings(output)
+    if output.spots_file is not None:
+        spots.check_name("-spotsfile", output.spots_file)
     check_files(command.settings, image_outputs(output))
     settings = command.settings
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
@@ -232,6 +235,9 @@ class _Writer:
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
             write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, self._options("-cbffile", seed))
+        if output.spots_file is not None:
+            self.say([f"writing {output.spots_file} as a table of spots"])
+            spots.write(output.spots_file, spot_table(experiment, self.image.threads))
 
     def _options(self, option: str, seed: int | None) -> SaveOptions:
         """Return how photons, or the counts that a seed draws, are written."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from ..detector.model import Detector
 from ..errors import InputError, called
 from ..geometry.panel import PanelGeometry
-from ..io import smv
+from ..io import mask_file
 from ..io.contents import content_of
 from ..parameters.settings import Settings
 
@@ -44,16 +42,15 @@ def region_of_interest(
 
 
 def with_mask(settings: Settings, detector: Detector) -> Detector:
-    """Read -mask for all panels; pixels of value 0 are skipped."""
+    """Read -mask for all panels."""
     if settings.detector.mask_file is None:
         return detector
-    data = content_of(smv.read, settings.detector.mask_file, called("mask")).data
+    mask = content_of(mask_file.read, settings.detector.mask_file, called("mask"))
     for panel in detector.panels:
-        if data.shape != (panel.n_slow, panel.n_fast):
+        if mask.shape != (panel.n_slow, panel.n_fast):
             raise InputError(
-                f"{called('mask')} {settings.detector.mask_file}: the mask has {data.shape[1]} x {data.shape[0]} "
+                f"{called('mask')} {settings.detector.mask_file}: the mask has {mask.shape[1]} x {mask.shape[0]} "
                 "pixels, "
                 f"the detector {panel.n_fast} x {panel.n_slow} (fast x slow); the two must be the same"
             )
-    mask = np.asarray(data != 0)
     return replace(detector, panels=tuple(replace(panel, mask=mask) for panel in detector.panels))

@@ -6,6 +6,7 @@ All files but headers are read here, and every remaining mistake is found here, 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -271,9 +272,28 @@ def _with_cell_of_file(settings: Settings, factors: FactorSource) -> Settings:
 
 
 def _compare_cells(crystal: Crystal, cell: Cell) -> None:
-    """Log when the crystal is not the one that the structure factors belong to."""
-    ours = (*crystal.lengths_A, *np.degrees(crystal.angles))
-    longer = np.abs(np.array(ours[:3]) / cell[:3] - 1.0).max() > 0.01
-    if longer or np.abs(np.array(ours[3:]) - cell[3:]).max() > 1.0:
-        crystals, files = (" ".join(f"{value:.6g}" for value in six) for six in (ours, cell))
-        logger.warning(f"the crystal has the cell {crystals}, the file of its structure factors {files}")
+    """Log when the crystal is not the one that the structure factors belong to.
+
+    Raises
+    ------
+    InputError
+        It is the same with its axes in another order, so that indices would be taken for others.
+    """
+    ours = (*crystal.lengths_A, *map(float, np.degrees(crystal.angles)))
+    if _same_cell(ours, cell):
+        return
+    crystals, files = (" ".join(f"{value:.6g}" for value in six) for six in (ours, cell))
+    for order in itertools.permutations(range(3)):
+        if _same_cell(tuple(ours[i] for i in (*order, *(3 + i for i in order))), cell):
+            axes = ", ".join("abc"[i] for i in order)
+            raise InputError(
+                f"the crystal has the cell {crystals}, the file of its structure factors {files}: the axes are those "
+                f"of the crystal in the order {axes}; give the crystal with its axes in the order of the file"
+            )
+    logger.warning(f"the crystal has the cell {crystals}, the file of its structure factors {files}")
+
+
+def _same_cell(one: tuple[float, ...], other: Cell) -> bool:
+    """Tell whether two cells agree to 1 % and 1 degree."""
+    longer = np.abs(np.array(one[:3]) / other[:3] - 1.0).max() > 0.01
+    return not (longer or np.abs(np.array(one[3:]) - other[3:]).max() > 1.0)

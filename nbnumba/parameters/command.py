@@ -22,6 +22,7 @@ class Output:
     rings: bool = False
     h5_file: str | None = None
     cbf_file: str | None = None
+    spots_file: str | None = None
     scale: float | None = None  # of the integer image; None: 55000 / maximum
     pgm_scale: float | None = None
     adc: float = 40.0

@@ -257,7 +257,7 @@ DETECTOR = (
     ),
     input_file(
         "-mask",
-        "SMV image whose zeros mark pixels to skip; its header counts like that of -img",
+        "pixels to skip: 0 in SMV (its header counts as of -img), TIFF, NumPy; below 0 in CBF; not 0 in an HDF5 mask",
         "FILE",
         ("mask_file",),
         name="mask",

@@ -352,10 +352,12 @@ def _apply_preset(draft: Draft, preset: Given, given: Sequence[Given]) -> None:
 
 def _apply_header(draft: Draft, given: Given) -> None:
     """Let the header of an image set defaults."""
-    from ..io import smv
+    from ..io import mask_file, smv
 
     path = str(checked(given, 0))
     is_mask = given.parameter.name == "mask"
+    if is_mask and mask_file.kind(path, given.label) != "SMV":
+        return  # only the header of an SMV image states a geometry
     header = smv.read_header(path, given.label)
     for keyword, field, unit in _KEYWORDS:
         value = header.value_of(keyword)

@@ -98,6 +98,14 @@ OUTPUT = (
         one_panel=True,
         square_pixels=True,
     ),
+    output_file(
+        "-spotsfile",
+        "every reflection with photons in the image: h k l, place, photons, partiality; .h5, .parquet or a DIALS .refl",
+        "FILE",
+        ("spots_file",),
+        own=True,
+        default="not written",
+    ),
     choice(
         "-smv_header",
         "whose beam center the SMV headers state",

@@ -6,7 +6,7 @@ import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,6 +19,9 @@ from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, notices_to
 from ..util.regions import row_blocks
+
+if TYPE_CHECKING:
+    from ..imagefiles.spots import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,12 @@ class Image:
             noise_seed=noise_seed,
             noise_rng=noise_rng,
         )
+
+    def spot_table(self) -> Table:
+        """Return the reflections that have photons in the image, by column; see `nbnumba.render.spot_table`."""
+        from .spot_table import spot_table
+
+        return spot_table(self.experiment, self.threads)
 
     def _repr_png_(self) -> bytes:
         """Return the picture that a notebook shows."""

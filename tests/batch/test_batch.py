@@ -662,3 +662,26 @@ def test_interpolation_latch_is_reported_once(
     assert batch(spec(tmp_path, command=command, semantics="c"), "-o", tmp_path / "out", *more) == 0
     assert capsys.readouterr().err.count("interpolation latch: as C, samples beyond the table's range") == 1
     assert (tmp_path / "out/batch.log").read_text().count("notice: interpolation latch") == 1
+
+
+def test_a_file_of_one_image_states_its_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = spec(tmp_path, "distance_mm = { choice = [95, 105] }", count=4, images_per_file=1)
+    assert batch(source, "-o", tmp_path / "out") == 0
+    assert "every file states the detector of its own image" in capsys.readouterr().err
+    drawn = [float(row["distance_mm"]) for row in rows(tmp_path / "out")]
+    assert len(set(drawn)) == 2
+    for number, distance in enumerate(drawn):
+        with h5py.File(tmp_path / "out" / f"shots_{number:04d}.h5") as file:
+            assert file["/entry/instrument/detector/distance"][()] == pytest.approx(distance / 1000, rel=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "missing"), [("uint16", 65535), ("int32", -1), ("float32", np.nan)])
+def test_an_image_whose_file_is_gone_is_not_black(dtype: str, missing: float, tmp_path: Path) -> None:
+    source = spec(tmp_path, "fluence = 1e25", count=2, images_per_file=1, dtype=dtype)
+    assert batch(source, "-o", tmp_path / "out") == 0
+    (tmp_path / "out" / "shots_0001.h5").unlink()
+    with h5py.File(tmp_path / "out" / "shots.h5") as file:
+        data = file["/entry/data/data"]
+        np.testing.assert_array_equal(data[1], np.full((32, 32), missing, dtype=dtype))
+        np.testing.assert_array_equal(data.attrs["missing_image"], missing)
+        assert data[0].max() > 0

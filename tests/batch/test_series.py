@@ -17,6 +17,7 @@ import nbnumba
 from nbnumba import cli
 from nbnumba.batch.series_spec import read_series
 from nbnumba.experiment.rocking import needed_phi_steps
+from nbnumba.imagefiles import spots
 from nbnumba.io.smv import read as read_smv
 from nbnumba.readout.poisson import poisson_image_counter
 
@@ -176,6 +177,24 @@ def test_what_varies_with_the_number_of_the_image(tmp_path: Path) -> None:
     assert angle == pytest.approx(0.8, abs=1e-4)  # arc cosine near 1
     points = json.loads((out / "series.expt").read_text())["crystal"][0]["A_at_scan_points"]
     assert len(points) == 6
+
+
+def test_the_spots_of_all_images(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    source = spec(tmp_path, spots=True, noise=False, dtype="float32")
+    assert series(source, "-o", out) == 0
+    with h5py.File(out / "spots.h5") as file:
+        table = spots.read_from(file)
+    photons = np.bincount(table["image"], table["photons"])
+    np.testing.assert_allclose(photons, images(out / "series_master.h5").sum(axis=(1, 2), dtype=float), rtol=1e-9)
+    # In images, spots lie where their number and phi say; 5 degrees is the start, half a degree an image.
+    np.testing.assert_allclose(table["z_images"], (table["phi_deg"] - 5.0) / 0.5, atol=1e-9)
+    assert series(out, "--verify") == 0
+    (out / "spots.h5").unlink()
+    assert series(out, "--verify") == 1
+    assert series(source, "-o", out, "--resume") == 0
+    with h5py.File(out / "spots.h5") as file:
+        np.testing.assert_array_equal(spots.read_from(file)["photons"], table["photons"])
 
 
 def test_several_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

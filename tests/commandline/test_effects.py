@@ -224,6 +224,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-rings": ("", ""),
     "-h5file": ("h.h5", ""),
     "-cbffile": ("c.cbf", ""),
+    "-spotsfile": ("s.h5", ""),
     "-smv_header": ("adxv", ""),
     "-trace_pixel": ("1 1", ""),
     "-show_config": ("json", ""),

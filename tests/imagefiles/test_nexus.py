@@ -32,6 +32,7 @@ from nbnumba.io.nexus import checksums
 from nbnumba.io.nexus import layout as nexus_writing
 from nbnumba.io.nexus import master as nexus_master
 from nbnumba.io.nexus import read as nexus
+from nbnumba.parameters.parser import parse
 
 FLAT = experiment("-Xbeam 0.913 -Ybeam 1.217")
 DETECTOR = "/entry/instrument/detector"
@@ -605,7 +606,7 @@ print(interrupted, os.listdir(os.path.dirname(sys.argv[1])))
 def test_a_spectrum_survives_the_way_through_a_file(tmp_path: Path) -> None:
     records = [experiment(f"-spectrum sase:12000:60:3:20 -spectrum_seed {seed}") for seed in (3, 4)]
     write(tmp_path / "a.h5", records)
-    for record, found in zip(records, nexus_read.read(str(tmp_path / "a.h5"), []), strict=True):
+    for record, found in zip(records, nexus_read.read(str(tmp_path / "a.h5"), parse([])), strict=True):
         for ours, theirs in zip(found.geometry.beam.sources.spectrum, record.beam.sources.spectrum, strict=True):
             # Meters to Angstrom and back.
             np.testing.assert_allclose(ours, theirs, rtol=1e-15)
@@ -621,8 +622,8 @@ def test_a_file_without_later_columns_of_the_ground_truth_is_read(tmp_path: Path
     assert found is not None
     path.write_bytes(path.read_bytes()[: found.end])  # without checksums, which an edited file would contradict
     with h5py.File(path, "a") as file:
-        for name in ("spectrum", "background", "readout"):
+        for name in ("spectrum", "background", "readout", "mosaic", "phi_sampling"):
             del file[f"{nexus_writing.TRUTH}/{name}"]
-    (image,) = nexus_read.read(str(path), [])
+    (image,) = nexus_read.read(str(path), parse([]))
     assert image.truth.spectrum is None
     assert image.truth.A_matrix is not None

@@ -251,6 +251,10 @@ def test_the_cell_of_the_file_and_that_of_the_crystal(mtz: Path, capsys: pytest.
     ):
         assert cli.main(f"-hkl x.cif -cell {cell} {RENDER}".split()) == 0
         assert ("the file of its structure factors 10 10 14 90 90 90" in capsys.readouterr().err) == differs
+    # The same cell with its axes in another order would draw other reflections.
+    assert cli.main(f"-hkl x.mtz -cell 14 10 10 {RENDER}".split()) == 2
+    said = capsys.readouterr().err
+    assert "cell 14 10 10 90 90 90, the file of its structure factors 10 10 14 90 90 90: the axes are those" in said
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,11 @@ def _jax() -> str | None:
     return None if importlib.util.find_spec("jax") is not None else "no JAX; pip install nbnumba[jax]"
 
 
+def _pyarrow() -> str | None:
+    found = importlib.util.find_spec("pyarrow")
+    return None if found else "the package pyarrow is not installed (extra parquet, or test)"
+
+
 def _dask() -> str | None:
     found = importlib.util.find_spec("distributed")
     return None if found else "the package distributed is not installed (extra dask, or test)"
@@ -152,6 +157,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "no GPU": _no_gpu,
     "no CUDA toolkit of the system": _no_system_toolkit,
     "Dask": _dask,
+    "pyarrow": _pyarrow,
     "MPI": _mpi,
     "small disk": _small_disk,
     "superuser": _superuser,

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+# What the pixels of an image hold whose file is not there: a value that no pixel has.
+_MISSING: dict[str, Callable[[Any], Any]] = {
+    "f": lambda dtype: np.nan,
+    "i": lambda dtype: -1,
+    "u": lambda dtype: np.iinfo(dtype).max,
+}
+
 
 def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool = False) -> int:
     """Write a file that shows the images of others as its own.
@@ -63,8 +70,9 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool 
 
     Notes
     -----
-    The images are a virtual dataset; wavelengths, spectra, rotation and ground truth are copied. Detector and
-    mask are those of the first file.
+    The images are a virtual dataset; those of a file that is missing, or that is one file too many for a process, read
+    as its fill value, which its attribute `missing_image` states. Wavelengths, spectra, rotation and ground truth are
+    copied. Detector and mask are those of the first file.
     """
     if not chunk_files:
         raise InputError(f"{os.fspath(path)}: a master needs at least one file of images")
@@ -145,7 +153,9 @@ def _write_virtual(file: h5py.File, sources: Sequence[Any], count: int) -> None:
     for source in sources:
         layout[first : first + source.shape[0]] = source
         first += source.shape[0]
-    file.create_virtual_dataset(DATA, layout)
+    missing = _MISSING[np.dtype(sources[0].dtype).kind](sources[0].dtype)
+    data = file.create_virtual_dataset(DATA, layout, fillvalue=missing)
+    data.attrs["missing_image"] = missing
 
 
 def _joined(parts: Sequence[Shots], scan: bool) -> Shots:

@@ -1,0 +1,107 @@
+"""Masks of a detector: which pixels are rendered, from an SMV image, CBF, HDF5, TIFF or NumPy file."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError, InputError, NbnumbaError
+from ..util.memory import check_image_fits
+from . import cbf, smv
+from .atomic import PathLike
+from .opening import label, opened
+
+Mask = NDArray[np.bool_]
+
+# Of an NXmx file, and of plain ones.
+_PLACES = (
+    "/entry/instrument/detector/pixel_mask",
+    "/entry/instrument/detector/detectorSpecific/pixel_mask",
+    "/pixel_mask",
+    "/mask",
+)
+_SIGNATURES = {
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"###CBF": "CBF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\x93NUMPY": "NumPy",
+}
+
+
+def kind(path: PathLike, option: str = "") -> str:
+    """Return what a file is, by its first bytes; SMV where they are those of no other format.
+
+    Raises
+    ------
+    FileError
+        The file is missing or unreadable.
+    """
+    with opened(path, option) as file:
+        start = file.read(8)
+    return next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), "SMV")
+
+
+def read(path: PathLike, option: str = "") -> Mask:
+    """Read which pixels are to be rendered, (n_slow, n_fast).
+
+    SMV, TIFF and NumPy files skip a pixel of 0 or False, a CBF one below 0, an HDF5 file one whose pixel mask is not 0.
+
+    Raises
+    ------
+    FileError
+        The file is missing or unreadable.
+    InputError
+        It holds no mask.
+    """
+    place, form = label(option, path), kind(path, option)
+    if form == "SMV":
+        return np.asarray(smv.read(path, option).data != 0)
+    try:
+        if form == "CBF":
+            return np.asarray(_cbf(path, option) >= 0)
+        if form == "HDF5":
+            return np.asarray(_hdf5(path, place) == 0)
+        values = _tiff(path, place) if form == "TIFF" else np.load(path, mmap_mode="r", allow_pickle=False)
+    except NbnumbaError:
+        raise
+    except OSError as error:
+        raise FileError(f"{place}: cannot be read: {error}") from error
+    except Exception as error:  # malformed files make readers fail in many ways
+        raise InputError(f"{place}: cannot be read as a mask ({form}): {error}") from None
+    if values.ndim != 2 or values.dtype.kind not in "buif":
+        raise InputError(f"{place}: holds {values.dtype} of shape {values.shape}; a mask has two axes of numbers")
+    check_image_fits(place, int(values.size))
+    return np.asarray(values != 0)
+
+
+def _cbf(path: PathLike, option: str) -> NDArray[Any]:
+    try:
+        return cbf.read(path, option)
+    except cbf.OtherCoding:
+        import fabio
+
+        return np.asarray(fabio.open(path).data)
+
+
+def _hdf5(path: PathLike, place: str) -> NDArray[Any]:
+    from .nexus import file as nexus_file
+
+    with nexus_file.read_any(path) as file:
+        for name in _PLACES:
+            if name in file and getattr(file[name], "ndim", 0) == 2:
+                check_image_fits(place, file[name].size * file[name].dtype.itemsize)
+                return np.asarray(file[name][()])
+    raise InputError(f"{place}: holds no pixel mask of two axes; looked for: {', '.join(_PLACES)}")
+
+
+def _tiff(path: PathLike, place: str) -> NDArray[Any]:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of files that state a size beyond all reason
+        with Image.open(path) as image:
+            return np.asarray(image)
