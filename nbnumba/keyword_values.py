@@ -169,7 +169,8 @@ def _of_U_matrix(value: Any, cell: Any) -> Given:
     import numpy as np
 
     from .crystal.lattice import complete_cell, upright_reciprocal
-    from .parameters.fill import Draft, apply
+    from .parameters.draft import Draft
+    from .parameters.fill import apply
 
     U = three_by_three("U_matrix", value)
     # Of six decimals, as people paste them; what follows takes the matrix as it is.

@@ -215,6 +215,10 @@ class Keywords(TypedDict, total=False):
     """"sample" or "beam"."""
     expt: Path
     """DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given."""
+    expt_number: int
+    """Of several experiments in a .expt, counted from 0."""
+    geometry: Path
+    """File that places the panels: .geom, .poni, NXmx, .expt, XPARM.XDS, SMV or mini-CBF."""
     mask: Path
     """Pixels to skip: 0 in SMV (its header counts as of -img), TIFF, NumPy; below 0 in CBF; not 0 in an HDF5 mask."""
 
@@ -229,6 +233,8 @@ class Keywords(TypedDict, total=False):
     """All pixels at the same distance from the sample."""
     point_pixel: bool
     """Solid angle without the obliquity of the pixel."""
+    panel: int
+    """The panel of roi, counted from 0."""
     roi: Sequence[int]
     """Fast first and last, slow first and last; inclusive."""
 

@@ -19,7 +19,8 @@ from ..experiment.model import ExperimentRecord
 from ..experiment.resolve import resolve_with_choices
 from ..geometry.vectors import Array, random_rotation, rotate_xyz
 from ..io.contents import read_once
-from ..parameters.fill import Draft, apply
+from ..parameters.draft import Draft
+from ..parameters.fill import apply
 from ..parameters.given import Given
 from ..parameters.table import NANOBRAGG, PARAMETERS
 from ..parameters.types import Kind

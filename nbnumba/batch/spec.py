@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ..detector.panels import placed_by
 from ..errors import InputError, NbnumbaError
 from ..io.validated import converted_table
 from ..parameters.choices import PhiSampling, Semantics
@@ -317,7 +318,7 @@ def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
             continue
         here = ("vary", key) if key in spec.vary else place
         if settings.detector.panels:
-            raise found.error(here, f"{key} cannot vary where -expt places the detector")
+            raise found.error(here, f"{key} cannot vary where {placed_by(settings)} places the detector")
         if key == "distance_mm" and settings.detector.close_distance is not None:
             raise found.error(here, "distance_mm cannot vary: -close_distance in the command decides")
         if key == "distance_mm" and settings.detector.pix0_vector is not None:

@@ -146,7 +146,7 @@ class NoiseDraw:
         See `nbnumba.readout.poisson.poisson_image_c`.
     readout : Readout or None
         What the detector does besides; then random numbers are counted by pixel.
-    mask : (n_slow, n_fast) bool or None
+    mask : bool array of the image's shape, or None
         Pixels that are read; with a readout the others hold 0.
     """
 
@@ -169,6 +169,7 @@ class NoiseDraw:
         """Return the counts of an image."""
         if self.readout is not None:
             return self._read_out(self.readout, image, seed, adc, dtype)
+        image = image.reshape(-1, image.shape[-1])
         if self.output.noise_rng == "counter":
             return poisson_image_counter(
                 image, seed, adc, roi, progress, device=self.device, threads=self.threads, dtype=dtype
@@ -203,11 +204,11 @@ def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, h
     Parameters
     ----------
     path : str
-    image : (n_slow, n_fast) float32 [photons]
+    image : (n_slow, n_fast) or (panels, n_slow, n_fast) float32 [photons]
     seed : int
         As typed after -seed.
     roi : (fast first, fast last, slow first, slow last)
-        Inclusive.
+        Inclusive, of panels that lie one below the other.
     header : bytes
     draw : NoiseDraw
 
@@ -222,4 +223,4 @@ def write_noise(path: str, image: NDArray[np.float32], seed: int, roi: Region, h
         noise = draw(image, seed, roi, output.adc, "uint16", progress)
     say([f"{noise.photons:.0f} photons on noise image ({noise.overloads} overloads)"])
     say([f"writing {path} as 2-byte integers"])
-    smv.write(path, noise.counts, header)
+    smv.write(path, noise.counts.reshape(-1, noise.counts.shape[-1]), header)

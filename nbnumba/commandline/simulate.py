@@ -10,6 +10,7 @@ from .. import kernels
 from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import ExperimentRecord
+from ..experiment.regions import chosen_panel, region_of_rows, stacked_mask
 from ..experiment.resolve import resolve, resolve_with_choices
 from ..imagefiles import registry, spots
 from ..imagefiles.headers import note_phi_bias, truth_lines
@@ -56,7 +57,7 @@ def run(command: CommandLine) -> None:
     )
     experiment = replace(resolved.experiment, compute=compute)
     experiment = experiment.drawn_by(_words_to_keep(command, experiment))
-    output = _for_panels(output, experiment)
+    output = _for_panels(command, experiment)
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
     if any((output.int_file, output.noise_file, output.h5_file, output.cbf_file)):
         note_phi_bias(experiment.goniometer)
@@ -80,7 +81,8 @@ def run(command: CommandLine) -> None:
         logger.warning(f"the image: {not_finite}")
     say(report.image_lines(image))
     if output.trace_pixel is not None:
-        _trace(image, output.trace_pixel, output.trace_file, say)
+        panel = chosen_panel(command.settings, len(experiment.detector.panels), "-trace_pixel")
+        _trace(image, output.trace_pixel, panel, output.trace_file, say)
     device = (compute.device or 0) if image.backend == "cuda" else None
     _Writer(image, output, style, say, device).write_all(seed)
 
@@ -157,28 +159,49 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
     if output.trace_pixel is not None:
         from ..trace.walk import check_pixel
 
-        check_pixel(experiment, output.trace_pixel, output.trace_file is not None)
+        panel = chosen_panel(command.settings, panels, "-trace_pixel")
+        check_pixel(experiment, output.trace_pixel, output.trace_file is not None, panel)
 
 
-def _for_panels(output: Output, experiment: ExperimentRecord) -> Output:
-    """Leave out the files that hold one panel only, where there are more."""
+def _for_panels(command: CommandLine, experiment: ExperimentRecord) -> Output:
+    """Leave out the files whose header states one panel only, where there are more and the files are not asked for."""
+    output = command.output
     if len(experiment.detector.panels) == 1:
         if experiment.detector.panels[0].is_square:
             return output
         logger.warning("-intfile and -noisefile are not written: their header holds one edge of a pixel; -h5file both")
         return replace(output, int_file=None, noise_file=None)
-    logger.warning("-intfile, -noisefile and -pgmfile are not written: they hold one panel; -h5file holds them all")
     if output.rings and output.png_file is not None:
         logger.warning("-rings: no rings are drawn on the picture of several panels")
-    return replace(output, int_file=None, noise_file=None, pgm_file=None)
+    names = {"int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile"}
+    given = {field for item in command.given for field in item.parameter.fields}
+    given |= {"pgm_file"} if "pgm_name" in given else set()
+    left_out = {field: name for field, name in names.items() if field not in given}
+    if left_out:
+        logger.warning(
+            f"{', '.join(left_out.values())}: not written unless given, as their headers state the place of one panel; "
+            "-h5file states them all"
+        )
+    kept = [name for field, name in names.items() if field not in left_out and field != "pgm_file"]
+    if kept and any(getattr(output, field) is not None for field in ("int_file", "noise_file")):
+        logger.warning(
+            f"{', '.join(kept)}: the panels lie one below the other, and the header states the place of the first"
+        )
+    return replace(
+        output,
+        int_file=output.int_file if "int_file" in given else None,
+        noise_file=output.noise_file if "noise_file" in given else None,
+        pgm_file=output.pgm_file if "pgm_file" in given else None,
+    )
 
 
-def _trace(image: Image, pixel: tuple[int, int], path: str | None, say: Reporter) -> None:
+def _trace(image: Image, pixel: tuple[int, int], panel: int, path: str | None, say: Reporter) -> None:
     """Print the trace of a pixel, under -quiet too, and write it to a file."""
     from ..trace import json_file as trace_file
     from ..trace.passes import trace_image
 
-    trace, scenes = trace_image(image.experiment, pixel, float(image.array[pixel]), image.latches)
+    array = image.array if image.array.ndim == 2 else image.array[panel]
+    trace, scenes = trace_image(image.experiment, pixel, float(array[pixel]), image.latches, panel)
     print("\n".join(trace.lines()), flush=True)
     if path is not None:
         say([f"writing {path} as JSON"])
@@ -199,7 +222,7 @@ class _Writer:
         """Write every file that was asked for; `seed` is the noise's, None without noise."""
         array, output = self.image.array, self.output
         experiment = self.image.experiment
-        roi = experiment.sampling.roi
+        rows, roi = array.reshape(-1, array.shape[-1]), region_of_rows(experiment)
         self.say([f"writing {output.float_file} as {array.size} 4-byte floats"])
         floatfile.write(output.float_file, array)
         self.say(report.statistics_lines(self.image))
@@ -207,11 +230,11 @@ class _Writer:
         scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
         if output.int_file is not None:
             self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
-            smv.write(output.int_file, smv.int_values(array, scale, output.adc, roi), self._header(None))
+            smv.write(output.int_file, smv.int_values(rows, scale, output.adc, roi), self._header(None))
         if output.pgm_file is not None:
             gray = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
             self.say([f"pgm_scale = {gray:g}", f"writing {output.pgm_file} as 1-byte integers"])
-            pgm.write(output.pgm_file, pgm.pgm_values(array, gray, roi), gray)
+            pgm.write(output.pgm_file, pgm.pgm_values(rows, gray, roi), gray)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
             flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
@@ -223,7 +246,7 @@ class _Writer:
                 self.device,
                 random_table=experiment.random_table,
                 readout=experiment.readout,
-                mask=experiment.detector.panels[0].mask,
+                mask=stacked_mask(experiment.detector),
             )
             write_noise(output.noise_file, array, seed, roi, self._header(seed), draw)
         if output.h5_file is not None:
@@ -261,5 +284,7 @@ class _Writer:
         """Return the header of an SMV image; `seed` is that of its noise."""
         experiment = self.image.experiment
         fields = smv_fields(experiment.detector, experiment.beam.wavelength, experiment.goniometer, self.output.adc)
+        n_fast = self.image.array.shape[-1]
+        fields = replace(fields, n_fast=n_fast, n_slow=self.image.array.size // n_fast)  # of all panels
         truth = self.image.ground_truth(seed, None if seed is None else self._noise_rng())
         return smv.header(fields, self.style, truth_lines(experiment, experiment.crystal, truth))

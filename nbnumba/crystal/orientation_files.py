@@ -60,7 +60,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
     if text.lstrip().startswith("{"):  # which no other kind of file begins with
         from ..io import expt
 
-        content = expt.parse(text, path, called("matrix"))
+        content = expt.parse(text, path, called("matrix"), settings.detector.expt_number)
         for line in content.remarks:
             logger.warning(line)
         if content.reciprocal_A is None:

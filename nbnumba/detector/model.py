@@ -25,12 +25,15 @@ class Sensor:
     layer_step : float [m]
     mu : float [1/m]
         Absorption.
+    material : str
+        As a file names it; empty where none does.
     """
 
     thickness: float = 0.0
     layers: int = 1
     layer_step: float = 0.0
     mu: float = 0.0
+    material: str = ""
 
     @property
     def depth(self) -> float:
@@ -51,6 +54,8 @@ class Panel(PanelGeometry):
     sensor : Sensor
     mask : (n_slow, n_fast) bool or None
         Pixels to render; None: all.
+    name, group : str
+        Of the panel and of the smallest group that it belongs to, as a file names them.
     """
 
     normal: Array
@@ -58,6 +63,8 @@ class Panel(PanelGeometry):
     close_distance: float
     sensor: Sensor = field(default_factory=lambda: Sensor())
     mask: NDArray[np.bool_] | None = None
+    name: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

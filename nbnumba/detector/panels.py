@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..errors import InputError, called
-from ..geometry.panel import PanelGeometry
+from ..geometry.panel import PanelGeometry, PlacedPanel
 from ..geometry.vectors import Array, cross, dot, length
+from ..parameters.placing import sensor_layers_of
 from ..parameters.settings import Settings
-from .model import Panel
+from .model import Panel, Sensor
 
-_ROUNDING = 1e-6  # by which axes may miss length 1 and a right angle
+_ROUNDING = 1e-6  # by which axes may miss length 1
+_SKEWEST = 1e-2  # cosine of the angle between fast and slow; refined files of CrystFEL reach 3e-4
 _NEAREST = 1e-9  # m, of a plane to the sample
 # Of the angle between the beam and a panel along it: the distance along the beam stays a number of some use.
 _FLATTEST = 1e-6
@@ -32,15 +35,27 @@ def placed_panels(settings: Settings, beam: Array) -> tuple[Panel, ...]:
     InputError
         For a panel without pixels, with axes that are no axes or with a plane through the sample.
     """
-    return tuple(_panel(_label(settings, number), place, beam) for number, place in enumerate(settings.detector.panels))
+    steps = settings.detector.detector_thicksteps
+    return tuple(
+        _panel(_label(settings, number), place, beam, steps) for number, place in enumerate(settings.detector.panels)
+    )
 
 
 def _label(settings: Settings, number: int) -> str:
-    file = f"{called('expt')} {settings.detector.expt_file}: " if settings.detector.expt_file is not None else ""
-    return f"{file}panel {number}"
+    file = placed_by(settings)
+    return f"panel {number}" if file is None else f"{file}: panel {number}"
 
 
-def _panel(name: str, place: PanelGeometry, beam: Array) -> Panel:
+def placed_by(settings: Settings) -> str | None:
+    """Return the option and the file that place the panels; None where no file does."""
+    detector = settings.detector
+    for name, file in (("expt", detector.expt_file), ("geometry", detector.geometry_file)):
+        if file is not None and detector.panels:
+            return f"{called(name)} {file}"
+    return None
+
+
+def _panel(name: str, place: PanelGeometry, beam: Array, layers: int | None) -> Panel:
     if place.n_fast < 1 or place.n_slow < 1:
         raise InputError(f"{name}: has {place.n_fast} x {place.n_slow} pixels; at least 1 x 1 is needed")
     for size in place.pixel_sizes:
@@ -49,7 +64,7 @@ def _panel(name: str, place: PanelGeometry, beam: Array) -> Panel:
     origin, fast, slow = place.origin, place.fast, place.slow
     if not math.isfinite(length(origin)):
         raise InputError(f"{name}: its corner lies at {_numbers(origin)}; it must be somewhere")
-    right_angle = abs(dot(fast, slow)) <= _ROUNDING
+    right_angle = abs(dot(fast, slow)) <= _SKEWEST
     if not (right_angle and all(abs(length(axis) - 1.0) <= _ROUNDING for axis in (fast, slow))):
         raise InputError(
             f"{name}: fast {_numbers(fast)} and slow {_numbers(slow)} must be unit vectors at right angles to each "
@@ -75,7 +90,20 @@ def _panel(name: str, place: PanelGeometry, beam: Array) -> Panel:
         normal=normal,
         distance=close / ratio,
         close_distance=close,
+        **_of_file(place, layers),
     )
+
+
+def _of_file(place: PanelGeometry, layers: int | None) -> dict[str, Any]:
+    """Return name, sensor and mask of a panel that a file describes."""
+    if not isinstance(place, PlacedPanel):
+        return {}
+    sensor = Sensor(material=place.material)
+    if place.thickness > 0.0 and place.mu > 0.0:
+        count = sensor_layers_of(place, layers)
+        sensor = Sensor(place.thickness, count, place.thickness / count, place.mu, place.material)
+    mask = None if place.bad is None else ~place.bad
+    return {"name": place.name, "group": place.group, "sensor": sensor, "mask": mask}
 
 
 def _numbers(vector: Array) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ from ..parameters.steps import sensor_layers
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
 from .model import BeamCenter, Center, Detector, Panel, Sensor
-from .panels import placed_panels
+from .panels import placed_by, placed_panels
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
 BYTES_PER_PIXEL = 4  # of the image in memory, which is float32
@@ -163,9 +163,9 @@ def _detector(
     mu = settings.detector.detector_mu
     if layers.extent > 0.0 and mu < 0.0:
         mu = 1.0 / layers.extent
-    sensor = Sensor(layers.extent, layers.count, layers.step, mu)
+    sensor = Sensor(layers.extent, layers.count, layers.step, mu, panels[0].sensor.material)
     return Detector(
-        panels=tuple(replace(panel, sensor=sensor) for panel in panels),
+        panels=tuple(panel if panel.sensor.thickness else replace(panel, sensor=sensor) for panel in panels),
         center=final_center(center, panels[0], axes.beam),
         pivot=pivot,
         detsize_f=detsize[0],
@@ -179,7 +179,7 @@ def _detector(
 def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     """Take panels from where the settings put them; beam center and size are those of the first."""
     panels = placed_panels(settings, axes.beam)
-    source = called("expt") if settings.detector.expt_file is not None else "panels"
+    source = placed_by(settings) or "panels"
     if settings.detector.curved_detector and len(panels) > 1:
         raise InputError(
             f"{called('curved')}: contradicts {source}: {len(panels)} panels cannot be one curved detector"

@@ -13,7 +13,8 @@ from ..errors import InputError, called, parameters_called
 from ..io.contents import content_of
 from ..io.opening import label, read_text
 from ..io.toml_text import NoTOML, parse
-from ..parameters.fill import Draft, apply
+from ..parameters.draft import Draft
+from ..parameters.fill import apply
 from ..parameters.given import Given
 from ..parameters.settings import Settings
 from ..parameters.table import KEYWORDS, PARAMETERS, SUBJECT_OF

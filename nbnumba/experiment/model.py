@@ -96,9 +96,11 @@ class Sampling:
     dmin : float [m]
         Samples of finer spacing are left out; 0: none.
     roi : (fast first, fast last, slow first, slow last)
-        Inclusive, inside the panel; of a detector of several panels that of the first, and without effect.
+        Inclusive, inside the panel.
     spot_cutoff : float [photons]
         What may be left out of a pixel in all; 0: what float32 cannot hold.
+    panel : int or None
+        The panel that `roi` is of, which alone is rendered; None: of several panels all are rendered whole.
     """
 
     oversample: int
@@ -109,6 +111,7 @@ class Sampling:
     dmin: float
     roi: tuple[int, int, int, int]
     spot_cutoff: float = 0.0
+    panel: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

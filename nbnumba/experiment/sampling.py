@@ -13,7 +13,7 @@ from ..parameters.settings import Settings
 from ..parameters.types import C_INT
 from ..util.messages import logger
 from .model import Sampling
-from .regions import region_of_interest
+from .regions import check_panel, chosen_panel, region_of_interest
 
 _MANY, _MOST_CHOSEN = 64, 1000  # sub-pixels along an edge that are chosen with a notice, and at all
 
@@ -49,10 +49,11 @@ def build_sampling(
         than there may be.
     """
     panel = detector.panels[0]
+    check_panel(settings, len(detector.panels))
+    panel_number = None
     if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
-        raise InputError(
-            f"{called('roi')}: contradicts a detector of {len(detector.panels)} panels; a region is of one panel"
-        )
+        panel_number = chosen_panel(settings, len(detector.panels), called("roi"))
+        panel = detector.panels[panel_number]
     reciprocal_pixel = _reciprocal_pixel(settings, detector)
     recommended = _recommended_oversample(largest, reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
@@ -77,6 +78,7 @@ def build_sampling(
         dmin=settings.sampling.dmin,
         roi=roi,
         spot_cutoff=settings.sampling.spot_cutoff,
+        panel=panel_number,
     )
     return sampling, {
         "interpolate_chosen": interpolate_chosen,

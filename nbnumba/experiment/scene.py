@@ -17,7 +17,7 @@ from ..background.water import water_photons_per_steradian
 from ..constants import R_E_SQUARED
 from ..crystal.ensembles import CRYSTAL_FIXED
 from ..crystal.model import Crystal
-from ..crystal.spot_shape import GAUSSIAN, TOPHATS, number_matrix, spot_shape
+from ..crystal.spot_shape import GAUSSIAN, TOPHATS, SpotShape, number_matrix, spot_shape
 from ..detector.model import Panel
 from ..detector.resolution import finest_spacing
 from ..errors import InputError, called
@@ -43,6 +43,9 @@ class _Shared(NamedTuple):
     weights: Array
     largest_F: float  # where the reach of spots needs it, else 0
     reflections: int  # not 0; where spots are in closed form, else 0
+    spot: SpotShape
+    weighted: bool  # whether any source or orientation has another weight than 1
+    numbers: dict[str, Any]  # fields of the record that no panel changes
 
 
 def build_passes(experiment: ExperimentRecord) -> list[list[Scene]]:
@@ -80,12 +83,20 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
         raise InputError(f"crystals: there are {len(experiment.crystals)}; one is needed here")
     table, minima = _padded_table(experiment)
     everywhere = experiment.crystal.shape in (Shape.SQUARE, Shape.ROUND)
+    sources, weights, spot = sources_of(experiment), _weights(experiment), spot_shape(experiment.crystal)
     return _Shared(
         table=table,
         minima=minima,
-        sources=sources_of(experiment),
+        sources=sources,
         orientations=orientations_of(experiment),
-        weights=_weights(experiment),
+        weights=weights,
+        spot=spot,
+        weighted=bool(np.any(sources[:, 4] != 1.0) or np.any(weights != 1.0)),
+        numbers={
+            **_crystal(experiment, spot),
+            **_structure_factors(experiment, table, minima),
+            **_sum(experiment, sources, weights),
+        },
         reflections=0 if experiment.closed_form is None else _count_reflections(experiment, table),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),
     )
@@ -99,20 +110,21 @@ def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene
         orientations=shared.orientations,
         weights=shared.weights,
         flat=shared.table.reshape(-1),
+        **shared.numbers,
         **_region(experiment, panel),
         **_detector(experiment, panel),
-        **_crystal(experiment, panel, shared),
-        **_structure_factors(experiment, shared),
-        **_sum(experiment, panel, shared),
+        **_reach(experiment, panel, shared),
+        **_factors_of_terms(experiment, panel, shared),
     )
 
 
 def _region(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
     """Fields of the pixels that are rendered."""
     sampling = experiment.sampling
-    # A region of interest goes with a detector of one panel.
     whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)
-    region = sampling.roi if len(experiment.detector.panels) == 1 else whole
+    panels = experiment.detector.panels
+    chosen = panels[0] if len(panels) == 1 else None if sampling.panel is None else panels[sampling.panel]
+    region = sampling.roi if panel is chosen else whole
     return {
         "n_slow": panel.n_slow,
         "n_fast": panel.n_fast,
@@ -151,11 +163,9 @@ def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+def _crystal(experiment: ExperimentRecord, spot: SpotShape) -> dict[str, Any]:
     """Fields of the crystal."""
     crystal = experiment.crystal
-    spot = spot_shape(crystal)
-    reach = spot_reach(experiment, panel, spot, shared.largest_F, shared.reflections)
     return {
         "domains": len(crystal.mosaic_rotations),
         "N": number_matrix(crystal),
@@ -168,11 +178,14 @@ def _crystal(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dic
         "spot_height": spot.height,
         "spot_width": spot.width,
         "spot_limit": spot.limit,
-        "spot_stretch": reach.stretch,
-        "spot_brightness": reach.brightness,
         **_spread(experiment),
-        "reach": reach.squared_radius,
     }
+
+
+def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+    """Fields of where spots end on a panel."""
+    reach = spot_reach(experiment, panel, shared.spot, shared.largest_F, shared.reflections)
+    return {"spot_stretch": reach.stretch, "spot_brightness": reach.brightness, "reach": reach.squared_radius}
 
 
 def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
@@ -186,11 +199,11 @@ def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
     }
 
 
-def _structure_factors(experiment: ExperimentRecord, shared: _Shared) -> dict[str, Any]:
+def _structure_factors(experiment: ExperimentRecord, table: Array, minima: tuple[int, int, int]) -> dict[str, Any]:
     """Fields of the table of structure factors."""
     return {
-        **dict(zip(("nh", "nk", "nl"), shared.table.shape, strict=True)),
-        **dict(zip(("h_min", "k_min", "l_min"), shared.minima, strict=True)),
+        **dict(zip(("nh", "nk", "nl"), table.shape, strict=True)),
+        **dict(zip(("h_min", "k_min", "l_min"), minima, strict=True)),
         "interpolate": experiment.interpolate,
         # C has no halo, and its latch no part in one.
         "latching": experiment.semantics is not Semantics.EXACT and experiment.crystal.diffuse is None,
@@ -215,13 +228,19 @@ def _halo(crystal: Crystal) -> dict[str, Any]:
     }
 
 
-def _sum(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+def _factors_of_terms(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+    """Fields that say by what each term is multiplied."""
+    sampling, exact = experiment.sampling, experiment.semantics is Semantics.EXACT
+    weigh_layers = exact and panel.sensor.thickness != 0.0
+    switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
+    per_pixel = switches or weigh_layers or sampling.dmin > 0.0
+    return {"weigh_layers": weigh_layers, "plain": not (per_pixel or shared.weighted), "per_pixel": per_pixel}
+
+
+def _sum(experiment: ExperimentRecord, sources: Array, weights: Array) -> dict[str, Any]:
     """Fields of the beam, of the factors of each term, and of what scales the sum."""
     sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
-    weigh_layers = exact and panel.sensor.thickness != 0.0
-    per_pixel = switches or weigh_layers or sampling.dmin > 0.0
-    weighted = bool(np.any(shared.sources[:, 4] != 1.0) or np.any(shared.weights != 1.0))
     water = water_photons_per_steradian(experiment.water_size, experiment.fluence)
     return {
         "beam": beam.direction,
@@ -234,12 +253,7 @@ def _sum(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[st
         "oversample_polar": sampling.oversample_polar,
         "oversample_omega": sampling.oversample_omega,
         "compound": switches and not exact,
-        "weigh_layers": weigh_layers,
-        "plain": not (per_pixel or weighted),
-        "per_pixel": per_pixel,
-        "photons": R_E_SQUARED
-        * (experiment.fluence * experiment.share)
-        / (experiment.steps * float(np.mean(shared.weights))),
+        "photons": R_E_SQUARED * (experiment.fluence * experiment.share) / (experiment.steps * float(np.mean(weights))),
         # C differs: it puts the water into the sum, where fluence and steps scale it once more.
         "water_start": 0.0 if exact else water,
         "water_end": water if exact else 0.0,

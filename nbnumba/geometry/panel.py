@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from .vectors import Array
@@ -82,6 +82,35 @@ class PanelGeometry:
 
 
 @dataclass(frozen=True, eq=False)
+class PlacedPanel(PanelGeometry):
+    """A panel as a file describes it, with what the file knows of its sensor and its pixels.
+
+    Attributes
+    ----------
+    name, group : str
+        Of the panel, and of the smallest group that it belongs to; empty where there is none.
+    thickness : float [m]
+        Of the sensor; 0: not told.
+    mu : float [1/m]
+        Its absorption; 0: not told.
+    material : str
+        Its material; empty: not told.
+    parallax : bool
+        Whether programs that read the file put spots where a sensor of that thickness shows them.
+    bad : (n_slow, n_fast) bool or None
+        Pixels that do not count; None: all do.
+    """
+
+    name: str = ""
+    group: str = ""
+    thickness: float = 0.0
+    mu: float = 0.0
+    material: str = ""
+    parallax: bool = False
+    bad: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class StackedPanel(PanelGeometry):
     """A panel whose pixels are rows of a larger array, in which panels lie one below the other.
 
@@ -89,6 +118,9 @@ class StackedPanel(PanelGeometry):
     ----------
     first_row : int
         Its pixels are rows first_row to first_row + n_slow - 1, columns 0 to n_fast - 1.
+    group : str
+        The smallest group that it belongs to; empty where there is none.
     """
 
     first_row: int = 0
+    group: str = ""

@@ -81,6 +81,11 @@ def rotate_about(v: Array, axis: Array, angle: float) -> Array:
     )
 
 
+def rotation_matrix(axis: Array, angle: float) -> Array:
+    """Return the matrix of a right-handed turn about a unit vector [rad], (3, 3); see `rotate_about`."""
+    return np.column_stack([rotate_about(v, axis, angle) for v in np.eye(3)])
+
+
 def random_rotation(generator: np.random.Generator) -> Array:
     """Draw a rotation, uniform over all rotations.
 

@@ -86,7 +86,8 @@ class NexusWriter:
     underload : int
         The smallest value that a good pixel can have.
     sensor_material : str
-        "Si", "CdTe" or "GaAs". The format wants one; without a simulated sensor nothing follows from it.
+        "Si", "CdTe" or "GaAs", by default that of the sensor, or "Si". The format wants one; without a simulated sensor
+        nothing follows from it.
     scan : bool
         Whether images that continue one another are a rotation even where the crystal changes on the way.
 
@@ -123,7 +124,7 @@ class NexusWriter:
         *,
         saturation: float | None = None,
         underload: int = 0,
-        sensor_material: str = "Si",
+        sensor_material: str = "",
         scan: bool = False,
     ) -> None:
         if dtype not in DTYPES:
@@ -235,13 +236,18 @@ class NexusWriter:
             modules=modules,
             distance=camera_length(first.origin, first.fast, first.slow),
             beam_center=None if met is None else (met[0] / first.pixel_sizes[0], met[1] / first.pixel_sizes[1]),
-            sensor_material=self._material,
+            sensor_material=self._material or _known_material(detector),
             sensor_thickness=_one_sensor(self._path, detector).depth,
             pixel_mask=mask,
             underload=self._underload,
             saturation=None if math.isinf(self._saturation) else largest_good(self._saturation),
             frame_time=geometry.beam.exposure,
         )
+
+
+def _known_material(detector: Detector) -> str:
+    material = detector.panels[0].sensor.material
+    return material if material in ("CdTe", "GaAs") else "Si"
 
 
 def _one_sensor(path: str | os.PathLike[str], detector: Detector) -> Sensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..detector.assembly import assembled
 from ..detector.resolution import spacing
 from ..errors import InputError
 from ..io import png
@@ -14,7 +15,7 @@ from .records import ImageRecord, SaveOptions
 
 
 def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:
-    """Write a picture of an image; panels stand below one another.
+    """Write a picture of an image; of several panels each where it stands, with the gaps in a color.
 
     Raises
     ------
@@ -29,5 +30,9 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
         raise InputError(
             f"{label(options.option, path)}: no rings are drawn on a curved detector, nor on several panels"
         )
-    flat = np.asarray(image.pixels, dtype=np.float32).reshape(-1, image.pixels.shape[-1])
+    flat = np.asarray(image.pixels, dtype=np.float32)
+    if len(detector.panels) > 1:
+        together = assembled(flat, detector, image.geometry.beam)
+        png.write_png(path, together.photons, gaps=together.gaps)
+        return
     png.write_png(path, flat, spacing(detector.panels[0], image.geometry.beam) if options.rings else None)

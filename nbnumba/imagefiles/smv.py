@@ -32,7 +32,7 @@ _SAY: dict[str, tuple[str, ...]] = {
 }
 _TILTS = (
     *("twotheta_deg", "detector_rotx", "detector_roty", "detector_rotz"),
-    *("fdet_vector", "sdet_vector", "expt"),
+    *("fdet_vector", "sdet_vector", "expt", "geometry"),
 )
 _ADC = 40.0  # what C adds, and its headers do not state
 _OF_NANOBRAGG = ("BEAMLINE=fake;", "DIALS_ORIGIN=", "XDS_ORGX=", "DENZO_X_BEAM=")
@@ -174,7 +174,7 @@ def _note_unsaid(path: str, header: smv.SmvHeader, typed: CommandLine) -> None:
     if gives_beam_center(typed) or not math.isnan(header.value_of("DENZO_X_BEAM")):
         given.add("BEAM_CENTER_X")
     unsaid = [key for key in _SAY if key not in given and math.isnan(header.value_of(key))]
-    if unsaid and not typed.gives("expt"):
+    if unsaid and not typed.gives("expt", "geometry"):
         logger.warning(
             f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken"
         )

@@ -12,7 +12,7 @@ from ..geometry.vectors import Array
 def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> StackedPanel:
     """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file."""
     axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
-    return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row)
+    return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row, getattr(panel, "group", ""))
 
 
 def panel_rows(detector: Detector) -> list[tuple[int, int, int]]:

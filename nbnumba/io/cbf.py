@@ -225,6 +225,34 @@ def read_header(path: PathLike, option: str = "") -> CbfFields:
     )
 
 
+def read_size(path: PathLike, option: str = "") -> tuple[int, int]:
+    """Read how many pixels an image has, slow and fast.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It does not say.
+    """
+    data = _content(path, option)
+    section, start = data.find(_SECTION), data.find(START)
+    said = _said(data[max(section, 0) : start]) if start > 0 else {}
+    try:
+        shape = int(said["X-Binary-Size-Second-Dimension"]), int(said["X-Binary-Size-Fastest-Dimension"])
+    except (KeyError, ValueError):
+        raise InputError(f"{label(option, path)}: does not say how many pixels it holds") from None
+    if min(shape) < 1:
+        raise InputError(f"{label(option, path)}: holds no pixels")
+    return shape
+
+
+def _said(section: bytes) -> dict[str, str]:
+    """Return the lines KEY: VALUE of the binary section."""
+    lines = (line.partition(":") for line in section.decode("latin-1").splitlines())
+    return {key.strip(): value.strip().strip('"') for key, _, value in lines}
+
+
 def _content(path: PathLike, option: str) -> bytes:
     with opened(path, option) as file:
         return file.read()
@@ -238,10 +266,7 @@ def _pixels(data: bytes, name: str) -> NDArray[np.int32]:
     section, start = data.find(_SECTION), data.find(START)
     if section < 0 or start < section:
         raise InputError(f"{name}: holds no pixels")
-    said = {}
-    for line in data[section:start].decode("latin-1").splitlines():
-        key, _, value = line.partition(":")
-        said[key.strip()] = value.strip().strip('"')
+    said = _said(data[section:start])
     if b"x-CBF_BYTE_OFFSET" not in data[section:start] or said.get("X-Binary-Element-Type") != "signed 32-bit integer":
         raise OtherCoding(f"{name}: only signed 32-bit pixels in the compression x-CBF_BYTE_OFFSET can be read")
     try:

@@ -9,6 +9,8 @@ import msgspec
 from .validated import Number, Vector
 
 Pair = Annotated[tuple[Number, Number], msgspec.Meta(description="2 finite numbers are needed")]
+Range = tuple[float, float]  # either may be infinite
+Rectangle = Annotated[tuple[int, int, int, int], msgspec.Meta(description="4 whole numbers are needed")]
 Numbers = Annotated[list[Number], msgspec.Meta(description="a list of finite numbers is needed")]
 Matrix = Annotated[list[Number], msgspec.Meta(min_length=9, max_length=9, description="9 finite numbers are needed")]
 Index = Annotated[int | str, msgspec.Meta(description="the number of a model, counted from 0, is needed")]
@@ -22,6 +24,7 @@ class Models(msgspec.Struct):
     goniometer: Index | None = None
     scan: Index | None = None
     crystal: Index | None = None
+    imageset: Any = None
 
 
 class Root(msgspec.Struct):
@@ -59,6 +62,7 @@ class Properties(msgspec.Struct):
 
 
 class Scan(msgspec.Struct):
+    image_range: Pair | None = None
     oscillation: Pair | None = None
     properties: Properties | None = None
 
@@ -68,6 +72,8 @@ class CrystalEntry(msgspec.Struct):
     real_space_b: Vector
     real_space_c: Vector
     A_at_scan_points: Any = None
+    half_mosaicity: Number | None = msgspec.field(name="ML_half_mosaicity_deg", default=None)
+    mosaicity: Number | None = None
 
 
 class Group(msgspec.Struct):
@@ -78,6 +84,7 @@ class Group(msgspec.Struct):
     origin: Vector | None = None
     children: list[Group] | None = None
     panel: int | None = None
+    name: str | None = None
 
 
 class Strategy(msgspec.Struct):
@@ -92,6 +99,12 @@ class PanelEntry(msgspec.Struct):
     pixel_size: Pair
     thickness: Number | None = None
     mu: Number | None = None
+    name: str | None = None
+    material: str | None = None
+    mask: list[Rectangle] | None = None
+    gain: Number | None = None
+    pedestal: Number | None = None
+    trusted_range: Range | None = None
     px_mm_strategy: Strategy | None = None
 
 

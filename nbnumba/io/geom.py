@@ -5,7 +5,8 @@ The frame is CrystFEL's: z along the beam, y up, x to complete it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,23 @@ def text(
             "ss": _direction(panel.slow * aspect),
         }
         lines += ["", *(f"p{number}/{key} = {value}" for key, value in entries.items())]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_groups(panels), ""])
+
+
+def _groups(panels: Sequence[StackedPanel]) -> Iterator[str]:
+    """Yield the groups of panels, for versions of CrystFEL that know hierarchies, and as rigid ones for older ones."""
+    members: dict[str, list[str]] = {}
+    for number, panel in enumerate(panels):
+        if panel.group:
+            members.setdefault(re.sub(r"\W", "_", panel.group, flags=re.ASCII), []).append(f"p{number}")
+    # A hierarchy holds every panel, and no group may have the name of another or of a panel.
+    if sum(map(len, members.values())) != len(panels) or any(re.fullmatch(r"p\d+|all", name) for name in members):
+        return
+    yield ""
+    yield from (f"group_{name} = {','.join(some)}" for name, some in members.items())
+    yield f"group_all = {','.join(members)}"
+    yield from (f"rigid_group_{name} = {','.join(some)}" for name, some in members.items())
+    yield f"rigid_group_collection_all = {','.join(members)}"
 
 
 def _fixed(value: float) -> str:

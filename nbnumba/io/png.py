@@ -26,10 +26,16 @@ _HEADROOM = 10.0  # between a strong pixel and black
 _GRID = 257  # points per side at which the resolution is asked for
 _MOST_RINGS = 5
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+_GAP_COLOR = np.array([198, 212, 232], dtype=np.uint8)
 _RING_COLOR = np.array([31.0, 105.0, 180.0])
 
 
-def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | None = None) -> None:
+def write_png(
+    path: PathLike,
+    image: NDArray[np.float32],
+    rings: Resolution | None = None,
+    gaps: NDArray[np.bool_] | None = None,
+) -> None:
     """Write a picture of an image.
 
     Parameters
@@ -42,6 +48,8 @@ def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | No
     rings : callable, optional
         A function of slow and fast [pixels, 0 is the outer corner of the first], arrays that broadcast, that returns
         the d-spacing [Angstrom] there. Rings are then drawn at round spacings and labeled.
+    gaps : (n_slow, n_fast) bool, optional
+        Where there are no pixels, shown in a color; of an image of at most 2048 pixels along a side.
 
     Raises
     ------
@@ -49,10 +57,10 @@ def write_png(path: PathLike, image: NDArray[np.float32], rings: Resolution | No
         The file cannot be written.
     """
     with whole_file(path) as file:
-        file.write(png(image, rings))
+        file.write(png(image, rings, gaps))
 
 
-def png(image: NDArray[np.float32], rings: Resolution | None = None) -> bytes:
+def png(image: NDArray[np.float32], rings: Resolution | None = None, gaps: NDArray[np.bool_] | None = None) -> bytes:
     """Return the picture of an image as the bytes of a PNG; see `write_png`."""
     from PIL import Image
 
@@ -61,7 +69,11 @@ def png(image: NDArray[np.float32], rings: Resolution | None = None) -> bytes:
     n_slow, n_fast = gray.shape
     enlargement = max(1, min(_LARGEST_ENLARGEMENT, _SMALLEST_SIDE // max(n_slow, n_fast)))
     gray = np.repeat(np.repeat(gray, enlargement, axis=0), enlargement, axis=1)
-    if rings is None:
+    if rings is None and gaps is not None:
+        colors = np.repeat(gray[:, :, np.newaxis], 3, axis=2)
+        colors[np.repeat(np.repeat(gaps, enlargement, axis=0), enlargement, axis=1)] = _GAP_COLOR
+        picture = Image.fromarray(colors)
+    elif rings is None:
         picture = Image.fromarray(gray)
     else:
         # A reduced image may cover some pixels that the last block lacks.

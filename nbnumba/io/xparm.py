@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..geometry.panel import PlacedPanel
 from ..util.text import NUMBER, quote
 from .atomic import PathLike
 from .opening import label
@@ -86,9 +87,72 @@ def parse(text: str, path: PathLike, option: str = "-mat") -> Xparm:
     return Xparm(np.linalg.inv(real).T, beam, spindle, detector_x)
 
 
+@dataclass(frozen=True, eq=False)
+class XparmDetector:
+    """What says how the detector stands; in the frame that XDS was given.
+
+    Attributes
+    ----------
+    panel : PlacedPanel
+        All segments as one.
+    wavelength_A : float
+    phi_deg, width_deg : float
+        Start and width of the first image.
+    """
+
+    panel: PlacedPanel
+    wavelength_A: float
+    phi_deg: float
+    width_deg: float
+
+
+def parse_detector(text: str, path: PathLike, option: str = "") -> XparmDetector:
+    """Read what the text of a file says of the detector.
+
+    Raises
+    ------
+    InputError
+        A line is missing or malformed, or a size is none.
+
+    Notes
+    -----
+    XDS finds the center of pixel (i, j), counted from 1, at (i - ORGX) QX X + (j - ORGY) QY Y + F Z.
+    """
+    lines = text.rstrip().splitlines()
+    new = _has_head(lines)
+
+    def numbers(line: int, count: int, name: str) -> list[float]:
+        return _numbers(lines, line, count, name, path, option)
+
+    *_, n_fast, n_slow, qx, qy = numbers(7, 5, "pixels") if new else numbers(2, 4, "pixels")
+    if new:
+        orgx, orgy, distance = numbers(8, 3, "detector's origin")
+    else:
+        distance, orgx, orgy = numbers(3, 3, "detector's origin")
+    first = 9 if new else 4
+    axes = [np.array(numbers(first + i, 3, "detector's axes")) for i in range(3)]
+    where = label(option, path)
+    if any(math.hypot(*axis) < _SMALLEST for axis in axes):
+        raise InputError(f"{where}: an axis of the detector has no direction")
+    x, y, z = (axis / math.hypot(*axis) for axis in axes)
+    if not (1.0 <= n_fast <= 1e6 and 1.0 <= n_slow <= 1e6 and qx > 0.0 and qy > 0.0):
+        raise InputError(f"{where}: its detector has {n_fast:g} x {n_slow:g} pixels of {qx:g} x {qy:g} mm")
+    wavelength = numbers(2 if new else 1, 1, "wavelength")[0]
+    if not wavelength > 0.0:
+        raise InputError(f"{where}: the wavelength is {wavelength:g}; it must be greater than 0")
+    _, phi, width = numbers(1 if new else 0, 3, "spindle")
+    corner = (0.5 - orgx) * qx * x + (0.5 - orgy) * qy * y + distance * z
+    panel = PlacedPanel(int(n_fast), int(n_slow), (qx * 1e-3, qy * 1e-3), corner * 1e-3, x, y)
+    return XparmDetector(panel, wavelength, phi, width)
+
+
 def _vector(lines: list[str], number: int, name: str, path: PathLike, option: str) -> Array:
     """Return the last three of the numbers that a line must hold."""
-    count = _SKIPPED.get(name, 0) + 3
+    return np.array(_numbers(lines, number, _SKIPPED.get(name, 0) + 3, name, path, option)[-3:])
+
+
+def _numbers(lines: list[str], number: int, count: int, name: str, path: PathLike, option: str) -> list[float]:
+    """Return as many numbers as a line must hold."""
     if number >= len(lines):
         raise InputError(f"{label(option, path)}: ends after {len(lines)} lines; line {number + 1} holds the {name}")
     values: list[float] = []
@@ -105,4 +169,4 @@ def _vector(lines: list[str], number: int, name: str, path: PathLike, option: st
         position = match.end()
     if max(map(abs, values)) > _BIGGEST:
         raise InputError(f"{label(option, path, number + 1)}: a number of the {name} is too large")
-    return np.array(values[-3:])
+    return values

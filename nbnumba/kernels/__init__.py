@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,21 +71,62 @@ def render(
     DeviceError, InputError
         See `check_compute_options`.
     """
+    return render_panels([scene], backend, threads, progress, on_compiling, precision=precision, device=device)[0]
+
+
+def render_panels(
+    scenes: Sequence[Scene],
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    on_compiling: Callable[[], None] | None = None,
+    *,
+    precision: str = "auto",
+    device: int | None = None,
+    images: Sequence[NDArray[np.float32] | None] = (),
+    few: bool = False,
+) -> list[Rendered]:
+    """Render the scenes of a detector's panels.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+    backend, threads, progress, on_compiling, precision, device
+        As of `render`.
+    images : sequence of array or None
+        Where the processor may draw each panel: contiguous float32 of its size, all 0. A GPU returns arrays of its own.
+    few : bool
+        Whether the masks leave few pixels, so that all others are stepped over.
+
+    Raises
+    ------
+    DeviceError, InputError
+        See `check_compute_options`.
+    """
     check_compute_options("cpu", threads)
-    if scene.continuous:  # there is no kernel for it on a GPU
+    if any(scene.continuous for scene in scenes):  # there is no kernel for it on a GPU
         if backend == "cuda":
             raise InputError("-backend cuda: -spread continuous is drawn by the processor; give -backend cpu or auto")
         backend = "cpu"
-    if backend == "cuda":
-        return renderer(device, precision).render(scene, progress, on_compiling)
-    if backend == "auto" and (device is not None or _gpu_may_be_there()):
+    if backend == "cuda" or (backend == "auto" and (device is not None or _gpu_may_be_there())):
         try:
-            return renderer(device, precision).render(scene, progress, on_compiling)
+            gpu = renderer(device, precision)
+            return [
+                gpu.render(scene, _part_of(progress, number, len(scenes)), on_compiling)
+                for number, scene in enumerate(scenes)
+            ]
         except DeviceError as error:
+            if backend == "cuda":
+                raise
             logger.warning(f"rendered by the processor, as the GPU cannot be used: {error}")
     from .cpu import driver as cpu_driver
 
-    return cpu_driver.render(scene, threads or available_threads(), progress, on_compiling)
+    return cpu_driver.render_panels(scenes, threads or available_threads(), progress, on_compiling, images, few)
+
+
+def _part_of(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Return what reports the progress of one panel out of several."""
+    return None if progress is None else lambda fraction: progress((number + fraction) / count)
 
 
 def renderer(device: int | None = None, precision: str = "auto") -> DeviceRenderer:
@@ -136,6 +177,13 @@ def compiling_line() -> str:
     from . import jit
 
     return jit.compiling_line()
+
+
+def find_latch(scene: Scene, threads: int | None = None) -> int:
+    """Ordinal of the first sample of a scene that switches interpolation off, in C's order; NEVER if there is none."""
+    from .cpu import driver as cpu_driver
+
+    return cpu_driver.find_latch(scene, threads or available_threads(), None)
 
 
 def sample_hkl(scene: Scene, ordinal: int) -> tuple[float, float, float]:

@@ -255,6 +255,27 @@ DETECTOR = (
         ("header_file",),
         states=("size", "geometry", "wavelength", "rotation"),
     ),
+    whole(
+        "-expt_number",
+        "of several experiments in a .expt, counted from 0",
+        "N",
+        ("expt_number",),
+        allowed=at_most(MAX_SIDE),
+        own=True,
+        name="expt_number",
+        states=("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
+    ),
+    input_file(
+        "-geometry",
+        "take every panel, its bad pixels, beam and spindle, without a crystal, from a CrystFEL .geom, a pyFAI .poni, "
+        "an NXmx file, a DIALS .expt, an XPARM.XDS, or the header of an SMV image or mini-CBF",
+        "FILE",
+        ("geometry_file",),
+        own=True,
+        name="geometry",
+        note="File that places the panels: .geom, .poni, NXmx, .expt, XPARM.XDS, SMV or mini-CBF.",
+        states=("size", "geometry", "wavelength", "rotation", "polarization"),
+    ),
     input_file(
         "-mask",
         "pixels to skip: 0 in SMV (its header counts as of -img), TIFF, NumPy; below 0 in CBF; not 0 in an HDF5 mask",
@@ -304,6 +325,16 @@ SENSOR = (
     ),
     spelling("-curved_det", CURVED, True),
     spelling("-point_pixel", POINT_PIXEL, True),
+    whole(
+        "-panel",
+        "the panel of -roi and -trace_pixel, counted from 0; needed where there are several",
+        "N",
+        ("panel",),
+        allowed=at_most(MAX_SIDE),
+        own=True,
+        name="panel",
+        note="The panel of roi, counted from 0.",
+    ),
     whole(
         "-roi",
         "render a part only: fast min and max, slow min and max, inclusive",
@@ -397,6 +428,8 @@ AXES = (
 # count there.
 PLACING = {row.parameter.name if isinstance(row, Option) else row.name for row in (*DETECTOR, *AXES)} - {
     "expt",
+    "expt_number",
+    "geometry",
     "mask",
     "polar_vector",
     "spindle_axis",

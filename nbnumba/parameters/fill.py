@@ -6,7 +6,6 @@ come before all of it, and units become SI by the same floating-point operations
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,60 +13,15 @@ from typing import Any
 from ..background.words import materials
 from ..errors import InputError, called
 from ..util.text import quote
-from .choices import ComputeOptions, Convention, Pivot, Semantics
-from .command import Output
-from .detector import PLACING
+from .choices import Convention, Pivot, Semantics
+from .draft import Draft
 from .given import BIGGEST, Given, beyond_meaning, checked, number
 from .pairs import split_pairs
+from .placing import apply_expt, apply_geometry, settle_sensors
 from .presets import PRESETS, silicon_attenuation
-from .settings import PART_OF, Settings
 from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Kind, Unit
 
 EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
-
-
-class Draft:
-    """Fields of Settings, Output and ComputeOptions as they fill up; the rest keeps its default.
-
-    `pgm_name` and `write_pgm` stand for the one field `pgm_file`: -nopgm forgets no name.
-    """
-
-    def __init__(self, notices: list[str], defaults: Mapping[str, Any] | None = None) -> None:
-        self.fields: dict[str, Any] = dict(defaults or {})
-        self.notices = notices
-        self.from_header: dict[str, str] = {}
-
-    def get(self, name: str) -> Any:
-        """Return the value of a field."""
-        return self.fields.get(name, _DEFAULTS[name])
-
-    def set(self, **fields: Any) -> None:
-        """Give fields other values."""
-        assert fields.keys() <= _DEFAULTS.keys(), f"no such field: {fields.keys() - _DEFAULTS.keys()}"
-        self.fields.update(fields)
-
-    def settings(self) -> Settings:
-        """Return what was said of the image."""
-        return Settings.of(**{name: value for name, value in self.fields.items() if name in PART_OF})
-
-    def output(self) -> Output:
-        """Return what was said of the files."""
-        name = self.get("pgm_name") if self.get("write_pgm") else None
-        return Output(**{**self._some(Output), "pgm_file": name})
-
-    def compute(self) -> ComputeOptions:
-        """Return what was said of the arithmetic."""
-        return ComputeOptions(**self._some(ComputeOptions))
-
-    def _some(self, cls: type) -> dict[str, Any]:
-        names = {field.name for field in dataclasses.fields(cls)}
-        return {name: value for name, value in self.fields.items() if name in names}
-
-
-_DEFAULTS: dict[str, Any] = dict(Settings().items()) | {
-    field.name: getattr(cls(), field.name) for cls in (Output, ComputeOptions) for field in dataclasses.fields(cls)
-}
-_DEFAULTS.update(pgm_name=_DEFAULTS["pgm_file"], write_pgm=True)
 
 
 def filled(
@@ -94,13 +48,20 @@ def filled(
     """
     draft = Draft(notices, defaults)
     named = {item.parameter.name: item for item in given}
-    if "expt" in named:
-        _apply_expt(draft, named["expt"], given)
+    placing = named.get("expt") or named.get("geometry")
+    if "geometry" in named:
+        if not apply_geometry(draft, named["geometry"], given):
+            placing = None
+            _apply_header(draft, named["geometry"])
+    elif "expt" in named:
+        apply_expt(draft, named["expt"], given)
     else:
         # As C: -img overrides -mask, and of several the last one is read.
         for name in ("mask", "header_file"):
             if name in named:
                 _apply_header(draft, named[name])
+    if "expt_number" in named and not {"expt", "geometry", "matrix"} & named.keys():
+        raise InputError(f"{named['expt_number'].label}: goes with {called('expt')}, which is not given")
     if "detector_preset" in named:
         _apply_preset(draft, named["detector_preset"], given)
     for item in given:
@@ -108,6 +69,8 @@ def filled(
     _check_meanings(given, notices, strict or draft.get("semantics") is Semantics.EXACT)
     if draft.get("detector_preset") is not None and draft.get("detector_mu") < 0.0 < draft.get("detector_thick"):
         draft.set(detector_mu=silicon_attenuation(draft.get("wavelength")))
+    if placing is not None and draft.get("panels"):
+        settle_sensors(draft, placing, given)
     if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
         draft.set(phisteps=EXPT_PHI_STEPS)
     _check(draft)
@@ -301,28 +264,8 @@ _KEYWORDS: tuple[tuple[str, str, Unit], ...] = (
 )
 
 
-def _apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
-    """Let a DIALS experiment list set defaults."""
-    typed = list(dict.fromkeys(item.label for item in given if item.parameter.name in PLACING))
-    if typed:
-        contradict = "contradicts" if len(typed) == 1 else "contradict"
-        raise InputError(f"{', '.join(typed)}: {contradict} {expt.label}, which places the panels")
-    from .from_dials import settings_from_expt
-
-    path = str(checked(expt, 0))
-    fields = settings_from_expt(path, draft.notices)
-    of_wavelength = {"wavelength", "spectrum", "spectrum_file"}
-    if "wavelength" not in fields and not any(of_wavelength & {*item.parameter.fields} for item in given):
-        raise InputError(f"{expt.label} {path}: the beam has no single wavelength; give {called('wavelength_A')} A")
-    panels = len(fields["panels"])
-    mask = next((item.label for item in given if item.parameter.name == "mask"), None)
-    if panels > 1 and mask is not None:
-        raise InputError(f"{mask}: contradicts {expt.label} {path}, which has {panels} panels; a mask is of one")
-    draft.set(**fields)
-
-
-_SIZING = {"expt", "header_file", "mask", "pixel_mm", "detpixels", "pixels_fast", "pixels_slow", "detsize", "detsize_f",
-           "detsize_s"}  # fmt: skip
+_SIZING = {"expt", "geometry", "header_file", "mask", "pixel_mm", "detpixels", "pixels_fast", "pixels_slow", "detsize",
+           "detsize_f", "detsize_s"}  # fmt: skip
 """Parameters that say what a detector by name says already."""
 
 

@@ -12,10 +12,29 @@ if TYPE_CHECKING:
     from ..geometry.vectors import Array
 
 
-def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
+def settings_from_expt(
+    path: str,
+    notices: list[str],
+    *,
+    option: str | None = None,
+    number: int | None = None,
+    phi_deg: float | None = None,
+) -> dict[str, Any]:
     """Read an experiment list as fields of Settings, in the laboratory frame of the file.
 
     The beam's wavelength is left out where the file has none.
+
+    Parameters
+    ----------
+    path : str
+    notices : list of str
+        Receives what of the file does not count.
+    option : str, optional
+        What named the file, for messages; by default what stands for `expt`.
+    number : int, optional
+        Of the experiment, counted from 0.
+    phi_deg : float, optional
+        Where the image starts; of a scan that turns backwards, about the opposite axis.
 
     Raises
     ------
@@ -27,13 +46,14 @@ def settings_from_expt(path: str, notices: list[str]) -> dict[str, Any]:
     from ..geometry.vectors import cross, vector
     from ..io import expt
 
-    content = expt.read(path, called("expt"))
-    notices.extend(content.remarks)
+    option = called("expt") if option is None else option
+    content = expt.read(path, option, number, phi_deg)
+    notices.extend((*content.remarks, *content.panel_remarks))
     first = content.panels[0]
     spindle, phi_deg, width_deg = content.rotation_axis, content.phi_deg, content.width_deg
     if width_deg < 0.0:
         spindle, phi_deg, width_deg = -spindle, -phi_deg, -width_deg
-        notices.append(f"{called('expt')} {path}: the scan turns backwards; phi counts the other way round here")
+        notices.append(f"{option} {path}: the scan turns backwards; phi counts the other way round here")
     fields: dict[str, Any] = {
         "convention": Convention.CUSTOM,
         "beam_vector": _tuple(content.beam),

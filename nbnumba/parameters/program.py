@@ -35,7 +35,6 @@ OUTPUT = (
         ("int_file",),
         names=("-intfile", "-intimage"),
         default="intimage.img",
-        one_panel=True,
         square_pixels=True,
     ),
     number(
@@ -65,7 +64,6 @@ OUTPUT = (
         sets={"write_pgm": True},
         names=("-pgmfile", "-pgmimage"),
         default="image.pgm",
-        one_panel=True,
     ),
     number(
         "-pgmscale",
@@ -122,7 +120,6 @@ OUTPUT = (
         ("trace_pixel",),
         allowed=INTEGER,
         own=True,
-        one_panel=True,
         in_batch="only a single image can be traced",
     ),
     output_file(
@@ -160,7 +157,6 @@ NOISE = (
         ("noise_file",),
         names=("-noisefile", "-noiseimage"),
         default="noiseimage.img",
-        one_panel=True,
         square_pixels=True,
         in_batch="noise = true in the SPEC takes its place",
     ),

@@ -154,10 +154,12 @@ class DetectorSettings:
     detector_thick: float = 0.0  # < 0 with detector_thicksteps: C takes half a micrometer
     detector_thicksteps: int | None = None
     mask_file: str | None = None
-    panels: tuple[PanelGeometry, ...] = ()  # placed by -expt; beat everything that places a detector
+    panels: tuple[PanelGeometry, ...] = ()  # placed by a file; beat everything that places a detector
     beam_fast: float | None = None  # where the beam meets the panel, from its corner; beats what the convention says
     beam_slow: float | None = None
     expt_file: str | None = None  # what it holds is already in the other fields
+    expt_number: int | None = None  # of its experiments
+    geometry_file: str | None = None  # as expt_file, without a crystal
     header_file: str | None = None  # -img; its header is already in the other fields
 
 
@@ -185,6 +187,7 @@ class SamplingSettings:
     spot_cutoff: float = 0.0  # photons; 0: not given
     roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     # fast min, fast max, slow min, slow max; inclusive
+    panel: int | None = None  # that roi and a trace are of
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..background.material import Material, monotone_points, padded_points, photons_per_steradian
 from ..experiment.model import ExperimentRecord
+from ..experiment.regions import rendered_panels
 from ..experiment.scene import build_surroundings
 from ..kernels.scene import Scene
 from ..parameters.choices import Semantics
@@ -18,8 +19,9 @@ def add_background(experiment: ExperimentRecord, images: Sequence[NDArray[np.flo
     """Add the photons of an experiment's materials to its panels, in place."""
     if not any(isinstance(material, Material) for material in experiment.background):
         return
-    for scene, image in zip(build_surroundings(experiment), images, strict=True):
-        photons = background_photons(experiment, scene, threads)
+    scenes = build_surroundings(experiment)
+    for number in rendered_panels(experiment):
+        photons, image = background_photons(experiment, scenes[number], threads), images[number]
         if photons is not None:
             np.add(image, photons, out=image, casting="same_kind")
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..detector.assembly import assembled
 from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import ExperimentRecord
+from ..experiment.regions import rendered_panels
 from ..parameters.types import C_INT
 from ..readout.chain import DetectorImage
 from ..readout.poisson import NOISE_RNGS
@@ -93,7 +95,7 @@ class Image:
     seconds: float
     evaluated_steps: int
     spots: int = 0
-    latches: tuple[int, ...] = ()
+    latches: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         # Statistics are worked out once, and files are written from it.
@@ -141,7 +143,10 @@ class Image:
         """Return the picture that a notebook shows."""
         from ..io import png as preview
 
-        return preview.png(self.array.reshape(-1, self.array.shape[-1]))
+        if self.array.ndim == 2:
+            return preview.png(self.array)
+        together = assembled(self.array, self.experiment.detector, self.experiment.beam)
+        return preview.png(together.photons, gaps=together.gaps)
 
     def plot(self, ax: Any = None, *, log: bool = True, rings: bool = True, panel: int = 0, **options: Any) -> Any:
         """Draw the image with matplotlib: colors with their scale, resolution rings, the direct beam.
@@ -309,13 +314,15 @@ def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_
     fast_first, fast_last, slow_first, slow_last = sampling.roi
     n_fast = array.shape[-1]
     rows = array.reshape(-1, n_fast)
-    region = rows if len(panels) > 1 else rows[slow_first : slow_last + 1, fast_first : fast_last + 1]
-    pixels = sum(panel.n_slow * panel.n_fast for panel in panels) if len(panels) > 1 else region.size
-    rendered = pixels
-    for panel in panels:
-        if panel.mask is not None:
-            counted = panel.mask[slow_first : slow_last + 1, fast_first : fast_last + 1]
-            rendered -= int(np.count_nonzero(~counted))
+    part: tuple[slice, slice] = slice(slow_first, slow_last + 1), slice(fast_first, fast_last + 1)
+    if len(panels) > 1 and sampling.panel is None:
+        region, part = rows, (slice(None), slice(None))
+        pixels = sum(panel.n_slow * panel.n_fast for panel in panels)
+    else:
+        region = array.reshape(-1, *array.shape[-2:])[sampling.panel or 0][part]
+        pixels = region.size
+    masks = (panels[number].mask for number in rendered_panels(experiment))
+    rendered = pixels - sum(int(np.count_nonzero(~mask[part])) for mask in masks if mask is not None)
     mean, squares, deviations = _moments(region, max(1, rendered), threads)
     if pixels < region.size:  # panels that are padded
         deviations = max(0.0, deviations - (region.size - pixels) * mean * mean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +13,15 @@ from ..errors import InputError
 from ..experiment.drawable import check_drawable
 from ..experiment.model import ExperimentRecord
 from ..experiment.passes import split_into_passes
+from ..experiment.regions import rendered_panels
 from ..experiment.scene import build_scenes
-from ..kernels.scene import NEVER, Scene
+from ..kernels.scene import Scene
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, notices_to
 from .background import add_background
 from .image import Image
+from .parts import Stack, Total, dark
+from .pixels import Photons, chosen_pixels, render_pixels
 
 if TYPE_CHECKING:
     from ..gradients.parameters import Parameters
@@ -27,6 +30,36 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "double", "mixed")
+
+
+@overload
+def simulate(
+    experiment: ExperimentRecord,
+    backend: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    on_compiling: Callable[[], None] | None = None,
+    *,
+    precision: str | None = None,
+    device: int | None = None,
+    notify: Notify | None = None,
+    pixels: None = None,
+) -> Image: ...
+
+
+@overload
+def simulate(
+    experiment: ExperimentRecord,
+    backend: str | None = None,
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    on_compiling: Callable[[], None] | None = None,
+    *,
+    precision: str | None = None,
+    device: int | None = None,
+    notify: Notify | None = None,
+    pixels: ArrayLike,
+) -> Photons: ...
 
 
 def simulate(
@@ -39,7 +72,8 @@ def simulate(
     precision: str | None = None,
     device: int | None = None,
     notify: Notify | None = None,
-) -> Image:
+    pixels: ArrayLike | None = None,
+) -> Image | Photons:
     """Render an experiment.
 
     Parameters
@@ -60,13 +94,22 @@ def simulate(
         Number of the GPU among the visible ones; the first by default.
     notify : callable, optional
         Receives a line where a GPU is there and the processor renders instead.
+    pixels : array_like of int, optional
+        Only these are computed: (n, 2) slow and fast of pixels, or (n, 4) fast first and last, slow first and last of
+        boxes, bounds included; with the panel before them, (n, 3) and (n, 5), where there are several.
+
+    Returns
+    -------
+    Image
+        With `pixels` the photons alone: an array (n,) of pixels, a list of n arrays of boxes, float32. They are those
+        of the image without a region of interest; masked pixels are 0.
 
     Raises
     ------
     DeviceError
         When the GPU of an explicit "cuda" is not there or fails.
     InputError
-        For an unknown backend or precision, or more threads than cores.
+        For an unknown backend or precision, more threads than cores, or pixels that are none.
     """
     _check_kind(experiment)
     chosen = experiment.compute
@@ -76,7 +119,9 @@ def simulate(
         precision=chosen.precision if precision is None else precision,
         device=chosen.device if device is None else device,
     )
-    return renderer.render(experiment, progress, on_compiling, notify)
+    if pixels is None:
+        return renderer.render(experiment, progress, on_compiling, notify)
+    return renderer.render(experiment, progress, on_compiling, notify, pixels=pixels)
 
 
 class Renderer:
@@ -120,16 +165,67 @@ class Renderer:
         kernels.check_compute_options(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
 
+    @overload
     def render(
         self,
         experiment: ExperimentRecord,
         progress: Callable[[float], None] | None = None,
         on_compiling: Callable[[], None] | None = None,
         notify: Notify | None = None,
-    ) -> Image:
-        """Render an experiment; see `simulate` for what the callables receive."""
+        *,
+        pixels: None = None,
+    ) -> Image: ...
+
+    @overload
+    def render(
+        self,
+        experiment: ExperimentRecord,
+        progress: Callable[[float], None] | None = None,
+        on_compiling: Callable[[], None] | None = None,
+        notify: Notify | None = None,
+        *,
+        pixels: ArrayLike,
+    ) -> Photons: ...
+
+    def render(
+        self,
+        experiment: ExperimentRecord,
+        progress: Callable[[float], None] | None = None,
+        on_compiling: Callable[[], None] | None = None,
+        notify: Notify | None = None,
+        *,
+        pixels: ArrayLike | None = None,
+    ) -> Image | Photons:
+        """Render an experiment; see `simulate` for what the callables receive, and for `pixels`."""
         with notices_to(notify):
+            if pixels is not None:
+                return self._render_pixels(experiment, pixels, progress, on_compiling)
             return self._render(experiment, progress, on_compiling)
+
+    def _render_pixels(
+        self,
+        experiment: ExperimentRecord,
+        pixels: ArrayLike,
+        progress: Callable[[float], None] | None,
+        on_compiling: Callable[[], None] | None,
+    ) -> Photons:
+        """Render some pixels alone."""
+        from .. import kernels
+
+        _check_kind(experiment)
+        check_drawable(experiment)
+
+        def render(scenes: Sequence[Scene]) -> list[NDArray[np.float32]]:
+            found = kernels.render_panels(
+                scenes, self.backend, self.threads, progress, on_compiling, precision=self.precision,
+                device=self.device, few=True,
+            )  # fmt: skip
+            return [panel.image for panel in found]
+
+        chosen = chosen_pixels(pixels, experiment)
+        return render_pixels(
+            experiment, chosen, render, lambda scene: kernels.find_latch(scene, self.threads), self.threads
+        )
 
     def _render(
         self,
@@ -141,37 +237,42 @@ class Renderer:
         check_drawable(experiment)
         start = time.perf_counter()
         passes = split_into_passes(experiment)
-        total = _Total()
+        total = Total()
+        stack = Stack(experiment)
         for number, part in enumerate(passes):
             scenes = build_scenes(part.experiment)
             reports = None if progress is None else _part_of(progress, number, len(passes))
-            total.add(scenes, self._render_panels(scenes, reports, on_compiling))
+            rooms = stack.rooms if len(passes) == 1 else []
+            total.add(scenes, self._render_panels(scenes, rendered_panels(experiment), reports, on_compiling, rooms))
         images = total.images()
         # What surrounds the crystals meets all sources, whichever pass they are in.
         add_background(experiment, images, self.threads)
-        return _image(experiment, total, images, time.perf_counter() - start)
+        return _image(experiment, total, stack.filled(images), time.perf_counter() - start)
 
     def _render_panels(
         self,
         scenes: Sequence[Scene],
+        wanted: Sequence[int],
         progress: Callable[[float], None] | None,
         on_compiling: Callable[[], None] | None,
+        rooms: Sequence[NDArray[np.float32] | None],
     ) -> list[Rendered]:
-        """Render the panels of one pass."""
+        """Render the panels of one pass; those that are not wanted stay dark."""
         from .. import kernels
 
-        return [
-            kernels.render(
-                scene,
-                self.backend,
-                self.threads,
-                None if progress is None else _part_of(progress, number, len(scenes)),
-                on_compiling,
-                precision=self.precision,
-                device=self.device,
-            )
-            for number, scene in enumerate(scenes)
-        ]
+        found = kernels.render_panels(
+            [scenes[place] for place in wanted],
+            self.backend,
+            self.threads,
+            progress,
+            on_compiling,
+            precision=self.precision,
+            device=self.device,
+            images=[rooms[place] for place in wanted] if rooms else (),
+        )
+        drawn = dict(zip(wanted, found, strict=True))
+        like = drawn[wanted[0]]
+        return [drawn.get(place) or dark(scene, like) for place, scene in enumerate(scenes)]
 
     def linearize(
         self,
@@ -222,49 +323,11 @@ def _part_of(progress: Callable[[float], None], number: int, count: int) -> Call
     return lambda fraction: progress((number + fraction) / count)
 
 
-class _Total:
-    """The sum of passes, and what is reported of them."""
-
-    def __init__(self) -> None:
-        self.first: list[Rendered] = []  # panels of the first pass
-        self.latches: list[int] = []  # of the first panel in each pass
-        self.latch = NEVER
-        self.latch_hkl: tuple[float, float, float] | None = None
-        self.evaluated_steps = self.spots = 0
-        self._sums: list[NDArray[np.float64]] = []
-
-    def add(self, scenes: Sequence[Scene], panels: list[Rendered]) -> None:
-        """Add a pass; a single one is kept as it is."""
-        from .. import kernels
-
-        if not self.first:
-            self.first = panels
-        else:
-            if not self._sums:
-                self._sums = [panel.image.astype(np.float64) for panel in self.first]
-            for total, panel in zip(self._sums, panels, strict=True):
-                total += panel.image
-        self.latches.append(panels[0].latch)
-        tripped = next((i for i, panel in enumerate(panels) if panel.latch != NEVER), None)
-        if self.latch_hkl is None and tripped is not None:
-            self.latch = panels[tripped].latch
-            self.latch_hkl = kernels.sample_hkl(scenes[tripped], self.latch)
-        self.evaluated_steps += sum(panel.evaluated_steps for panel in panels)
-        self.spots += sum(panel.spots for panel in panels)
-
-    def images(self) -> list[NDArray[np.float32]]:
-        """Return the photons of every panel."""
-        if not self._sums:
-            return [panel.image for panel in self.first]
-        with np.errstate(over="ignore"):
-            return [total.astype(np.float32) for total in self._sums]
-
-
-def _image(experiment: ExperimentRecord, total: _Total, images: Sequence[NDArray[np.float32]], seconds: float) -> Image:
+def _image(experiment: ExperimentRecord, total: Total, array: NDArray[np.float32], seconds: float) -> Image:
     """Put the panels of an image together."""
     first = total.first[0]
     return Image(
-        array=images[0] if len(images) == 1 else _stacked(images),
+        array=array,
         experiment=experiment,
         # The same in every pass: it depends on the detector alone.
         omega_sum=sum(panel.solid_angle for panel in total.first),
@@ -278,12 +341,3 @@ def _image(experiment: ExperimentRecord, total: _Total, images: Sequence[NDArray
         evaluated_steps=total.evaluated_steps,
         spots=total.spots,
     )
-
-
-def _stacked(panels: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return panels as one array, padded with 0 to the size of the largest."""
-    n_slow, n_fast = (max(panel.shape[axis] for panel in panels) for axis in (0, 1))
-    stack = np.zeros((len(panels), n_slow, n_fast), dtype=np.float32)
-    for place, panel in zip(stack, panels, strict=True):
-        place[: panel.shape[0], : panel.shape[1]] = panel
-    return stack

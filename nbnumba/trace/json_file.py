@@ -54,7 +54,7 @@ def _pieces(trace: Trace, experiment: ExperimentRecord, scenes: Sequence[Scene])
         "version": VERSION,
         "made_by": f"nbnumba {__version__}",
         "semantics": str(experiment.semantics),
-        "pixel": {"slow": trace.slow, "fast": trace.fast},
+        "pixel": {"slow": trace.slow, "fast": trace.fast} | ({} if trace.panel is None else {"panel": trace.panel}),
         "units": {
             "quantities": {name: unit for name, unit in UNITS.items() if unit},
             "passes, phi_steps, sources, layers, neighbors": _LINE_UNITS,

@@ -14,7 +14,11 @@ from .walk import Quantity, Trace, background_at, trace_pixel
 
 
 def trace_image(
-    experiment: ExperimentRecord, pixel: tuple[int, int], stored: float, latches: Sequence[int] = ()
+    experiment: ExperimentRecord,
+    pixel: tuple[int, int],
+    stored: float,
+    latches: Sequence[Sequence[int]] = (),
+    panel: int = 0,
 ) -> tuple[Trace, list[Scene]]:
     """Follow one pixel through the sum, pass by pass.
 
@@ -25,8 +29,10 @@ def trace_image(
         A rendered one, see `nbnumba.trace.walk.check_pixel`.
     stored : float [photons]
         The value that the image holds there.
-    latches : sequence of int
-        Latch of every pass, as `nbnumba.render.image.Image.latches`.
+    latches : sequence of sequence of int
+        Latch of every panel in every pass, as `nbnumba.render.image.Image.latches`.
+    panel : int
+        The panel of the pixel.
 
     Returns
     -------
@@ -34,14 +40,18 @@ def trace_image(
         The scenes are those of the passes.
     """
     passes = split_into_passes(experiment)
-    latches = latches or [NEVER] * len(passes)
-    scenes = [build_scene(part.experiment).replace(latch=latch) for part, latch in zip(passes, latches, strict=True)]
+    of_panel = [latch[panel] for latch in latches] or [NEVER] * len(passes)
+    scenes = [
+        build_scene(part.experiment, panel).replace(latch=latch) for part, latch in zip(passes, of_panel, strict=True)
+    ]
+    number = panel if len(experiment.detector.panels) > 1 else None
     if len(passes) == 1:
-        return trace_pixel(passes[0].experiment, scenes[0], pixel, stored), scenes
+        only = trace_pixel(passes[0].experiment, scenes[0], pixel, stored)
+        return dataclasses.replace(only, panel=number), scenes
     traces = [
         trace_pixel(_alone(part.experiment), scene, pixel, stored) for part, scene in zip(passes, scenes, strict=True)
     ]
-    background = background_at(experiment, build_surroundings(experiment)[0], *pixel)
+    background = background_at(experiment, build_surroundings(experiment)[panel], *pixel)
     photons = [_number(trace.quantities["I_pixel_final"]) for trace in traces]
     entries: list[dict[str, float | int]] = [
         {
@@ -56,7 +66,8 @@ def trace_image(
         for number, (part, trace) in enumerate(zip(passes, traces, strict=True))
     ]
     whole = traces[0].quantities | {"I_pixel_final": sum(photons) + background}
-    return dataclasses.replace(traces[0], quantities=whole, background=background, passes=entries), scenes
+    first = dataclasses.replace(traces[0], quantities=whole, background=background, passes=entries, panel=number)
+    return first, scenes
 
 
 def _alone(experiment: ExperimentRecord) -> ExperimentRecord:

@@ -88,6 +88,8 @@ class Trace:
     passes : list of dict
         One entry for each pass (`nbnumba.experiment.passes`) where there are several; everything else but the final
         value and the background is of the first.
+    panel : int or None
+        Number of the panel where there are several.
     """
 
     slow: int
@@ -100,6 +102,7 @@ class Trace:
     water: float
     background: float = 0.0
     passes: list[dict[str, float | int]] = field(default_factory=list)
+    panel: int | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the trace as text, 15 digits a number."""
@@ -132,7 +135,7 @@ class Step(NamedTuple):
     solid_angle: float
 
 
-def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_file: bool) -> None:
+def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_file: bool, panel_number: int = 0) -> None:
     """Refuse a pixel that is not rendered, or a trace file without bounds.
 
     Parameters
@@ -141,6 +144,7 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
     pixel : (slow, fast)
     writes_file : bool
         Whether every sample is to be written.
+    panel_number : int
 
     Raises
     ------
@@ -149,14 +153,18 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
     if experiment.closed_form is not None:
         raise InputError("-trace_pixel: with -spread continuous a pixel has no samples that could be listed")
     slow, fast = pixel
-    panel, sampling = experiment.detector.panels[0], experiment.sampling
+    panel, sampling = experiment.detector.panels[panel_number], experiment.sampling
     what = f"-trace_pixel: pixel slow {slow}, fast {fast}"
     if slow >= panel.n_slow or fast >= panel.n_fast or min(pixel) < 0:
         raise InputError(
             f"{what} is not on the detector; allowed are 0 to {panel.n_slow - 1} (slow) "
             f"and 0 to {panel.n_fast - 1} (fast)"
         )
-    fast_first, fast_last, slow_first, slow_last = sampling.roi
+    if sampling.panel not in (None, panel_number):
+        raise InputError(f"{what} is on panel {panel_number}, and the -roi on panel {sampling.panel}, alone rendered")
+    whole = len(experiment.detector.panels) > 1 and sampling.panel is None
+    region = (0, panel.n_fast - 1, 0, panel.n_slow - 1) if whole else sampling.roi
+    fast_first, fast_last, slow_first, slow_last = region
     if not (slow_first <= slow <= slow_last and fast_first <= fast <= fast_last):
         raise InputError(
             f"{what} is outside the -roi and not rendered; allowed are {slow_first} to {slow_last} (slow) "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nbnumba import Experiment, simulate
+from nbnumba import Experiment, Renderer, simulate
 from nbnumba.constants import R_E_SQUARED
 from nbnumba.detector.model import Panel, Sensor
 from nbnumba.experiment.model import ExperimentRecord
@@ -128,3 +128,38 @@ def test_oblong_pixels_turned_by_a_right_angle(shape: str) -> None:
     assert here.max() > 0.0
     # Positions are summed in another order.
     np.testing.assert_allclose(there, here, rtol=2e-6, atol=1e-9 * float(here.max()))
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {},
+        {"interpolate": True, "semantics": "c"},
+        # Enough steps for spots to be listed, panel by panel in threads.
+        {"shape": "gauss", "N": 12, "mosaic_spread_deg": 1, "mosaic_domains": 400, "detpixels": (100, 90)},
+        {"shape": "gauss", "N": 12, "mosaic_spread_deg": 1, "spread": "continuous"},
+    ],
+)
+def test_panels_together_are_the_panels_alone(keywords: dict[str, Any]) -> None:
+    settings = {
+        "cell": (40, 50, 60, 80, 95, 105), "default_F": 30.0, "N": CELLS, "misset_deg": (10, 20, 30),
+        "wavelength_A": 1.1, "distance_mm": 60, "detpixels": (21, 11), "pixel_mm": 0.3, "oversample": 1,
+        "fluence": 1e25,
+    } | keywords  # fmt: skip
+    experiment = Experiment(**settings)
+    first = experiment.detector.panels[0]
+    panels = [
+        turned(first, 0.02 * number, origin=first.position(first.n_slow * (number % 4), first.n_fast * (number // 4)))
+        for number in range(20)
+    ]
+
+    def drawn(some: list[Panel]) -> Any:
+        detector = replace(experiment.detector, panels=tuple(some))
+        return Renderer("cpu", 2).render(replace(experiment, detector=detector))
+
+    together = drawn(panels)
+    assert (together.spots > 0) == (settings.get("shape") == "gauss")
+    for panel, photons in zip(panels, together.array, strict=True):
+        alone = drawn([panel]).array
+        assert alone.max() > 0.0
+        np.testing.assert_array_equal(photons, alone)

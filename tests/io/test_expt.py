@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import rotate_about
-from nbnumba.io import expt
+from nbnumba.imagefiles.smv import smv_fields
+from nbnumba.io import expt, smv
 from nbnumba.parameters.parser import parse
 from nbnumba.render.renderer import simulate
 from nbnumba.util.messages import notices_to
@@ -149,22 +151,104 @@ def test_remarks() -> None:
     data["experiment"].append(data["experiment"][0])
     data["beam"][0]["probe"] = "electron"
     assert read(data).remarks == (
-        "-expt a.expt: holds 2 experiments; the first one counts",
+        "-expt a.expt: holds 2 experiments; the first one counts (-expt_number 0 to 1 chooses)",
         "-expt a.expt: models that vary along the scan are not used; their means are",
         "-expt a.expt: the beam is of 'electron'; what is drawn is the scattering of X-rays",
     )
 
 
-def test_a_sensor_that_is_not_drawn_is_reported() -> None:
+def test_several_lattices_in_one_image_are_refused_unless_one_is_chosen() -> None:
     data = content()
-    panel = data["detector"][0]["panels"][0]
-    panel["px_mm_strategy"]["type"] = "ParallaxCorrectedPxMmStrategy"
-    assert read(data).remarks[-1] == (
-        "-expt a.expt: its sensor is not drawn, so that spots stand where there is no parallax; "
-        "-detector_thick 320 -detector_abs 256.41 draws it"
+    data["crystal"].append(copy.deepcopy(data["crystal"][0]))
+    data["crystal"][1]["real_space_a"] = [60.0, 0.0, 0.0]
+    data["experiment"].append({**data["experiment"][0], "crystal": 1})
+    with pytest.raises(InputError, match=r"holds 2 experiments of one image, several .*-expt_number 0 to 1$"):
+        read(data)
+    text = json.dumps(data)
+    reciprocal = expt.parse(text, "a.expt", number=1).reciprocal_A
+    assert reciprocal is not None
+    np.testing.assert_allclose(np.linalg.norm(reciprocal, axis=1), [1 / 60, 1 / 80, 1 / 100], rtol=1e-12)
+    with pytest.raises(InputError, match=r"^-expt_number: 2 names no experiment of -expt a\.expt; allowed: 0 to 1$"):
+        expt.parse(text, "a.expt", number=2)
+
+
+def test_what_panels_say_of_their_numbers_is_named_with_the_options() -> None:
+    data = content()
+    for panel in data["detector"][0]["panels"]:
+        panel.update(gain=2.5, pedestal=4.0, trusted_range=[-1.0, 65000.0])
+    assert read(data).panel_remarks == (
+        "-expt a.expt: its panels state gain 2.5, pedestal 4, a trusted range up to 65000; such numbers count only "
+        "where they are given: -gain 2.5 -adc 4 -saturation 65000",
     )
-    panel["mu"] = 0.0
-    assert not any("sensor" in line for line in read(data).remarks)
+    data["detector"][0]["panels"][0]["gain"] = 1.5
+    assert "gain 2.5 and others" in read(data).panel_remarks[0]
+
+
+def test_untrusted_rectangles_and_names() -> None:
+    data = content()
+    first = data["detector"][0]["panels"][0]
+    first["mask"] = [[2, 3, 5, 7], [28, 18, 99, 99]]
+    one, two = read(data).panels
+    assert (one.name, one.group, two.group) == ("a", "g", "g")
+    assert (one.thickness, one.mu, one.material, one.parallax) == (0.32e-3, 3.9e3, "Si", False)
+    expected = np.zeros((20, 30), dtype=bool)
+    expected[3:7, 2:5] = expected[18:, 28:] = True
+    np.testing.assert_array_equal(one.bad, expected)
+    assert two.bad is None
+
+
+def varying(data: dict[str, Any]) -> None:
+    """Give models a value at each of the four scan points of three images."""
+    data["crystal"][0]["A_at_scan_points"] = [
+        np.diag([1 / (50 + n), 1 / 80, 1 / 100]).ravel().tolist() for n in range(4)
+    ]
+    data["beam"][0]["s0_at_scan_points"] = [[0.0, 0.0, -1 / (1.25 + 0.01 * n)] for n in range(4)]
+
+
+def a_star(phi_deg: float | None) -> tuple[float, float, tuple[str, ...]]:
+    data = content()
+    varying(data)
+    found = expt.parse(json.dumps(data), "a.expt", phi_deg=phi_deg)
+    assert found.reciprocal_A is not None
+    assert found.wavelength_A is not None
+    return float(np.linalg.norm(found.reciprocal_A[0])), found.wavelength_A, found.remarks
+
+
+def test_models_that_vary_along_the_scan_are_those_of_the_middle_of_the_image() -> None:
+    """The scan goes from 30 to 31.5 degrees in images of half a degree."""
+    between = [np.mean([1 / (50 + n), 1 / (51 + n)]) for n in range(3)]
+    for phi_deg, image in ((None, 0), (30.0, 0), (30.5, 1), (31.0, 2)):
+        size, wavelength, remarks = a_star(phi_deg)
+        assert size == pytest.approx(between[image], rel=1e-12)
+        k0 = np.mean([1 / (1.25 + 0.01 * image), 1 / (1.26 + 0.01 * image)])
+        assert wavelength == pytest.approx(1 / k0, rel=1e-12)
+        assert remarks == ()
+    size, _, remarks = a_star(40.0)
+    assert size == pytest.approx(1 / 53)
+    assert remarks == (
+        "-expt a.expt: phi lies outside its scan, 30 to 31.5 degrees; of models that vary along it the nearest count",
+    )
+
+
+def test_a_setting_rotation_that_varies() -> None:
+    data = content()
+    data["crystal"][0].pop("A_at_scan_points")
+    turns = [[1, 0, 0, 0, math.cos(a), -math.sin(a), 0, math.sin(a), math.cos(a)] for a in (0.0, 0.02, 0.04, 0.06)]
+    data["goniometer"][0].update(setting_rotation_at_scan_points=turns, rotation_axis=[0, 1, 0])
+    axis = expt.parse(json.dumps(data), "a.expt", phi_deg=30.5).rotation_axis
+    np.testing.assert_allclose(axis, [0, math.cos(0.03), math.sin(0.03)], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "points", [[[1, 2]], [[0] * 9] * 4, [["x"] * 9] * 4, [[1e99] * 9] * 4, 7, [[math.nan] * 9] * 4]
+)
+def test_points_that_are_none_leave_the_static_model(points: Any) -> None:
+    data = content()
+    data["crystal"][0]["A_at_scan_points"] = points
+    found = read(data)
+    assert found.reciprocal_A is not None
+    np.testing.assert_allclose(np.linalg.norm(found.reciprocal_A[0]), 1 / 50, rtol=1e-12)
+    assert found.remarks == ("-expt a.expt: models that vary along the scan are not used; their means are",)
 
 
 def test_values_that_a_file_may_leave_out() -> None:
@@ -343,15 +427,29 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
+# A thick sensor that is met at 40 degrees: parallax moves the spot by more than a pixel.
+SENSOR: dict[str, Any] = {
+    "beam": BEAM,
+    "root": None,
+    "groups": [[None, [[[1, 0, 0], [0, -1, 0], [30, 3, -40]]]]],
+    "goniometer": None,
+    "oscillation": None,
+    "hkl": [3, -2, 1],
+    "target": [0, 30.5, 20.5],
+    "sensor": [0.5, 2.0],
+}
+
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Files that dxtbx wrote, and where it expects the reflection of each."""
     folder = tmp_path_factory.mktemp("expt")
     shared = {"pixel_mm": 0.1, "size": [64, 48], "cell": [1, 1.2, 1.7, 80, 95, 100]}
-    cases = [{"file": str(folder / f"{name}.expt"), **shared, **case} for name, case in CASES.items()]
+    cases = [
+        {"file": str(folder / f"{name}.expt"), **shared, **case} for name, case in {**CASES, "sensor": SENSOR}.items()
+    ]
     found = dxtbx_writer.write(cases)
-    return {name: {**case, **answer} for name, case, answer in zip(CASES, cases, found, strict=True)}
+    return {name: {**case, **answer} for name, case, answer in zip([*CASES, "sensor"], cases, found, strict=True)}
 
 
 @requires("DIALS' reader")
@@ -496,6 +594,50 @@ def test_polarization_of_the_beam(tmp_path: Path) -> None:
         np.testing.assert_allclose(array[number, 10] / unpolarized[number, 10], expected, rtol=1e-5)
 
 
+@requires("DIALS' reader")
+@pytest.mark.readers
+def test_a_spot_in_a_thick_sensor_lies_where_dials_has_it(written: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    case = written["sensor"]
+    line = f"-expt {case['file']} {one_reflection(tmp_path, case['hkl'])}"
+    places = {}
+    for words in ("-semantics exact", "-semantics exact -detector_abs inf", "-semantics c"):
+        record, array, notices = draw(f"{line} {words}")
+        weight = array / array.sum()
+        slow, fast = np.indices(array.shape) + 0.5
+        places[words] = np.array([(weight * fast).sum(), (weight * slow).sum()])
+        drawn = record.detector.panels[0].sensor.layers > 1
+        assert drawn == (words == "-semantics exact")
+        assert any("is drawn in 20 layers" in notice for notice in notices) == drawn
+        assert any("-detector_thick 500 -detector_abs 500 draws it" in notice for notice in notices) == (
+            words == "-semantics c"
+        )
+    predicted = np.array(case["predicted"][1:])
+    # A layer is drawn at its front, half a layer of 25 um too near, times tan(43 degrees); and a spot is a pixel wide.
+    assert np.linalg.norm(places["-semantics exact"] - predicted) < 0.3
+    assert np.linalg.norm(places["-semantics c"] - predicted) > 1.2
+    np.testing.assert_allclose(places["-semantics c"], places["-semantics exact -detector_abs inf"], atol=0.02)
+
+
+def test_options_of_the_sensor_beside_a_file(file: str) -> None:
+    data = content()
+    for panel in data["detector"][0]["panels"]:
+        panel.update(thickness=0.32, mu=4.0, material="Si", px_mm_strategy={"type": "ParallaxCorrectedPxMmStrategy"})
+    Path(file).write_text(json.dumps(data))
+    line = f"-expt {file} -default_F 1 -N 2 -semantics exact"
+
+    def sensor(words: str) -> tuple[float, int, float]:
+        record = resolve(parse(f"{line} {words}".split()).settings)
+        found = record.detector.panels[1].sensor
+        assert found == record.detector.panels[0].sensor
+        return round(found.depth * 1e6, 9), found.layers, round(found.mu, 9)
+
+    assert sensor("") == (320.0, 8, 4000.0)  # of 40 um each
+    assert sensor("-detector_thicksteps 5") == (320.0, 5, 4000.0)
+    assert sensor("-detector_abs 100")[2] == 10000.0
+    assert sensor("-detector_thick 200")[2] == 4000.0
+    assert sensor("-detector_abs inf") == (0.0, 1, 0.0)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "a.expt"
@@ -522,14 +664,16 @@ def test_panels_that_cannot_be_drawn(file: str) -> None:
     change(file, flat)
     assert refused(line) == f"-expt {file}: panel 0: its plane passes through the sample; it must not"
     change(file, lambda d: [p.update(image_size=[70000, 70000]) for p in d["detector"][0]["panels"]])
-    assert refused(line) == ("-expt: 2 x 70000 x 70000 pixels would need 39.2 GB; at most 2147483647 pixels")
+    assert refused(line) == (f"-expt {file}: 2 x 70000 x 70000 pixels would need 39.2 GB; at most 2147483647 pixels")
 
 
 def test_options_that_several_panels_exclude(file: str, tmp_path: Path) -> None:
     line = f"-expt {file} -default_F 1"
-    assert refused(f"{line} -curved_det") == "-curved_det: contradicts -expt: 2 panels cannot be one curved detector"
-    assert refused(f"{line} -roi 1 5 1 5") == "-roi: contradicts a detector of 2 panels; a region is of one panel"
-    assert refused(f"{line} -mask m.img") == f"-mask: contradicts -expt {file}, which has 2 panels; a mask is of one"
+    assert refused(f"{line} -curved_det") == (
+        f"-curved_det: contradicts -expt {file}: 2 panels cannot be one curved detector"
+    )
+    assert refused(f"{line} -roi 1 5 1 5") == "-roi: is of one panel, and there are 2; give -panel 0 to 1"
+    assert refused(f"{line} -panel 2") == "-panel: 2 is no panel of this detector; allowed: 0 to 1"
 
 
 def test_what_the_command_line_says_of_several_panels(
@@ -539,15 +683,80 @@ def test_what_the_command_line_says_of_several_panels(
     line = f"-expt {file} -default_F 1 -N 1 -phisteps 1 -quiet -nonoise"
     for options, message in (
         ("-cbffile a.cbf", "-cbffile: goes with a detector of one panel, and this one has 2; -h5file holds them all"),
-        ("-trace_pixel 1 1", "-trace_pixel: goes with a detector of one panel, and this one has 2"),
+        ("-trace_pixel 1 1", "-trace_pixel: is of one panel, and there are 2; give -panel 0 to 1"),
     ):
         assert cli.main(f"{line} {options}".split()) == 2
         assert capsys.readouterr().err.endswith(f"nbnumba: error: {message}\n")
     assert cli.main(f"{line} -pngfile a.png -rings".split()) == 0
     said = capsys.readouterr().err
-    assert "-intfile, -noisefile and -pgmfile are not written" in said
+    assert "-intfile, -noisefile, -pgmfile: not written unless given" in said
     assert "-rings: no rings are drawn on the picture of several panels" in said
     assert {path.name for path in tmp_path.iterdir()} == {"a.expt", "a.png", "floatimage.bin"}
+
+
+def test_images_of_whole_numbers_hold_the_panels_below_one_another(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = content()
+    data["detector"][0]["panels"][1].update(image_size=[28, 18])
+    Path(file).write_text(json.dumps(data))
+    line = f"-expt {file} -default_F 10 -N 3 -phisteps 1 -oversample 1 -quiet -seed 3 -adc 7 -fluence 1e29"
+    assert cli.main(f"{line} -intfile i.img -noisefile n.img -pgmfile p.pgm -scale 2".split()) == 0
+    assert "the panels lie one below the other, and the header states the place of the first" in capsys.readouterr().err
+    photons = np.fromfile("floatimage.bin", np.float32).reshape(40, 30)
+    assert photons[20:38, :28].all()
+    assert not photons[38:].any()
+    np.testing.assert_array_equal(smv.read("i.img").data, np.floor(photons * 2.0 + 7.5).clip(0, 65535))
+    noise = smv.read("n.img").data.astype(float) - 7
+    inside = photons > 0
+    assert abs(noise[inside].sum() / photons.sum() - 1.0) < 5.0 / np.sqrt(photons.sum())  # five standard deviations
+    # With a readout of one panel after the other, where the point spread stays on its panel.
+    assert (
+        cli.main(f"{line} -noisefile s.img -psf gauss -psf_fwhm 300 -roi 2 9 3 8 -panel 1 -fluence 1e31".split()) == 0
+    )
+    spread = smv.read("s.img").data.astype(float) - 7
+    assert abs(spread[:20]).max() == 0
+    assert spread[20:].max() > 0
+
+
+def test_a_region_and_a_trace_of_one_panel(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = f"-expt {file} -default_F 10 -N 3 -phisteps 1 -oversample 1 -nonoise -semantics exact"
+    assert cli.main(f"{line} -quiet".split()) == 0
+    whole = np.fromfile("floatimage.bin", np.float32).reshape(2, 20, 30)
+    capsys.readouterr()
+    words = "-roi 2 9 3 8 -panel 1 -trace_pixel 4 5 -tracefile t.json"
+    assert cli.main(f"{line} {words}".split()) == 0
+    said = capsys.readouterr().out
+    part = np.fromfile("floatimage.bin", np.float32).reshape(2, 20, 30)
+    expected = np.zeros_like(whole)
+    expected[1, 3:9, 2:10] = whole[1, 3:9, 2:10]
+    np.testing.assert_array_equal(part, expected)
+    (value,) = re.findall(r"^TRACE_PY: I_pixel_final (\S+)$", said, re.MULTILINE)
+    assert float(value) == pytest.approx(float(whole[1, 4, 5]), rel=1e-6)  # float32
+    assert f"mean= {expected.sum() / 48:.3g}"[:9] in said
+    assert json.loads(Path("t.json").read_text())["pixel"] == {"slow": 4, "fast": 5, "panel": 1}
+    assert cli.main(f"{line} -roi 2 9 3 8 -panel 1 -trace_pixel 15 5".split()) == 2
+    assert "outside the -roi" in capsys.readouterr().err
+    assert cli.main(f"{line} -panel 1 -trace_pixel 19 29 -quiet".split()) == 0
+    assert "TRACE_PY: I_pixel_final" in capsys.readouterr().out
+
+
+def test_a_mask_of_several_panels(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    header = smv.header(
+        smv_fields(resolve(parse(["-expt", file, "-default_F", "1"]).settings).detector, 1e-10,
+                   resolve(parse(["-expt", file, "-default_F", "1"]).settings).goniometer, 0.0), "c",
+    )  # fmt: skip
+    mask = np.ones((40, 30), np.uint16)
+    mask[25, 3:6] = 0
+    smv.write("m.img", mask, header.replace(b"SIZE2=20", b"SIZE2=40"))
+    record, array, _ = draw(f"-expt {file} -mask m.img -default_F 10 -N 3 -phisteps 1 -oversample 1")
+    assert record.detector.panels[1].mask is not None
+    np.testing.assert_array_equal(array.reshape(40, 30) > 0, mask > 0)
 
 
 def test_no_crystal_anywhere(file: str) -> None:
@@ -563,7 +772,7 @@ def test_no_crystal_anywhere(file: str) -> None:
 def test_notices_of_a_crystal_that_is_not_the_files_first(file: str) -> None:
     change(file, lambda d: d["experiment"].append(copy.deepcopy(d["experiment"][0])))
     _, _, notices = draw(f"-mat {file} -default_F 1 -N 1 -detpixels 8 -oversample 1")
-    assert notices[0] == f"-mat {file}: holds 2 experiments; the first one counts"
+    assert notices[0] == f"-mat {file}: holds 2 experiments; the first one counts (-expt_number 0 to 1 chooses)"
 
 
 def test_notice_of_a_spindle_that_lies_elsewhere(file: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.resolve import resolve
-from nbnumba.geometry.panel import PanelGeometry
+from nbnumba.geometry.panel import PlacedPanel
 from nbnumba.parameters.choices import Convention
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.table import NANOBRAGG
@@ -82,7 +82,7 @@ def test_what_a_file_sets(file: str) -> None:
     assert math.degrees(settings.goniometer.osc) == pytest.approx(0.5)
     assert settings.goniometer.phisteps == 10
     assert settings.detector.panels == (
-        PanelGeometry(30, 20, (2e-4, 2e-4), (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),
+        PlacedPanel(30, 20, (2e-4, 2e-4), (-0.003, 0.002, -0.1), (1, 0, 0), (0, -1, 0)),
     )
     assert settings.crystal.reciprocal_A is not None
     np.testing.assert_allclose(settings.crystal.reciprocal_A, np.diag([1 / 50, 1 / 80, 1 / 100]), rtol=1e-15)
@@ -152,10 +152,10 @@ def test_a_scan_that_turns_backwards(content: dict[str, Any], tmp_path: Path) ->
     assert math.degrees(settings.goniometer.phi) == pytest.approx(-30)
     assert settings.goniometer.osc is not None
     assert math.degrees(settings.goniometer.osc) == pytest.approx(0.5)
-    assert command.notices == (f"-expt {file}: the scan turns backwards; phi counts the other way round here",)
+    assert command.notices[0] == f"-expt {file}: the scan turns backwards; phi counts the other way round here"
 
 
-KEPT = {"-expt", "-mask", "-polar_vector", "-spindle_axis"}
+KEPT = {"-expt", "-expt_number", "-mask", "-polar_vector", "-spindle_axis"}
 PLACING = [
     option
     for group in ("Detector: size and place", "Conventions and axes")

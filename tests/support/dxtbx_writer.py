@@ -25,7 +25,8 @@ def write(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
         of the hierarchy, or None for a flat detector; `groups`, a list of groups, (frame, panels), with a frame and
         frames as panels (fast, slow, origin); `pixel_mm`; `size` (fast, slow); `goniometer` (axis, fixed, setting), or
         (axes, angles, scan axis), or None; `oscillation` (start, width [deg]) or None; `hkl`; `target` (panel, fast,
-        slow) [pixels]; `cell` (a to b and c the ratios of the axes; angles [deg]).
+        slow) [pixels]; `sensor` (thickness [mm], absorption [1/mm]), whose parallax counts, or nothing;
+        `cell` (a to b and c the ratios of the axes; angles [deg]).
 
     Returns
     -------
@@ -49,7 +50,7 @@ def write(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _detector(case: dict[str, Any]) -> Any:
-    from dxtbx.model import Detector
+    from dxtbx.model import Detector, ParallaxCorrectedPxMmStrategy
 
     detector = Detector()
     root = detector.hierarchy()
@@ -68,6 +69,12 @@ def _detector(case: dict[str, Any]) -> Any:
             panel.set_pixel_size((case["pixel_mm"], case["pixel_mm"]))
             panel.set_image_size(case["size"])
             panel.set_trusted_range((0, 65535))
+            if case.get("sensor") is not None:
+                thickness, mu = case["sensor"]
+                panel.set_thickness(thickness)
+                panel.set_mu(mu)
+                panel.set_material("Si")
+                panel.set_px_mm_strategy(ParallaxCorrectedPxMmStrategy(mu, thickness))
     return detector
 
 

@@ -18,7 +18,7 @@ FILES = {
     ),
     "sources.txt": "-1 0 0 1 1e-10\n-1 0.001 0 2 1.01e-10\n",
 }
-OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "mask"}
+OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "expt_number", "geometry", "mask"}
 # Options of a few shapes alone, or that need others beside them; their tests give them as keywords and as options.
 OF_OTHER_TESTS = set(
     "crystals mosaic_file mosaic_sigmas_deg diffuse_laue diffuse_stencil diffuse_axes only_diffuse "
@@ -121,6 +121,7 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "thicksteps": whole(1, 3),
         "curved": switch,
         "point_pixel": switch,
+        "panel": whole(0, 0),
         "roi": one_of((0, 9, 0, 9), (1, 5, 3, 6)),
         "phi_deg": number(-90, 90),
         "osc_deg": number(0, 2),

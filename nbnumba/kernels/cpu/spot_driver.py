@@ -93,17 +93,42 @@ def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_S
     return SpotPlan(geometry, pairs, block) if cost < worth else None
 
 
+def like(scene: Scene, other: Scene, planned: SpotPlan) -> SpotPlan | None:
+    """Plan a panel as another one of its detector; None where its spots cannot be listed, or more must be looked at."""
+    if not 0.0 < scene.reach <= other.reach:
+        return None
+    axis, half_angle = _cone(scene)
+    if not half_angle < 1.5:
+        return None
+    view = planned.geometry.view.copy()
+    view[:5] = (*axis, math.cos(half_angle), math.sin(half_angle))
+    return SpotPlan(_tiled(scene, view), planned.pairs, max(1, planned.block // 2))
+
+
 def render(
     scene: Scene,
     planned: SpotPlan,
     threads: int,
     progress: Progress | None,
     on_compiling: Callable[[], None] | None,
+    into: NDArray[np.float32] | None = None,
+    *,
+    here: bool = False,
 ) -> Rendered:
-    """Render a scene from lists of spots; see `nbnumba.kernels.render`."""
+    """Render a scene from lists of spots; see `nbnumba.kernels.render`.
+
+    Parameters
+    ----------
+    scene, threads, progress, on_compiling
+    planned : SpotPlan
+    into : (n_slow, n_fast) float32, optional
+        Where to draw it; all 0.
+    here : bool
+        Whether to work in the thread that asks, which is one of many.
+    """
     from ..types import Rendered
 
-    image = _Image(scene, planned, threads, progress, on_compiling)
+    image = _Image(scene, planned, threads, progress, on_compiling, into, here)
     image.draw()
     solid_angle, looked_at = np.sum(image.tallies, axis=0)
     return Rendered(
@@ -121,15 +146,18 @@ class _Image:
         threads: int,
         progress: Progress | None,
         on_compiling: Callable[[], None] | None,
+        into: NDArray[np.float32] | None,
+        here: bool,
     ) -> None:
         self.scene, self.plan, self.threads = scene, planned, threads
-        self.image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
+        self.image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32) if into is None else into
         self.tallies = np.zeros((planned.geometry.tiles, 2))
         self.listed = 0
         several = planned.block < planned.pairs
         self._sums = np.zeros(scene.region_shape if several else (0, 0))
-        self._progress = progress
-        self._load(on_compiling)
+        self._progress, self._here = progress, here
+        if not here:
+            self._load(on_compiling)
 
     def draw(self) -> None:
         """Draw all blocks."""
@@ -143,7 +171,7 @@ class _Image:
     def _list(self, first: int, last: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """List the spots of a block of pairs; return them, their order by tiles, and where each tile starts."""
         geometry = self.plan.geometry
-        units = min(_UNITS, last - first)
+        units = 1 if self._here else min(_UNITS, last - first)  # the order of the spots is the same
         bounds = [first + (last - first) * unit // units for unit in range(units + 1)]
         tiles = np.zeros((units, geometry.tiles), dtype=np.int32)
         found: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.empty((0, cpu.SPOT)), np.empty((0, 4)))] * units
@@ -196,7 +224,10 @@ class _Image:
             if self._progress is not None:
                 self._progress((first + (since + fraction * (until - since)) * (last - first)) / pairs)
 
-        Tasks(count, new_worker).run(self.threads, report)
+        if self._here:
+            new_worker()(0, count)
+        else:
+            Tasks(count, new_worker).run(self.threads, report)
 
     def _load(self, on_compiling: Callable[[], None] | None) -> None:
         """Load or compile what draws, in the thread that asked, which receives Ctrl-C."""
@@ -225,15 +256,19 @@ def _geometry(scene: Scene) -> SpotGeometry | None:
     axis, half_angle = _cone(scene)
     if not half_angle < 1.5:
         return None
-    width = min(WIDTH, -(-scene.region_shape[1] // LANES) * LANES)
-    per_row = -(-scene.region_shape[1] // width)
-    tiles = per_row * -(-scene.region_shape[0] // cpu.TILE_ROWS)
     crowded = not scene.continuous and not _inside_the_cell(scene)
     longest, farthest = (math.inf, math.inf) if scene.continuous else _farthest_offsets(scene)
     variances = (float(np.linalg.eigvalsh(C)[-1]) for C in (scene.mosaicity, scene.divergence))
     cone = (*axis, math.cos(half_angle), math.sin(half_angle))
     view = np.array([*cone, smallest, largest, crowded, longest, farthest, *variances], dtype=np.float64)
-    return SpotGeometry(view, width, per_row, tiles)
+    return _tiled(scene, view)
+
+
+def _tiled(scene: Scene, view: NDArray[np.float64]) -> SpotGeometry:
+    rows, columns = scene.region_shape
+    width = min(WIDTH, -(-columns // LANES) * LANES)
+    per_row = -(-columns // width)
+    return SpotGeometry(view, width, per_row, per_row * -(-rows // cpu.TILE_ROWS))
 
 
 def _triangle(scene: Scene) -> NDArray[np.float64]:

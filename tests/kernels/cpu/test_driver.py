@@ -19,7 +19,7 @@ FLAT = "-mat triclinic.mat -hkl triclinic.hkl -interpolate -N 5 -lambda 1.2 -pix
 
 def first_trip(scene: Scene) -> int:
     """Search all samples of a scene for the one that switches interpolation off."""
-    work = _Work(scene, cpu.search, None)
+    work = _Work([scene], cpu.search, None)
     work.run(1, None)
     return work.found
 
