@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,14 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def pages() -> list[Path]:
+    return [page for page in written_pages() if "```python" in page.read_text()]
+
+
+def written_pages() -> list[Path]:
+    """Return README and the pages of docs/, without those that Sphinx generates."""
     return [
-        page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()
+        ROOT / "README.md",
+        *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "generated"),
     ]
 
 
@@ -53,13 +61,23 @@ def test_the_page_on_python_is_among_them() -> None:
     assert "python.md" in [page.name for page in pages()]
 
 
-@pytest.mark.parametrize(
-    "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", written_pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-        if not target.startswith("http"):
+        if not target.startswith("http") and "generated/" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(ROOT / "docs"), str(tmp_path)]
+    ran = subprocess.run(words, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "mosaic_domains" in (tmp_path / "generated" / "options.html").read_text()
+    assert "tophat_abc" in (tmp_path / "generated" / "keywords.html").read_text()
+    pictures = {path.name for path in (tmp_path / "_images").glob("*.png")}
+    assert {"still.png", "rotation.png", "powder.png", "tilted.png"} <= pictures
+    assert "Parameters" in (tmp_path / "api.html").read_text()
 
 
 @pytest.mark.slow

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from .. import cli
-from . import COMMAND, INPUT_FILES, WRITES
+from . import COMMANDS, INPUT_FILES, WRITES
 
 
 def main(arguments: list[str]) -> int:
-    """Copy the input files into a folder, render there, and say which command did it.
+    """Copy the input files into a folder, render there, and say which commands did it.
 
     Returns
     -------
@@ -26,16 +26,19 @@ def main(arguments: list[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for name in INPUT_FILES:
             (folder / name).write_bytes((Path(__file__).parent / name).read_bytes())
-        os.chdir(folder)  # so that the command below can be typed as it is shown
+        os.chdir(folder)  # so that the commands below can be typed as they are shown
     except OSError as error:
         print(f"nbnumba: cannot write the example into {folder}: {error.strerror}", file=sys.stderr)
         return 3
-    status = cli.main(COMMAND.split())
-    if status == 0:
-        print(f"\nThis was, in {folder}:\n\n    nbnumba {COMMAND}\n\nIt wrote")
-        for name, content in WRITES.items():
-            print(f"    {folder / name}: {content}")
-    return status
+    for command in COMMANDS:
+        status = cli.main(command.split())
+        if status != 0:
+            return status
+    lines = "\n".join(f"    nbnumba {command}" for command in COMMANDS)
+    print(f"\nThese were, in {folder}:\n\n{lines}\n\nThey wrote")
+    for name, content in WRITES.items():
+        print(f"    {folder / name}: {content}")
+    return 0
 
 
 if __name__ == "__main__":
