@@ -22,7 +22,6 @@ exclude_patterns = ["**/.ipynb_checkpoints"]
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = f"nbnumba {release}"
-html_static_path = ["_static"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = False
