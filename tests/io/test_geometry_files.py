@@ -384,7 +384,7 @@ def test_images_of_panels_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     Path("a.geom").write_text(GEOM)
     hierarchical(tmp_path / "a.nxs")
-    crystal = {"cell": (62, 73, 84, 81, 93, 107), "default_F": 10.0, "N": 3, "oversample": 1}
+    crystal = {"cell": (62, 73, 84, 81, 93, 107), "default_F": 10.0, "N": 3, "oversample": 1, "phi_sampling": "edge"}
     for name, panels in (("a.geom", 3), ("a.nxs", 4)):
         image = simulate(Experiment(geometry=name, attenuation_depth_um="inf", **crystal))  # type: ignore[arg-type]
         assert len(image.array) == panels
