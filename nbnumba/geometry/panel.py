@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from .vectors import Array
+from .vectors import Array, dot, unit
 
 _SAME = 1e-9  # relative difference between pixel edges that are meant to be one
+
+
+MOST_MOVED = 0.01
+"""Pixels by which a file may differ from the image, so that its axes are at right angles."""
+
+_RIGHT_ANGLE = 1e-7  # cosine; DIALS' readers refuse more
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,11 @@ class PanelGeometry:
         return hash((self.n_fast, self.n_slow, self.pixel_sizes, *map(float, self.origin)))
 
     @property
+    def is_skew(self) -> bool:
+        """Whether fast and slow are not at right angles, to readers that ask for it."""
+        return abs(dot(self.fast, self.slow)) > _RIGHT_ANGLE
+
+    @property
     def is_square(self) -> bool:
         """Whether a pixel is as wide as it is high."""
         fast, slow = self.pixel_sizes
@@ -79,6 +90,26 @@ class PanelGeometry:
         along_slow = np.multiply.outer(np.asarray(slow, dtype=np.float64), slow_step)
         along_fast = np.multiply.outer(np.asarray(fast, dtype=np.float64), fast_step)
         return np.asarray(self.origin + along_slow + along_fast)
+
+    def at_right_angles(self) -> tuple[Array, Array, Array, float]:
+        """Return origin, fast and slow with the nearest axes at right angles, and how far pixels then move.
+
+        Returns
+        -------
+        origin : (3,) [m]
+            Such that the middle of the panel stays.
+        fast, slow : (3,)
+            Unit vectors, each turned by half of what is missing.
+        moved : float [pixels]
+            The most that a corner moves by, in edges of its pixels.
+        """
+        total, difference = unit(self.fast + self.slow), unit(self.fast - self.slow)
+        fast, slow = unit(total + difference), unit(total - difference)
+        across, down = self.n_fast * self.pixel_sizes[0], self.n_slow * self.pixel_sizes[1]
+        off_fast, off_slow = across * (self.fast - fast), down * (self.slow - slow)
+        corners = [np.linalg.norm(off_fast + sign * off_slow) / 2.0 for sign in (1.0, -1.0)]
+        origin = self.origin + (off_fast + off_slow) / 2.0
+        return origin, fast, slow, float(max(corners)) / min(self.pixel_sizes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,13 +15,12 @@ from ..beam.frames import to_mcstas
 from ..crystal.lattice import cell_of_vectors
 from ..crystal.model import Crystal
 from ..experiment.model import Geometry
-from ..geometry.panel import PanelGeometry
+from ..geometry.panel import MOST_MOVED, PanelGeometry
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp
 from ..io.atomic import PathLike, whole_file
 from ..readout.digitize import SATURATION, largest_good, saturation_value
 from ..util.messages import logger
-from .headers import is_skew
 from .stacking import camera_length, panel_rows, stacked_panel
 
 DATA = "/entry/data/data"
@@ -74,10 +73,16 @@ def write_geometry_files(
         logger.warning(
             f"{target.name}: geometry files cannot tell that a detector is curved: readers will take it for a flat one"
         )
-    if any(map(is_skew, detector.panels)):
+    moved = max((panel.at_right_angles()[3] for panel in detector.panels if panel.is_skew), default=0.0)
+    if moved > MOST_MOVED:
         logger.warning(
             f"{target.name}: fast and slow of its detector are not at right angles, as DIALS and XDS want them: they "
             "may refuse it, or take it for another"
+        )
+    elif moved > 0.0:
+        logger.warning(
+            f"{target.name}: fast and slow of its detector are not at right angles; the file has the nearest axes that "
+            f"are, which move no pixel by more than {moved:.1g} pixels"
         )
     if any(dot(_middle(panel), geometry.beam.direction) < 0.0 for panel in detector.panels):
         logger.warning(

@@ -70,7 +70,7 @@ def header_warnings(
             f"{kind} headers cannot tell that a detector is tilted or curved: readers will take it for a flat, "
             "upright one"
         )
-    if is_skew(panel):
+    if panel.is_skew:
         lines.append(
             f"{kind} headers cannot tell that fast and slow are not at right angles: readers will take them so"
         )
@@ -92,11 +92,6 @@ def note_phi_bias(goniometer: Goniometer) -> None:
             f"{called('phi_sampling')} edge: the crystal is drawn at the start of each phi step; to programs that "
             f"read the range from a file it is turned by {-bias:.4g} deg; {called('phi_sampling')} mid draws the middle"
         )
-
-
-def is_skew(panel: PanelGeometry) -> bool:
-    """Whether fast and slow are not at right angles."""
-    return abs(dot(panel.fast, panel.slow)) > _SQUARE
 
 
 def gives_beam_center(command: CommandLine) -> bool:

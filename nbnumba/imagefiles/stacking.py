@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from ..detector.model import Detector
-from ..geometry.panel import PanelGeometry, StackedPanel
+from ..geometry.panel import MOST_MOVED, PanelGeometry, StackedPanel
 from ..geometry.vectors import Array
 
 
 def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> StackedPanel:
-    """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file."""
-    axes = frame @ panel.origin, frame @ panel.fast, frame @ panel.slow
+    """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file.
+
+    Its axes are put at right angles where they nearly are: readers refuse others.
+    """
+    vectors = panel.origin, panel.fast, panel.slow
+    if panel.is_skew:
+        *nearest, moved = panel.at_right_angles()
+        vectors = tuple(nearest) if moved <= MOST_MOVED else vectors
+    axes = [frame @ vector for vector in vectors]
     return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row, getattr(panel, "group", ""))
 
 

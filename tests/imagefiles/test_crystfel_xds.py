@@ -232,7 +232,8 @@ def test_a_detector_beside_the_beam_has_a_camera_length_of_its_own(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("-fdet_vector 0 0.02 1", "fast and slow of its detector are not at right angles"),
+        ("-fdet_vector 0 0.02 1", "fast and slow of its detector are not at right angles, as DIALS"),
+        ("-fdet_vector 0 2e-6 1", "fast and slow of its detector are not at right angles; the file has the nearest"),
         ("-beam_vector -1 0 0", "its detector stands between source and sample"),
         ("-twotheta 100 -pivot sample", "its detector stands between source and sample"),
     ],

@@ -360,3 +360,18 @@ def test_a_master_shows_the_stills_of_all_files(cases: dict[str, Case]) -> None:
 def test_a_master_shows_one_rotation(cases: dict[str, Case]) -> None:
     check_rotation(cases["master of slices"])
     check_pixels(cases["master of slices"])
+
+
+def test_axes_that_are_nearly_at_right_angles_are_put_so(tmp_path: Path) -> None:
+    # As typed to six digits, from a refined geometry.
+    record = experiment(
+        "-fdet_vector 0 1.3e-6 1 -sdet_vector 1e-6 -1 0 -Xbeam 0.7 -Ybeam 0.6 -odet_vector 1 0 0 -pivot beam"
+    )
+    panel = record.detector.panels[0]
+    assert panel.is_skew
+    case = write(tmp_path / "skew_0001.h5", [record])
+    (found,) = dxtbx_reader.read([(case.path, [(0, fast, slow) for _, fast, slow in points(record)])], data=False)
+    turn = to_imgcif(record.beam)
+    for (_, fast, slow), place in zip(points(record), found["points_mm"], strict=True):
+        moved = np.linalg.norm(np.array(place) * 1e-3 - turn @ panel.position(slow, fast))
+        assert moved < 0.01 * panel.pixel_size
