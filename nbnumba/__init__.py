@@ -1,7 +1,7 @@
 """X-ray diffraction images of nanocrystals, pixel by pixel, on an absolute scale.
 
 `Experiment` says what is simulated, `simulate` or a `Renderer` draws it, and the `Image` has the photons and writes
-files.
+files; a `Dataset` has the images of a batch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 __all__ = [
+    "Dataset",
     "DeviceError",
     "Experiment",
     "FileError",
@@ -25,6 +26,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .api import Experiment
+    from .batch.dataset import Dataset
     from .batch.python import series
     from .errors import DeviceError, FileError, InputError
     from .render.image import Image
@@ -35,6 +37,7 @@ _PLACES = {
     "Image": "render.image",
     "Renderer": "render.renderer",
     "simulate": "render.renderer",
+    "Dataset": "batch.dataset",
     "series": "batch.python",
     "DeviceError": "errors",
     "FileError": "errors",

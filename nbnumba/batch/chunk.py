@@ -121,8 +121,8 @@ class _Stopped(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class _Shot:
-    """An image ready to be written."""
+class Shot:
+    """An image of a batch, ready to be written."""
 
     pixels: Pixels
     experiment: ExperimentRecord
@@ -220,7 +220,7 @@ class _Maker:
         self._threads = share.threads or _all_threads()
         self._stop = threading.Event()
 
-    def shots(self, images: Sequence[int]) -> Generator[_Shot, None, None]:
+    def shots(self, images: Sequence[int]) -> Generator[Shot, None, None]:
         """Yield the images in their order; what is under way ends when the iteration does."""
         from ..render.renderer import Renderer
 
@@ -230,7 +230,7 @@ class _Maker:
             self._backend(), max(1, self._threads // width), precision=spec.precision, device=self._device
         )
         self._warm_up(renderer, images[0])
-        waiting: deque[Future[_Shot]] = deque()
+        waiting: deque[Future[Shot]] = deque()
         with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
             try:
                 for image in images:
@@ -279,30 +279,10 @@ class _Maker:
         fitting = images if free is None else int(_MEMORY_SHARE * free / (_BYTES_PER_PIXEL * pixels))
         return max(1, min(self._threads, images, fitting))
 
-    def _shot(self, renderer: Renderer, image: int) -> _Shot:
+    def _shot(self, renderer: Renderer, image: int) -> Shot:
         """Draw and render one image."""
-        from ..render.spot_table import spot_table
-
         self._check(0.0)
-        spec, base = self._task.spec, self._base
-        drawn = draw(spec, base, image)
-        experiment = image_experiment(base, drawn)
-        try:
-            rendered = renderer.render(experiment, self._check, _compiling)
-        except NbnumbaError as error:
-            raise type(error)(f"image {image}: {error}") from error
-        self._check(1.0)
-        if rendered.latch_hkl is not None:
-            logger.warning(LATCH)
-        expected = float(rendered.array.sum(dtype=np.float64))
-        number, readout = drawn.noise_number, experiment.readout
-        with read_once(base.contents):
-            pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, number, readout)
-        truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
-        place = (self._task.path.name, image - spec.images_of(self._task.number).start)
-        known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, self._device)
-        table = spot_table(experiment, renderer.threads, image) if spec.spots else None
-        return _Shot(pixels, experiment, truth, known, table)
+        return make_shot(self._task.spec, self._base, renderer, image, device=self._device, check=self._check)
 
     def _check(self, fraction: float) -> None:
         """End the work on an image that nobody waits for."""
@@ -312,6 +292,56 @@ class _Maker:
 
 def _compiling() -> None:
     logger.warning(kernels.compiling_line())
+
+
+def make_shot(
+    spec: Spec,
+    base: Base,
+    renderer: Renderer,
+    image: int,
+    *,
+    device: int | None = None,
+    check: Callable[[float], None] | None = None,
+) -> Shot:
+    """Draw and render one image of a batch.
+
+    Parameters
+    ----------
+    spec : Spec
+    base : Base
+    renderer : Renderer
+    image : int
+    device : int, optional
+        Number of the GPU that renders, for the labels.
+    check : callable, optional
+        Receives the fraction done, and may raise.
+
+    Raises
+    ------
+    InputError, FileError, DeviceError
+        As `render_chunk`.
+    """
+    from ..render.spot_table import spot_table
+
+    drawn = draw(spec, base, image)
+    experiment = image_experiment(base, drawn)
+    try:
+        rendered = renderer.render(experiment, check, _compiling)
+    except NbnumbaError as error:
+        raise type(error)(f"image {image}: {error}") from error
+    if check is not None:
+        check(1.0)
+    if rendered.latch_hkl is not None:
+        logger.warning(LATCH)
+    expected = float(rendered.array.sum(dtype=np.float64))
+    with read_once(base.contents):
+        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
+    truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
+    number, index = divmod(image, spec.images_per_file)
+    place = (spec.names.chunk(number), index)
+    known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, device)
+    table = spot_table(experiment, renderer.threads, image) if spec.spots else None
+    return Shot(pixels, experiment, truth, known, table)
 
 
 def to_pixels(

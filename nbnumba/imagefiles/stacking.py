@@ -14,11 +14,12 @@ def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> Stacked
 
     Its axes are put at right angles where they nearly are: readers refuse others.
     """
-    vectors = panel.origin, panel.fast, panel.slow
+    origin, fast, slow = panel.origin, panel.fast, panel.slow
     if panel.is_skew:
         *nearest, moved = panel.at_right_angles()
-        vectors = tuple(nearest) if moved <= MOST_MOVED else vectors
-    axes = [frame @ vector for vector in vectors]
+        if moved <= MOST_MOVED:
+            origin, fast, slow = nearest
+    axes = frame @ origin, frame @ fast, frame @ slow
     return StackedPanel(panel.n_fast, panel.n_slow, panel.pixel_sizes, *axes, first_row, getattr(panel, "group", ""))
 
 
