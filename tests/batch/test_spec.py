@@ -167,7 +167,7 @@ TOP = [
 ]
 
 VARY = [
-    ("orientaton = 1", "orientaton: unknown key; did you mean orientation? allowed: orientation, N, Na"),
+    ("orientaton = 1", "orientaton: unknown key; did you mean orientation? allowed: orientation, crystal_share, N, Na"),
     ('orientation = "uniform"', "orientation: 'uniform'; allowed: \"random\""),
     ("orientation = true", 'orientation: true; allowed: "random"'),
     ("energy_ev = -3", "energy_ev: -3 is out of range; allowed: a number greater than 0, { normal = [mean, "),
@@ -335,8 +335,8 @@ def test_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "vary", "message"),
     [
-        ("", "", "csv: t.csv line 1: no names of columns; allowed: N, Na"),
-        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is not the name of a column; allowed: N, Na"),
+        ("", "", "csv: t.csv line 1: no names of columns; allowed: crystal_share, N, Na"),
+        ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is not the name of a column; allowed: crystal_share, N, Na"),
         ("N,N\n1,1", "", "csv: t.csv line 1: N names two columns"),
         ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 values under 2 names of columns"),
         (
