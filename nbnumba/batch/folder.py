@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InputError
+from ..experiment.crystal_files import files_of_crystals
 from ..io.atomic import reason, whole_file
 from ..parameters.files import input_files
 from ..parameters.settings import Settings
@@ -36,7 +37,7 @@ def input_digests(spec: Spec, settings: Settings) -> Digests:
     FileError
         A file cannot be read.
     """
-    named = {path for _, path in input_files(settings)}
+    named = {path for _, path in input_files(settings)} | set(files_of_crystals(settings))
     if spec.csv_file is not None:
         named.add(str(Path(spec.folder) / spec.csv_file))
     return {path: digest(path) for path in sorted(named)}

@@ -83,6 +83,16 @@ def description(entry: str) -> tuple[dict[str, Any], str]:
     return found, place
 
 
+def files_of_crystals(settings: Settings) -> list[str]:
+    """Return the files that the descriptions of crystals name to be read."""
+    return [
+        value
+        for entry in settings.crystal.crystals
+        for key, value in description(entry)[0].items()
+        if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str)
+    ]
+
+
 def written(found: Mapping[str, Any]) -> str:
     """Return keywords of a crystal as an entry."""
     return json.dumps(found)

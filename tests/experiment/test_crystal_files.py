@@ -141,6 +141,18 @@ def test_a_batch_turns_every_crystal_by_itself(capsys: pytest.CaptureFixture[str
         np.testing.assert_allclose(simulate(Experiment.from_command(command)).array, image, rtol=1e-6)
 
 
+def test_files_that_describe_crystals_are_inputs_of_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("inner.mat").write_bytes(Path("lyso.mat").read_bytes())
+    Path("inner.toml").write_text('matrix = "inner.mat"\nN = 3\n')
+    line = LINE.replace(" -nonoise -nopgm -nodump", "")
+    Path("inputs.toml").write_text(f'command = "{line} -crystal inner.toml"\ncount = 1\n')
+    assert cli.main(["batch", "inputs.toml", "-o", "inputs"]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    Path("inner.mat").write_text(Path("inner.mat").read_text() + "\n")
+    assert cli.main(["batch", "inputs.toml", "-o", "inputs", "--resume"]) == 2
+    assert "inner.mat" in capsys.readouterr().err
+
+
 BAD = {
     "nothing = 1\nmatrix = 'lyso.mat'": "'nothing' says nothing of a crystal; allowed: matrix, A_matrix, cell",
     "U_matrix = [[1,0,0],[0,1,0],[0,0,1]]": "'U_matrix' says nothing of a crystal",
