@@ -92,7 +92,7 @@ def _check(given: Mapping[str, Any]) -> None:
             raise TypeError(f"Experiment has no keyword {name!r}{hint}")
     for one in given:
         others = KEYWORDS[one].excludes
-        if one == "hkl" and "hkl_phase" in given:  # then the model completes the list
+        if one == "hkl" and "phase_column" in given:  # then the model completes the list
             others = tuple(name for name in others if name != "pdb")
         other = next((name for name in others if name in given), None)
         if other is not None:

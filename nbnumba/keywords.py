@@ -121,7 +121,7 @@ class Keywords(TypedDict, total=False):
     """ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE, separated by blanks; lines of energy [eV], f', f''."""
     anomalous_bins: int
     """Tables of structure factors by energy, each for as many channels."""
-    hkl_phase: str
+    phase_column: str
     """Column of phases of the MTZ file, such as PHIC with hkl_column FC: anomalous adds the atoms of pdb to them."""
 
     # Beam

@@ -28,7 +28,7 @@ def factors_by_energy(
     if before is None or old is None or not before.agrees(settings, "factors"):
         return factors.by_energy(reach)
     # Of a model without a resolution that is given the image decides, and this one may need finer ones.
-    if settings.factors.hkl_phase is None and old.d_min > needed_resolution(settings, reach, old.cell):
+    if settings.factors.phase_column is None and old.d_min > needed_resolution(settings, reach, old.cell):
         return factors.by_energy(reach)
     return old
 

@@ -40,11 +40,11 @@ ANOMALOUS_FACTORS = (
         name="anomalous_bins",
     ),
     text(
-        "-hkl_phase",
+        "-phase_column",
         "column of phases of the MTZ file, such as PHIC with -hkl_column FC: -anomalous adds the atoms of -pdb to them",
         "NAME",
-        ("hkl_phase",),
+        ("phase_column",),
         own=True,
-        name="hkl_phase",
+        name="phase_column",
     ),
 )

@@ -77,7 +77,7 @@ class FactorSettings:
     anomalous: bool = False
     anomalous_files: tuple[tuple[str, str], ...] = ()  # element or site, file
     anomalous_bins: int | None = None  # None: by f' and f''
-    hkl_phase: str | None = None  # column of phases of an MTZ file
+    phase_column: str | None = None  # column of phases of an MTZ file
     default_F: float = 0.0
     B_factor: float = 0.0  # Angstrom^2
     interpolate: bool | None = None  # None: choose by crystal size

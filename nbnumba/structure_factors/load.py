@@ -55,7 +55,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         self._content: BinaryIO | ReflectionFile | Model | None = None
         self.place = (
             f"{called('pdb')} {factors.pdb_file}"
-            if factors.pdb_file is not None and factors.hkl_phase is None
+            if factors.pdb_file is not None and factors.phase_column is None
             else f"{called('hkl')} {factors.hkl_file}"
         )
         if reflections is None:
@@ -65,7 +65,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         """Refuse options of MTZ, CIF and PDB files where none of them is read."""
         factors = self._settings.factors
         self._check_anomalous()
-        if factors.hkl_phase is not None:
+        if factors.phase_column is not None:
             return
         if factors.pdb_file is not None:
             other = factors.hkl_file and f"{called('hkl')} {factors.hkl_file}"
@@ -97,7 +97,7 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
                 f"{called('anomalous_bins')}: {factors.anomalous_bins} has no effect without "
                 f"{called('anomalous', True)}; give both"
             )
-        if factors.hkl_phase is None:
+        if factors.phase_column is None:
             return
         for needed, given in (
             (called("hkl"), factors.hkl_file is not None),
@@ -106,8 +106,8 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         ):
             if not given:
                 raise InputError(
-                    f"{called('hkl_phase')}: {factors.hkl_phase} has no effect without {needed}: phases serve to add "
-                    "the anomalous scattering of atoms"
+                    f"{called('phase_column')}: {factors.phase_column} has no effect without {needed}: phases serve to "
+                    "add the anomalous scattering of atoms"
                 )
 
     def __exit__(self, *error: object) -> None:
@@ -116,18 +116,20 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
     def _opened(self) -> BinaryIO | ReflectionFile | Model | None:
         """Open the file, and read it unless it is a text list; None where there is no file."""
         factors = self._settings.factors
-        if self._content is None and factors.pdb_file is not None and factors.hkl_phase is None:
+        if self._content is None and factors.pdb_file is not None and factors.phase_column is None:
             self._content = Model(factors.pdb_file)
         elif self._content is None and factors.hkl_file is not None:
             file = self._closing.enter_context(opened(factors.hkl_file, called("hkl")))
             file = file if is_regular(file) else io.BytesIO(file.read())
             kind = kind_of(file, self.place)
-            if kind is None and factors.hkl_phase is not None:
-                raise InputError(f"{called('hkl_phase')} {factors.hkl_phase}: {self.place} is a text list, not an MTZ")
+            if kind is None and factors.phase_column is not None:
+                raise InputError(
+                    f"{called('phase_column')} {factors.phase_column}: {self.place} is a text list, not an MTZ"
+                )
             self._content = (
                 file
                 if kind is None
-                else ReflectionFile(file.read(), kind, factors.hkl_column, self.place, factors.hkl_phase)
+                else ReflectionFile(file.read(), kind, factors.hkl_column, self.place, factors.phase_column)
             )
         return self._content
 

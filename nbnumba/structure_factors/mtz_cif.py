@@ -102,7 +102,7 @@ class ReflectionFile:
         data = unpacked_data(data, place)
         with understood(place, f"{kind} file"):
             if phase is not None and kind != MTZ:
-                raise InputError(f"{called('hkl_phase')} {phase}: {place} is no MTZ file; phases are read from one")
+                raise InputError(f"{called('phase_column')} {phase}: {place} is no MTZ file; phases are read from one")
             self._chosen = read_mtz(data, column, place, phase) if kind == MTZ else read_cif(data, column, place)
 
     @property
@@ -176,7 +176,7 @@ class ReflectionFile:
         assert chosen.phases is not None
         if chosen.intensity or chosen.minus is not None:
             raise InputError(
-                f"{place}: column {chosen.names} stands beside {called('hkl_phase')}; an amplitude (type F) is "
+                f"{place}: column {chosen.names} stands beside {called('phase_column')}; an amplitude (type F) is "
                 f"allowed, such as {called('hkl_column')} FC"
             )
         hkl = chosen.hkl.astype(np.int64)

@@ -93,9 +93,11 @@ def _phases(columns: Sequence[Any], phase: str, place: str) -> int:
     listed = ", ".join(f"{found.label} ({found.type})" for found in columns)
     named_so = [found for found in columns if found.label == phase]
     if not named_so:
-        raise InputError(f"{called('hkl_phase')} {phase}: {place} has no such column; it has {listed}")
+        raise InputError(f"{called('phase_column')} {phase}: {place} has no such column; it has {listed}")
     if named_so[0].type != "P":
-        raise InputError(f"{called('hkl_phase')} {phase}: is of type {named_so[0].type} in {place}; allowed is type P")
+        raise InputError(
+            f"{called('phase_column')} {phase}: is of type {named_so[0].type} in {place}; allowed is type P"
+        )
     return int(named_so[0].idx)
 
 

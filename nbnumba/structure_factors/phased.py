@@ -60,5 +60,5 @@ class PhasedReflections:
         if mine != theirs:
             raise InputError(
                 f"{self.place}: has other symmetry operations than {model} ({group.xhm()}); with "
-                f"{called('hkl_phase')} they must agree"
+                f"{called('phase_column')} they must agree"
             )

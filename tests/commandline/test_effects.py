@@ -98,7 +98,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-anomalous": ("", ""),
     "-anomalous_file": ("FE=none.txt", ""),
     "-anomalous_bins": ("3", ""),
-    "-hkl_phase": ("PHIC", ""),
+    "-phase_column": ("PHIC", ""),
     "-default_F": ("7", ""),
     "-B_factor": ("20", ""),
     "-dump": ("none.bin", ""),

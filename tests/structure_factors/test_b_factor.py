@@ -83,7 +83,7 @@ def test_the_command_line_draws_the_same(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be() -> None:
-    with pytest.raises(InputError, match=r"B_factor_A2: .*-3.* at least 0 \[A\^2\]"):
+    with pytest.raises(InputError, match=r"B_factor_A2: .*-3.* at least 0 \[Å\^2\]"):
         nbnumba.Experiment(default_F=1.0, B_factor_A2=-3.0, **STILL)
     rows = np.column_stack([indices(3), np.ones(343)])
     with pytest.raises(InputError, match="B_factor_A2: 17 and default_F 50 do not go together"):

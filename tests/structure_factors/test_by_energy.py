@@ -203,7 +203,7 @@ def test_phases_of_an_mtz_serve_as_the_model_does(folder: Path, group: str) -> N
     write_mtz(folder / "f.mtz", group, [tuple(row) for row in hkl.tolist()], columns, cell=GROUPS[group])
     energies = np.array([EDGE - 30.0, EDGE + 8.0])
     models = by_energy().tables(energies)
-    phased = by_energy(hkl_file="f.mtz", hkl_column="FC", hkl_phase="PHIC").tables(energies)
+    phased = by_energy(hkl_file="f.mtz", hkl_column="FC", phase_column="PHIC").tables(energies)
     for one, other in zip(phased, models, strict=True):
         # Float32 in the MTZ and on the grid, whose spacing follows from the reflections of the file.
         np.testing.assert_allclose(
@@ -299,13 +299,17 @@ def test_keywords_say_the_same_as_a_command(folder: Path) -> None:
     [
         ("-default_F 1 -anomalous", InputError, "-anomalous: there are no atoms; give -pdb FILE"),
         ("-default_F 1 -anomalous_bins 3", InputError, "-anomalous_bins: 3 has no effect without -anomalous"),
-        ("-pdb m.pdb -hkl_phase PHIC", InputError, "-hkl_phase: PHIC has no effect without -hkl"),
-        ("-pdb m.pdb -hkl f.mtz -hkl_phase PHIC", InputError, "has no effect without -anomalous"),
+        ("-pdb m.pdb -phase_column PHIC", InputError, "-phase_column: PHIC has no effect without -hkl"),
+        ("-pdb m.pdb -hkl f.mtz -phase_column PHIC", InputError, "has no effect without -anomalous"),
         ("-pdb m.pdb -hkl f.mtz -anomalous", InputError, "stands beside -hkl f.mtz; give one of the two"),
-        ("-pdb m.pdb -hkl a.hkl -anomalous -hkl_phase PHIC", InputError, "is a text list, not an MTZ"),
-        ("-pdb m.pdb -hkl f.mtz -anomalous -hkl_phase P", InputError, "-hkl_phase P: .*has no such column; it has"),
-        ("-pdb m.pdb -hkl f.mtz -anomalous -hkl_phase FC", InputError, "is of type F in .*; allowed is type P"),
-        ("-pdb m.pdb -hkl f.mtz -anomalous -hkl_phase PHIC", InputError, "has the cell 9 10 11 90 90 90, and"),
+        ("-pdb m.pdb -hkl a.hkl -anomalous -phase_column PHIC", InputError, "is a text list, not an MTZ"),
+        (
+            "-pdb m.pdb -hkl f.mtz -anomalous -phase_column P",
+            InputError,
+            "-phase_column P: .*has no such column; it has",
+        ),
+        ("-pdb m.pdb -hkl f.mtz -anomalous -phase_column FC", InputError, "is of type F in .*; allowed is type P"),
+        ("-pdb m.pdb -hkl f.mtz -anomalous -phase_column PHIC", InputError, "has the cell 9 10 11 90 90 90, and"),
         ("-pdb m.pdb -anomalous_file FE", InputError, "-anomalous_file: 'FE' is not ELEMENT=FILE"),
         ("-pdb m.pdb -anomalous_file =fe.txt", InputError, "is not ELEMENT=FILE"),
         ("-pdb m.pdb -anomalous_file FE=none.txt", FileError, "-anomalous_file FE none.txt: cannot be read: no such"),

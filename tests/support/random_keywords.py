@@ -25,7 +25,7 @@ OF_OTHER_TESTS = set(
     "Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
     "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
-    "anomalous anomalous_file anomalous_bins hkl_phase spectrum_seed spectrum_shift_ev "
+    "anomalous anomalous_file anomalous_bins phase_column spectrum_seed spectrum_shift_ev "
     "gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs rate_limit".split()
 )
 _EITHER = (
