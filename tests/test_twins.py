@@ -141,6 +141,7 @@ def _command(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]
 @pytest.mark.command_line
 def test_command_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*simulated.COMMANDS["rotation"].split(), "-noisefile", "noise.img", "-noise_rng", "counter", "-seed", "4"]
+    words += ["-phi_sampling", "mid"]  # of the start of each step a notice would tell
     ran = _command([*words, "-backend", "cuda", "-precision", "mixed", "-floatfile", "gpu.bin"], folder)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""

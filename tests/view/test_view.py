@@ -143,7 +143,7 @@ def test_pixels_without_a_value_and_images_without_a_geometry(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        ([], 2, "Missing argument"),
+        ([], 2, "FILE|FOLDER is missing"),
         (["missing.h5"], 3, "missing.h5"),
         (["."], 2, "holds no image"),
         (["a.npy", "b.npy"], 2, "needs one file or folder, got 2"),
