@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import IO, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import build_geometry
 from ..io import cbf
-from ..io.guarded import fabio_image
+from ..io.guarded import fabio_image, hdf5_pixels
 from ..io.opening import opened
 from ..parameters.command import CommandLine
 from ..util.memory import check_image_fits
@@ -126,9 +127,10 @@ def _pick_from_sets(source: Source, sets: list[Any]) -> LoadedImage:
     index = _chosen(source, sum(counts))
     for dataset, count in zip(sets, counts, strict=True):
         if index < count:
-            if dataset.ndim == 3:
+            if dataset.ndim == 3 and not _is_foreign(dataset):
                 check_images(dataset, [index])
-            image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", dataset)
+            pixels = _Guarded(dataset) if _is_foreign(dataset) else dataset
+            image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", pixels)
             return LoadedImage(
                 source.path if sum(counts) == 1 else f"{source.path}, image {source.image or 1}",
                 image.kind,
@@ -136,6 +138,35 @@ def _pick_from_sets(source: Source, sets: list[Any]) -> LoadedImage:
             )
         index -= count
     raise AssertionError("index lies inside the counts")
+
+
+def _is_foreign(dataset: Any) -> bool:
+    """Whether a dataset is decompressed without checksums of ours: decoders crash on some damaged bytes."""
+    from ..io.nexus.checksums import check
+
+    packed = dataset.is_virtual or dataset.id.get_create_plist().get_nfilters() > 0
+    return packed and not check(dataset.file.filename, foreign=False)
+
+
+class _Guarded:
+    """A dataset of an HDF5 file whose values are read by another process, which may crash."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._place = dataset.file.filename, dataset.name
+        self.shape, self.ndim, self.dtype = dataset.shape, dataset.ndim, dataset.dtype
+
+    def __getitem__(self, index: int | None) -> NDArray[Any]:
+        path, name = self._place
+        try:
+            return hdf5_pixels(path, name, index)
+        except InputError as error:
+            said = str(error)
+            if said in ("crashes", "does not come to an end"):
+                raise InputError(f"{path}: is damaged: the HDF5 library {said} on it") from None
+            raise InputError(f"{path}: not readable as HDF5: {said}") from None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[None], dtype)
 
 
 def _image_sets(file: Any) -> list[Any]:
@@ -195,7 +226,7 @@ def _pixel_mask(file: Any, shape: tuple[int, ...]) -> Any:
     for name in ("entry/instrument/detector/pixel_mask", "entry/instrument/detector/detectorSpecific/pixel_mask"):
         mask = file.get(name)
         if mask is not None and mask.size == shape[0] * shape[1]:
-            return np.asarray(mask).reshape(shape) != 0
+            return np.asarray(_Guarded(mask) if _is_foreign(mask) else mask).reshape(shape) != 0
     return None
 
 

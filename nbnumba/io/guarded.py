@@ -63,6 +63,27 @@ def try_hdf5(path: str, dataset: str | None = None, images: tuple[int, ...] = ()
     _in_a_child(path, "hdf5", dataset or "", json.dumps(images))
 
 
+def hdf5_pixels(path: str, dataset: str, index: int | None) -> NDArray[Any]:
+    """Read an image of an HDF5 file of others, which is decompressed in the other process.
+
+    Parameters
+    ----------
+    path, dataset : str
+    index : int or None
+        Along the first axis; None: all of it.
+
+    Raises
+    ------
+    InputError
+        The library cannot read it, crashes or does not come to an end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "pixels.npy"
+        _in_a_child(path, "pixels", dataset, json.dumps(index), str(out))
+        found: NDArray[Any] = np.load(out, allow_pickle=False)
+        return found
+
+
 def _in_a_child(path: str, *words: str) -> Any:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
     program = [sys.executable, "-P", "-c", "from nbnumba.io.guarded_child import main; main()", path, *words]

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def main() -> None:
     path, what, *words = sys.argv[1:]
     _limit(Path(path).stat().st_size)
     try:
-        answer: dict[str, Any] = {"result": {"fabio": _by_fabio, "hdf5": _by_hdf5}[what](path, *words)}
+        tasks: dict[str, Callable[..., Any]] = {"fabio": _by_fabio, "hdf5": _by_hdf5, "pixels": _pixels}
+        answer: dict[str, Any] = {"result": tasks[what](path, *words)}
     except Exception as error:
         text = str(error).strip()
         answer = {"error": (text.splitlines()[0] if text else type(error).__name__)[:200]}
@@ -87,3 +89,14 @@ def _by_hdf5(path: str, dataset: str, images: str) -> None:
                     item[()]
 
         file.visititems(visit)
+
+
+def _pixels(path: str, dataset: str, index: str, out: str) -> None:
+    from .nexus.file import open_to_read
+    from .nexus.filters import register_filters
+
+    register_filters()
+    which = json.loads(index)
+    with open_to_read(path) as file:
+        pixels = file[dataset][()] if which is None else file[dataset][which]
+    np.save(out, pixels, allow_pickle=False)
