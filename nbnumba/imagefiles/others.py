@@ -127,9 +127,10 @@ def _pick_from_sets(source: Source, sets: list[Any]) -> LoadedImage:
     index = _chosen(source, sum(counts))
     for dataset, count in zip(sets, counts, strict=True):
         if index < count:
-            if dataset.ndim == 3 and not _is_foreign(dataset):
+            foreign = _is_foreign(dataset)
+            if dataset.ndim == 3 and not foreign:
                 check_images(dataset, [index])
-            pixels = _Guarded(dataset) if _is_foreign(dataset) else dataset
+            pixels = _Guarded(dataset) if foreign else dataset
             image = _pick(Source(source.path, index + 1), f"HDF5 {dataset.name}", pixels)
             return LoadedImage(
                 source.path if sum(counts) == 1 else f"{source.path}, image {source.image or 1}",

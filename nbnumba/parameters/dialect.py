@@ -163,16 +163,6 @@ def inside_words(options: Sequence[Option]) -> Find:
     return find
 
 
-def whole_words(options: Sequence[Option]) -> Find:
-    """Find options by their whole names, with one dash or two."""
-    names = {name: option for option in options for name in option.spellings}
-
-    def find(word: str) -> Option | None:
-        return names.get(word[1:] if word.startswith("--") else word)
-
-    return find
-
-
 def is_extended(word: str, option: Option, known: Collection[str]) -> bool:
     """Tell whether a word holds more than a name of the option, as -no-interpolate and -cell_spread do.
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from nbnumba.errors import InputError
-from nbnumba.parameters.dialect import Dialect, whole_words
+from nbnumba.parameters.dialect import Dialect
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.table import NANOBRAGG, PARAMETERS
 from nbnumba.parameters.types import Option
+
+
+def whole_words(options: Sequence[Option]) -> Callable[[str], Option | None]:
+    """Find options by their whole names, with one dash or two."""
+    names = {name: option for option in options for name in option.spellings}
+    return lambda word: names.get(word[1:] if word.startswith("--") else word)
+
 
 # Words that nanoBragg knows too, with another meaning: what programs of the same family do.
 _TITLE = "Detector"
