@@ -220,7 +220,7 @@ class NexusWriter:
         detector = geometry.detector
         frame = to_mcstas(geometry.beam)
         modules = [
-            stacked_panel(panel, first, frame)
+            stacked_panel(panel, first, frame, right_angles=True)
             for panel, (first, _, _) in zip(detector.panels, panel_rows(detector), strict=True)
         ]
         mask = np.full(self._shape, nexus_writing.GAP, dtype=np.uint32)

@@ -9,13 +9,13 @@ from ..geometry.panel import MOST_MOVED, PanelGeometry, StackedPanel
 from ..geometry.vectors import Array
 
 
-def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array) -> StackedPanel:
+def stacked_panel(panel: PanelGeometry, first_row: int, frame: Array, *, right_angles: bool = False) -> StackedPanel:
     """Return a panel in another frame, which a rotation (3, 3) leads to, with its place in the array of a file.
 
-    Its axes are put at right angles where they nearly are: readers refuse others.
+    `right_angles` puts axes at right angles where they nearly are, for readers that refuse others.
     """
     origin, fast, slow = panel.origin, panel.fast, panel.slow
-    if panel.is_skew:
+    if right_angles and panel.is_skew:
         *nearest, moved = panel.at_right_angles()
         if moved <= MOST_MOVED:
             origin, fast, slow = nearest
