@@ -216,7 +216,7 @@ class Keywords(TypedDict, total=False):
     expt: Path
     """DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given."""
     expt_number: int
-    """Of several experiments in a .expt, counted from 0."""
+    """Of several experiments in a .expt, counted from 0; without it, all lattices of the first image."""
     geometry: Path
     """File that places the panels: .geom, .poni, NXmx, .expt, XPARM.XDS, SMV or mini-CBF."""
     mask: Path

@@ -61,6 +61,11 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
         from ..io import expt
 
         content = expt.parse(text, path, called("matrix"), settings.detector.expt_number)
+        if content.further_reciprocal_A:
+            raise InputError(
+                f"{label(called('matrix'), path)}: holds {1 + len(content.further_reciprocal_A)} lattices of one "
+                f"image; choose one with {called('expt_number')}, or draw all with {called('expt')}"
+            )
         for line in content.remarks:
             logger.warning(line)
         if content.reciprocal_A is None:

@@ -108,6 +108,11 @@ def _check_contradictions(settings: Settings) -> None:
         "misset_deg": crystal.misset is not None or crystal.misset_random,
     }
     names = [called(name) for name, met in given.items() if met]
+    if names and crystal.crystals_of_expt:
+        raise InputError(
+            f"{called('expt')}: {settings.detector.expt_file} holds {len(crystal.crystals)} lattices of one image, "
+            f"which {', '.join(names)} cannot change; choose one with {called('expt_number')}"
+        )
     if names:
         raise InputError(f"{called('crystals')}: describes the crystals, and contradicts {', '.join(names)}")
 

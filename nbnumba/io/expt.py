@@ -1,4 +1,4 @@
-"""DIALS experiment lists (.expt): beam, detector, goniometer, scan and crystal of one experiment.
+"""DIALS experiment lists (.expt): beam, detector, goniometer, scan and crystals of one image.
 
 JSON as dxtbx writes it: lists of models, and experiments that name their models by number. Lengths are in mm,
 the crystal and the wavelength in Angstrom, angles in degrees.
@@ -38,7 +38,7 @@ _MOST_COUNTS = 2.0**31 - 10  # of a trusted range; from there on it says no more
 
 @dataclass(frozen=True, eq=False)
 class Expt:
-    """One experiment of a list; vectors in the laboratory frame of the file.
+    """What a list says of one image; vectors in the laboratory frame of the file.
 
     Attributes
     ----------
@@ -58,6 +58,8 @@ class Expt:
     reciprocal_A : (3, 3) [1/Angstrom] or None
         Rows a*, b*, c* at the spindle angle 0, fixed and setting rotation included; None without a crystal. Models
         that vary along the scan are those of the middle of the image.
+    further_reciprocal_A : tuple of (3, 3)
+        The same of the other lattices of the image: of experiments that differ in their crystals alone.
     remarks, panel_remarks : tuple of str
         What of the file does not count; of its panels alone.
     """
@@ -71,12 +73,13 @@ class Expt:
     phi_deg: float
     width_deg: float
     reciprocal_A: Array | None
+    further_reciprocal_A: tuple[Array, ...]
     remarks: tuple[str, ...]
     panel_remarks: tuple[str, ...]
 
 
 def read(path: PathLike, option: str = "-expt", number: int | None = None, phi_deg: float | None = None) -> Expt:
-    """Read one experiment of a file.
+    """Read one experiment of a file, or several that are lattices of one image.
 
     Parameters
     ----------
@@ -84,7 +87,8 @@ def read(path: PathLike, option: str = "-expt", number: int | None = None, phi_d
     option : str
         What named the file, for messages.
     number : int, optional
-        Of the experiment, counted from 0; by default the first one.
+        Of the experiment, counted from 0; by default the first one, with all others that differ in their crystals
+        alone.
     phi_deg : float, optional
         Where the image starts that models which vary along the scan are wanted for; by default as the scan's first.
 
@@ -120,27 +124,30 @@ def parse(
     root = converted(content, Root, where)
     if not root.experiment:
         raise InputError(f"{where}: holds no experiment")
-    others = _check_number(root.experiment, number, where)
+    others, lattices = _choose(root, number, where)
     number = number or 0
     beam, beam_place = _model(root, number, "beam", BeamEntry, where)
     detector, detector_place = _model(root, number, "detector", DetectorEntry, where)
     goniometer, goniometer_place = _model(root, number, "goniometer", GoniometerEntry, where)
     scan, scan_place = _model(root, number, "scan", Scan, where)
-    crystal, crystal_place = _model(root, number, "crystal", CrystalEntry, where)
     if beam is None or detector is None:
         raise InputError(f"{where}: the experiment has no {'beam' if beam is None else 'detector'}")
     direction, wavelength, normal, fraction = _beam(beam, beam_place)
     axis, fixed, setting = _mounting(goniometer, goniometer_place)
     angles = scan_angles(scan, scan_place)
-    varying = varying_models(where, angles, phi_deg, (beam, goniometer, crystal))
-    setting = setting if varying.setting is None else varying.setting
-    if varying.s0 is not None:
-        direction = varying.s0 / np.linalg.norm(varying.s0)
-        wavelength = 1.0 / float(np.linalg.norm(varying.s0))
-    reciprocal = None
-    if crystal is not None:
-        columns = _reciprocal(crystal, crystal_place) if varying.reciprocal is None else varying.reciprocal
-        reciprocal = (setting @ fixed @ columns).T
+    reciprocal: list[Array] = []
+    remarks: list[str] = [others] if others else []
+    for lattice in lattices:
+        crystal, crystal_place = _model(root, lattice, "crystal", CrystalEntry, where)
+        varying = varying_models(where, angles, phi_deg, (beam, goniometer, crystal))
+        setting = setting if varying.setting is None else varying.setting
+        if varying.s0 is not None:
+            direction = varying.s0 / np.linalg.norm(varying.s0)
+            wavelength = 1.0 / float(np.linalg.norm(varying.s0))
+        if crystal is not None:
+            columns = _reciprocal(crystal, crystal_place) if varying.reciprocal is None else varying.reciprocal
+            reciprocal.append((setting @ fixed @ columns).T)
+        remarks += [*varying.remarks, *_remarks(where, beam, crystal)]
     return Expt(
         beam=direction,
         wavelength_A=wavelength,
@@ -150,29 +157,43 @@ def parse(
         rotation_axis=setting @ axis,
         phi_deg=angles.phi_deg,
         width_deg=angles.width_deg,
-        reciprocal_A=reciprocal,
-        remarks=(*filter(None, (others,)), *varying.remarks, *_remarks(where, beam, crystal)),
+        reciprocal_A=reciprocal[0] if reciprocal else None,
+        further_reciprocal_A=tuple(reciprocal[1:]),
+        remarks=tuple(dict.fromkeys(remarks)),
         panel_remarks=tuple(_panel_remarks(where, detector)),
     )
 
 
-def _check_number(experiments: Sequence[Models], number: int | None, where: str) -> str:
-    """Refuse a number that there is not, and several lattices in one image; return what to say of the others."""
-    count = len(experiments)
+def _choose(root: Root, number: int | None, where: str) -> tuple[str, list[int]]:
+    """Return what to say of the experiments that do not count, and the numbers of those whose crystals do."""
+    count = len(root.experiment)
     if number is not None:
         if not 0 <= number < count:
             raise InputError("expt_number", number, f"names no experiment of {where}; allowed: 0 to {count - 1}")
-        return ""
+        return "", [number]
     if count == 1:
-        return ""
-    first, *others = ((e.beam, e.detector, e.goniometer, e.scan, e.imageset) for e in experiments)
+        return "", [0]
     choice = f"{called('expt_number')} 0 to {count - 1}"
-    if all(other == first for other in others) and len({e.crystal for e in experiments}) > 1:
-        raise InputError(
-            f"{where}: holds {count} experiments of one image, several lattices, of which one is drawn; choose it with "
-            f"{choice}"
-        )
-    return f"{where}: holds {count} experiments; the first one counts ({choice} chooses)"
+    if all(_same_image(root, root.experiment[0], other) for other in root.experiment[1:]):
+        crystals = {models.crystal: place for place, models in reversed(list(enumerate(root.experiment)))}
+        crystals.pop(None, None)
+        if len(crystals) > 1:
+            said = f"all {len(crystals)} lattices count ({choice} chooses)"
+            return f"{where}: holds {count} experiments of one image; {said}", sorted(crystals.values())
+    return f"{where}: holds {count} experiments; the first one counts ({choice} chooses)", [0]
+
+
+def _same_image(root: Root, one: Models, other: Models) -> bool:
+    """Tell whether two experiments differ in their crystals alone; files may hold a model twice."""
+    for name in ("beam", "detector", "goniometer", "scan"):
+        numbers, models = (getattr(one, name), getattr(other, name)), getattr(root, name) or []
+        if numbers[0] == numbers[1]:
+            continue
+        if not all(isinstance(number, int) and 0 <= number < len(models) for number in numbers):
+            return False
+        if models[numbers[0]] != models[numbers[1]]:
+            return False
+    return bool(one.imageset == other.imageset)
 
 
 _M = TypeVar("_M")

@@ -257,7 +257,7 @@ DETECTOR = (
     ),
     whole(
         "-expt_number",
-        "of several experiments in a .expt, counted from 0",
+        "of several experiments in a .expt, counted from 0; without it, all lattices of the first image",
         "N",
         ("expt_number",),
         allowed=at_most(MAX_SIDE),

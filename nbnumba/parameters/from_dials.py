@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import called
@@ -75,7 +76,16 @@ def settings_from_expt(
         fields["wavelength"] = ANGSTROM.to_si(content.wavelength_A)
     if content.reciprocal_A is not None:
         fields["reciprocal_A"] = tuple(_tuple(row) for row in content.reciprocal_A)
+    if content.further_reciprocal_A:
+        lattices = (content.reciprocal_A, *content.further_reciprocal_A)
+        fields["crystals"] = tuple(_entry(reciprocal) for reciprocal in lattices if reciprocal is not None)
+        fields["crystals_of_expt"] = True
     return fields
+
+
+def _entry(reciprocal_A: Array) -> str:
+    """Return a crystal as `crystals` takes it: columns a*, b*, c*."""
+    return json.dumps({"A_matrix": [list(_tuple(row)) for row in reciprocal_A.T]})
 
 
 def _tuple(values: Array) -> Vector:

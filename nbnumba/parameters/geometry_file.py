@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _SMV, _CBF, _HDF5 = b"{\nHEADER_BYTES", b"###CBF", b"\x89HDF\r\n\x1a\n"
 _KNOWN = "CrystFEL .geom, pyFAI .poni, NXmx .h5, DIALS .expt, XPARM.XDS, and headers of SMV and mini-CBF images"
 
+_OF_CRYSTALS = {"reciprocal_A", "crystals", "crystals_of_expt"}
+
 SMV_HEADER: dict[str, Any] = {}
 """What stands for the fields of an SMV header, which count in a way of their own."""
 
@@ -75,8 +77,7 @@ def settings_from_geometry(
         from .from_dials import settings_from_expt
 
         fields = settings_from_expt(path, notices, option=option, number=number, phi_deg=phi_deg)
-        fields.pop("reciprocal_A", None)
-        return fields
+        return {name: value for name, value in fields.items() if name not in _OF_CRYSTALS}
     if poni.is_poni(text):
         found = poni.parse(text, path, option, size)
         # Axis 1 of pyFAI points up, axis 2 lies across, along the electric field.

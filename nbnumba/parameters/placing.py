@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..geometry.panel import PlacedPanel
     from .draft import Draft
 
+_OTHER_CRYSTALS = {"matrix", "A_matrix", "crystals"}  # stand for those of an experiment list
 _MICRON = 1e-6
 _THICKEST_LAYER = 40e-6  # m
 _LAYERS_PER_PIXEL = 4  # at least, of a depth as large as the pixel's edge
@@ -31,6 +32,8 @@ def apply_expt(draft: Draft, expt: Given, given: Sequence[Given]) -> None:
     path = str(checked(expt, 0))
     fields = settings_from_expt(path, draft.notices, number=_number(given), phi_deg=_phi_deg(given))
     _check_wavelength(fields, expt, path, given)
+    if "crystals" in fields and any(item.parameter.name in _OTHER_CRYSTALS for item in given):
+        del fields["crystals"], fields["crystals_of_expt"]
     draft.set(**fields)
 
 

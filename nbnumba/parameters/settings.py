@@ -60,6 +60,7 @@ class CrystalSettings:
     diffuse_axes: DiffuseAxes | None = None
     only_diffuse: bool = False
     crystals: tuple[str, ...] = ()  # files, or keywords as JSON; each is a crystal of its own
+    crystals_of_expt: bool = False  # whether they are the lattices of expt_file
     crystal_share: float = 1.0
     lattice_spread: tuple[float, ...] = ()  # of a, b, c among the domains, fractions: 1 or 3
 

@@ -157,19 +157,62 @@ def test_remarks() -> None:
     )
 
 
-def test_several_lattices_in_one_image_are_refused_unless_one_is_chosen() -> None:
-    data = content()
+def two_lattices(data: dict[str, Any]) -> dict[str, Any]:
     data["crystal"].append(copy.deepcopy(data["crystal"][0]))
     data["crystal"][1]["real_space_a"] = [60.0, 0.0, 0.0]
     data["experiment"].append({**data["experiment"][0], "crystal": 1})
-    with pytest.raises(InputError, match=r"holds 2 experiments of one image, several .*-expt_number 0 to 1$"):
-        read(data)
-    text = json.dumps(data)
-    reciprocal = expt.parse(text, "a.expt", number=1).reciprocal_A
-    assert reciprocal is not None
-    np.testing.assert_allclose(np.linalg.norm(reciprocal, axis=1), [1 / 60, 1 / 80, 1 / 100], rtol=1e-12)
+    return data
+
+
+def test_lattices_of_one_image_all_count_unless_one_is_chosen() -> None:
+    data = two_lattices(content())
+    data["beam"].append(data["beam"][0])
+    data["experiment"][1]["beam"] = 1  # the same beam twice
+    found = read(data)
+    assert found.remarks[0] == (
+        "-expt a.expt: holds 2 experiments of one image; all 2 lattices count (-expt_number 0 to 1 chooses)"
+    )
+    for number, a in enumerate((50, 60)):
+        ours = (found.reciprocal_A, *found.further_reciprocal_A)[number]
+        np.testing.assert_allclose(np.linalg.norm(ours, axis=1), [1 / a, 1 / 80, 1 / 100], rtol=1e-12)
+        one = expt.parse(json.dumps(data), "a.expt", number=number)
+        np.testing.assert_array_equal(one.reciprocal_A, ours)
+        assert one.further_reciprocal_A == ()
     with pytest.raises(InputError, match=r"^-expt_number: 2 names no experiment of -expt a\.expt; allowed: 0 to 1$"):
-        expt.parse(text, "a.expt", number=2)
+        expt.parse(json.dumps(data), "a.expt", number=2)
+
+
+@pytest.mark.parametrize("other", ["beam", "imageset", "scan"])
+def test_experiments_of_several_images_are_not_lattices_of_one(other: str) -> None:
+    data = two_lattices(content())
+    data["experiment"][1][other] = 1
+    if other != "imageset":
+        data[other].append({**data[other][0], "wavelength": 1.0, "oscillation": [40.0, 0.5]})
+    found = read(data)
+    assert found.further_reciprocal_A == ()
+    assert found.remarks[0].endswith("holds 2 experiments; the first one counts (-expt_number 0 to 1 chooses)")
+
+
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+def test_an_image_of_several_lattices_is_the_sum_of_theirs(semantics: str, tmp_path: Path) -> None:
+    data = two_lattices(content())
+    del data["crystal"][0]["A_at_scan_points"], data["crystal"][1]["A_at_scan_points"]
+    data["crystal"][1]["real_space_b"] = [5.0, 70.0, 3.0]
+    file = tmp_path / "a.expt"
+    file.write_text(json.dumps(data))
+    line = f"-expt {file} -default_F 100 -N 4 -phisteps 2 -oversample 1 -nointerpolate -semantics {semantics}"
+    experiment, both, said = draw(line)
+    assert [crystal.lengths_A[0] for crystal in experiment.crystals] == pytest.approx([50, 60])
+    assert any("all 2 lattices count" in notice for notice in said)
+    one, other = (draw(f"{line} -expt_number {number}")[1].astype(float) for number in (0, 1))
+    assert np.abs(one - other).max() > 0.1 * both.max()
+    np.testing.assert_allclose(both, one + other, rtol=4 * 2.0**-24)  # float32 of each image and of the sum
+    typed = draw(f"{line} -A_matrix 0.02 0 0 0 0.0125 0 0 0 0.01")[0]
+    assert len(typed.crystals) == 1
+    with pytest.raises(InputError, match=r"^-expt: \S+ holds 2 lattices of one image, which -misset cannot change"):
+        draw(f"{line} -misset 1 2 3")
+    with pytest.raises(InputError, match=r"^-mat \S+: holds 2 lattices of one image; choose one with -expt_number"):
+        draw(f"-mat {file} -default_F 100")
 
 
 def test_what_panels_say_of_their_numbers_is_named_with_the_options() -> None:

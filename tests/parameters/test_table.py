@@ -300,7 +300,7 @@ def test_every_field_of_the_settings_has_an_option() -> None:
     by_special = {
         *("cell_given", "cell_lengths_A", "cell_angles", "misset", "misset_random", "reciprocal_A"),
         *("convention", "pivot_by_order", "pivot_explicit", "detector_mu", "pgm_file"),
-        "panels",  # of -expt
+        *("panels", "crystals_of_expt"),  # of -expt
         *("mosaic_sigmas", "lattice_spread", "diffuse_gamma", "diffuse_sigma"),
     }
     reached = {name for item in PARAMETERS.values() for name in (*item.fields, *item.sets)}
