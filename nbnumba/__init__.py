@@ -25,10 +25,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .api import Experiment
     from .batch.dataset import Dataset
     from .batch.python import series
     from .errors import DeviceError, FileError, InputError
+    from .experiment.model import Experiment
     from .render.image import Image
     from .render.renderer import Renderer, simulate
 

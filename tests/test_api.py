@@ -19,7 +19,7 @@ import pytest
 from random_keywords import FILES, OF_FILES_ELSEWHERE, OF_OTHER_TESTS, makers, random_keywords
 
 import nbnumba
-from nbnumba import Experiment, FileError, InputError, Renderer, api, keywords, simulate
+from nbnumba import Experiment, FileError, InputError, Renderer, keywords, simulate
 from nbnumba.example import INPUT_FILES
 from nbnumba.geometry.vectors import random_rotation
 from nbnumba.parameters.stub import keywords_module
@@ -39,13 +39,13 @@ def small(**more: object) -> Experiment:
     return Experiment(**{**SMALL, **more})
 
 
-@pytest.mark.parametrize("module", [api, nbnumba.render.renderer, nbnumba.render.image])
+@pytest.mark.parametrize("module", [nbnumba.experiment.model, nbnumba.render.renderer, nbnumba.render.image])
 def test_examples_of_the_docstrings(module: object) -> None:
     assert doctest.testmod(module).failed == 0
 
 
 def test_the_docstrings_have_examples() -> None:
-    assert doctest.testmod(api).attempted >= 6
+    assert doctest.testmod(nbnumba.experiment.model).attempted >= 6
 
 
 def test_keywords_draw_what_the_command_line_draws(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_an_orientation_drawn_from_the_time_is_kept() -> None:
     nearer = experiment.replace(distance_mm=50)
     np.testing.assert_array_equal(nearer.crystal.real_space, experiment.crystal.real_space)
     assert nearer.replace(N=2).crystal.misset_seed == experiment.crystal.misset_seed
-    assert "misset_seed" not in {name for name, value in nearer._keywords.items() if value is not None}
+    assert "misset_seed" not in {name for name, value in nearer.origin.keywords.items() if value is not None}
     assert nearer.replace(misset_deg="random", misset_seed=3).crystal.misset_seed == 3
     assert nearer.replace(misset_deg=None).crystal.misset_seed is None
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from requirements import ROOT, requires
 
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
@@ -46,7 +46,7 @@ EXPECTED = {
 }
 
 
-def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> ExperimentRecord:
+def _experiment(row: matrix.Row, folder: Path, words: tuple[str, ...] = ()) -> Experiment:
     row.copy_inputs(folder)
     with contextlib.chdir(folder):
         return resolve(parse([*(words or row.words), "-nodump"]).settings)

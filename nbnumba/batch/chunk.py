@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..imagefiles import spots
 from ..imagefiles.spots import Table
 from ..io.contents import read_once
@@ -125,7 +125,7 @@ class Shot:
     """An image of a batch, ready to be written."""
 
     pixels: Pixels
-    experiment: ExperimentRecord
+    experiment: Experiment
     truth: GroundTruth
     labels: Labels
     spots: Table | None

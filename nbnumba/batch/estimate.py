@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
@@ -81,14 +81,12 @@ def _head(drawn: Draw) -> list[str]:
     return ["image", *drawn.values, "a*", "", "", "b*", "", "", "c* [1/A]", "", ""]
 
 
-def _row(drawn: Draw, experiment: ExperimentRecord) -> list[str]:
+def _row(drawn: Draw, experiment: Experiment) -> list[str]:
     values = [str(value) if isinstance(value, int) else f"{value:.6g}" for value in drawn.values.values()]
     return [str(drawn.image), *values, *(f"{number:.5f}" for number in experiment.crystal.reciprocal_A.reshape(-1))]
 
 
-def _measure(
-    spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, threads: int | None
-) -> tuple[float, float]:
+def _measure(spec: Spec, base: Base, drawn: Draw, experiment: Experiment, threads: int | None) -> tuple[float, float]:
     """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
     from ..render.renderer import Renderer
 

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..experiment.ground_truth import GroundTruth, ground_truth
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..imagefiles import registry
 from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
@@ -28,7 +28,7 @@ _FORMS = {"cbf": registry.CBF, "img": registry.SMV}
 
 
 def image_truth(
-    spec: Spec, base: Base, drawn: Draw, experiment: ExperimentRecord, backend: str, precision: str
+    spec: Spec, base: Base, drawn: Draw, experiment: Experiment, backend: str, precision: str
 ) -> GroundTruth:
     """Return what is known of a rendered image."""
     return ground_truth(
@@ -43,7 +43,7 @@ def image_truth(
 
 
 def write_frame(
-    folder: Path, spec: Spec, image: int, pixels: NDArray[Any], experiment: ExperimentRecord, truth: GroundTruth
+    folder: Path, spec: Spec, image: int, pixels: NDArray[Any], experiment: Experiment, truth: GroundTruth
 ) -> None:
     """Write an image into a file of its own, where the series has such files.
 

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 
 from ..experiment.command_line import with_whole_paths
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.resolve import resolve_with_choices
 from ..experiment.resolved import Resolved
 from ..experiment.rocking import needed_phi_steps
@@ -46,7 +46,7 @@ class Base:
     rocking_width: float | None = None
 
     @property
-    def experiment(self) -> ExperimentRecord:
+    def experiment(self) -> Experiment:
         """The experiment of the command."""
         return self.resolved.experiment
 

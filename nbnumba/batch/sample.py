@@ -15,7 +15,7 @@ from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
 from ..experiment.crystal_files import description, written
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.resolve import resolve_with_choices
 from ..geometry.vectors import Array, random_rotation, rotate_xyz
 from ..io.contents import read_once
@@ -183,7 +183,7 @@ def _stretch(percent: float, numbers: np.random.Generator, image: int) -> Array:
     )
 
 
-def image_experiment(base: Base, draw: Draw) -> ExperimentRecord:
+def image_experiment(base: Base, draw: Draw) -> Experiment:
     """Work out the experiment of an image.
 
     Raises

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..beam.frames import to_imgcif
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, unit
 from ..imagefiles.headers import reading_frame
@@ -21,7 +21,7 @@ from .names import Series
 
 def write_truth(
     path: Path,
-    first: ExperimentRecord,
+    first: Experiment,
     A_matrices: Sequence[Sequence[Array]],
     series: Series,
     dtype: str,
@@ -32,7 +32,7 @@ def write_truth(
     Parameters
     ----------
     path : Path
-    first : ExperimentRecord
+    first : Experiment
         Of the first image.
     A_matrices : sequence of sequence of (3, 3) [1/Angstrom]
         Of every crystal in every image, in our laboratory frame at the spindle angle 0.

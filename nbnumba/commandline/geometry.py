@@ -13,8 +13,8 @@ import numpy as np
 from ..crystal.model import Crystal
 from ..detector.resolution import spacing
 from ..errors import InputError
+from ..experiment.geometry import Geometry
 from ..experiment.geometry_only import build_geometry
-from ..experiment.model import Geometry
 from ..io.atomic import check_can_write, check_distinct, whole_file
 from ..parameters.files import check_files, input_files
 from ..parameters.parser import parse_with_files

@@ -33,7 +33,7 @@ from .noise import choose_noise_seed
 from .nonbragg_geometry import NonBraggGeometry, Sample, resolve, sample, take_header
 
 if TYPE_CHECKING:
-    from ..experiment.model import ExperimentRecord
+    from ..experiment.model import Experiment
     from ..kernels.scene import Scene
 
 # What the first column of each table is divided by to give sin(theta)/lambda in 1/m, as a factor.
@@ -48,7 +48,7 @@ class _Run:
     exact: bool
     geometry: NonBraggGeometry
     sample: Sample
-    experiment: ExperimentRecord
+    experiment: Experiment
     scene: Scene
     path: str  # of the table
     table: NDArray[np.float64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..background.material import Material
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.resolve import resolve
 from ..gradients.parameters import Parameters, parameters_of
 from ..imagefiles.load import count, read
@@ -110,7 +110,7 @@ def _chosen(text: str | None, path: str) -> list[int]:
     return [int(text) - 1]
 
 
-def _parameters(text: str, experiment: ExperimentRecord) -> Parameters:
+def _parameters(text: str, experiment: Experiment) -> Parameters:
     """Parameters that are refined; a background without material is the same in all pixels."""
     material = any(isinstance(part, Material) for part in experiment.background)
     names = [_ALIASES.get(word.strip(), word.strip()) for word in text.split(",") if word.strip()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import kernels
 from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.regions import chosen_panel, region_of_rows, stacked_mask
 from ..experiment.resolve import resolve, resolve_with_choices
 from ..imagefiles import registry, spots
@@ -104,7 +104,7 @@ def _folder_of_results(output: Output) -> Path | None:
     return None if system else Path(output.float_file).parent
 
 
-def _words_to_keep(command: CommandLine, experiment: ExperimentRecord) -> tuple[str, ...]:
+def _words_to_keep(command: CommandLine, experiment: Experiment) -> tuple[str, ...]:
     """Return the command as typed, or with whole paths for an HDF5 file in another folder: they start in its own."""
     name = command.output.h5_file
     if name is None or Path(name).absolute().parent == Path.cwd():
@@ -141,7 +141,7 @@ def _check_outputs(command: CommandLine) -> None:
         logger.warning("-rings: no rings are drawn on the picture of a curved detector")
 
 
-def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> None:
+def _check_experiment(experiment: Experiment, command: CommandLine) -> None:
     """Find out before the reflections are read whether all that was asked for can be written."""
     output = command.output
     panels = len(experiment.detector.panels)
@@ -163,7 +163,7 @@ def _check_experiment(experiment: ExperimentRecord, command: CommandLine) -> Non
         check_pixel(experiment, output.trace_pixel, output.trace_file is not None, panel)
 
 
-def _for_panels(command: CommandLine, experiment: ExperimentRecord) -> Output:
+def _for_panels(command: CommandLine, experiment: Experiment) -> Output:
     """Leave out the files whose header states one panel only, where there are more and the files are not asked for."""
     output = command.output
     if len(experiment.detector.panels) == 1:

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from ..parameters.given import Given
 from ..parameters.settings import Settings
 from ..parameters.table import NANOBRAGG, PARAMETERS
-from .model import ExperimentRecord
+from .model import Experiment
 
 
-def with_choices(given: Sequence[Given], experiment: ExperimentRecord) -> list[Given]:
+def with_choices(given: Sequence[Given], experiment: Experiment) -> list[Given]:
     """Return parameters with what was chosen: default dump, seed of a random orientation, where phi is sampled.
 
     Parameters
     ----------
     given : sequence of Given
-    experiment : ExperimentRecord
+    experiment : Experiment
         That came out of them.
     """
     names = {item.parameter.name for item in given}
@@ -51,7 +51,7 @@ def with_whole_paths(given: Sequence[Given], folder: str | os.PathLike[str] | No
 
 
 def words_to_draw(
-    given: Sequence[Given], experiment: ExperimentRecord, folder: str | os.PathLike[str] | None = None
+    given: Sequence[Given], experiment: Experiment, folder: str | os.PathLike[str] | None = None
 ) -> tuple[str, ...]:
     """Return the words of a command line that draws an experiment in any folder."""
     return NANOBRAGG.words(with_whole_paths(with_choices(given, experiment), folder))

@@ -12,7 +12,7 @@ from ..errors import InputError, called
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..util.messages import logger, muted
-from .model import ExperimentRecord
+from .model import Experiment
 from .resolved import Resolved
 
 
@@ -97,7 +97,7 @@ def _has_another_cell(settings: Settings) -> bool:
     return C_draws_another_cell(*complete_cell(crystal.cell_lengths_A, crystal.cell_angles))
 
 
-def _water_is_off(experiment: ExperimentRecord) -> bool:
+def _water_is_off(experiment: Experiment) -> bool:
     """Tell whether the scaling of the spots changes the background of -water.
 
     It does not where the default fluence, whose product with r_e^2 is 1, meets a sum of one term.

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from .model import ExperimentRecord
+from .model import Experiment
 
 _MOST_NUMBERS = 64  # of an array that are listed
 
 
-def described(experiment: ExperimentRecord) -> dict[str, Any]:
+def described(experiment: Experiment) -> dict[str, Any]:
     """Return everything that an experiment holds, in SI units unless a name says otherwise.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
 
     Returns
     -------

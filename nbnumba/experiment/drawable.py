@@ -6,10 +6,10 @@ import numpy as np
 
 from ..background.water import Water
 from ..errors import InputError
-from .model import ExperimentRecord
+from .model import Experiment
 
 
-def check_drawable(experiment: ExperimentRecord) -> None:
+def check_drawable(experiment: Experiment) -> None:
     """Refuse what would be left out of the image.
 
     Raises

@@ -16,7 +16,7 @@ from ..parameters.choices import Shape
 from ..parameters.settings import Settings
 from ..parameters.steps import phi_steps
 from .crystal_files import settings_of_crystals
-from .model import Geometry, Goniometer
+from .geometry import Geometry, Goniometer
 from .required import has_crystal
 
 

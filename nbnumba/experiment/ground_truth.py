@@ -17,7 +17,8 @@ from ..crystal.model import Crystal
 from ..geometry.vectors import Array
 from ..parameters.choices import MosaicModel
 from ..version import __version__
-from .model import ExperimentRecord, Geometry
+from .geometry import Geometry
+from .model import Experiment
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class GroundTruth:
 
 
 def ground_truth(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     *,
     command: Sequence[str] = (),
     backend: str = "cpu",
@@ -107,7 +108,7 @@ def ground_truth(
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     command : sequence of str
         Words of the command line; empty where there is none.
     backend, precision : str
@@ -131,7 +132,7 @@ def ground_truth(
     )
 
 
-def _crystals(experiment: ExperimentRecord) -> str | None:
+def _crystals(experiment: Experiment) -> str | None:
     """State every crystal, where the other fields do not say it all."""
     crystals = experiment.crystals
     if len(crystals) == 1 and crystals[0].weight == 1.0:
@@ -159,7 +160,7 @@ def _crystals(experiment: ExperimentRecord) -> str | None:
     return json.dumps(said)
 
 
-def _background(experiment: ExperimentRecord) -> str | None:
+def _background(experiment: Experiment) -> str | None:
     bodies = [
         {
             "name": material.name,
@@ -173,7 +174,7 @@ def _background(experiment: ExperimentRecord) -> str | None:
     return json.dumps(bodies) if bodies else None
 
 
-def _readout(experiment: ExperimentRecord) -> str | None:
+def _readout(experiment: Experiment) -> str | None:
     if experiment.readout is None:
         return None
     return json.dumps({key: value for key, value in asdict(experiment.readout).items() if value is not None})

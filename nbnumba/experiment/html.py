@@ -6,15 +6,15 @@ import html
 import math
 from collections.abc import Iterator
 
-from .model import ExperimentRecord
+from .model import Experiment
 
 
-def experiment_table(experiment: ExperimentRecord, command: str) -> str:
+def experiment_table(experiment: Experiment, command: str) -> str:
     """Return an HTML table of the main quantities, and the command that draws the same.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     command : str
         Empty where there is none.
     """
@@ -27,7 +27,7 @@ def experiment_table(experiment: ExperimentRecord, command: str) -> str:
     return f"<table>{rows}</table>{line}"
 
 
-def _rows(experiment: ExperimentRecord) -> Iterator[tuple[str, str]]:
+def _rows(experiment: Experiment) -> Iterator[tuple[str, str]]:
     beam, goniometer, sampling = experiment.beam, experiment.goniometer, experiment.sampling
     yield "semantics", experiment.semantics.value
     for number, crystal in enumerate(experiment.crystals, 1):

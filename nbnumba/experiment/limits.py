@@ -15,7 +15,7 @@ from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import domain_count
 from ..util.memory import gigabytes, too_little_memory
-from .model import ExperimentRecord
+from .model import Experiment
 
 MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, where rotations are taken as linear
 MAX_ORIENTATIONS = 10_000_000
@@ -55,7 +55,7 @@ def _check_count(steps: int, domains: int) -> None:
     )
 
 
-def check_b_factor(experiment: ExperimentRecord) -> None:
+def check_b_factor(experiment: Experiment) -> None:
     """Refuse a B factor for reflections beyond a list that is interpolated: the list must end where it ends."""
     crystal = experiment.crystal
     if crystal.B_factor != 0.0 and crystal.default_F != 0.0 and experiment.interpolate:
@@ -65,7 +65,7 @@ def check_b_factor(experiment: ExperimentRecord) -> None:
         )
 
 
-def check_samples(experiment: ExperimentRecord) -> None:
+def check_samples(experiment: Experiment) -> None:
     """Refuse an image whose samples cannot be counted in 63 bits; it would never be finished."""
     samples = sum(panel.n_fast * panel.n_slow * panel.sensor.layers for panel in experiment.detector.panels)
     samples *= experiment.sampling.oversample**2 * experiment.goniometer.steps
@@ -78,7 +78,7 @@ def check_samples(experiment: ExperimentRecord) -> None:
         )
 
 
-def check_closed_form(experiment: ExperimentRecord) -> None:
+def check_closed_form(experiment: Experiment) -> None:
     """Refuse what cannot be drawn in closed form.
 
     Raises

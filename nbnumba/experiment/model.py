@@ -1,18 +1,21 @@
 """The experiment to be rendered: crystals, beam, detector, goniometer and sampling, all worked out.
 
-Frozen records in SI units, without defaults that depend on one another: `nbnumba.experiment.resolve` fills them in.
-Vectors are float64 arrays of shape (3,) in the laboratory frame, whose origin is the sample. What is not known is None.
+Frozen, in SI units, without defaults that depend on one another: `nbnumba.experiment.resolve` fills them in from
+settings, `nbnumba.api` from keywords, command lines and files.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..background.material import Material
 from ..background.water import Water
@@ -21,64 +24,17 @@ from ..crystal.continuous import ContinuousSpread
 from ..crystal.model import Crystal
 from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
-from ..errors import InputError
-from ..geometry.vectors import rotate_about
-from ..parameters.choices import ComputeOptions, PhiSampling, Semantics
+from ..errors import InputError, called
+from ..geometry.vectors import Array
+from ..parameters.choices import ComputeOptions, Semantics
 from ..readout.model import Readout
 from ..util.digest import digest
+from ..util.messages import Notify
+from .geometry import Geometry, Goniometer
 
 if TYPE_CHECKING:
+    from ..keywords import Keywords
     from ..structure_factors.table import ReflectionTable
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Goniometer:
-    """Rotation of the crystal during the exposure [rad].
-
-    Attributes
-    ----------
-    spindle : (3,)
-    phi, osc : float
-        Start and range.
-    step : float
-    steps : int
-    sampling : PhiSampling
-        Where in each step the crystal is drawn.
-    """
-
-    spindle: Array
-    phi: float
-    osc: float
-    step: float
-    steps: int
-    sampling: PhiSampling = PhiSampling.EDGE
-
-    @property
-    def turns(self) -> bool:
-        """Whether the crystal is drawn at spindle angles other than 0."""
-        return self.osc != 0.0 or self.phi != 0.0
-
-    @property
-    def angles(self) -> Array:
-        """Angle at which the crystal is drawn in every phi step, (steps,) [rad]; as C, start + step * i."""
-        within = 0.5 if self.sampling is PhiSampling.MID else 0.0
-        return self.phi + self.step * (np.arange(self.steps, dtype=np.float64) + within)
-
-    @property
-    def sweeps(self) -> bool:
-        """Whether the phi steps differ from one another, or one of them covers a range."""
-        return self.step != 0.0
-
-    @property
-    def bias(self) -> float:
-        """How far the middle of the range lies beyond the mean of the angles that are drawn [rad]."""
-        return self.phi + 0.5 * self.osc - float(np.mean(self.angles)) if self.osc != 0.0 else 0.0
-
-    def turn(self, angle: float) -> Array:
-        """Return the rotation by an angle about the spindle, (3, 3)."""
-        return np.array([rotate_about(axis, self.spindle, angle) for axis in np.eye(3)]).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,24 +70,29 @@ class Sampling:
     panel: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Geometry:
-    """Beam, detector and goniometer: what is known of the making of any image."""
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Experiment(Geometry):
+    """A crystal in a beam before a detector, ready to be simulated.
 
-    beam: Beam
-    detector: Detector
-    goniometer: Goniometer
+    It cannot be changed; `replace` makes another one. All files are read, and all mistakes found, when it is made.
+    Attributes are what was worked out, in SI units. Two are equal where all is equal that the image depends on.
 
-
-@dataclass(frozen=True, eq=False)
-class ExperimentRecord(Geometry):
-    """Everything that an image depends on.
-
-    Two are equal where all of it is. `dataclasses.replace` makes another one; the result has no `command`, since none
-    is known to draw it.
+    Parameters
+    ----------
+    semantics : {"exact", "c"}
+        The physics, or the image of the C program with its defects.
+    notify : callable, optional
+        Receives one-line notices, as the program prints them on standard error. The logger ``nbnumba``
+        receives them as well.
+    **keywords
+        See below: names carry their unit, and what is left out has the default of the command line. A crystal and
+        structure factors are needed.
 
     Attributes
     ----------
+    beam : Beam
+    detector : Detector
+    goniometer : Goniometer
     crystals : tuple of Crystal
     sampling : Sampling
     background : tuple of Water and Material
@@ -146,7 +107,27 @@ class ExperimentRecord(Geometry):
     share : float
         Part of the fluence that meets the crystals; below 1 in a pass (`nbnumba.experiment.passes`).
     command : tuple of str
-        Words that draw it; empty where there are none.
+        Words that draw the same from any folder; empty where there are none, as where `hkl` is an array.
+    origin : object
+        Keywords that it was made of, for `replace`; None: it was made of parts.
+
+    Raises
+    ------
+    InputError
+        A ValueError: for a value that is not allowed, or the content of a file.
+    FileError
+        An OSError: for a file that is missing or unreadable.
+    TypeError
+        For an unknown keyword.
+
+    Examples
+    --------
+    >>> import nbnumba
+    >>> experiment = nbnumba.Experiment(
+    ...     cell=(78, 78, 38, 90, 90, 90), default_F=100, N=5, wavelength_A=1.0, distance_mm=100, detpixels=64
+    ... )
+    >>> nbnumba.simulate(experiment).array.shape
+    (64, 64)
     """
 
     crystals: tuple[Crystal, ...]
@@ -158,25 +139,201 @@ class ExperimentRecord(Geometry):
     compute: ComputeOptions = field(default_factory=ComputeOptions)
     share: float = 1.0
     command: tuple[str, ...] = field(default=(), init=False)
+    origin: object = field(default=None, init=False)
+
+    def __init__(self, *, semantics: str = "exact", notify: Notify | None = None, **keywords: Unpack[Keywords]) -> None:
+        if keywords.keys() >= _PARTS:  # by `dataclasses.replace`
+            made = self.of_parts(**{**keywords, "semantics": Semantics(semantics)})
+        else:
+            made = _above("api:from_keywords")(semantics, notify, keywords)
+        self.__dict__.update(vars(made))
+
+    @classmethod
+    def of_parts(cls, **parts: Any) -> Self:
+        """Put an experiment together from its attributes, all worked out; those that have a default may be left out.
+
+        Raises
+        ------
+        TypeError
+            For parts that are missing or unknown.
+        """
+        if not _PARTS <= parts.keys() <= _FIELDS:
+            raise TypeError(f"parts: {', '.join(parts)}; needed: {', '.join(sorted(_PARTS))}")
+        made = cls.__new__(cls)
+        made.__dict__.update({"compute": ComputeOptions(), **parts})
+        return made
+
+    @classmethod
+    def from_command(
+        cls,
+        command: str | Sequence[str],
+        folder: str | os.PathLike[str] | None = None,
+        notify: Notify | None = None,
+    ) -> Experiment:
+        """Make the experiment of a nanoBragg command line; its semantics are "c" unless it says -semantics exact.
+
+        Parameters
+        ----------
+        command : str or sequence of str
+            Words, with or without the program's name in front; a string is split as a shell does. Options that name
+            output files have no effect, and no Fdump.bin is written.
+        folder : path, optional
+            Where relative file names start; the working folder by default.
+        notify : callable, optional
+            Receives one-line notices.
+
+        Raises
+        ------
+        InputError, FileError
+            As the program would end.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> line = "-cell 78 78 38 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -detpixels 64"
+        >>> nbnumba.Experiment.from_command(line).beam.wavelength
+        1e-10
+        """
+        made: Experiment = _above("api:from_command")(command, folder, notify)
+        return made
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], notify: Notify | None = None) -> Experiment:
+        """Make the experiment that a file describes; its relative file names start in its folder.
+
+        Parameters
+        ----------
+        path : path
+            A command line as text (line breaks and lines that begin with # do not count); a ``.toml`` with keywords
+            of `Experiment`; or an NXmx file that nbnumba has written, for its first image.
+        notify : callable, optional
+            Receives one-line notices.
+
+        Raises
+        ------
+        InputError, FileError
+            The file is missing or unreadable, or describes no experiment.
+        """
+        made: Experiment = _above("api:from_file")(path, notify)
+        return made
+
+    def replace(
+        self,
+        *,
+        semantics: str | None = None,
+        notify: Notify | None = None,
+        crystal: Crystal | None = None,
+        beam: Beam | None = None,
+        detector: Detector | None = None,
+        goniometer: Goniometer | None = None,
+        sampling: Sampling | None = None,
+        background: tuple[Water | Material, ...] | None = None,
+        **keywords: Unpack[Keywords],
+    ) -> Experiment:
+        """Return the same experiment but for some parts, or some keywords.
+
+        With keywords, reflections are read again only where they change. A random orientation stays unless
+        `misset_deg` is given again. None takes a keyword away. With parts nothing is worked out anew: an oversampling
+        that was chosen stays, for example. No `command` is known to draw the result.
+
+        Parameters
+        ----------
+        semantics : {"exact", "c"}, optional
+            Those of this experiment by default.
+        notify : callable, optional
+            Receives one-line notices.
+        crystal, beam, detector, goniometer, sampling, background
+            Parts to take the place of those that this experiment has; `dataclasses.replace` makes one of these out of
+            another.
+        **keywords
+            As of `Experiment`.
+
+        Raises
+        ------
+        InputError
+            For keywords where the experiment was not made from keywords, or beside parts.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> near = nbnumba.Experiment(cell=(78, 78, 38), default_F=100, distance_mm=100, detpixels=64)
+        >>> near.replace(distance_mm=200).detector.panels[0].distance
+        0.2
+        """
+        given = {
+            "crystals": None if crystal is None else (crystal,),
+            "beam": beam,
+            "detector": detector,
+            "goniometer": goniometer,
+            "sampling": sampling,
+            "background": background,
+        }
+        parts = {name: part for name, part in given.items() if part is not None}
+        if not parts:
+            changed: Experiment = _above("api:with_keywords")(self, semantics, notify, keywords)
+            return changed
+        if keywords or semantics is not None:
+            name = next(iter(keywords), "semantics")
+            raise InputError(f"replace: {name} is a keyword and cannot stand beside parts ({', '.join(parts)})")
+        return replace(self, **parts)  # type: ignore[arg-type]
+
+    def parameters(self, *names: str) -> Any:
+        """Return parameters by which images of this experiment can be differentiated, as a vector.
+
+        Parameters
+        ----------
+        *names : str
+            "misset" (three angles), "cell" (its free constants), "N" (three numbers), "mosaic_spread", "distance",
+            "beam_center" (two), "wavelength", "scale", "background", "offset" and others; the error of an unknown name
+            lists them all.
+
+        Returns
+        -------
+        nbnumba.gradients.parameters.Parameters
+
+        Raises
+        ------
+        InputError
+            For an unknown name, or one that images of this experiment have no derivative by.
+
+        Examples
+        --------
+        >>> import nbnumba
+        >>> still = nbnumba.Experiment(
+        ...     cell=(78, 78, 38), default_F=100, N=20, shape="gauss", distance_mm=100, detpixels=64
+        ... )
+        >>> still.parameters("cell", "scale").names
+        ('cell_a', 'cell_c', 'scale')
+        """
+        return _above("gradients.parameters:parameters_of")(self, names)
+
+    def drawn_by(self, command: tuple[str, ...], origin: object = None) -> Self:
+        """Return this experiment with the words that draw it, and what it was made of."""
+        drawn = copy.copy(self)
+        drawn.__dict__.update(command=command, origin=origin)
+        return drawn
+
+    def __repr__(self) -> str:
+        words = shlex.join(self.command) or f"{called('semantics')} {self.semantics.value} ... with parts in memory"
+        return f"<{type(self).__name__}: {words}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        table: str = _above("experiment.html:experiment_table")(self, shlex.join(self.command))
+        return table
 
     @functools.cached_property
     def _content(self) -> bytes:
-        return digest(self, without=("compute", "command"))
+        return digest(self, without=("compute", "command", "origin"))
 
     def __eq__(self, other: object) -> bool:
         """Tell whether all that the image depends on is equal; what renders it, and how, does not count."""
-        if not isinstance(other, ExperimentRecord):
+        if not isinstance(other, Experiment):
             return NotImplemented
         return self is other or self._content == other._content
 
     def __hash__(self) -> int:
         return hash(self._content)
-
-    def drawn_by(self, command: tuple[str, ...]) -> Self:
-        """Return this experiment with the words that draw it."""
-        drawn = copy.copy(self)
-        object.__setattr__(drawn, "command", command)
-        return drawn
 
     @property
     def crystal(self) -> Crystal:
@@ -242,3 +399,15 @@ class ExperimentRecord(Geometry):
     def random_table(self) -> tuple[int, ...]:
         """Random table of C's generator, as the orientation and the mosaic domains of the crystals leave it."""
         return random_table_after(self.crystals, self.semantics)
+
+
+_FIELDS = {one.name for one in fields(Experiment) if one.init}
+_PARTS = {
+    one.name for one in fields(Experiment) if one.init and one.default is MISSING and one.default_factory is MISSING
+}
+
+
+def _above(place: str) -> Any:
+    """Return a "module:function" of nbnumba that uses experiments, and so can be imported only after this module."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"nbnumba.{module}"), name)

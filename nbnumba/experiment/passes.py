@@ -18,7 +18,7 @@ from ..beam.model import Beam, Sources
 from ..crystal.model import Crystal
 from ..errors import InputError, called
 from ..parameters.choices import Semantics
-from .model import ExperimentRecord
+from .model import Experiment
 
 
 class Pass(NamedTuple):
@@ -26,17 +26,17 @@ class Pass(NamedTuple):
 
     Attributes
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         One crystal, and the sources that meet it with this table of structure factors.
     crystal : int
         Number of the crystal among those of the whole experiment.
     """
 
-    experiment: ExperimentRecord
+    experiment: Experiment
     crystal: int
 
 
-def split_into_passes(experiment: ExperimentRecord) -> list[Pass]:
+def split_into_passes(experiment: Experiment) -> list[Pass]:
     """Split an experiment into passes whose photons add up to its image.
 
     An experiment that a kernel renders as it is comes back as the only pass, itself.
@@ -73,7 +73,7 @@ def split_into_passes(experiment: ExperimentRecord) -> list[Pass]:
     ]
 
 
-def _passes(experiment: ExperimentRecord) -> Iterator[Pass]:
+def _passes(experiment: Experiment) -> Iterator[Pass]:
     """Yield the passes without regard to one another."""
     weights = experiment.weights
     for number, crystal in enumerate(experiment.crystals):
@@ -88,7 +88,7 @@ def _passes(experiment: ExperimentRecord) -> Iterator[Pass]:
                 yield Pass(_pass(experiment, with_factors, beam, crystal.weight * part), number)
 
 
-def _pass(experiment: ExperimentRecord, crystal: Crystal, beam: Beam, share: float) -> ExperimentRecord:
+def _pass(experiment: Experiment, crystal: Crystal, beam: Beam, share: float) -> Experiment:
     spread = experiment.closed_form
     if spread is not None and crystal.mosaicity is not None:
         spread = dataclasses.replace(spread, mosaicity=crystal.mosaicity)

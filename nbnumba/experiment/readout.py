@@ -18,7 +18,7 @@ from ..readout.chain import bad_pixels
 from ..readout.model import Readout
 from ..readout.psf import PointSpread, read_kernel
 from ..readout.psf import parse as parse_psf
-from .model import ExperimentRecord
+from .model import Experiment
 
 
 def build_background(settings: Settings) -> tuple[Water | Material, ...]:
@@ -33,7 +33,7 @@ def build_background(settings: Settings) -> tuple[Water | Material, ...]:
     return tuple(materials)
 
 
-def check_background(experiment: ExperimentRecord) -> None:
+def check_background(experiment: Experiment) -> None:
     """Refuse a table that does not reach as far as the image, where it is not continued as nonBragg does."""
     from ..parameters.choices import Semantics
     from .scene import build_surroundings

@@ -13,7 +13,7 @@ from ..geometry.panel import PanelGeometry
 from ..io import mask_file
 from ..io.contents import content_of
 from ..parameters.settings import Settings
-from .model import ExperimentRecord
+from .model import Experiment
 
 
 def region_of_interest(
@@ -72,13 +72,13 @@ def chosen_panel(settings: Settings, panels: int, what: str) -> int:
     return number
 
 
-def rendered_panels(experiment: ExperimentRecord) -> range:
+def rendered_panels(experiment: Experiment) -> range:
     """Return the numbers of the panels that are rendered."""
     chosen, count = experiment.sampling.panel, len(experiment.detector.panels)
     return range(count) if chosen is None or count == 1 else range(chosen, chosen + 1)
 
 
-def region_of_rows(experiment: ExperimentRecord) -> tuple[int, int, int, int]:
+def region_of_rows(experiment: Experiment) -> tuple[int, int, int, int]:
     """Return what is rendered of panels that lie one below the other, padded to one size; bounds as those of `roi`."""
     sampling, panels = experiment.sampling, experiment.detector.panels
     if len(panels) == 1:

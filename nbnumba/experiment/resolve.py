@@ -31,9 +31,10 @@ from ..util.messages import logger
 from .crystal_files import settings_of_crystals
 from .defects import log_defects
 from .energies import factors_by_energy, with_energies
+from .geometry import Goniometer
 from .geometry_only import build_goniometer
 from .limits import check_b_factor, check_closed_form, check_domains, check_orientations, check_samples
-from .model import ExperimentRecord, Goniometer
+from .model import Experiment
 from .readout import build_background, build_readout, check_background, with_gaps
 from .regions import with_mask
 from .required import has_crystal, missing_crystal, no_crystal
@@ -43,18 +44,18 @@ from .sampling import build_sampling
 
 def resolve(
     settings: Settings,
-    check: Callable[[ExperimentRecord], None] = lambda experiment: None,
+    check: Callable[[Experiment], None] = lambda experiment: None,
     *,
     reflections: ReflectionTable | None = None,
     cache_folder: Path | None = None,
-) -> ExperimentRecord:
+) -> Experiment:
     """Work out an experiment; see `resolve_with_choices`."""
     return resolve_with_choices(settings, check, reflections=reflections, cache_folder=cache_folder).experiment
 
 
 def resolve_with_choices(
     settings: Settings,
-    check: Callable[[ExperimentRecord], None] = lambda experiment: None,
+    check: Callable[[Experiment], None] = lambda experiment: None,
     *,
     reflections: ReflectionTable | None = None,
     cache_folder: Path | None = None,
@@ -98,7 +99,7 @@ def resolve_with_choices(
 def _resolve(
     settings: Settings,
     factors: FactorSource,
-    check: Callable[[ExperimentRecord], None],
+    check: Callable[[Experiment], None],
     cache_folder: Path | None,
     before: Resolved | None,
     asked: Settings,
@@ -130,10 +131,10 @@ def _resolve(
             grid = one_direction(grid, beam)
     readout = build_readout(settings, detector)
     detector = with_gaps(settings, with_mask(settings, detector), readout)
-    experiment = ExperimentRecord(
-        beam,
-        detector,
-        goniometer,
+    experiment = Experiment.of_parts(
+        beam=beam,
+        detector=detector,
+        goniometer=goniometer,
         crystals=(crystal,),
         sampling=sampling,
         background=build_background(settings),
@@ -221,7 +222,7 @@ def _further_crystals(others: Sequence[Settings], axes: Axes, goniometer: Goniom
     return found
 
 
-def _with_crystal(experiment: ExperimentRecord, crystal: Crystal) -> ExperimentRecord:
+def _with_crystal(experiment: Experiment, crystal: Crystal) -> Experiment:
     """Return an experiment with another crystal, and its mosaicity where that is in closed form."""
     spread = experiment.closed_form
     if spread is not None and crystal.mosaicity is not None:

@@ -10,7 +10,7 @@ from ..detector.model import Detector
 from ..detector.placement import Axes
 from ..parameters.settings import FactorSettings, Settings
 from ..structure_factors.by_energy import EnergyFactors
-from .model import ExperimentRecord
+from .model import Experiment
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Resolved:
 
     Attributes
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     settings : Settings
         As the user gave them, with what files said of the crystal.
     choices : Choices
@@ -83,7 +83,7 @@ class Resolved:
         Where those of the crystals after the first came from.
     """
 
-    experiment: ExperimentRecord
+    experiment: Experiment
     settings: Settings
     choices: Choices
     parts: Parts

@@ -11,7 +11,7 @@ from ..crystal.model import Crystal
 from ..crystal.spot_shape import TOPHATS, spot_shape
 from ..detector.resolution import finest_spacing
 from ..parameters.choices import Shape
-from .model import ExperimentRecord
+from .model import Experiment
 
 MOST_STEPS = 1000
 _STEPS_PER_WIDTH = 1.2  # leaves about 1 % of the spots' sum against many steps
@@ -20,7 +20,7 @@ _STEPS_PER_TOPHAT = 6.0  # whose curves have edges
 _GAUSS = 2.0 * math.sqrt(2.0 * math.log(2.0))  # of a standard deviation
 
 
-def rocking_width(experiment: ExperimentRecord) -> float:
+def rocking_width(experiment: Experiment) -> float:
     """Return the full width at half maximum of the narrowest rocking curves [rad].
 
     Notes
@@ -57,7 +57,7 @@ def _spot_width(crystal: Crystal) -> float:
     return 2.0 * half / (steepest * fudge)
 
 
-def needed_phi_steps(experiment: ExperimentRecord, osc: float) -> tuple[int, float]:
+def needed_phi_steps(experiment: Experiment, osc: float) -> tuple[int, float]:
     """Return how many phi steps of a range [rad] sample the rocking curves, and their width [rad].
 
     There are at most `MOST_STEPS`.

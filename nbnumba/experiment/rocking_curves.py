@@ -16,18 +16,18 @@ from ..constants import TOPHAT_RADIUS_SQUARED
 from ..crystal.spot_shape import GAUSSIAN, number_matrix, spot_shape
 from ..geometry.vectors import Array, rotate_about
 from ..parameters.choices import Shape
-from .model import ExperimentRecord
+from .model import Experiment
 
 _POINTS = 241  # of a curve that is worked out by points
 _WIDTHS = 12.0  # of 1/size, to either side
 
 
-def partialities(experiment: ExperimentRecord, hkl: NDArray[np.int64]) -> Array:
+def partialities(experiment: Experiment, hkl: NDArray[np.int64]) -> Array:
     """Return the partiality of reflections of the only crystal, (n,).
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         Of one crystal.
     hkl : (n, 3)
 
@@ -75,28 +75,28 @@ def partialities(experiment: ExperimentRecord, hkl: NDArray[np.int64]) -> Array:
     return np.clip(found, 0.0, 1.0)
 
 
-def _turns(experiment: ExperimentRecord) -> tuple[Array, Array]:
+def _turns(experiment: Experiment) -> tuple[Array, Array]:
     goniometer = experiment.goniometer
     return _turn(experiment, goniometer.phi), _turn(experiment, goniometer.phi + goniometer.osc)
 
 
-def _middle(experiment: ExperimentRecord) -> Array:
+def _middle(experiment: Experiment) -> Array:
     return _turn(experiment, experiment.goniometer.phi + 0.5 * experiment.goniometer.osc)
 
 
-def _turn(experiment: ExperimentRecord, angle: float) -> Array:
+def _turn(experiment: Experiment, angle: float) -> Array:
     return np.array([rotate_about(axis, experiment.goniometer.spindle, angle) for axis in np.eye(3)]).T
 
 
 class _Curve:
     """The intensity of one reflection as a function of its distance from the Ewald sphere."""
 
-    def __init__(self, experiment: ExperimentRecord, q: Array, body_normal: Array, normal: Array) -> None:
+    def __init__(self, experiment: Experiment, q: Array, body_normal: Array, normal: Array) -> None:
         """Work it out.
 
         Parameters
         ----------
-        experiment : ExperimentRecord
+        experiment : Experiment
         q : (3,) [1/m]
             The reflection, in the middle of the exposure.
         body_normal, normal : (3,)
@@ -129,7 +129,7 @@ class _Curve:
         else:
             self._radius = along * math.sqrt(TOPHAT_RADIUS_SQUARED / max(crystal.fudge, 1e-12))
 
-    def _by_points(self, experiment: ExperimentRecord, body_normal: Array) -> None:
+    def _by_points(self, experiment: Experiment, body_normal: Array) -> None:
         crystal = experiment.crystal
         # A shift of 1 m along the normal, in cells, over the cells of the crystal.
         cells = np.diag(number_matrix(crystal))

@@ -25,7 +25,7 @@ from ..geometry.vectors import Array, cross, dot, rotate_about
 from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, MOST_OPERATIONS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from ..parameters.choices import Semantics, Shape
 from ..structure_factors.b_factor import attenuated, largest_indices
-from .model import ExperimentRecord
+from .model import Experiment
 from .passes import split_into_passes
 from .spot_reach import spot_reach
 
@@ -48,18 +48,18 @@ class _Shared(NamedTuple):
     numbers: dict[str, Any]  # fields of the record that no panel changes
 
 
-def build_passes(experiment: ExperimentRecord) -> list[list[Scene]]:
+def build_passes(experiment: Experiment) -> list[list[Scene]]:
     """Flatten an experiment for the kernels: the scenes of every pass, one for each panel."""
     return [build_scenes(part.experiment) for part in split_into_passes(experiment)]
 
 
-def build_scenes(experiment: ExperimentRecord) -> list[Scene]:
+def build_scenes(experiment: Experiment) -> list[Scene]:
     """Flatten an experiment of one pass: one scene for each panel, with arrays that they share."""
     shared = _shared(experiment)
     return [_scene(experiment, panel, shared) for panel in experiment.detector.panels]
 
 
-def build_surroundings(experiment: ExperimentRecord) -> list[Scene]:
+def build_surroundings(experiment: Experiment) -> list[Scene]:
     """Flatten what materials around the crystals need: panels, all sources, and a crystal without reflections."""
     bare = dataclasses.replace(
         experiment.crystals[0],
@@ -73,12 +73,12 @@ def build_surroundings(experiment: ExperimentRecord) -> list[Scene]:
     return build_scenes(dataclasses.replace(experiment, crystals=(bare,)))
 
 
-def build_scene(experiment: ExperimentRecord, panel_index: int = 0) -> Scene:
+def build_scene(experiment: Experiment, panel_index: int = 0) -> Scene:
     """Flatten one panel of an experiment of one pass."""
     return _scene(experiment, experiment.detector.panels[panel_index], _shared(experiment))
 
 
-def _shared(experiment: ExperimentRecord) -> _Shared:
+def _shared(experiment: Experiment) -> _Shared:
     if len(experiment.crystals) != 1:
         raise InputError(f"crystals: there are {len(experiment.crystals)}; one is needed here")
     table, minima = _padded_table(experiment)
@@ -102,7 +102,7 @@ def _shared(experiment: ExperimentRecord) -> _Shared:
     )
 
 
-def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene:
+def _scene(experiment: Experiment, panel: Panel, shared: _Shared) -> Scene:
     """Put the scene of one panel together."""
     return Scene.of(
         mask=_NO_MASK if panel.mask is None else np.ascontiguousarray(panel.mask).view(np.uint8),
@@ -118,7 +118,7 @@ def _scene(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> Scene
     )
 
 
-def _region(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
+def _region(experiment: Experiment, panel: Panel) -> dict[str, Any]:
     """Fields of the pixels that are rendered."""
     sampling = experiment.sampling
     whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)
@@ -136,7 +136,7 @@ def _region(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
+def _detector(experiment: Experiment, panel: Panel) -> dict[str, Any]:
     """Fields of the detector and its sensor."""
     detector, exact = experiment.detector, experiment.semantics is Semantics.EXACT
     bend_fast, bend_slow = _bend_signs(experiment, panel)
@@ -163,7 +163,7 @@ def _detector(experiment: ExperimentRecord, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _crystal(experiment: ExperimentRecord, spot: SpotShape) -> dict[str, Any]:
+def _crystal(experiment: Experiment, spot: SpotShape) -> dict[str, Any]:
     """Fields of the crystal."""
     crystal = experiment.crystal
     return {
@@ -182,13 +182,13 @@ def _crystal(experiment: ExperimentRecord, spot: SpotShape) -> dict[str, Any]:
     }
 
 
-def _reach(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+def _reach(experiment: Experiment, panel: Panel, shared: _Shared) -> dict[str, Any]:
     """Fields of where spots end on a panel."""
     reach = spot_reach(experiment, panel, shared.spot, shared.largest_F, shared.reflections)
     return {"spot_stretch": reach.stretch, "spot_brightness": reach.brightness, "reach": reach.squared_radius}
 
 
-def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
+def _spread(experiment: Experiment) -> dict[str, Any]:
     """Fields of spots in closed form."""
     spread = experiment.closed_form
     return {
@@ -199,7 +199,7 @@ def _spread(experiment: ExperimentRecord) -> dict[str, Any]:
     }
 
 
-def _structure_factors(experiment: ExperimentRecord, table: Array, minima: tuple[int, int, int]) -> dict[str, Any]:
+def _structure_factors(experiment: Experiment, table: Array, minima: tuple[int, int, int]) -> dict[str, Any]:
     """Fields of the table of structure factors."""
     return {
         **dict(zip(("nh", "nk", "nl"), table.shape, strict=True)),
@@ -228,7 +228,7 @@ def _halo(crystal: Crystal) -> dict[str, Any]:
     }
 
 
-def _factors_of_terms(experiment: ExperimentRecord, panel: Panel, shared: _Shared) -> dict[str, Any]:
+def _factors_of_terms(experiment: Experiment, panel: Panel, shared: _Shared) -> dict[str, Any]:
     """Fields that say by what each term is multiplied."""
     sampling, exact = experiment.sampling, experiment.semantics is Semantics.EXACT
     weigh_layers = exact and panel.sensor.thickness != 0.0
@@ -237,7 +237,7 @@ def _factors_of_terms(experiment: ExperimentRecord, panel: Panel, shared: _Share
     return {"weigh_layers": weigh_layers, "plain": not (per_pixel or shared.weighted), "per_pixel": per_pixel}
 
 
-def _sum(experiment: ExperimentRecord, sources: Array, weights: Array) -> dict[str, Any]:
+def _sum(experiment: Experiment, sources: Array, weights: Array) -> dict[str, Any]:
     """Fields of the beam, of the factors of each term, and of what scales the sum."""
     sampling, beam, exact = experiment.sampling, experiment.beam, experiment.semantics is Semantics.EXACT
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
@@ -261,7 +261,7 @@ def _sum(experiment: ExperimentRecord, sources: Array, weights: Array) -> dict[s
     }
 
 
-def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
+def _padded_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
     """Return the reflections with their border of default_F; an index clipped to the border needs no test."""
     reflections, crystal = experiment.reflections, experiment.crystal
     if crystal.B_factor != 0.0:
@@ -271,7 +271,7 @@ def _padded_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, 
     return reflections.bordered_by(experiment.default_F), (reflections.h_min, reflections.k_min, reflections.l_min)
 
 
-def _attenuated_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, int, int]]:
+def _attenuated_table(experiment: Experiment) -> tuple[Array, tuple[int, int, int]]:
     """Return the reflections, and those of default_F as far as the detector sees, weakened by the B factor."""
     crystal = experiment.crystal
     largest = largest_indices(crystal.real_space, finest_spacing(experiment.detector, experiment.beam))
@@ -286,7 +286,7 @@ def _attenuated_table(experiment: ExperimentRecord) -> tuple[Array, tuple[int, i
     )
 
 
-def _count_reflections(experiment: ExperimentRecord, table: Array) -> int:
+def _count_reflections(experiment: Experiment, table: Array) -> int:
     """Number of reflections that can add to the image."""
     if experiment.default_F == 0.0:
         return int(np.count_nonzero(table))
@@ -295,7 +295,7 @@ def _count_reflections(experiment: ExperimentRecord, table: Array) -> int:
     return math.prod(2 * math.ceil(1.5 * length * longest) + 1 for length in lengths)
 
 
-def orientations_of(experiment: ExperimentRecord) -> Array:
+def orientations_of(experiment: Experiment) -> Array:
     """Real-space vectors of every phi step and, innermost, mosaic domain, (n, 9) [m].
 
     Under the semantics of C a step at exactly phi = 0 reuses the orientation of the step before it, the last
@@ -322,7 +322,7 @@ def orientations_of(experiment: ExperimentRecord) -> Array:
     return np.ascontiguousarray(everything.reshape(-1, 9))
 
 
-def _weights(experiment: ExperimentRecord) -> Array:
+def _weights(experiment: Experiment) -> Array:
     """Weight of every orientation, (n,)."""
     crystal, gonio = experiment.crystal, experiment.goniometer
     if crystal.domain_weights is None:
@@ -330,7 +330,7 @@ def _weights(experiment: ExperimentRecord) -> Array:
     return np.tile(crystal.domain_weights, gonio.steps)
 
 
-def sources_of(experiment: ExperimentRecord) -> Array:
+def sources_of(experiment: Experiment) -> Array:
     """Incident direction, 1/wavelength and weight of every source, (n, 5).
 
     A source of weight 0 is left out: it would lend the pixels its polarization.
@@ -340,7 +340,7 @@ def sources_of(experiment: ExperimentRecord) -> Array:
     return sources[weights > 0.0]
 
 
-def _bend_signs(experiment: ExperimentRecord, panel: Panel) -> tuple[float, float]:
+def _bend_signs(experiment: Experiment, panel: Panel) -> tuple[float, float]:
     """Sense of the two turns of a curved detector that goes over into the flat one near the beam."""
     beam = experiment.beam.direction
     along_fast = dot(cross(panel.slow, beam), panel.fast)

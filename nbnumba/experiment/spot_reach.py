@@ -10,7 +10,7 @@ from ..crystal.spot_shape import GAUSSIAN, SpotShape
 from ..detector.model import Panel
 from ..geometry.vectors import dot
 from ..parameters.choices import Semantics
-from .model import ExperimentRecord
+from .model import Experiment
 
 NOTHING = 1e-47  # photons; the smallest number that float32 holds is 1.4e-45
 
@@ -34,14 +34,12 @@ class SpotReach(NamedTuple):
     squared_radius: float
 
 
-def spot_reach(
-    experiment: ExperimentRecord, panel: Panel, spot: SpotShape, largest_F: float, reflections: int
-) -> SpotReach:
+def spot_reach(experiment: Experiment, panel: Panel, spot: SpotShape, largest_F: float, reflections: int) -> SpotReach:
     """Work out where the spots on a panel may end.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     panel : Panel
     spot : SpotShape
     largest_F : float
@@ -79,7 +77,7 @@ def spot_reach(
     return SpotReach(stretch, brightness, min(brightest / 2.0, spot.limit) * spot.width / fudge)
 
 
-def _largest_factors(experiment: ExperimentRecord, panel: Panel) -> float:
+def _largest_factors(experiment: Experiment, panel: Panel) -> float:
     """Upper bound of solid angle times capture times polarization over a panel; infinite where there is none."""
     detector, beam = experiment.detector, experiment.beam
     depth = panel.sensor.layers * panel.sensor.layer_step

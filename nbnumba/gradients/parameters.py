@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..geometry.vectors import Array
 from ..parameters.choices import Shape
 from .point import PARAMETERS, Component, Point
@@ -24,13 +24,13 @@ class Parameters:
 
     Attributes
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         Whose values they have, unless they start elsewhere.
     groups : tuple of str
         As they were asked for.
     """
 
-    experiment: ExperimentRecord
+    experiment: Experiment
     groups: tuple[str, ...]
     components: tuple[Component, ...]
     counts: tuple[int, ...]  # components of each group
@@ -99,7 +99,7 @@ class Parameters:
         return point
 
 
-def parameters_of(experiment: ExperimentRecord, names: Sequence[str]) -> Parameters:
+def parameters_of(experiment: Experiment, names: Sequence[str]) -> Parameters:
     """Return parameters of an experiment.
 
     Raises
@@ -130,7 +130,7 @@ def parameters_of(experiment: ExperimentRecord, names: Sequence[str]) -> Paramet
     )
 
 
-def _check(experiment: ExperimentRecord, name: str) -> None:
+def _check(experiment: Experiment, name: str) -> None:
     """Refuse what an image has no derivative by."""
     kind, shape = PARAMETERS[name].kind, experiment.crystal.shape
     if shape in _TOPHATS and kind not in _WITHOUT_OFFSETS:

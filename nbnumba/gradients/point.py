@@ -17,7 +17,7 @@ from ..crystal.spot_shape import BY_MATRIX, GAUSSIAN
 from ..detector.model import Detector, Panel
 from ..detector.placement import final_center
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..geometry.vectors import Array, dot, rotate_xyz
 from ..parameters.choices import Pivot, Shape
 
@@ -30,7 +30,7 @@ class Point:
 
     Attributes
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     scale : float
         Of the crystal's photons.
     background : float
@@ -39,7 +39,7 @@ class Point:
         Added to every pixel.
     """
 
-    experiment: ExperimentRecord
+    experiment: Experiment
     scale: float = 1.0
     background: float = 1.0
     offset: float = 0.0
@@ -82,7 +82,7 @@ class Component(NamedTuple):
 
 # Brings the values of a parameter's components into an experiment; `base` is the one that the values of the
 # components were taken from.
-Change = Callable[[Point, ExperimentRecord, Sequence[float]], Point]
+Change = Callable[[Point, Experiment, Sequence[float]], Point]
 
 
 class Parameter(NamedTuple):
@@ -97,7 +97,7 @@ class Parameter(NamedTuple):
         "crystal", "spot", "place", "beam", "factors" or "photons": what it changes.
     """
 
-    components: Callable[[ExperimentRecord], list[Component]]
+    components: Callable[[Experiment], list[Component]]
     change: Change
     kind: str
 
@@ -130,7 +130,7 @@ def _rotation(angles_deg: Sequence[float]) -> Array:
     return np.array([rotate_xyz(row, x, y, z) for row in np.eye(3)]).T
 
 
-def _misset(experiment: ExperimentRecord) -> list[Component]:
+def _misset(experiment: Experiment) -> list[Component]:
     angles = experiment.crystal.misset or (0.0, 0.0, 0.0)
     return [
         Component(f"misset_{axis}", "deg", math.degrees(angle), 0.01, 0.03)
@@ -138,7 +138,7 @@ def _misset(experiment: ExperimentRecord) -> list[Component]:
     ]
 
 
-def _set_misset(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_misset(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     crystal = point.experiment.crystal
     before = _rotation([math.degrees(angle) for angle in base.crystal.misset or (0.0, 0.0, 0.0)])
     turn = _rotation(values) @ before.T
@@ -149,7 +149,7 @@ def _set_misset(point: Point, base: ExperimentRecord, values: Sequence[float]) -
     return point.with_parts(crystals=(dataclasses.replace(turned, misset=misset),))
 
 
-def _cell(experiment: ExperimentRecord) -> list[Component]:
+def _cell(experiment: Experiment) -> list[Component]:
     """Free constants of the cell: lengths that are the same stay the same, angles of 90 and 120 degrees stay."""
     lengths, angles = experiment.crystal.lengths_A, np.degrees(experiment.crystal.angles)
     found = [
@@ -170,7 +170,7 @@ def _first_like(lengths: Array, i: int) -> int:
     return next(j for j in range(i + 1) if abs(lengths[j] / lengths[i] - 1.0) < _SAME)
 
 
-def _all_of_cell(experiment: ExperimentRecord) -> list[Component]:
+def _all_of_cell(experiment: Experiment) -> list[Component]:
     lengths, angles = experiment.crystal.lengths_A, np.degrees(experiment.crystal.angles)
     return [
         *(
@@ -184,7 +184,7 @@ def _all_of_cell(experiment: ExperimentRecord) -> list[Component]:
     ]
 
 
-def _set_cell(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_cell(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     """Bring in the free constants of the cell: a* keeps its direction, and b* its plane with a*."""
     before = base.crystal
     lengths, angles = before.lengths_A.copy(), before.angles.copy()
@@ -199,7 +199,7 @@ def _set_cell(point: Point, base: ExperimentRecord, values: Sequence[float]) -> 
     return _with_cell(point, before, lengths, angles)
 
 
-def _set_all_of_cell(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_all_of_cell(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return _with_cell(point, base.crystal, np.array(values[:3]), np.radians(values[3:]))
 
 
@@ -211,18 +211,18 @@ def _with_cell(point: Point, before: Crystal, lengths: Array, angles: Array) -> 
     return point.with_parts(crystals=(with_axes(crystal, np.asarray(np.linalg.inv(reciprocal).T * 1e-10)),))
 
 
-def _N(experiment: ExperimentRecord) -> list[Component]:
+def _N(experiment: Experiment) -> list[Component]:
     return [
         Component(name, "cells", float(count), 0.05 * float(count), 0.004 * float(count), 1.0)
         for name, count in zip(("Na", "Nb", "Nc"), experiment.crystal.cells, strict=True)
     ]
 
 
-def _set_N(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_N(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_crystal(cells=tuple(values))
 
 
-def _between(experiment: ExperimentRecord) -> list[Component]:
+def _between(experiment: Experiment) -> list[Component]:
     crystal = experiment.crystal
     if crystal.shape not in BY_MATRIX:
         shapes = ", ".join(sorted(BY_MATRIX))
@@ -234,11 +234,11 @@ def _between(experiment: ExperimentRecord) -> list[Component]:
     ]
 
 
-def _set_between(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_between(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_crystal(cells_between=tuple(values))
 
 
-def _mosaic_spread(experiment: ExperimentRecord) -> list[Component]:
+def _mosaic_spread(experiment: Experiment) -> list[Component]:
     spread = math.degrees(experiment.crystal.mosaic_spread)
     if spread == 0.0:
         raise InputError("parameters: mosaic_spread: is 0, where an image has no derivative by it; it must be above 0")
@@ -247,7 +247,7 @@ def _mosaic_spread(experiment: ExperimentRecord) -> list[Component]:
     return [Component("mosaic_spread", "deg", spread, 0.05 * spread, 0.003 * spread, 1e-6)]
 
 
-def _set_mosaic_spread(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_mosaic_spread(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     factor = math.radians(values[0]) / base.crystal.mosaic_spread
     spread = point.experiment.closed_form
     changed = point.with_crystal(
@@ -271,26 +271,26 @@ def scaled_rotations(rotations: Array, factor: float) -> Array:
     return np.asarray(np.eye(3) + sine * axes + (1.0 - cosine) * (axes @ axes))
 
 
-def _fudge(experiment: ExperimentRecord) -> list[Component]:
+def _fudge(experiment: Experiment) -> list[Component]:
     if experiment.crystal.shape not in {Shape.ROUND, *GAUSSIAN}:
         raise InputError(f"parameters: fudge: has no derivative with shape {experiment.crystal.shape.value}")
     fudge = experiment.crystal.fudge
     return [Component("fudge", "", fudge, 0.05 * fudge, 0.004 * fudge, 0.0)]
 
 
-def _set_fudge(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_fudge(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_crystal(fudge=values[0])
 
 
-def _phi(experiment: ExperimentRecord) -> list[Component]:
+def _phi(experiment: Experiment) -> list[Component]:
     return [Component("phi", "deg", math.degrees(experiment.goniometer.phi), 0.01, 0.03)]
 
 
-def _set_phi(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_phi(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_parts(goniometer=dataclasses.replace(base.goniometer, phi=math.radians(values[0])))
 
 
-def _bandwidth(experiment: ExperimentRecord) -> list[Component]:
+def _bandwidth(experiment: Experiment) -> list[Component]:
     spread = experiment.closed_form
     if spread is None or spread.bandwidth == 0.0:
         raise InputError("parameters: bandwidth: there is none in closed form; give a dispersion and spread continuous")
@@ -298,17 +298,17 @@ def _bandwidth(experiment: ExperimentRecord) -> list[Component]:
     return [Component("bandwidth", "percent", value, 0.05 * value, 0.004 * value, 0.0)]
 
 
-def _set_bandwidth(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_bandwidth(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     assert base.closed_form is not None
     spread = dataclasses.replace(point.experiment.closed_form or base.closed_form, bandwidth=values[0] / 100.0)
     return point.with_parts(closed_form=spread)
 
 
-def _B_factor(experiment: ExperimentRecord) -> list[Component]:
+def _B_factor(experiment: Experiment) -> list[Component]:
     return [Component("B_factor", "Angstrom^2", experiment.crystal.B_factor, 1.0, 0.05)]
 
 
-def _set_B_factor(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_B_factor(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     # A table that is weakened by no more than rounding has the same size as one that is.
     return point.with_crystal(B_factor=values[0] or 1e-300)
 
@@ -328,12 +328,12 @@ def moved_panel(panel: Panel, origin: Array, beam: Array) -> Panel:
     )
 
 
-def _distance(experiment: ExperimentRecord) -> list[Component]:
+def _distance(experiment: Experiment) -> list[Component]:
     distance = experiment.detector.panels[0].distance * 1e3
     return [Component("distance", "mm", distance, 0.05, 2e-3 * abs(distance))]
 
 
-def _set_distance(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_distance(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     """Move the detector: along the beam, or along its normal where the foot of the perpendicular is what stays."""
     detector, beam, first = point.experiment.detector, base.beam.direction, base.detector.panels[0]
     way = values[0] * 1e-3 - first.distance
@@ -344,7 +344,7 @@ def _set_distance(point: Point, base: ExperimentRecord, values: Sequence[float])
     return point.with_parts(detector=_moved(detector, beam, shift))
 
 
-def _beam_center(experiment: ExperimentRecord) -> list[Component]:
+def _beam_center(experiment: Experiment) -> list[Component]:
     center, size = experiment.detector.center, experiment.detector.panels[0].pixel_sizes
     return [
         Component(f"beam_center_{name}", "mm", 1e3 * value, 10.0 * edge, 20.0 * edge)
@@ -352,17 +352,17 @@ def _beam_center(experiment: ExperimentRecord) -> list[Component]:
     ]
 
 
-def _set_beam_center(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_beam_center(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     center, first = base.detector.center, base.detector.panels[0]
     shift = -(values[0] * 1e-3 - center.Fbeam) * first.fast - (values[1] * 1e-3 - center.Sbeam) * first.slow
     return point.with_parts(detector=_moved(point.experiment.detector, base.beam.direction, shift))
 
 
-def _detector_rotation(experiment: ExperimentRecord) -> list[Component]:
+def _detector_rotation(experiment: Experiment) -> list[Component]:
     return [Component(f"detector_rotation_{axis}", "deg", 0.0, 0.05, 0.1) for axis in "xyz"]
 
 
-def _set_detector_rotation(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_detector_rotation(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     """Turn the detector about the laboratory's x, then y, then z, where the beam meets its first panel."""
     detector, beam = point.experiment.detector, base.beam.direction
     turn = _rotation(values)
@@ -386,35 +386,35 @@ def _set_detector_rotation(point: Point, base: ExperimentRecord, values: Sequenc
     return point.with_parts(detector=dataclasses.replace(detector, panels=tuple(panels), center=center))
 
 
-def _wavelength(experiment: ExperimentRecord) -> list[Component]:
+def _wavelength(experiment: Experiment) -> list[Component]:
     value = experiment.beam.wavelength * 1e10
     return [Component("wavelength", "Angstrom", value, 1e-4 * value, 1e-3 * value, 1e-4)]
 
 
-def _set_wavelength(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_wavelength(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     factor = values[0] * 1e-10 / base.beam.wavelength
     sources = dataclasses.replace(base.beam.sources, wavelengths=base.beam.sources.wavelengths * factor)
     beam = dataclasses.replace(point.experiment.beam, wavelength=base.beam.wavelength * factor, sources=sources)
     return point.with_parts(beam=beam)
 
 
-def _polarization(experiment: ExperimentRecord) -> list[Component]:
+def _polarization(experiment: Experiment) -> list[Component]:
     return [Component("polarization", "", experiment.beam.polarization, 0.01, 0.01, -1.0, 1.0)]
 
 
-def _set_polarization(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+def _set_polarization(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_parts(beam=dataclasses.replace(point.experiment.beam, polarization=values[0]))
 
 
 def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
-    def components(experiment: ExperimentRecord) -> list[Component]:
+    def components(experiment: Experiment) -> list[Component]:
         if name == "background" and not any(isinstance(part, Material) for part in experiment.background):
             raise InputError(
                 "parameters: background: the experiment has no material around the crystal; offset adds to every pixel"
             )
         return [Component(name, unit, value, scale, scale, -math.inf if name == "offset" else 0.0)]
 
-    def change(point: Point, base: ExperimentRecord, values: Sequence[float]) -> Point:
+    def change(point: Point, base: Experiment, values: Sequence[float]) -> Point:
         return dataclasses.replace(point, **{name: values[0]})  # type: ignore[arg-type]
 
     return Parameter(components, change, "photons")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..background.material import Material
 from ..crystal.spot_shape import SpotShape, number_matrix, spot_shape
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.scene import SHAPES, build_passes, orientations_of, sources_of
 from ..geometry.vectors import Array
@@ -135,7 +135,7 @@ class Differences:
 _PARTLY = ("crystal", "spot", "place", "beam")  # kinds of which it is known what they change
 
 
-def _partly(experiment: ExperimentRecord, kind: str) -> list[Inputs]:
+def _partly(experiment: Experiment, kind: str) -> list[Inputs]:
     """What parameters of one kind may change of the scenes of a pass: much less work than scenes."""
     if kind == "beam":
         return [{"sources": sources_of(experiment)}] * len(experiment.detector.panels)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..crystal.model import Crystal
 from ..errors import InputError
+from ..experiment.geometry import Geometry
 from ..experiment.geometry_only import build_geometry
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Geometry
 from ..io import cbf
 from ..io.atomic import PathLike
 from ..parameters.command import CommandLine

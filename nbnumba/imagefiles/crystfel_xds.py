@@ -14,7 +14,7 @@ import numpy as np
 from ..beam.frames import to_mcstas
 from ..crystal.lattice import cell_of_vectors
 from ..crystal.model import Crystal
-from ..experiment.model import Geometry
+from ..experiment.geometry import Geometry
 from ..geometry.panel import MOST_MOVED, PanelGeometry
 from ..geometry.vectors import Array, dot
 from ..io import geom, xds_inp

@@ -13,8 +13,8 @@ from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..errors import called
 from ..experiment.command_line import given_as
+from ..experiment.geometry import Geometry, Goniometer
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Geometry, Goniometer
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
 from ..parameters.choices import PhiSampling

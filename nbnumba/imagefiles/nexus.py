@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..beam.frames import to_mcstas
 from ..detector.model import Detector, Sensor
 from ..errors import InputError
+from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Geometry
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..crystal.model import Crystal
 from ..errors import InputError
+from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth, partial_truth
-from ..experiment.model import Geometry
 from ..readout.digitize import Pixels, to_dtype
 from ..util.messages import logger
 

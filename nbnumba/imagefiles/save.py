@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..crystal.model import Crystal
 from ..errors import InputError
+from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
-from ..experiment.model import Geometry
 from ..io.opening import label
 from ..parameters.choices import Semantics
 from . import registry

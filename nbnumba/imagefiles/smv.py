@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..detector.model import Detector
 from ..errors import InputError
+from ..experiment.geometry import Goniometer
 from ..experiment.geometry_only import build_geometry
-from ..experiment.model import Goniometer
 from ..geometry.vectors import Array
 from ..io import smv
 from ..parameters.choices import Semantics

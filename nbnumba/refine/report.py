@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..beam.frames import to_imgcif
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross
 from ..io import expt_write
@@ -67,7 +67,7 @@ def write_json(refined: Refined, image: str, path: str) -> None:
         file.write(json.dumps(content, indent=2).encode("ascii") + b"\n")
 
 
-def write_expt(experiment: ExperimentRecord, image: str, path: str) -> None:
+def write_expt(experiment: Experiment, image: str, path: str) -> None:
     """Write the refined experiment as DIALS reads it.
 
     The laboratory frame is that of the experiment where its beam runs along -z, as in files of DIALS, else one in

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..background.material import Material, monotone_points, padded_points, photons_per_steradian
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.regions import rendered_panels
 from ..experiment.scene import build_surroundings
 from ..kernels.scene import Scene
 from ..parameters.choices import Semantics
 
 
-def add_background(experiment: ExperimentRecord, images: Sequence[NDArray[np.float32]], threads: int | None) -> None:
+def add_background(experiment: Experiment, images: Sequence[NDArray[np.float32]], threads: int | None) -> None:
     """Add the photons of an experiment's materials to its panels, in place."""
     if not any(isinstance(material, Material) for material in experiment.background):
         return
@@ -26,7 +26,7 @@ def add_background(experiment: ExperimentRecord, images: Sequence[NDArray[np.flo
             np.add(image, photons, out=image, casting="same_kind")
 
 
-def background_photons(experiment: ExperimentRecord, scene: Scene, threads: int | None) -> NDArray[np.float64] | None:
+def background_photons(experiment: Experiment, scene: Scene, threads: int | None) -> NDArray[np.float64] | None:
     """Photons that the materials scatter into every pixel of a panel; None without materials.
 
     Under the semantics of C they are nonBragg's: its interpolation, and its division by the number of sources.

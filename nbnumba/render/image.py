@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..detector.assembly import assembled
 from ..experiment.ground_truth import GroundTruth, ground_truth
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.regions import rendered_panels
 from ..parameters.types import C_INT
 from ..readout.chain import DetectorImage
@@ -61,7 +61,7 @@ class Image:
     array : (n_slow, n_fast) or (n_panels, n_slow, n_fast) float32 [photons/pixel]
         Of a detector of several panels the first axis counts them; smaller panels are padded with 0. Read-only: a
         copy can be changed.
-    experiment : ExperimentRecord
+    experiment : Experiment
         Its `detector.panels` tell where every pixel is (`Panel.position`).
     omega_sum : float [sr]
         Solid angle over pixels, sub-pixels and layers.
@@ -85,7 +85,7 @@ class Image:
     """
 
     array: NDArray[np.float32]
-    experiment: ExperimentRecord
+    experiment: Experiment
     omega_sum: float
     backend: str
     precision: str
@@ -299,12 +299,12 @@ class Image:
         return read_out(self.array, readout, seed, number, threads or self.threads or 1)
 
 
-def _statistics(experiment: ExperimentRecord, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
+def _statistics(experiment: Experiment, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:
     """Work out the numbers of C's report (nanoBragg.c:3048-3130).
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     array : as `Image.array`
     omega_sum : float [sr]
         Over pixels, sub-pixels and layers.

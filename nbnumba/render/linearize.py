@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..background.material import Material
 from ..errors import InputError
 from ..experiment.drawable import check_drawable
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.scene import build_scene, build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
@@ -358,7 +358,7 @@ class Linearization:
     def _has_materials(self) -> bool:
         return any(isinstance(material, Material) for material in self.point.experiment.background)
 
-    def _materials(self, experiment: ExperimentRecord) -> Array:
+    def _materials(self, experiment: Experiment) -> Array:
         """Photons of the materials of an experiment, (panels, n_slow, n_fast)."""
         stack = np.zeros(self._stack_shape)
         for place, scene in zip(stack, build_surroundings(experiment), strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..kernels.scene import NEVER, Scene
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Stack:
         Of each panel its part, where that is contiguous.
     """
 
-    def __init__(self, experiment: ExperimentRecord) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         sizes = [(panel.n_slow, panel.n_fast) for panel in experiment.detector.panels]
         n_slow, n_fast = (max(size[axis] for size in sizes) for axis in (0, 1))
         self._array = np.zeros((len(sizes), n_slow, n_fast), dtype=np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..background.material import Material
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.scene import build_scenes, build_surroundings
 from ..kernels.scene import Scene
@@ -65,7 +65,7 @@ class ChosenPixels:
         return [images[int(panel)][s0 : s1 + 1, f0 : f1 + 1].copy() for panel, f0, f1, s0, s1 in self.boxes]
 
 
-def chosen_pixels(pixels: ArrayLike, experiment: ExperimentRecord) -> ChosenPixels:
+def chosen_pixels(pixels: ArrayLike, experiment: Experiment) -> ChosenPixels:
     """Read a choice of pixels.
 
     Raises
@@ -104,7 +104,7 @@ def chosen_pixels(pixels: ArrayLike, experiment: ExperimentRecord) -> ChosenPixe
 
 
 def render_pixels(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     chosen: ChosenPixels,
     render: Callable[[Sequence[Scene]], Sequence[NDArray[np.float32]]],
     latch: Callable[[Scene], int],
@@ -114,7 +114,7 @@ def render_pixels(
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         Its region counts for the interpolation latch alone; masked pixels are 0.
     chosen : ChosenPixels
     render : callable

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..detector.model import Panel
 from ..detector.resolution import spacing
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..io.png import round_spacings
 
 _GRID = 400  # points along an edge at which the resolution is worked out
@@ -19,7 +19,7 @@ _FROM, _TO = 50.0, 99.9  # percentiles between which the colors run, without log
 
 def plot(
     pixels: NDArray[np.float32],
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     ax: Any,
     log: bool,
     rings: bool,
@@ -54,7 +54,7 @@ def plot(
     return ax
 
 
-def _rings(ax: Any, experiment: ExperimentRecord, panel: Panel) -> None:
+def _rings(ax: Any, experiment: Experiment, panel: Panel) -> None:
     """Mark the direct beam, and draw rings of round spacings with their labels."""
     slow, fast = np.linspace(0.0, panel.n_slow, _GRID), np.linspace(0.0, panel.n_fast, _GRID)
     d = spacing(panel, experiment.beam)(slow[:, None], fast[None, :])

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..experiment.drawable import check_drawable
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.regions import rendered_panels
 from ..experiment.scene import build_scenes
@@ -34,7 +34,7 @@ PRECISIONS = ("auto", "double", "mixed")
 
 @overload
 def simulate(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     backend: str | None = None,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -49,7 +49,7 @@ def simulate(
 
 @overload
 def simulate(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     backend: str | None = None,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -63,7 +63,7 @@ def simulate(
 
 
 def simulate(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     backend: str | None = None,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -78,7 +78,7 @@ def simulate(
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         As a `nbnumba.Experiment`.
     backend : {"auto", "cpu", "cuda"}, optional
         "auto" takes a GPU where there is one. What the experiment's command line says by default, else "auto".
@@ -168,7 +168,7 @@ class Renderer:
     @overload
     def render(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         progress: Callable[[float], None] | None = None,
         on_compiling: Callable[[], None] | None = None,
         notify: Notify | None = None,
@@ -179,7 +179,7 @@ class Renderer:
     @overload
     def render(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         progress: Callable[[float], None] | None = None,
         on_compiling: Callable[[], None] | None = None,
         notify: Notify | None = None,
@@ -189,7 +189,7 @@ class Renderer:
 
     def render(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         progress: Callable[[float], None] | None = None,
         on_compiling: Callable[[], None] | None = None,
         notify: Notify | None = None,
@@ -204,7 +204,7 @@ class Renderer:
 
     def _render_pixels(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         pixels: ArrayLike,
         progress: Callable[[float], None] | None,
         on_compiling: Callable[[], None] | None,
@@ -229,7 +229,7 @@ class Renderer:
 
     def _render(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         progress: Callable[[float], None] | None,
         on_compiling: Callable[[], None] | None,
     ) -> Image:
@@ -276,7 +276,7 @@ class Renderer:
 
     def linearize(
         self,
-        experiment: ExperimentRecord,
+        experiment: Experiment,
         parameters: Parameters | Sequence[str],
         values: ArrayLike | None = None,
     ) -> Linearization:
@@ -284,7 +284,7 @@ class Renderer:
 
         Parameters
         ----------
-        experiment : ExperimentRecord
+        experiment : Experiment
         parameters : Parameters or sequence of str
             By `Experiment.parameters`, or their names.
         values : (n,), optional
@@ -307,14 +307,14 @@ class Renderer:
             raise InputError("parameters: are those of another experiment")
         return Linearization(parameters, values, self.threads)
 
-    def render_many(self, experiments: Iterable[ExperimentRecord]) -> Iterator[Image]:
+    def render_many(self, experiments: Iterable[Experiment]) -> Iterator[Image]:
         """Render experiments in their order, each when it is asked for."""
         for experiment in experiments:
             yield self.render(experiment)
 
 
 def _check_kind(experiment: object) -> None:
-    if not isinstance(experiment, ExperimentRecord):
+    if not isinstance(experiment, Experiment):
         raise TypeError(f"an Experiment is needed, not {type(experiment).__name__}")
 
 
@@ -323,7 +323,7 @@ def _part_of(progress: Callable[[float], None], number: int, count: int) -> Call
     return lambda fraction: progress((number + fraction) / count)
 
 
-def _image(experiment: ExperimentRecord, total: Total, array: NDArray[np.float32], seconds: float) -> Image:
+def _image(experiment: Experiment, total: Total, array: NDArray[np.float32], seconds: float) -> Image:
     """Put the panels of an image together."""
     first = total.first[0]
     return Image(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..background.water import Water
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.rocking_curves import partialities
 from ..experiment.scene import build_scenes
@@ -42,12 +42,12 @@ class _Sums:
 _PHOTONS, _X, _Y, _PHI, _WAVELENGTH, _PEAK, _PEAK_PIXEL, _PIXELS = range(8)
 
 
-def spot_table(experiment: ExperimentRecord, threads: int | None = None, image: int = 0) -> Table:
+def spot_table(experiment: Experiment, threads: int | None = None, image: int = 0) -> Table:
     """Return the reflections that have photons in an image.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     threads : int, optional
         Every core that this process may use by default.
     image : int
@@ -80,7 +80,7 @@ def spot_table(experiment: ExperimentRecord, threads: int | None = None, image: 
     return joined if len(tables) == 1 else _merged(joined)
 
 
-def _angles(experiment: ExperimentRecord) -> NDArray[np.float64]:
+def _angles(experiment: Experiment) -> NDArray[np.float64]:
     """Return the spindle angle of every orientation [rad]."""
     return np.repeat(experiment.goniometer.angles, len(experiment.crystal.mosaic_rotations))
 
@@ -203,7 +203,7 @@ def _joined(parts: Sequence[_Sums]) -> _Sums:
     return _grouped(np.concatenate([part.keys for part in parts]), np.concatenate([part.sums for part in parts]))
 
 
-def _columns(found: _Sums, experiment: ExperimentRecord, image: int, panel: int, lattice: int) -> Table:
+def _columns(found: _Sums, experiment: Experiment, image: int, panel: int, lattice: int) -> Table:
     """Return the table of one crystal on one panel."""
     keys, sums = found.keys, found.sums
     kept = sums[:, _PHOTONS] > 0.0
@@ -240,7 +240,7 @@ def _columns(found: _Sums, experiment: ExperimentRecord, image: int, panel: int,
     }
 
 
-def _fraction(experiment: ExperimentRecord, phi: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fraction(experiment: Experiment, phi: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how far into the exposure the crystal stands at spindle angles; in the middle of a still."""
     goniometer = experiment.goniometer
     if goniometer.osc == 0.0:

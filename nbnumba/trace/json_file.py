@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..io.atomic import whole_file
 from ..kernels.scene import Scene
 from ..version import __version__
@@ -26,14 +26,14 @@ _RAY_UNITS = {"wavelength": "m", "scattering_vector": "1/m", "sum_after": "elect
 _SAMPLE_UNITS = {"F_cell": "electrons", "term": "electrons^2"}
 
 
-def write(path: str, trace: Trace, experiment: ExperimentRecord, scenes: Sequence[Scene]) -> None:
+def write(path: str, trace: Trace, experiment: Experiment, scenes: Sequence[Scene]) -> None:
     """Write a trace with all its samples; it is never held in memory as a whole.
 
     Parameters
     ----------
     path : str
     trace : Trace
-    experiment : ExperimentRecord
+    experiment : Experiment
     scenes : sequence of Scene
         Of every pass of the trace.
 
@@ -47,7 +47,7 @@ def write(path: str, trace: Trace, experiment: ExperimentRecord, scenes: Sequenc
             file.write(piece.encode())
 
 
-def _pieces(trace: Trace, experiment: ExperimentRecord, scenes: Sequence[Scene]) -> Iterator[str]:
+def _pieces(trace: Trace, experiment: Experiment, scenes: Sequence[Scene]) -> Iterator[str]:
     """Yield the text of the file."""
     head = {
         "format": FORMAT,

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from ..background.material import Material
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.scene import build_scene, build_surroundings
 from ..kernels.scene import NEVER, Scene
@@ -14,7 +14,7 @@ from .walk import Quantity, Trace, background_at, trace_pixel
 
 
 def trace_image(
-    experiment: ExperimentRecord,
+    experiment: Experiment,
     pixel: tuple[int, int],
     stored: float,
     latches: Sequence[Sequence[int]] = (),
@@ -24,7 +24,7 @@ def trace_image(
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     pixel : (slow, fast)
         A rendered one, see `nbnumba.trace.walk.check_pixel`.
     stored : float [photons]
@@ -70,7 +70,7 @@ def trace_image(
     return first, scenes
 
 
-def _alone(experiment: ExperimentRecord) -> ExperimentRecord:
+def _alone(experiment: Experiment) -> Experiment:
     """Take away the materials, which are added once to the sum of all passes."""
     rest = tuple(material for material in experiment.background if not isinstance(material, Material))
     return dataclasses.replace(experiment, background=rest)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..constants import DEGREES_PER_RADIAN, R_E_SQUARED
 from ..errors import InputError
-from ..experiment.model import ExperimentRecord
+from ..experiment.model import Experiment
 from ..geometry.vectors import Array
 from ..kernels.scene import Scene
 from ..render.background import background_photons
@@ -135,12 +135,12 @@ class Step(NamedTuple):
     solid_angle: float
 
 
-def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_file: bool, panel_number: int = 0) -> None:
+def check_pixel(experiment: Experiment, pixel: tuple[int, int], writes_file: bool, panel_number: int = 0) -> None:
     """Refuse a pixel that is not rendered, or a trace file without bounds.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
     pixel : (slow, fast)
     writes_file : bool
         Whether every sample is to be written.
@@ -180,12 +180,12 @@ def check_pixel(experiment: ExperimentRecord, pixel: tuple[int, int], writes_fil
         )
 
 
-def trace_pixel(experiment: ExperimentRecord, scene: Scene, pixel: tuple[int, int], stored: float) -> Trace:
+def trace_pixel(experiment: Experiment, scene: Scene, pixel: tuple[int, int], stored: float) -> Trace:
     """Follow one pixel through the sum of one pass; see `nbnumba.trace.passes` for an image of several.
 
     Parameters
     ----------
-    experiment : ExperimentRecord
+    experiment : Experiment
         Of one pass.
     scene : Scene
         As rendered, its latch included.
@@ -290,7 +290,7 @@ def _scaled(scene: Scene, last: Step) -> float:
     return float(scene.photons * last.total * rest)
 
 
-def background_at(experiment: ExperimentRecord, scene: Scene, slow: int, fast: int) -> float:
+def background_at(experiment: Experiment, scene: Scene, slow: int, fast: int) -> float:
     """Photons that the materials of an experiment scatter into a pixel."""
     pixel = scene.replace(slow_first=slow, slow_last=slow, fast_first=fast, fast_last=fast)
     photons = background_photons(experiment, pixel, 1)
@@ -336,7 +336,7 @@ class _Water:
         return float(scene.water_end * self.capture * polarization * self.solid_angle)
 
 
-def _first_sample(experiment: ExperimentRecord, scene: Scene, step: Step) -> dict[str, Quantity]:
+def _first_sample(experiment: Experiment, scene: Scene, step: Step) -> dict[str, Quantity]:
     """Quantities of the detector and of the first sample, up to F_cell."""
     place, ray, samples = step.place, step.ray, step.samples
     wavelength = 1.0 / float(scene.sources[step.source, 3])
@@ -376,7 +376,7 @@ def _numbers(vector: Array) -> tuple[float, ...]:
     return tuple(float(v) for v in vector)
 
 
-def _phi_entries(experiment: ExperimentRecord, scene: Scene, samples: Any) -> list[dict[str, float | int]]:
+def _phi_entries(experiment: Experiment, scene: Scene, samples: Any) -> list[dict[str, float | int]]:
     """One entry for each phi step, of the first domain."""
     return [
         {

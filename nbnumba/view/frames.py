@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..compare.load import read_image
 from ..errors import FileError, InputError, NbnumbaError
-from ..experiment.model import Geometry
+from ..experiment.geometry import Geometry
 from ..geometry.vectors import rotate_about
 from ..imagefiles import load, nexus_read, registry
 from ..imagefiles.records import ImageRecord, Source

@@ -13,7 +13,7 @@ from nbnumba.batch.reference import Base, make_base
 from nbnumba.batch.sample import Draw, draw, image_experiment, image_words
 from nbnumba.batch.spec import Spec, read_spec
 from nbnumba.errors import InputError
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 
@@ -109,7 +109,7 @@ def test_what_draws_nothing_possible_ends_with_an_error(tmp_path: Path) -> None:
     assert draw(wild, base, 0).stretch is not None
 
 
-def equal(one: ExperimentRecord, other: ExperimentRecord) -> None:
+def equal(one: Experiment, other: Experiment) -> None:
     """Compare two experiments in all that the picture depends on."""
     for name in ("crystal", "beam", "detector", "goniometer", "sampling"):
         a, b = dataclasses.asdict(getattr(one, name)), dataclasses.asdict(getattr(other, name))

@@ -19,7 +19,7 @@ from requirements import requires
 
 from nbnumba import cli
 from nbnumba.experiment.ground_truth import ground_truth
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.imagefiles.cbf import write_cbf
 from nbnumba.imagefiles.headers import truth_lines
 from nbnumba.imagefiles.load import read
@@ -115,7 +115,7 @@ def test_dials_finds_the_geometry_of_the_options(ending: str) -> None:
 
 
 @requires("DIALS' reader")
-def plain_header(record: ExperimentRecord, adc: float) -> bytes:
+def plain_header(record: Experiment, adc: float) -> bytes:
     """Return an SMV header without ground truth."""
     return smv.header(smv_fields(record.detector, record.beam.wavelength, record.goniometer, adc), "dials")
 

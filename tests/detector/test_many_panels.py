@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from nbnumba import Experiment, Renderer, simulate
 from nbnumba.constants import R_E_SQUARED
 from nbnumba.detector.model import Panel, Sensor
-from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.scene import build_scene
 from nbnumba.geometry.vectors import cross, unit
 from nbnumba.trace.walk import trace_pixel
@@ -30,7 +29,7 @@ def turned(panel: Panel, tilt: float, **changes: Any) -> Panel:
     return replace(made, close_distance=close, distance=close / float(normal[0]))
 
 
-def detector_of_all_kinds(semantics: str = "exact", **keywords: Any) -> ExperimentRecord:
+def detector_of_all_kinds(semantics: str = "exact", **keywords: Any) -> Experiment:
     """Return an experiment whose three panels differ in everything."""
     keywords = {"N": CELLS, "default_F": 30.0} | keywords
     experiment = Experiment(
@@ -52,7 +51,7 @@ def detector_of_all_kinds(semantics: str = "exact", **keywords: Any) -> Experime
     return replace(experiment, detector=replace(experiment.detector, panels=panels))
 
 
-def photons(experiment: ExperimentRecord, panel: Panel) -> NDArray[np.float64]:
+def photons(experiment: Experiment, panel: Panel) -> NDArray[np.float64]:
     """Sum a panel over layers and sub-pixels, with the solid angle and polarization of a pixel's first sample."""
     oversample, beam = experiment.sampling.oversample, experiment.beam
     width, height = panel.pixel_sizes

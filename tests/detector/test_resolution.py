@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nbnumba.detector.resolution import finest_spacing
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import rotate_about
 from nbnumba.parameters.parser import parse
@@ -15,11 +15,11 @@ from nbnumba.structure_factors.table import index_margin
 JOB = "-cell 40 50 60 -default_F 1 -detpixels_f 30 -detpixels_s 24 -pixel 2"
 
 
-def experiment(words: str) -> ExperimentRecord:
+def experiment(words: str) -> Experiment:
     return resolve(parse(f"{JOB} {words}".split()).settings)
 
 
-def spacings(record: ExperimentRecord, places: np.ndarray) -> np.ndarray:
+def spacings(record: Experiment, places: np.ndarray) -> np.ndarray:
     """Spacing at each place for each source [m]."""
     toward = places / np.linalg.norm(places, axis=-1, keepdims=True)
     source = record.beam.sources

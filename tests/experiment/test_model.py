@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nbnumba.experiment.model import ExperimentRecord
+import nbnumba
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
@@ -17,7 +18,7 @@ from nbnumba.render.renderer import simulate
 SWEEP = "-cell 40 -default_F 5 -N 1 -detpixels 8 -oversample 2 -osc 1 -phisteps 3 -detector_thick 100"
 
 
-def experiment(words: str) -> ExperimentRecord:
+def experiment(words: str) -> Experiment:
     return resolve(parse(f"{SWEEP} {words}".split()).settings)
 
 
@@ -62,3 +63,15 @@ def test_the_solid_angle_of_one_step_is_that_of_the_detector() -> None:
     steps_of_sources_and_phi, layers = 2 * 3, 2
     expected = 64 * pixel * layers / steps_of_sources_and_phi
     assert image.statistics.solid_angle == pytest.approx(expected, rel=1e-4)  # the detector is not quite a sphere
+
+
+def test_there_is_one_type_of_experiments() -> None:
+    made = experiment("")
+    assert type(made) is nbnumba.Experiment
+    assert made == nbnumba.Experiment.from_command(SWEEP)
+    assert made == Experiment.of_parts(**{one.name: getattr(made, one.name) for one in fields(made) if one.init})
+    assert made.parameters("distance").names == ("distance",)
+    with pytest.raises(TypeError, match="needed: beam, crystals, detector, goniometer, sampling"):
+        Experiment.of_parts(beam=made.beam)
+    with pytest.raises(TypeError, match=r"^Experiment has no keyword 'goniometer'"):
+        Experiment(goniometer=made.goniometer)  # type: ignore[call-arg]

@@ -18,7 +18,6 @@ from random_keywords import FILES, random_keywords
 from nbnumba import Experiment, InputError, keywords, simulate
 from nbnumba.background.water import Water
 from nbnumba.experiment.drawable import check_drawable
-from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scenes
 from nbnumba.parameters.parser import parse
@@ -36,7 +35,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-def changed(experiment: ExperimentRecord) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def changed(experiment: Experiment) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return parts that differ from those of an experiment, and the keywords that say the same."""
     panel, sources = experiment.detector.panels[0], experiment.beam.sources
     farther = replace(panel, origin=panel.origin + 0.02 * experiment.beam.direction, distance=0.12, close_distance=0.12)

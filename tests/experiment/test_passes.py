@@ -17,7 +17,7 @@ from agreement import judge
 from nbnumba import kernels
 from nbnumba.crystal.model import Crystal, EnergyGroup
 from nbnumba.errors import InputError
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.passes import split_into_passes
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_passes
@@ -35,18 +35,18 @@ LINE = (
 SOURCES = "-10 0 0 3 1e-10\n-10 0.02 0 1 1.02e-10\n-10 0 0.01 2 0.99e-10\n-10 0 0 0.5 0.97e-10\n"
 
 
-def experiment_of(more: str, folder: Path) -> ExperimentRecord:
+def experiment_of(more: str, folder: Path) -> Experiment:
     goldens.copy_inputs(folder)
     (folder / "four.txt").write_text(SOURCES)
     with contextlib.chdir(folder):
         return resolve(parse([*LINE.split(), *more.split(), "-nodump"]).settings)
 
 
-def with_crystals(experiment: ExperimentRecord, *crystals: Crystal) -> ExperimentRecord:
+def with_crystals(experiment: Experiment, *crystals: Crystal) -> Experiment:
     return dataclasses.replace(experiment, crystals=crystals)
 
 
-def alone(experiment: ExperimentRecord, crystal: Crystal, part: float) -> np.ndarray:
+def alone(experiment: Experiment, crystal: Crystal, part: float) -> np.ndarray:
     """Photons of one crystal in a part of the fluence, by what renders a single crystal."""
     beam = dataclasses.replace(experiment.beam, fluence=experiment.fluence * part)
     whole = dataclasses.replace(crystal, weight=1.0)
@@ -106,7 +106,7 @@ def test_several_crystals(more: str, tmp_path: Path) -> None:
         assert verdict.passed, verdict.reason
 
 
-def groups_of(experiment: ExperimentRecord, *chosen: tuple[list[int], float]) -> ExperimentRecord:
+def groups_of(experiment: Experiment, *chosen: tuple[list[int], float]) -> Experiment:
     """Structure factors by energy: the table times a factor for each group of sources."""
     crystal = experiment.crystal
     table = crystal.reflections
@@ -144,7 +144,7 @@ def test_structure_factors_by_energy(more: str, semantics: str, tmp_path: Path) 
     check_traces(image)
 
 
-def _only(experiment: ExperimentRecord) -> Crystal:
+def _only(experiment: Experiment) -> Crystal:
     return groups_of(experiment, ([0, 1, 3], 0.0), ([2], 1.0)).crystal
 
 

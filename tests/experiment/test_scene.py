@@ -14,7 +14,7 @@ import pytest
 from agreement import judge
 from scenes import scene_of
 
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene, build_scenes
 from nbnumba.kernels import render
@@ -63,7 +63,7 @@ def test_the_reach_of_the_brightest_spots(tmp_path: Path) -> None:
     assert 150.0 < scene.reach < 300.0
 
 
-def experiment_of(line: str, folder: Path) -> ExperimentRecord:
+def experiment_of(line: str, folder: Path) -> Experiment:
     goldens.copy_inputs(folder)
     with contextlib.chdir(folder):
         return resolve(parse([*line.split(), "-nodump"]).settings)
@@ -122,7 +122,7 @@ def test_panels_share_what_does_not_depend_on_them(tmp_path: Path) -> None:
         assert all(np.shares_memory(getattr(scene, name), getattr(scenes[0], name)) for scene in scenes)
 
 
-def _peak_bytes(experiment: ExperimentRecord) -> int:
+def _peak_bytes(experiment: Experiment) -> int:
     tracemalloc.start()
     scenes = build_scenes(experiment)
     peak = tracemalloc.get_traced_memory()[1]

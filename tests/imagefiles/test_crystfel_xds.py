@@ -13,7 +13,7 @@ from crystfel_geom import direction, geom_position, parse_geom
 from plain_experiments import CENTERS, TILTS, experiment, lab_position, points, two_panels
 
 from nbnumba.errors import FileError
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.geometry.vectors import cross, unit
 from nbnumba.imagefiles.crystfel_xds import name_template, write_geom, write_geometry_files, write_xds_inp
 from nbnumba.util.messages import notices_to
@@ -24,7 +24,7 @@ STRETCHED = "-mosflm -twotheta_axis 0 1.1 0 -twotheta 23.5"
 DETECTORS = [f"{center} {tilt}" for center in CENTERS.values() for tilt in ("", *TILTS.values())] + [STRETCHED]
 
 
-def mcstas(record: ExperimentRecord) -> np.ndarray:
+def mcstas(record: Experiment) -> np.ndarray:
     """Return the frame of the beam and the polarization: z along the one, x along the other, across the beam."""
     beam = record.beam.direction
     y = unit(cross(beam, record.beam.polarization_axis))

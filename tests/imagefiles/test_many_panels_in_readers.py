@@ -18,8 +18,8 @@ from requirements import requires
 
 from nbnumba import cli
 from nbnumba.beam.frames import to_imgcif, to_mcstas
+from nbnumba.experiment.geometry import Geometry
 from nbnumba.experiment.geometry_only import build_geometry
-from nbnumba.experiment.model import Geometry
 from nbnumba.parameters.parser import parse
 
 TOLERANCE = 1e-9  # m

@@ -24,7 +24,7 @@ from nbnumba import __version__
 from nbnumba.beam.frames import to_mcstas
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import GroundTruth, ground_truth
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.imagefiles import nexus_read
 from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, stacked_shape
 from nbnumba.imagefiles.stacking import panel_rows
@@ -39,7 +39,7 @@ DETECTOR = "/entry/instrument/detector"
 BEAM = "/entry/instrument/beam"
 
 
-def image(record: ExperimentRecord, dtype: str = "int32", value: int | None = None) -> np.ndarray:
+def image(record: Experiment, dtype: str = "int32", value: int | None = None) -> np.ndarray:
     panel = record.detector.panels[0]
     shape = (panel.n_slow, panel.n_fast)
     if value is not None:
@@ -47,14 +47,14 @@ def image(record: ExperimentRecord, dtype: str = "int32", value: int | None = No
     return np.arange(math.prod(shape)).reshape(shape).astype(dtype)
 
 
-def write(path: Path, records: list[ExperimentRecord], dtype: str = "int32", **options: object) -> Path:
+def write(path: Path, records: list[Experiment], dtype: str = "int32", **options: object) -> Path:
     with NexusWriter(path, records[0], len(records), dtype, **options) as writer:
         for index, record in enumerate(records):
             writer.write(index, image(record, dtype, index), record, ground_truth(record, command=["-N", str(index)]))
     return path
 
 
-def two_panels(*sizes: tuple[int, int]) -> ExperimentRecord:
+def two_panels(*sizes: tuple[int, int]) -> Experiment:
     first = FLAT.detector.panels[0]
     panels = tuple(
         dataclasses.replace(first, n_slow=n_slow, n_fast=n_fast, origin=first.origin + 0.01 * i)

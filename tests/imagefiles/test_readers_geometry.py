@@ -16,7 +16,7 @@ from requirements import requires
 
 from nbnumba.beam.frames import to_imgcif
 from nbnumba.experiment.ground_truth import ground_truth
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.imagefiles.nexus import NexusWriter
 from nbnumba.io.nexus.master import write_master
 from nbnumba.render.renderer import simulate
@@ -50,13 +50,13 @@ class Case:
     """Images of a file, what they were made from, and what the reader found."""
 
     path: Path
-    records: list[ExperimentRecord]
+    records: list[Experiment]
     pixels: list[np.ndarray]
     found: dict[str, Any] = field(default_factory=dict)
 
 
 def write(
-    path: Path, records: list[ExperimentRecord], dtype: str = "float32", pixels: list[np.ndarray] | None = None
+    path: Path, records: list[Experiment], dtype: str = "float32", pixels: list[np.ndarray] | None = None
 ) -> Case:
     """Write images, arbitrary ones unless given."""
     if pixels is None:
@@ -67,14 +67,14 @@ def write(
     return Case(path, records, pixels)
 
 
-def arbitrary(record: ExperimentRecord, dtype: str, seed: int) -> np.ndarray:
+def arbitrary(record: Experiment, dtype: str, seed: int) -> np.ndarray:
     panels = record.detector.panels
     shape = (len(panels), max(p.n_slow for p in panels), max(p.n_fast for p in panels))
     image = np.random.default_rng(seed).uniform(0.0, 65533.0, shape).astype(dtype)
     return image[0] if len(panels) == 1 else image
 
 
-def with_panels(record: ExperimentRecord, *sizes: tuple[int, int]) -> ExperimentRecord:
+def with_panels(record: Experiment, *sizes: tuple[int, int]) -> Experiment:
     """Return the experiment with panels of (n_slow, n_fast) pixels, each shifted and turned against the first."""
     first = record.detector.panels[0]
     panels = []
@@ -87,7 +87,7 @@ def with_panels(record: ExperimentRecord, *sizes: tuple[int, int]) -> Experiment
     return replace(record, detector=replace(record.detector, panels=tuple(panels)))
 
 
-def rotation_cases() -> dict[str, list[ExperimentRecord]]:
+def rotation_cases() -> dict[str, list[Experiment]]:
     slices = [experiment(f"-xds -phi {10 + 0.5 * i} -osc 0.5 -phisteps 3") for i in range(3)]
     apart = [experiment(f"-phi {7 * i} -osc 0.5 -phisteps 3") for i in range(3)]
     other = [experiment(f"-phi {0.5 * i} -osc 0.5 -phisteps 3 -misset {i} 2 3") for i in range(3)]
@@ -100,7 +100,7 @@ def rotation_cases() -> dict[str, list[ExperimentRecord]]:
     }
 
 
-def spectrum_cases() -> dict[str, list[ExperimentRecord]]:
+def spectrum_cases() -> dict[str, list[Experiment]]:
     bands = [
         experiment(f"-lambda {1 + 0.01 * i} -dispersion {i + 1} -dispsteps {3 + i} -hdivrange 1 -hdivsteps 2")
         for i in range(3)
@@ -176,7 +176,7 @@ def write_simulated(path: Path, words: str) -> Case:
     return write(path, [record], pixels=[simulate(record).array])
 
 
-def write_chunks(path: Path, sets: list[list[ExperimentRecord]]) -> Case:
+def write_chunks(path: Path, sets: list[list[Experiment]]) -> Case:
     chunks = [write(path.with_name(f"{path.stem}_chunk_{i}.h5"), records) for i, records in enumerate(sets)]
     assert write_master(path, [chunk.path for chunk in chunks]) == sum(map(len, sets))
     return Case(path, [r for chunk in chunks for r in chunk.records], [p for chunk in chunks for p in chunk.pixels])

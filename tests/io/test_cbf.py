@@ -18,7 +18,7 @@ from requirements import requires
 
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import ground_truth, partial_truth
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.geometry.vectors import cross, dot
 from nbnumba.imagefiles import headers as plain_headers
 from nbnumba.imagefiles.cbf import write_cbf
@@ -35,7 +35,7 @@ NASTY = [
 ]
 
 
-def write(path: Path, words: str, command: list[str] | None = None) -> tuple[ExperimentRecord, np.ndarray]:
+def write(path: Path, words: str, command: list[str] | None = None) -> tuple[Experiment, np.ndarray]:
     record = experiment(words)
     counts = some_counts(record)
     write_cbf(

@@ -18,7 +18,7 @@ from requirements import requires
 
 from nbnumba import cli
 from nbnumba.errors import FileError, InputError
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import rotate_about
 from nbnumba.imagefiles.smv import smv_fields
@@ -411,7 +411,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 # Pictures
 
 
-def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
+def draw(line: str) -> tuple[Experiment, np.ndarray, list[str]]:
     command = parse(line.split())
     notices = list(command.notices)
     with notices_to(notices.append):

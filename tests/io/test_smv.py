@@ -18,7 +18,7 @@ from requirements import requires
 from nbnumba import cli
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import ground_truth
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.imagefiles.headers import truth_lines
 from nbnumba.imagefiles.smv import smv_fields
 from nbnumba.io import smv
@@ -214,7 +214,7 @@ def test_fabio_finds_pixels_and_header(tmp_path: Path, style: str, fields: SmvFi
     assert read == keys_of(header)
 
 
-def write_with_truth(path: Path, style: str, words: str) -> tuple[ExperimentRecord, np.ndarray]:
+def write_with_truth(path: Path, style: str, words: str) -> tuple[Experiment, np.ndarray]:
     record = experiment(words)
     truth = ground_truth(record, command=["-mat", "PHI = 3; ORGX=4 }.mat", *words.split()], noise_seed=5)
     panel = record.detector.panels[0]

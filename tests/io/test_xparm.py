@@ -13,7 +13,7 @@ from dxtbx_reader import PYTHON, _environment
 from requirements import requires
 
 from nbnumba.errors import InputError
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.vectors import rotate_about, vector
 from nbnumba.io import matrix, xparm
@@ -170,7 +170,7 @@ def test_what_is_wrong_in_a_file(line: int, text: str | None, message: str) -> N
 # Pictures
 
 
-def draw(line: str) -> tuple[ExperimentRecord, np.ndarray, list[str]]:
+def draw(line: str) -> tuple[Experiment, np.ndarray, list[str]]:
     notices: list[str] = []
     with notices_to(notices.append):
         record = resolve(parse(line.split()).settings)

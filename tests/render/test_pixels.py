@@ -10,7 +10,6 @@ import pytest
 
 from nbnumba import Experiment, Renderer, simulate
 from nbnumba.errors import InputError
-from nbnumba.experiment.model import ExperimentRecord
 
 KEYWORDS: dict[str, Any] = {
     "cell": (40, 50, 60, 80, 95, 105), "default_F": 30.0, "N": 4, "misset_deg": (10, 20, 30), "wavelength_A": 1.1,
@@ -18,7 +17,7 @@ KEYWORDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def panels_of(experiment: ExperimentRecord, count: int) -> ExperimentRecord:
+def panels_of(experiment: Experiment, count: int) -> Experiment:
     """Return an experiment whose panels stand beside one another; the second has a mask."""
     first = experiment.detector.panels[0]
     panels = [replace(first, origin=first.position(0, 40 * number)) for number in range(count)]

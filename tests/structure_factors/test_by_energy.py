@@ -20,7 +20,6 @@ from nbnumba.batch.reference import make_base
 from nbnumba.batch.sample import draw, image_experiment
 from nbnumba.batch.spec import read_spec
 from nbnumba.errors import FileError, InputError
-from nbnumba.experiment.model import ExperimentRecord
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
@@ -211,7 +210,7 @@ def test_phases_of_an_mtz_serve_as_the_model_does(folder: Path, group: str) -> N
         )
 
 
-def record(words: str) -> ExperimentRecord:
+def record(words: str) -> Experiment:
     return resolve(parse((LINE + words).split()).settings)
 
 

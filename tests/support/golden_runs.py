@@ -14,7 +14,7 @@ from goldens import Golden, copy_inputs
 from numpy.typing import NDArray
 
 from nbnumba import cli
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 
@@ -106,7 +106,7 @@ def pixels_left_out(golden: Golden, folder: Path) -> NDArray[np.bool_] | None:
     return left_out
 
 
-def first_evaluated_pixel(experiment: ExperimentRecord) -> tuple[int, int]:
+def first_evaluated_pixel(experiment: Experiment) -> tuple[int, int]:
     """Return (slow, fast) of the first rendered pixel with a sample past dmin, in raster order."""
     sampling, mask = experiment.sampling, experiment.detector.panels[0].mask
     fast_first, fast_last, slow_first, slow_last = sampling.roi
@@ -118,7 +118,7 @@ def first_evaluated_pixel(experiment: ExperimentRecord) -> tuple[int, int]:
     raise ValueError("no pixel is rendered")
 
 
-def _largest_spacing(experiment: ExperimentRecord, slow: int, fast: int) -> float:
+def _largest_spacing(experiment: Experiment, slow: int, fast: int) -> float:
     """Return the largest d [m] of all samples of a pixel of a flat detector."""
     if experiment.detector.curved:
         raise NotImplementedError("-curved_det with -dmin")

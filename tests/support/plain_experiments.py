@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.geometry.panel import PanelGeometry
 from nbnumba.geometry.vectors import cross, unit
@@ -35,14 +35,14 @@ TILTS = {
 }
 
 
-def experiment(words: str) -> ExperimentRecord:
+def experiment(words: str) -> Experiment:
     """Return a small experiment with a crystal, of semantics exact unless the words say otherwise."""
     size = _SIZE.partition("-lambda")[0] if "-spectrum" in words else _SIZE  # a spectrum has its own wavelength
     line = f"-semantics exact {_CRYSTAL} {size} {words}"
     return resolve(parse(line.split()).settings)
 
 
-def some_counts(record: ExperimentRecord, seed: int = 1) -> np.ndarray:
+def some_counts(record: Experiment, seed: int = 1) -> np.ndarray:
     """Return pixels of all sizes."""
     panel = record.detector.panels[0]
     generator = np.random.default_rng(seed)
@@ -52,20 +52,20 @@ def some_counts(record: ExperimentRecord, seed: int = 1) -> np.ndarray:
     return np.minimum(counts, 2**31 - 3).astype(np.int32)
 
 
-def points(record: ExperimentRecord, panel: int = 0) -> list[tuple[int, float, float]]:
+def points(record: Experiment, panel: int = 0) -> list[tuple[int, float, float]]:
     """Return corners, the center and an odd place of a panel as (panel, fast, slow) [pixels]."""
     n_fast, n_slow = record.detector.panels[panel].n_fast, record.detector.panels[panel].n_slow
     places = [(0.0, 0.0), (n_fast, 0.0), (0.0, n_slow), (n_fast, n_slow), (n_fast / 2, n_slow / 2), (2.3, 5.7)]
     return [(panel, float(fast), float(slow)) for fast, slow in places]
 
 
-def lab_position(record: ExperimentRecord, panel: int, fast: float, slow: float) -> np.ndarray:
+def lab_position(record: Experiment, panel: int, fast: float, slow: float) -> np.ndarray:
     """Return where a point of a panel lies in our laboratory frame [m]."""
     place = record.detector.panels[panel]
     return place.origin + place.pixel_sizes[0] * fast * place.fast + place.pixel_sizes[1] * slow * place.slow
 
 
-def two_panels() -> ExperimentRecord:
+def two_panels() -> Experiment:
     """Return an experiment whose detector has two tilted panels."""
     record = experiment("-xds -phi 3 -osc 1")
     turned = []

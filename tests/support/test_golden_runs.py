@@ -10,7 +10,7 @@ import goldens
 import numpy as np
 import pytest
 
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.parameters.parser import parse
 
@@ -18,7 +18,7 @@ REPORT = "writing float.bin as 16384 4-byte floats\nmax_I = 7.72587e+07  at 0.05
 ROTATION = ("-phi", "0", "-osc", "1", "-phisteps", "4")
 
 
-def _experiment(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> ExperimentRecord:
+def _experiment(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> Experiment:
     goldens.copy_inputs(folder)
     monkeypatch.chdir(folder)
     return resolve(parse(words).settings)

@@ -18,7 +18,7 @@ import pytest
 from large_job import large_job_folder
 from requirements import requires
 
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.parameters.parser import parse
@@ -65,7 +65,7 @@ def entries(lines: list[str], kind: str) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in (word.split("=") for word in words)} for words in found]
 
 
-def experiment_of(words: list[str], folder: Path) -> ExperimentRecord:
+def experiment_of(words: list[str], folder: Path) -> Experiment:
     with contextlib.chdir(folder):
         return resolve(parse([*words, "-nodump"]).settings)
 
@@ -109,7 +109,7 @@ def test_traces_of_c(path: Path, case: str | None, slow: int, fast: int, tmp_pat
     assert not different, "\n".join(different)
 
 
-def phi0_applies(experiment: ExperimentRecord, slow: int, fast: int) -> bool:
+def phi0_applies(experiment: Experiment, slow: int, fast: int) -> bool:
     """Tell whether C evaluates this pixel in an orientation of its own (DIFFERENCES.md, row phi0)."""
     angles = experiment.goniometer.angles
     stale = len(angles) > 1 and bool(np.any(angles == 0.0))
@@ -128,7 +128,7 @@ def one_rounding_apart(value: float, stored: np.float32) -> bool:
     return abs(np.float32(value) - stored) <= np.spacing(np.abs(stored))
 
 
-def check_pixels(experiment: ExperimentRecord, count: int) -> None:
+def check_pixels(experiment: Experiment, count: int) -> None:
     """Compare the brightest pixel and some others with what is stored."""
     image = simulate(experiment)
     scene = build_scene(experiment).replace(latch=image.latch)
@@ -159,7 +159,7 @@ def test_weights_of_mosaic_domains(semantics: str, tmp_path: Path) -> None:
     check_pixels(replace(experiment, crystals=(replace(experiment.crystal, domain_weights=weights),)), 3)
 
 
-def middle_rows(experiment: ExperimentRecord) -> ExperimentRecord:
+def middle_rows(experiment: Experiment) -> Experiment:
     """Cut the region of interest to its middle rows where a whole picture of many samples would take long."""
     if build_scene(experiment).samples_per_pixel <= MANY_SAMPLES:
         return experiment

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from nbnumba.beam.model import Sources
 from nbnumba.crystal.continuous import ContinuousSpread, in_closed_form
 from nbnumba.crystal.mosaic import CAP_SIGMA, mosaic_rotations
-from nbnumba.experiment.model import ExperimentRecord
+from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cpu import driver
@@ -27,12 +27,12 @@ LINE = (
 SIGMA_L, SIGMA_D = 0.003, 0.001
 
 
-def experiment(folder: Path, more: str = "") -> ExperimentRecord:
+def experiment(folder: Path, more: str = "") -> Experiment:
     with contextlib.chdir(folder):
         return resolve(parse([*LINE.split(), *more.split()]).settings)
 
 
-def drawn(made: ExperimentRecord) -> NDArray[np.float64]:
+def drawn(made: Experiment) -> NDArray[np.float64]:
     """Draw an experiment, without the neighborhood of the direct beam, which is no reflection."""
     image = driver.render(build_scene(made), 2, None, None).image.astype(np.float64)
     image[65:85, 65:85] = 0.0
@@ -46,13 +46,13 @@ def gaussian_steps(count: int, sigma: float) -> tuple[NDArray[np.float64], NDArr
     return values, weights / weights.sum()
 
 
-def with_spectrum(made: ExperimentRecord, count: int) -> ExperimentRecord:
+def with_spectrum(made: Experiment, count: int) -> Experiment:
     values, weights = gaussian_steps(count, SIGMA_L)
     sources = Sources(np.tile(-made.beam.direction, (count, 1)), weights, made.beam.wavelength * (1.0 + values))
     return dataclasses.replace(made, beam=dataclasses.replace(made.beam, sources=sources))
 
 
-def with_divergence(made: ExperimentRecord, count: int) -> ExperimentRecord:
+def with_divergence(made: Experiment, count: int) -> Experiment:
     values, shares = gaussian_steps(count, SIGMA_D)
     across = np.array([[0.0, y, z] for y in values for z in values])
     directions = -(made.beam.direction + across)
@@ -62,13 +62,13 @@ def with_divergence(made: ExperimentRecord, count: int) -> ExperimentRecord:
     return dataclasses.replace(made, beam=dataclasses.replace(made.beam, sources=sources))
 
 
-def with_domains(made: ExperimentRecord, count: int, sigma: float, seed: int = 1) -> ExperimentRecord:
+def with_domains(made: Experiment, count: int, sigma: float, seed: int = 1) -> Experiment:
     vectors = np.random.default_rng(seed).normal(0.0, sigma, (count, 3))
     rotations = Rotation.from_rotvec(vectors).as_matrix()
     return dataclasses.replace(made, crystals=(dataclasses.replace(made.crystal, mosaic_rotations=rotations),))
 
 
-def closed(made: ExperimentRecord, sigma_m: float = 0.0) -> ExperimentRecord:
+def closed(made: Experiment, sigma_m: float = 0.0) -> Experiment:
     """Return the experiment in closed form, with the variances of its own sources."""
     crystal, beam, spread = in_closed_form(made.crystal, made.beam, False, np.eye(3))
     spread = dataclasses.replace(spread, mosaicity=sigma_m**2 * np.eye(3))
