@@ -76,7 +76,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "mosaic_domains" in (tmp_path / "generated" / "options.html").read_text()
     assert "tophat_abc" in (tmp_path / "generated" / "keywords.html").read_text()
     pictures = {path.name for path in (tmp_path / "_images").glob("*.png")}
-    assert {"still.png", "rotation.png", "powder.png", "tilted.png"} <= pictures
+    assert {"still.png", "rotation.png", "powder.png", "tilted.png", "cspad.png"} <= pictures
     assert "Parameters" in (tmp_path / "api.html").read_text()
 
 

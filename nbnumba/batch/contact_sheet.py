@@ -17,49 +17,70 @@ MOST_IMAGES = 100
 _SIDE = 160  # pixels of an image in the picture, at most
 _GAP = 4
 _PAPER = 200
+_INK = 60
+_STRIP = 14  # above each image, for its number
 _FEW = 0.05  # share of the pixels
 
 
-def write_contact_sheet(path: Path, images: Iterable[NDArray[Any]]) -> None:
-    """Write a PNG of images side by side, row by row, each with a contrast of its own.
+def write_contact_sheet(path: Path, images: Iterable[tuple[NDArray[Any], NDArray[np.bool_] | None]]) -> None:
+    """Write a PNG of images side by side, row by row, numbered from 0, each with a contrast of its own.
 
     Parameters
     ----------
     path : Path
-    images : iterable of (rows, columns) array
-        All of one size; no more than `MOST_IMAGES` are taken.
+    images : iterable of (rows, columns) array, (rows, columns) bool or None
+        All of one size, with the pixels that decide about the contrast (None: all); no more than `MOST_IMAGES` are
+        taken.
 
     Raises
     ------
     FileError
         The file cannot be written.
     """
-    from PIL import Image
+    from PIL import Image, ImageDraw, ImageFont
 
     thumbnails = []
-    for image in images:
-        thumbnails.append(thumbnail(image))
+    for image, counted in images:
+        thumbnails.append(thumbnail(image, counted))
         if len(thumbnails) == MOST_IMAGES:
             break
     height, width = thumbnails[0].shape
     columns = math.ceil(math.sqrt(len(thumbnails) * height / width))
     rows = -(-len(thumbnails) // columns)
-    sheet = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP), _PAPER, dtype=np.uint8)
+    down, along = height + _STRIP + _GAP, width + _GAP
+    sheet = np.full((rows * down + _GAP, columns * along + _GAP), _PAPER, dtype=np.uint8)
     for number, picture in enumerate(thumbnails):
         row, column = divmod(number, columns)
-        top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
+        top, left = _GAP + _STRIP + row * down, _GAP + column * along
         sheet[top : top + height, left : left + width] = picture
+    drawn = Image.fromarray(sheet)
+    write = ImageDraw.Draw(drawn)
+    font = ImageFont.load_default(_STRIP - 3)
+    for number in range(len(thumbnails)):
+        row, column = divmod(number, columns)
+        middle = _GAP + row * down + _STRIP // 2
+        write.text((_GAP + column * along, middle), str(number), font=font, fill=_INK, anchor="lm")
     with whole_file(path) as file:
-        Image.fromarray(sheet).save(file, format="PNG", compress_level=6)
+        drawn.save(file, format="PNG", compress_level=6)
 
 
-def thumbnail(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return a small picture of an image, dark spots on light; each of its pixels is the brightest of a block."""
+def thumbnail(image: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+    """Return a small picture of an image, dark spots on light; each of its pixels is the brightest of a block.
+
+    Parameters
+    ----------
+    image : (rows, columns) array
+    counted : (rows, columns) bool, optional
+        The pixels that decide about the contrast; all by default.
+    """
     block = max(1, math.ceil(max(image.shape) / _SIDE))
     values = np.nan_to_num(image.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, image.shape[axis], block), axis=axis)
-    gray = gray_values(values)
+    if counted is not None:
+        for axis in (0, 1):
+            counted = np.logical_and.reduceat(counted, np.arange(0, image.shape[axis], block), axis=axis)
+    gray = gray_values(values, counted)
     if np.count_nonzero(gray < _PAPER) < _FEW * gray.size:  # spots of one pixel would hardly be seen
         gray = _grown(_grown(gray).T).T
     enlargement = max(1, _SIDE // (2 * max(gray.shape)))

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from ..detector.assembly import assembled
+from ..detector.resolution import beam_place
 from ..experiment.ground_truth import A_matrix
+from ..experiment.model import Experiment
+from ..geometry.vectors import length
 from ..imagefiles import spots
 from ..imagefiles.crystfel_xds import write_xds_inp
 from ..io.atomic import whole_file
@@ -27,6 +32,8 @@ from .sample import draw, image_experiment
 from .spec import Spec
 from .truth_expt import write_truth
 
+_BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; the forward peak ends there
+
 
 def _rows(paths: Sequence[Path]) -> Iterator[Labels]:
     """Yield the labels of all images."""
@@ -35,18 +42,37 @@ def _rows(paths: Sequence[Path]) -> Iterator[Labels]:
             yield from labels.read_from(file)
 
 
-def _first_images(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
-    """Yield the first images."""
-    left = MOST_IMAGES
+def _first_images(paths: Sequence[Path], spec: Spec, base: Base) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Yield the first images, their panels in place, and where they are free of the direct beam."""
+    number = 0
     for path in paths:
         with nexus_file.read(path) as file:
-            count = min(left, len(file[DATA]))
+            count = min(MOST_IMAGES - number, len(file[DATA]))
             check_images(file[DATA], range(count))
             for index in range(count):
-                yield file[DATA][index]
-                left -= 1
-        if left == 0:
+                experiment = image_experiment(base, draw(spec, base, number))
+                yield _shown(np.asarray(file[DATA][index]), experiment)
+                number += 1
+        if number == MOST_IMAGES:
             return
+
+
+def _shown(image: NDArray[Any], experiment: Experiment) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return an image, its panels in place, and where it lies outside the forward peak of the crystal."""
+    detector, beam = experiment.detector, experiment.beam
+    pitch, place = min(detector.panels[0].pixel_sizes), None
+    if len(detector.panels) > 1:
+        together = assembled(np.asarray(image, dtype=np.float32), detector, beam)
+        image, pitch, place = together.photons, together.pitch, together.beam
+    elif not detector.curved:
+        place = beam_place(detector.panels[0], beam)
+    if place is None or not experiment.crystals:
+        return image, np.ones(image.shape, dtype=np.bool_)
+    nearest = min(abs(panel.distance) for panel in detector.panels)
+    longest = max(length(axis) for crystal in experiment.crystals for axis in crystal.real_space)
+    radius = _BEFORE_FIRST * beam.wavelength / longest * nearest / pitch  # pixels; angles are small there
+    slow, fast = (np.arange(size) + 0.5 - at for size, at in zip(image.shape, place, strict=True))
+    return image, np.hypot(slow[:, np.newaxis], fast) > radius
 
 
 def differing_machines(paths: Sequence[Path]) -> str | None:
@@ -61,16 +87,16 @@ def differing_machines(paths: Sequence[Path]) -> str | None:
     return " and by ".join(found) if len(found) > 1 else None
 
 
-def _write_labels(path: Path, chunks: Sequence[Path]) -> None:
+def _write_labels(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
     labels.write_csv(path, _rows(chunks))
 
 
-def _write_master(path: Path, chunks: Sequence[Path]) -> None:
+def _write_master(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
     write_master(path, chunks)
 
 
-def _write_sheet(path: Path, chunks: Sequence[Path]) -> None:
-    write_contact_sheet(path, _first_images(chunks))
+def _write_sheet(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
+    write_contact_sheet(path, _first_images(chunks, spec, base))
 
 
 def write_rotation(path: Path, spec: Spec, base: Base) -> None:
@@ -107,7 +133,7 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
     write_truth(path, first, matrices, spec.series, spec.dtype, saturation)
 
 
-MAKERS: dict[str, Callable[[Path, Sequence[Path]], None]] = {
+MAKERS: dict[str, Callable[[Path, Sequence[Path], Spec, Base], None]] = {
     LABELS: _write_labels,
     "shots.h5": _write_master,
     SHEET: _write_sheet,
@@ -139,7 +165,7 @@ def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
     if path.name == SPOTS:
         spots.write(path, spots.joined([_read_spots(chunk) for chunk in chunks]))
     elif path.name in MAKERS:
-        MAKERS[path.name](path, chunks)
+        MAKERS[path.name](path, chunks, spec, base)
     elif path.name == spec.names.master:
         write_master(path, chunks, scan=spec.series is not None)
     else:

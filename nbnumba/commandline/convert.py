@@ -63,9 +63,11 @@ def convert(words: Sequence[str]) -> None:
         scale=1.0 if output.scale is None else output.scale,
         smv_header=output.smv_header or style_of(Semantics.EXACT),
         rings=output.rings,
+        annotate=output.annotate,
     )
     number = 1 if chosen is not None else sum(map(count, files))
-    write_images(form, target, _chosen(files, command, chosen, form.geometry or output.rings), number, written)
+    geometry = form.geometry or output.rings or output.annotate
+    write_images(form, target, _chosen(files, command, chosen, geometry), number, written)
 
 
 def _chosen_image(text: str | None, files: Sequence[str]) -> int | None:

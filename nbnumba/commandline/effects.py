@@ -36,7 +36,8 @@ def without_effect_on_copy(command: CommandLine, form: ImageFormat, sources: Seq
     """
     stated = {"talk", *_stated(command, form, "dials")}
     if form is PNG:
-        stated |= {"rings", "geometry", "wavelength"} if command.output.rings else {"rings"}
+        drawn = command.output.rings or command.output.annotate
+        stated |= {"rings", "geometry", "wavelength"} if drawn else {"rings"}
     if any(source is not NXMX for source in sources):
         stated.add("size")
     else:  # its geometry and its crystal stand

@@ -135,10 +135,12 @@ def _check_outputs(command: CommandLine) -> None:
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
     if writes_dump and settings.factors.dump_file is not None and command.gives("dump"):
         check_can_write("-dump", settings.factors.dump_file)
-    if output.rings and output.png_file is None:
-        logger.warning("-rings has no effect without a -pngfile")
-    elif output.rings and command.settings.detector.curved_detector:
-        logger.warning("-rings: no rings are drawn on the picture of a curved detector")
+    drawn = {"-rings": output.rings, "-annotate": output.annotate}
+    for option in (name for name, wanted in drawn.items() if wanted):
+        if output.png_file is None:
+            logger.warning(f"{option} has no effect without a -pngfile")
+        elif command.settings.detector.curved_detector:
+            logger.warning(f"{option}: nothing is drawn on the picture of a curved detector")
 
 
 def _check_experiment(experiment: Experiment, command: CommandLine) -> None:
@@ -171,8 +173,6 @@ def _for_panels(command: CommandLine, experiment: Experiment) -> Output:
             return output
         logger.warning("-intfile and -noisefile are not written: their header holds one edge of a pixel; -h5file both")
         return replace(output, int_file=None, noise_file=None)
-    if output.rings and output.png_file is not None:
-        logger.warning("-rings: no rings are drawn on the picture of several panels")
     names = {"int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile"}
     given = {field for item in command.given for field in item.parameter.fields}
     given |= {"pgm_file"} if "pgm_name" in given else set()
@@ -237,8 +237,8 @@ class _Writer:
             pgm.write(output.pgm_file, pgm.pgm_values(rows, gray, roi), gray)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
-            flat = len(experiment.detector.panels) == 1 and not experiment.detector.curved
-            options = SaveOptions("-pngfile", rings=output.rings and flat)
+            flat = not experiment.detector.curved
+            options = SaveOptions("-pngfile", rings=output.rings and flat, annotate=output.annotate and flat)
             write_images(registry.PNG, output.png_file, [self._record(None)], 1, options)
         if output.noise_file is not None and seed is not None:
             draw = NoiseDraw(

@@ -26,10 +26,16 @@ class Assembled(NamedTuple):
         The brightest of the pixels that fall on one place.
     gaps : (height, width) bool
         Where there is no pixel, or a masked one.
+    pitch : float [m]
+        Edge of a place.
+    beam : (down, across) [places]
+        Where the direct beam meets the plane, from the outer corner of the first place.
     """
 
     photons: NDArray[np.float32]
     gaps: NDArray[np.bool_]
+    pitch: float
+    beam: tuple[float, float]
 
 
 def assembled(pixels: NDArray[np.float32], detector: Detector, beam: Beam) -> Assembled:
@@ -55,7 +61,7 @@ def assembled(pixels: NDArray[np.float32], detector: Detector, beam: Beam) -> As
         _fill(picture, place, part, low, pitch)
     gaps = np.isneginf(picture)
     picture[gaps] = 0.0
-    return Assembled(picture, gaps)
+    return Assembled(picture, gaps, pitch, (float(-low[1] / pitch), float(-low[0] / pitch)))
 
 
 class _Place(NamedTuple):

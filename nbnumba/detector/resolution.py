@@ -73,6 +73,18 @@ def _curved_angle(panel: Panel, beam: Array) -> float:
     return float(min(together / abs(panel.distance), math.pi))
 
 
+def beam_place(panel: Panel, beam: Beam) -> tuple[float, float] | None:
+    """Return where the direct beam meets a flat panel, slow and fast in pixels from its corner; None if nowhere."""
+    facing = float(beam.direction @ panel.normal)
+    if facing == 0.0:
+        return None
+    along = float(panel.origin @ panel.normal) / facing
+    if along <= 0.0:
+        return None
+    spot = along * beam.direction - panel.origin
+    return float(spot @ panel.slow) / panel.pixel_sizes[1], float(spot @ panel.fast) / panel.pixel_sizes[0]
+
+
 def spacing(panel: PanelGeometry, beam: Beam) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]:
     """Return the resolution [Angstrom] as a function of slow and fast on a panel, in pixels from its corner."""
 

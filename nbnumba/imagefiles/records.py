@@ -57,6 +57,8 @@ class SaveOptions:
         A style of `nbnumba.io.smv.header`.
     rings : bool
         Resolution rings on a picture.
+    annotate : bool
+        Rings, direct beam, scale bar and gray values on a picture.
     saturation : int or None
         The largest number that the pixels have; None: what the format leaves free.
     """
@@ -67,6 +69,7 @@ class SaveOptions:
     scale: float = 1.0
     smv_header: str = "dials"
     rings: bool = False
+    annotate: bool = False
     saturation: int | None = None
 
 

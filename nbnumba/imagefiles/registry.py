@@ -88,7 +88,7 @@ PNG = ImageFormat(
     "a PNG picture",
     endings=(".png",),
     signatures=(b"\x89PNG\r\n\x1a\n",),
-    options=frozenset({"rings"}),
+    options=frozenset({"rings", "annotate"}),
     many_panels=True,
     writer="png:write",
     loader="others:load_by_pillow",

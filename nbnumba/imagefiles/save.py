@@ -101,6 +101,7 @@ def checked_options(
     adc: float = 0.0,
     scale: float = 1.0,
     rings: bool = False,
+    annotate: bool = False,
 ) -> SaveOptions:
     """Return how an image is written; what its format has no use for is refused.
 
@@ -113,7 +114,7 @@ def checked_options(
     noise : bool
         Whether noise was drawn.
     adc, scale : float
-    rings : bool
+    rings, annotate : bool
 
     Raises
     ------
@@ -128,7 +129,7 @@ def checked_options(
     form = registry.by_ending(name)
     if named is not None and named not in form.dtypes:
         raise InputError(f"{name}: dtype {named!r} is not possible; allowed: {', '.join(form.dtypes) or 'none'}")
-    asked = {"noise": noise, "adc": adc != 0.0, "scale": scale != 1.0, "rings": rings}
+    asked = {"noise": noise, "adc": adc != 0.0, "scale": scale != 1.0, "rings": rings, "annotate": annotate}
     for option, is_asked in asked.items():
         if is_asked and option not in form.options:
             word = "noise_seed" if option == "noise" else option
@@ -139,6 +140,7 @@ def checked_options(
         adc=adc,
         scale=scale,
         rings=rings,
+        annotate=annotate,
         smv_header=style_of(semantics),
     )
 

@@ -20,6 +20,7 @@ class Output:
     pgm_file: str | None = "image.pgm"  # None: -nopgm
     png_file: str | None = None
     rings: bool = False
+    annotate: bool = False
     h5_file: str | None = None
     cbf_file: str | None = None
     spots_file: str | None = None

@@ -78,6 +78,13 @@ OUTPUT = (
     flag("-nopgm", "do not write it", sets={"write_pgm": False}),
     output_file("-pngfile", "picture for the eye", "FILE", ("png_file",), own=True, default="not written"),
     flag("-rings", "resolution rings in that picture", own=True, sets={"rings": True}, states=("rings",)),
+    flag(
+        "-annotate",
+        "resolution rings, direct beam, scale bar and gray values in that picture",
+        own=True,
+        sets={"annotate": True},
+        states=("rings",),
+    ),
     output_file(
         "-h5file",
         "NXmx HDF5: photons as float32, geometry and ground truth; beside it a CrystFEL .geom and an XDS.INP",

@@ -188,6 +188,7 @@ class Image:
         adc: float = 0.0,
         scale: float = 1.0,
         rings: bool = False,
+        annotate: bool = False,
         notify: Notify | None = None,
     ) -> None:
         """Write the image in the format of the name's ending.
@@ -207,6 +208,8 @@ class Image:
             Of SMV alone: the pixel is photons * scale + adc. Noise is not scaled.
         rings : bool
             Of PNG alone: resolution rings.
+        annotate : bool
+            Of PNG alone: resolution rings, the direct beam, a scale bar, and a bar of the gray values.
         notify : callable, optional
             Receives lines about what the format cannot tell, and about clipped pixels.
 
@@ -224,7 +227,9 @@ class Image:
         if noise_seed is not None:
             noise_seed = whole("noise_seed", noise_seed, -C_INT, C_INT)
         semantics = self.experiment.semantics
-        options = checked_options(path, semantics, dtype=dtype, noise=noisy, adc=adc, scale=scale, rings=rings)
+        options = checked_options(
+            path, semantics, dtype=dtype, noise=noisy, adc=adc, scale=scale, rings=rings, annotate=annotate
+        )
         with notices_to(notify):
             if noise_seed is None:
                 save(path, self.array, self.experiment, self.experiment.crystal, self.ground_truth(), options)

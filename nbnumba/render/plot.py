@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detector.model import Panel
-from ..detector.resolution import spacing
+from ..detector.resolution import beam_place, spacing
 from ..errors import InputError
 from ..experiment.model import Experiment
-from ..io.png import round_spacings
+from ..io.png_marks import round_spacings
 
 _GRID = 400  # points along an edge at which the resolution is worked out
 _FROM, _TO = 50.0, 99.9  # percentiles between which the colors run, without logarithm
@@ -65,10 +65,6 @@ def _rings(ax: Any, experiment: Experiment, panel: Panel) -> None:
         levels = [1.0 / value for value in chosen]
         lines = ax.contour(fast - 0.5, slow - 0.5, inverse, levels=levels, colors="tab:cyan", linewidths=0.7)
         ax.clabel(lines, fmt={level: f"{value:g} Å" for level, value in zip(lines.levels, chosen, strict=True)})
-    beam = experiment.beam.direction
-    facing = float(beam @ panel.normal)
-    if facing != 0.0:
-        spot = float(panel.origin @ panel.normal) / facing * beam - panel.origin
-        across = float(spot @ panel.fast) / panel.pixel_sizes[0], float(spot @ panel.slow) / panel.pixel_sizes[1]
-        if 0.0 <= across[0] <= panel.n_fast and 0.0 <= across[1] <= panel.n_slow:
-            ax.plot(across[0] - 0.5, across[1] - 0.5, "+", color="tab:cyan", markersize=10)
+    at = beam_place(panel, experiment.beam)
+    if at is not None and 0.0 <= at[0] <= panel.n_slow and 0.0 <= at[1] <= panel.n_fast:
+        ax.plot(at[1] - 0.5, at[0] - 0.5, "+", color="tab:cyan", markersize=10)

@@ -531,15 +531,25 @@ def test_contact_sheet(tmp_path: Path) -> None:
     shots = np.zeros((5, 40, 20), dtype=np.uint16)
     for number, shot in enumerate(shots):
         shot[number, 3] = 1000
-    write_contact_sheet(tmp_path / "c.png", iter(shots))
+    write_contact_sheet(tmp_path / "c.png", ((shot, None) for shot in shots))
     sheet = np.asarray(Image.open(tmp_path / "c.png"))
     small = thumbnail(shots[0])
     assert small.shape == (80, 40)
     # One bright pixel, grown to be seen: 3 x 3, each 2 x 2 on the sheet; in the first row a third is cut off.
     assert np.count_nonzero(small == 0) == 2 * 3 * 4
-    assert np.array_equal(sheet[4:84, 4:44], small)
+    assert np.array_equal(sheet[18:98, 4:44], small)
+    # Each has its number above it.
+    strips = [sheet[4:18, left : left + 40] for left in range(4, sheet.shape[1], 44)]
+    assert all(strip.min() < 100 for strip in strips)
+    assert len({strip.tobytes() for strip in strips}) == len(strips) == 4
     # Dark spots: one in each image.
     assert sum(np.any(sheet[:, left : left + 44] == 0) for left in range(4, sheet.shape[1], 44)) == 4
+    # A forward peak that is left out does not take the contrast from the spots.
+    peak = np.ones((40, 40), dtype=np.float32)
+    peak[30, 3:6], peak[15:25, 15:25] = 5.0, 1e6
+    outside = np.ones(peak.shape, dtype=np.bool_)
+    outside[15:25, 15:25] = False
+    assert thumbnail(peak)[60, 8] > 250 > 50 > thumbnail(peak, outside)[60, 8]
     wide = thumbnail(np.ones((10, 1000), dtype=np.float32))
     assert max(wide.shape) <= 160
 
@@ -552,12 +562,12 @@ def test_contact_sheet_of_many(tmp_path: Path) -> None:
     def shots() -> object:
         for number in range(1000):
             asked.append(number)
-            yield np.full((8, 8), number, dtype=np.int32)
+            yield np.full((8, 8), number, dtype=np.int32), None
 
     write_contact_sheet(tmp_path / "c.png", shots())  # type: ignore[arg-type]
     assert len(asked) == 100
     with contextlib.closing(Image.open(tmp_path / "c.png")) as sheet:
-        assert sheet.size == (10 * 84 + 4, 10 * 84 + 4)
+        assert sheet.size == (10 * 84 + 4, 10 * 98 + 4)
 
 
 def test_benchmark_runs(tmp_path: Path) -> None:

@@ -225,6 +225,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-nopgm": ("", ""),
     "-pngfile": ("p.png", ""),
     "-rings": ("", ""),
+    "-annotate": ("", ""),
     "-h5file": ("h.h5", ""),
     "-cbffile": ("c.cbf", ""),
     "-spotsfile": ("s.h5", ""),

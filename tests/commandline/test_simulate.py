@@ -61,12 +61,13 @@ def test_seeds_that_were_given_are_no_news(capsys: pytest.CaptureFixture[str]) -
 
 def test_rings_without_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert notices("-nonoise -rings", capsys) == ["-rings has no effect without a -pngfile"]
+    assert notices("-nonoise -annotate", capsys) == ["-annotate has no effect without a -pngfile"]
 
 
 def test_rings_are_not_drawn_on_a_curved_detector(capsys: pytest.CaptureFixture[str]) -> None:
     curved = "-nonoise -semantics exact -curved_det"
     printed = notices(f"{curved} -pngfile rings.png -rings", capsys)
-    assert "-rings: no rings are drawn on the picture of a curved detector" in printed
+    assert "-rings: nothing is drawn on the picture of a curved detector" in printed
     notices(f"{curved} -pngfile plain.png", capsys)
     assert Path("rings.png").read_bytes() == Path("plain.png").read_bytes()
 

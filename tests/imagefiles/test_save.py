@@ -94,6 +94,7 @@ def test_clipping_is_reported_and_counted(here: Path) -> None:
         ("x.h5", {"dtype": "uint8"}, "allowed: float32, int32, uint16"),
         ("x.h5", {"adc": 40.0}, "adc has no effect on .h5; it goes with .img"),
         ("x.cbf", {"rings": True}, "rings has no effect"),
+        ("x.h5", {"annotate": True}, "annotate has no effect"),
         ("x.cbf", {"noise_seed": 1, "noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
         ("x.png", {"noise_rng": "mt"}, "noise_rng: 'mt' is unknown"),
         ("x.h5", {"dtype": "pixels"}, "dtype 'pixels' is unknown; allowed: float32, int32, uint16"),

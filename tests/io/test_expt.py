@@ -730,10 +730,9 @@ def test_what_the_command_line_says_of_several_panels(
     ):
         assert cli.main(f"{line} {options}".split()) == 2
         assert capsys.readouterr().err.endswith(f"nbnumba: error: {message}\n")
-    assert cli.main(f"{line} -pngfile a.png -rings".split()) == 0
+    assert cli.main(f"{line} -pngfile a.png".split()) == 0
     said = capsys.readouterr().err
     assert "-intfile, -noisefile, -pgmfile: not written unless given" in said
-    assert "-rings: no rings are drawn on the picture of several panels" in said
     assert {path.name for path in tmp_path.iterdir()} == {"a.expt", "a.png", "floatimage.bin"}
 
 

@@ -13,9 +13,10 @@ from PIL import Image
 
 from nbnumba.errors import FileError
 from nbnumba.io import png as preview
+from nbnumba.io import png_marks
 
 
-def picture(folder: Path, image: np.ndarray, rings: preview.Resolution | None = None) -> Image.Image:
+def picture(folder: Path, image: np.ndarray, rings: png_marks.Resolution | None = None) -> Image.Image:
     preview.write_png(folder / "a.png", image, rings)
     with Image.open(folder / "a.png") as opened:
         opened.load()
@@ -23,7 +24,7 @@ def picture(folder: Path, image: np.ndarray, rings: preview.Resolution | None = 
     return opened
 
 
-def flat_resolution(center: tuple[float, float]) -> preview.Resolution:
+def flat_resolution(center: tuple[float, float]) -> png_marks.Resolution:
     """Return 1/d = 0.004 per pixel from the center (slow, fast)."""
 
     def resolution(slow: np.ndarray, fast: np.ndarray) -> np.ndarray:
@@ -110,7 +111,7 @@ def test_rings_stand_where_the_resolution_says(tmp_path: Path) -> None:
     colored = np.abs(rgb - 255).sum(axis=2) > 150
     radius = np.hypot(*(np.argwhere(colored) + 0.5 - center).T)
     largest = 0.004 * np.hypot(340, 520)
-    spacings = preview.round_spacings(1.0 / largest, np.inf)
+    spacings = png_marks.round_spacings(1.0 / largest, np.inf)
     assert len(spacings) >= 3
     radii = np.array([1.0 / (0.004 * d) for d in spacings])
     # Lines are two pixels wide; labels, which cover less, stand within 40 pixels of their ring.
@@ -133,7 +134,7 @@ def test_rings_of_an_enlarged_and_of_a_reduced_image(tmp_path: Path) -> None:
         rgb = np.asarray(picture(tmp_path, np.zeros(shape, dtype=np.float32), resolution)).astype(int)
         middle = rgb[int(center[0] * factor), :, 0]
         found = np.flatnonzero(middle < 200) / factor - center[1]
-        expected = [1.0 / (scale * d) for d in preview.round_spacings(1.0 / (scale * np.hypot(*center)), np.inf)]
+        expected = [1.0 / (scale * d) for d in png_marks.round_spacings(1.0 / (scale * np.hypot(*center)), np.inf)]
         inside = [r for r in expected if r < center[1] - 4 / factor]
         assert inside
         for radius in inside:
@@ -160,7 +161,7 @@ def test_no_rings_where_there_is_no_resolution(tmp_path: Path) -> None:
 )
 def test_round_spacings(smallest: float, largest: float, expected: list[float]) -> None:
     # Rounding of a figure times a power of ten.
-    assert preview.round_spacings(smallest, largest) == pytest.approx(expected, rel=1e-15)
+    assert png_marks.round_spacings(smallest, largest) == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:

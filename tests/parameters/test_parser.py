@@ -146,6 +146,7 @@ def test_nothing_typed_leaves_the_defaults() -> None:
         ("-nonoise -noiseimage a.img", {"noise_file": "a.img"}),
         ("-seed 2147483647", {"seed": 2147483647}),
         ("-pngfile p.png -rings", {"png_file": "p.png", "rings": True}),
+        ("-pngfile p.png -annotate", {"png_file": "p.png", "annotate": True}),
         ("-smv_header adxv", {"smv_header": "adxv"}),
         ("-trace_pixel 5 6 -tracefile t.json", {"trace_pixel": (5, 6), "trace_file": "t.json"}),
         ("-noprogress", {"progress": False}),

@@ -155,7 +155,8 @@ WHOLE = (
     "-hdiv -vdiv -dispstep"
 ).split()
 OWN = (
-    "-semantics -threads -backend -pngfile -rings -smv_header -trace_pixel -tracefile -nodump -quiet -help -h -version"
+    "-semantics -threads -backend -pngfile -rings -annotate -smv_header -trace_pixel -tracefile -nodump -quiet "
+    "-help -h -version"
 ).split()
 
 
