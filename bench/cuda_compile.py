@@ -101,7 +101,8 @@ def noise_ptx(capability: Capability) -> str:
 
     real, whole, bits = numba.float64, numba.int64, numba.uint64
     signature = (
-        numba.float32[:, ::1], whole, whole, whole, real, bits, bits, numba.uint16[:, ::1], real[::1], real[::1],
+        numba.float32[:, ::1], whole, whole, whole, real, real, bits, bits, numba.uint16[:, ::1], real[::1],
+        real[::1],
     )  # fmt: skip
     return ptx(cuda.noise_kernel(), signature, capability)
 
@@ -113,6 +114,31 @@ def fold_ptx(capability: Capability) -> str:
     from nbnumba.kernels.cuda import kernel as cuda
 
     return ptx(cuda.fold_kernel(), (numba.float64[::1], numba.float64[::1]), capability)
+
+
+def chain_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
+    """Compile the kernels of background and readout."""
+    import numba
+
+    from nbnumba.kernels.cuda import chain_kernels as chain
+
+    real, whole, bits, flag = numba.float64, numba.int64, numba.uint64, numba.boolean
+    line, image = real[::1], numba.float32[:, ::1]
+    (numbers, masked, mask, sources, *_), _ = _arguments()
+    background = (
+        numbers, masked, mask, sources, whole, line, line, line, real[:, :, ::1], real, real, whole, whole, flag, flag,
+        real[:, ::1], image,
+    )  # fmt: skip
+    yield "background", ptx(chain.background_kernel(), background, capability)
+    count = (image, bits, flag, real, real, bits, real, bits, bits, line)
+    yield "count", ptx(chain.count_kernel(), count, capability)
+    yield "along fast", ptx(chain.along_fast_kernel(), (line, whole, line, line), capability)
+    yield "along slow", ptx(chain.along_slow_kernel(), (line, whole, line, flag, real, line), capability)
+    yield "least", ptx(chain.least_kernel(), (line, line), capability)
+    yield "widen", ptx(chain.widen_kernel(), (image, line), capability)
+    yield "narrow", ptx(chain.narrow_kernel(), (line, image), capability)
+    read = (line, image, real, bits, *[real] * 5, bits, bits, numba.uint16[:, ::1], line, line)
+    yield "read", ptx(chain.read_kernel(), read, capability)
 
 
 def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:

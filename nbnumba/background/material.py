@@ -16,7 +16,7 @@ from . import tables
 from .words import table_and_numbers
 
 if TYPE_CHECKING:
-    from ..kernels.background.driver import Points
+    from ..kernels.background.bodies import Points
     from ..kernels.scene import Scene
 
 Array = NDArray[np.float64]
@@ -91,7 +91,7 @@ def monotone_points(points: Array) -> Points:
     """Points and the slopes of the monotone cubics between them (PCHIP, F. N. Fritsch and J. Butland 1984) [1/m]."""
     from scipy.interpolate import PchipInterpolator
 
-    from ..kernels.background.driver import Points
+    from ..kernels.background.bodies import Points
 
     stol, F = points[:, 0] * 1e10, np.ascontiguousarray(points[:, 1])
     if len(stol) == 1:
@@ -106,7 +106,7 @@ def padded_points(points: Array, factor: float = 1e10) -> Points:
     -----
     nonBragg.c:1225-1258. The polynomial through four points does not hold it: it goes on along a straight line.
     """
-    from ..kernels.background.driver import Points
+    from ..kernels.background.bodies import Points
 
     stol, F = points[:, 0] * factor, points[:, 1]
     given = F[~np.isnan(F)]

@@ -335,7 +335,9 @@ def make_shot(
         logger.warning(LATCH)
     expected = float(rendered.array.sum(dtype=np.float64))
     with read_once(base.contents):
-        pixels, clipped = to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
+        pixels, clipped = to_pixels(
+            rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout, rendered.device
+        )
     truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
     number, index = divmod(image, spec.images_per_file)
     place = (spec.names.chunk(number), index)
@@ -345,7 +347,12 @@ def make_shot(
 
 
 def to_pixels(
-    photons: NDArray[np.float32], spec: Spec, seed: int | None, number: int | None, readout: Readout | None = None
+    photons: NDArray[np.float32],
+    spec: Spec,
+    seed: int | None,
+    number: int | None,
+    readout: Readout | None = None,
+    device: int | None = None,
 ) -> tuple[Pixels, int]:
     """Draw the noise of an image, if it is to have any, and make the numbers that the file holds.
 
@@ -367,14 +374,14 @@ def to_pixels(
     if readout is not None:
         from ..readout.chain import read_out
 
-        detected = read_out(photons, readout, seed, number or 0)
+        detected = read_out(photons, readout, seed, number or 0, device=device)
         pixels, clipped = to_dtype(detected.pixels, spec.dtype)
         return pixels, clipped + detected.overloads
     rows = photons.reshape(-1, photons.shape[-1])  # panels one below the other
     if number is None:
         noisy = poisson_image_c(rows, seed, 0.0, dtype="int32")
     else:
-        noisy = poisson_image_counter(rows, seed, 0.0, image_number=number, threads=1, dtype="int32")
+        noisy = poisson_image_counter(rows, seed, 0.0, image_number=number, threads=1, device=device, dtype="int32")
     pixels, clipped = to_dtype(noisy.counts.reshape(photons.shape), spec.dtype)
     return pixels, clipped + noisy.overloads
 

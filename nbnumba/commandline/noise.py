@@ -139,7 +139,7 @@ class NoiseDraw:
     output : Output
         -adc, -noise_rng, -quiet and -noprogress count.
     device : int or None
-        GPU that draws counted noise; None: the processor.
+        GPU that draws counted noise and reads out; None: the processor.
     threads : int or None
         Of the processor, for counted noise; None: every core.
     random_table : sequence of int or None
@@ -184,7 +184,7 @@ class NoiseDraw:
         largest = int(np.iinfo(dtype).max)
         top = largest if readout.saturation is None else min(readout.saturation, largest)
         made = replace(readout, offset=adc, dtype=dtype, saturation=top)
-        result = read_out(image, made, seed, threads=self.threads or available_threads())
+        result = read_out(image, made, seed, threads=self.threads or available_threads(), device=self.device)
         if readout.spread is not None:
             Reporter(self.output.quiet)(
                 [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError
 from ..util.messages import logger
+from .background.bodies import Surroundings
+from .readout.steps import PanelRead, SeparableSpread, Steps
 from .scene import Scene
 from .types import Progress, Rendered, available_threads
 
@@ -85,6 +88,7 @@ def render_panels(
     device: int | None = None,
     images: Sequence[NDArray[np.float32] | None] = (),
     few: bool = False,
+    surroundings: Sequence[Surroundings] = (),
 ) -> list[Rendered]:
     """Render the scenes of a detector's panels.
 
@@ -94,9 +98,11 @@ def render_panels(
     backend, threads, progress, on_compiling, precision, device
         As of `render`.
     images : sequence of array or None
-        Where the processor may draw each panel: contiguous float32 of its size, all 0. A GPU returns arrays of its own.
+        Where each panel may be drawn: contiguous float32 of its size, all 0.
     few : bool
         Whether the masks leave few pixels, so that all others are stepped over.
+    surroundings : sequence of Surroundings
+        What is around the crystals, for each panel; nothing by default.
 
     Raises
     ------
@@ -111,9 +117,10 @@ def render_panels(
     if backend == "cuda" or (backend == "auto" and (device is not None or _gpu_may_be_there())):
         try:
             gpu = renderer(device, precision)
+            gpu.forget_images()
             return [
-                gpu.render(scene, _part_of(progress, number, len(scenes)), on_compiling)
-                for number, scene in enumerate(scenes)
+                gpu.render(scene, _part_of(progress, number, len(scenes)), on_compiling, around, room)
+                for number, (scene, around, room) in enumerate(zip_longest(scenes, surroundings, images))
             ]
         except DeviceError as error:
             if backend == "cuda":
@@ -121,7 +128,14 @@ def render_panels(
             logger.warning(f"rendered by the processor, as the GPU cannot be used: {error}")
     from .cpu import driver as cpu_driver
 
-    return cpu_driver.render_panels(scenes, threads or available_threads(), progress, on_compiling, images, few)
+    threads = threads or available_threads()
+    found = cpu_driver.render_panels(scenes, threads, progress, on_compiling, images, few)
+    if surroundings:
+        from .background import driver
+
+        for panel, around in zip(found, surroundings, strict=True):
+            driver.surround(panel.image, around, threads)
+    return found
 
 
 def _part_of(progress: Progress | None, number: int, count: int) -> Progress | None:
@@ -163,13 +177,41 @@ def draw_noise(
 ) -> tuple[NDArray[np.uint16] | NDArray[np.int32], float, int]:
     """Draw photon counts that depend on seed, image number and pixel alone; see `nbnumba.readout.poisson`.
 
-    On a GPU where `device` names one and they are uint16, else on the processor: the counts are the same.
+    On a GPU where `device` names one, else on the processor: the counts are the same.
     """
-    if device is not None and dtype == "uint16":
-        return renderer(device).draw_noise(mean, region, adc, seed, image_number)
+    if device is not None and dtype in ("uint16", "int32"):
+        return _gpu_that_holds(mean, device).draw_noise(mean, region, adc, seed, image_number, dtype)
     from .random import counter_driver
 
     return counter_driver.draw(mean, region, adc, seed, image_number, threads or available_threads(), progress, dtype)
+
+
+def read_out(
+    mean: NDArray[np.float32], first_pixel: int, steps: Steps, spread: SeparableSpread | None, device: int
+) -> PanelRead:
+    """Read out a panel on a GPU, by the renderer that has it there, if one has.
+
+    Parameters
+    ----------
+    mean : (n_slow, n_fast) float32 [photons]
+    first_pixel : int
+        Number of the panel's first pixel.
+    steps : Steps
+    spread : SeparableSpread or None
+    device : int
+
+    Raises
+    ------
+    DeviceError
+        When the GPU is not there or fails.
+    """
+    return _gpu_that_holds(mean, device).read_out(mean, first_pixel, steps, spread)
+
+
+def _gpu_that_holds(mean: NDArray[np.float32], device: int) -> DeviceRenderer:
+    """Return the renderer of a GPU that has an image there; any of that GPU where none has."""
+    known = [gpu for (number, _), gpu in list(_renderers.items()) if number == device]
+    return next((gpu for gpu in known if gpu.holds(mean)), known[0] if known else renderer(device))
 
 
 def compiling_line() -> str:

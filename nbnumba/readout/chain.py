@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import DeviceError, InputError
+from ..kernels.readout.steps import PanelRead, Steps
+from ..util.messages import logger
 from . import psf
 from .model import Readout
 
@@ -58,7 +61,12 @@ class DetectorImage:
 
 
 def read_out(
-    mean: NDArray[np.float32], readout: Readout, seed: int, image_number: int = 0, threads: int = 1
+    mean: NDArray[np.float32],
+    readout: Readout,
+    seed: int,
+    image_number: int = 0,
+    threads: int = 1,
+    device: int | None = None,
 ) -> DetectorImage:
     """Read out an image.
 
@@ -70,6 +78,8 @@ def read_out(
     seed, image_number : int
         Whole numbers of up to 64 bits. Images of one series differ in the number.
     threads : int
+    device : int, optional
+        GPU that does it, where an image that it has rendered still is. The processor by default, and where it fails.
 
     Notes
     -----
@@ -77,54 +87,113 @@ def read_out(
     a phosphor), gain, offset, dark current and readout noise, rounding, and pixels that do not work. Random numbers
     depend on seed, image number, purpose and pixel alone; panels are counted on.
     """
-    from ..kernels.readout import chain
-
     panels = np.ascontiguousarray(mean, dtype=np.float32)
     panels = panels.reshape((-1, *panels.shape[-2:]))
-    key, number = np.uint64(seed & (2**64 - 1)), np.uint64(image_number & (2**64 - 1))
-    factor = chain.flicker_factor(readout.flicker, key, number) if readout.flicker > 0.0 else 1.0
-    dead = readout.dead_time / readout.exposure
+    steps = _steps(readout, seed, image_number)
     pixels = np.empty(panels.shape, dtype=readout.dtype)
     photons = left = beyond = 0.0
     overloads = below = 0
     for index, panel in enumerate(panels):
-        first = np.uint64(index * panel.size)
-        expected = panel
-        if readout.spread is not None and readout.spread_first:
-            spread = psf.apply(panel, readout.spread, threads)
-            expected, beyond, left = spread.image.astype(np.float32), spread.beyond, left + spread.left
-        counted: NDArray[Any] = np.empty(panel.shape, dtype=np.float64)
-        fixed = (readout.photon_noise, factor, readout.calibration, np.uint64(readout.calibration_seed & (2**64 - 1)))
-
-        def count(
-            start: int, expected: Any = expected, counted: Any = counted, first: Any = first, fixed: Any = fixed
-        ) -> float:
-            end = min(start + _ROWS, expected.shape[0]) - 1
-            return float(chain.count_rows(expected, counted, first, start, end, *fixed, dead, key, number))
-
-        photons += sum(_in_threads(count, panel.shape[0], threads))
-        if readout.spread is not None and not readout.spread_first:
-            spread = psf.apply(counted, readout.spread, threads)
-            counted, beyond, left = spread.image, spread.beyond, left + spread.left
-
-        def convert(start: int, counted: Any = counted, index: int = index, first: Any = first) -> tuple[int, int]:
-            end = min(start + _ROWS, counted.shape[0]) - 1
-            scale = (readout.gain, readout.offset, readout.readout, readout.dark, float(readout.top))
-            above, under = chain.read_rows(counted, pixels[index], first, start, end, *scale, key, number)
-            return int(above), int(under)
-
-        for above, under in _in_threads(convert, panel.shape[0], threads):
-            overloads, below = overloads + above, below + under
-        if readout.rate_limit is not None:
-            most = np.float32(readout.rate_limit * readout.exposure / factor) if factor > 0.0 else np.inf
-            too_many = (expected > most) & (pixels[index] != readout.top)
-            pixels[index][too_many] = readout.top
-            overloads += int(np.count_nonzero(too_many))
+        found, kept = _read_panel(panel, index * panel.size, steps, readout.spread, threads, device)
+        pixels[index] = found.pixels
+        photons, overloads, below = photons + found.photons, overloads + found.overloads, below + found.below
+        if found.spread is not None:
+            before, after = found.spread
+            beyond, left = 1.0 - kept, left + max(0.0, before * kept - after)
     bad = _spoil(pixels, readout)
     shape = np.shape(mean)
     bad = None if bad is None else bad.reshape(shape)
     whole = pixels.reshape(shape)
-    return DetectorImage(whole, bad, photons, overloads, below, float(factor), beyond, left, readout)
+    return DetectorImage(whole, bad, photons, overloads, below, steps.factor, beyond, left, readout)
+
+
+def _steps(readout: Readout, seed: int, image_number: int) -> Steps:
+    """Return the numbers that an image is read out with."""
+    from ..kernels.readout import chain
+
+    key, number = np.uint64(seed & (2**64 - 1)), np.uint64(image_number & (2**64 - 1))
+    factor = float(chain.flicker_factor(readout.flicker, key, number)) if readout.flicker > 0.0 else 1.0
+    limited = readout.rate_limit is not None and factor > 0.0
+    return Steps(
+        seed=key,
+        image=number,
+        photon_noise=readout.photon_noise,
+        factor=factor,
+        calibration=readout.calibration,
+        calibration_seed=np.uint64(readout.calibration_seed & (2**64 - 1)),
+        dead=readout.dead_time / readout.exposure,
+        gain=readout.gain,
+        offset=readout.offset,
+        readout=readout.readout,
+        dark=readout.dark,
+        top=float(readout.top),
+        most=float(np.float32((readout.rate_limit or 0.0) * readout.exposure / factor)) if limited else math.inf,
+        dtype=readout.dtype,
+        spread_first=readout.spread_first,
+    )
+
+
+def _read_panel(
+    mean: NDArray[np.float32],
+    first_pixel: int,
+    steps: Steps,
+    spread: psf.PointSpread | None,
+    threads: int,
+    device: int | None,
+) -> tuple[PanelRead, float]:
+    """Read out a panel; return the part of the light that the kernel of the spread holds, too."""
+    from .. import kernels
+
+    if device is not None:
+        parts, kept = (None, 1.0) if spread is None else psf.separable(spread, max(mean.shape))
+        try:
+            return kernels.read_out(mean, first_pixel, steps, parts, device), kept
+        except DeviceError as error:
+            logger.warning(f"read out by the processor, as the GPU cannot be used: {error}")
+    return _read_on_processor(mean, first_pixel, steps, spread, threads)
+
+
+def _read_on_processor(
+    mean: NDArray[np.float32], first_pixel: int, steps: Steps, spread: psf.PointSpread | None, threads: int
+) -> tuple[PanelRead, float]:
+    """Read out a panel on all threads of the processor; see `_read_panel`."""
+    from ..kernels.readout import chain
+
+    first, rows = np.uint64(first_pixel), mean.shape[0]
+    expected, kept = mean, 1.0
+    sums: tuple[float, float] | None = None
+    if spread is not None and steps.spread_first:
+        blurred = psf.apply(mean, spread, threads)
+        expected, kept, sums = blurred.image.astype(np.float32), 1.0 - blurred.beyond, blurred.sums
+    counted: NDArray[Any] = np.empty(mean.shape, dtype=np.float64)
+    calibration = (steps.calibration, steps.calibration_seed)
+
+    def count(start: int) -> float:
+        block = (start, min(start + _ROWS, rows) - 1)
+        numbers = (steps.photon_noise, steps.factor, *calibration, steps.dead, steps.seed, steps.image)
+        return float(chain.count_rows(expected, counted, first, *block, *numbers))
+
+    photons = sum(_in_threads(count, rows, threads))
+    seen = counted
+    if spread is not None and not steps.spread_first:
+        blurred = psf.apply(counted, spread, threads)
+        seen, kept, sums = blurred.image, 1.0 - blurred.beyond, blurred.sums
+    pixels = np.empty(mean.shape, dtype=steps.dtype)
+
+    def convert(start: int) -> tuple[int, int]:
+        block = (start, min(start + _ROWS, rows) - 1)
+        scale = (steps.gain, steps.offset, steps.readout, steps.dark, steps.top)
+        above, under = chain.read_rows(seen, pixels, first, *block, *scale, steps.seed, steps.image)
+        return int(above), int(under)
+
+    overloads = below = 0
+    for above, under in _in_threads(convert, rows, threads):
+        overloads, below = overloads + above, below + under
+    if steps.most < math.inf:
+        too_many = (expected > np.float32(steps.most)) & (pixels != steps.top)
+        pixels[too_many] = steps.top
+        overloads += int(np.count_nonzero(too_many))
+    return PanelRead(pixels, photons, overloads, below, sums), kept
 
 
 def bad_pixels(size: int, readout: Readout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -143,7 +143,7 @@ def poisson_image_counter(
     threads : int, optional
         Every core that this process may use by default.
     device : int, optional
-        GPU to draw uint16 on; the processor by default, and for int32.
+        GPU to draw on; the processor by default.
     dtype : {"uint16", "int32"}
         Of the counts.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.contents import content_of
 from ..io.opening import label, read_text
+from ..kernels.readout.steps import SeparableSpread
 
 Array = NDArray[np.float64]
 
@@ -26,6 +27,7 @@ _GAUSS_LOST = 1e-9
 _LARGEST_KERNEL = 4097  # pixels along an edge of a kernel file
 _WIDEST = 1e4  # pixels
 _STEP = 0.125  # of ln t, between the Gaussians that make up a Moffat function
+_SMALLEST_PART = 1e-13  # of a kernel that is cut into products, relative to the largest
 _DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
 
 
@@ -73,7 +75,13 @@ class SpreadImage:
 
     image: Array
     beyond: float  # fraction that lies beyond the kernel
-    left: float  # photons that left the image
+    sums: tuple[float, float]  # photons before and afterwards
+
+    @property
+    def left(self) -> float:
+        """Photons that left the image."""
+        before, after = self.sums
+        return max(0.0, before * (1.0 - self.beyond) - after)
 
 
 def parse(word: str, fwhm: float, option: str, radius: int = 0, file: str = "") -> PointSpread:
@@ -132,13 +140,19 @@ def quarter(spread: PointSpread, radius: int) -> Array:
         return np.asarray(np.outer(along[0], along[0]))
     if spread.kind == "fiber":
         return _fiber_quarter(moffat_alpha(spread.fwhm, FIBER_EXPONENT), radius)
-    alpha, power = moffat_alpha(spread.fwhm, spread.exponent), spread.exponent - 1.0
+    weights, along = _mixture(spread, radius)
+    return np.asarray((along * weights[:, None]).T @ along)
+
+
+def _mixture(spread: PointSpread, radius: int) -> tuple[Array, Array]:
+    """Weights (n,) of the Gaussians of a Moffat function; integrals over pixels 0 to radius, (n, radius + 1)."""
+    exponent = spread.exponent if spread.kind == "moffat" else FIBER_EXPONENT
+    alpha, power = moffat_alpha(spread.fwhm, exponent), exponent - 1.0
     # Below the least t a Gaussian is far wider than the kernel and has next to nothing in it.
     least = 2.0 * math.log(alpha / (radius + 1.0)) - 40.0
     ln_t = np.arange(min(least, -40.0), math.log(60.0 + 2.0 * power), _STEP)
     weights = _STEP * np.exp(power * ln_t - np.exp(ln_t) - math.lgamma(power))
-    along = _gauss_integrals(np.exp(0.5 * ln_t) / alpha, radius)
-    return np.asarray((along * weights[:, None]).T @ along)
+    return weights, _gauss_integrals(np.exp(0.5 * ln_t) / alpha, radius)
 
 
 def _gauss_integrals(inverse_widths: Array, radius: int) -> Array:
@@ -251,7 +265,34 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadI
         result = _transformed(source, transform, radius, threads)
     if not np.any(source < 0.0):
         np.maximum(result, 0.0, out=result)  # what rounding leaves of nothing
-    return SpreadImage(result, 1.0 - kept, max(0.0, total * kept - float(result.sum())))
+    return SpreadImage(result, 1.0 - kept, (total, float(result.sum())))
+
+
+@functools.lru_cache(maxsize=2)
+def separable(spread: PointSpread, longest: int) -> tuple[SeparableSpread, float]:
+    """Return the kernel as a sum of products, and what of a photon lies in it.
+
+    Notes
+    -----
+    Of the singular values of the kernel those below 1e-13 of the largest are left out. A Moffat function is a mixture
+    of Gaussians (see `quarter`), each a product, so that a matrix of their rows is decomposed, not the kernel.
+    """
+    if spread.kind == "gauss":
+        along = _symmetric(_gauss_integrals_of(spread, longest))[None]
+        return SeparableSpread(along, along), float(along.sum()) ** 2
+    if spread.kind == "file":
+        kernel = full_kernel(spread, longest)
+        left, sizes, right = np.linalg.svd(kernel, full_matrices=False)
+        chosen = sizes > _SMALLEST_PART * sizes[0]
+        roots = np.sqrt(sizes[chosen])[:, None]
+        parts = (np.ascontiguousarray(roots * some[chosen]) for some in (left.T, right))
+        return SeparableSpread(*parts), float(kernel.sum())
+    weights, along = _mixture(spread, radius_of(spread, longest))
+    _, sizes, rows = np.linalg.svd(np.sqrt(weights)[:, None] * along, full_matrices=False)
+    chosen = sizes**2 > _SMALLEST_PART * sizes[0] ** 2
+    half = sizes[chosen, None] * rows[chosen]
+    whole = np.ascontiguousarray(np.concatenate([half[:, :0:-1], half], axis=1))
+    return SeparableSpread(whole, whole), float(np.sum(whole.sum(axis=1) ** 2))
 
 
 def _gauss_integrals_of(spread: PointSpread, longest: int) -> Array:

@@ -82,6 +82,8 @@ class Image:
         Steps whose lattice factor was worked out; of the others it was seen beforehand that they add nothing.
     spots : int
         Spots that were listed to draw it; 0 where every pixel was asked for the nearest reflections.
+    device : int or None
+        Number of the GPU that rendered it, which reads it out as well; None: the processor.
     """
 
     array: NDArray[np.float32]
@@ -95,6 +97,7 @@ class Image:
     seconds: float
     evaluated_steps: int
     spots: int = 0
+    device: int | None = None
     latches: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -272,7 +275,7 @@ class Image:
         rows = self.array.reshape(-1, self.array.shape[-1])
         roi = self.experiment.sampling.roi if self.array.ndim == 2 else None
         if rng == "counter":
-            noise = poisson_image_counter(rows, seed, 0.0, roi, image_number=number, dtype="int32")
+            noise = poisson_image_counter(rows, seed, 0.0, roi, image_number=number, device=self.device, dtype="int32")
         else:
             table = list(self.experiment.random_table)
             noise = poisson_image_c(rows, seed, 0.0, roi, table=table, dtype="int32")
@@ -301,7 +304,7 @@ class Image:
         from ..readout.model import Readout
 
         readout = self.experiment.readout or Readout()
-        return read_out(self.array, readout, seed, number, threads or self.threads or 1)
+        return read_out(self.array, readout, seed, number, threads or self.threads or 1, self.device)
 
 
 def _statistics(experiment: Experiment, array: NDArray[np.float32], omega_sum: float, threads: int) -> Statistics:

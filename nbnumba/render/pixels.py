@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..background.material import Material
 from ..errors import InputError
 from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
-from ..experiment.scene import build_scenes, build_surroundings
+from ..experiment.scene import build_scenes
+from ..kernels.background.bodies import Surroundings
 from ..kernels.scene import Scene
-from .background import background_photons
+from .background import surroundings_of
 
 Photons = NDArray[np.float32] | list[NDArray[np.float32]]
 
@@ -106,9 +106,8 @@ def chosen_pixels(pixels: ArrayLike, experiment: Experiment) -> ChosenPixels:
 def render_pixels(
     experiment: Experiment,
     chosen: ChosenPixels,
-    render: Callable[[Sequence[Scene]], Sequence[NDArray[np.float32]]],
+    render: Callable[[Sequence[Scene], Sequence[Surroundings]], Sequence[NDArray[np.float32]]],
     latch: Callable[[Scene], int],
-    threads: int | None,
 ) -> Photons:
     """Render the chosen pixels alone.
 
@@ -118,23 +117,27 @@ def render_pixels(
         Its region counts for the interpolation latch alone; masked pixels are 0.
     chosen : ChosenPixels
     render : callable
-        Renders scenes of panels.
+        Renders scenes of panels and, where there are any, their surroundings.
     latch : callable
         Finds the sample of a panel that switches interpolation off, as C.
-    threads : int or None
     """
     panels = [int(panel) for panel in np.unique(chosen.boxes[:, 0])]
-    drawn = []
-    for part in split_into_passes(experiment):
+    passes, drawn = split_into_passes(experiment), []
+    surroundings = surroundings_of(experiment)
+    for number, part in enumerate(passes):
         scenes = build_scenes(part.experiment)
-        drawn.append(render([_only(scenes[panel], chosen, panel, latch) for panel in panels]))
+        around = surroundings if number == len(passes) - 1 else []
+        drawn.append(
+            render(
+                [_only(scenes[panel], chosen, panel, latch) for panel in panels],
+                [
+                    around[panel]._replace(scene=_only(around[panel].scene, chosen, panel, None))
+                    for panel in panels
+                    if around
+                ],
+            )
+        )
     images = dict(zip(panels, map(_sum, zip(*drawn, strict=True)), strict=True))
-    if any(isinstance(material, Material) for material in experiment.background):
-        surroundings = build_surroundings(experiment)
-        for panel in panels:
-            photons = background_photons(experiment, _only(surroundings[panel], chosen, panel, None), threads)
-            if photons is not None:
-                np.add(images[panel], photons, out=images[panel], casting="same_kind")
     return chosen.taken_from(images)
 
 

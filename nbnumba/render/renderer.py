@@ -15,10 +15,11 @@ from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
 from ..experiment.regions import rendered_panels
 from ..experiment.scene import build_scenes
+from ..kernels.background.bodies import Surroundings
 from ..kernels.scene import Scene
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, notices_to
-from .background import add_background
+from .background import surroundings_of
 from .image import Image
 from .parts import Stack, Total, dark
 from .pixels import Photons, chosen_pixels, render_pixels
@@ -215,17 +216,15 @@ class Renderer:
         _check_kind(experiment)
         check_drawable(experiment)
 
-        def render(scenes: Sequence[Scene]) -> list[NDArray[np.float32]]:
+        def render(scenes: Sequence[Scene], surroundings: Sequence[Surroundings]) -> list[NDArray[np.float32]]:
             found = kernels.render_panels(
                 scenes, self.backend, self.threads, progress, on_compiling, precision=self.precision,
-                device=self.device, few=True,
+                device=self.device, few=True, surroundings=surroundings,
             )  # fmt: skip
             return [panel.image for panel in found]
 
         chosen = chosen_pixels(pixels, experiment)
-        return render_pixels(
-            experiment, chosen, render, lambda scene: kernels.find_latch(scene, self.threads), self.threads
-        )
+        return render_pixels(experiment, chosen, render, lambda scene: kernels.find_latch(scene, self.threads))
 
     def _render(
         self,
@@ -239,19 +238,21 @@ class Renderer:
         passes = split_into_passes(experiment)
         total = Total()
         stack = Stack(experiment)
+        surroundings = surroundings_of(experiment)
         for number, part in enumerate(passes):
             scenes = build_scenes(part.experiment)
             reports = None if progress is None else _part_of(progress, number, len(passes))
             rooms = stack.rooms if len(passes) == 1 else []
-            total.add(scenes, self._render_panels(scenes, rendered_panels(experiment), reports, on_compiling, rooms))
-        images = total.images()
-        # What surrounds the crystals meets all sources, whichever pass they are in.
-        add_background(experiment, images, self.threads)
-        return _image(experiment, total, stack.filled(images), time.perf_counter() - start)
+            around = surroundings if number == len(passes) - 1 else []
+            wanted = rendered_panels(experiment)
+            total.add(scenes, self._render_panels(scenes, around, wanted, reports, on_compiling, rooms))
+        device = (self.device or 0) if total.first[0].backend == "cuda" else None
+        return _image(experiment, total, stack.filled(total.images()), device, time.perf_counter() - start)
 
     def _render_panels(
         self,
         scenes: Sequence[Scene],
+        surroundings: Sequence[Surroundings],
         wanted: Sequence[int],
         progress: Callable[[float], None] | None,
         on_compiling: Callable[[], None] | None,
@@ -269,6 +270,7 @@ class Renderer:
             precision=self.precision,
             device=self.device,
             images=[rooms[place] for place in wanted] if rooms else (),
+            surroundings=[surroundings[place] for place in wanted] if surroundings else (),
         )
         drawn = dict(zip(wanted, found, strict=True))
         like = drawn[wanted[0]]
@@ -323,7 +325,9 @@ def _part_of(progress: Callable[[float], None], number: int, count: int) -> Call
     return lambda fraction: progress((number + fraction) / count)
 
 
-def _image(experiment: Experiment, total: Total, array: NDArray[np.float32], seconds: float) -> Image:
+def _image(
+    experiment: Experiment, total: Total, array: NDArray[np.float32], device: int | None, seconds: float
+) -> Image:
     """Put the panels of an image together."""
     first = total.first[0]
     return Image(
@@ -340,4 +344,5 @@ def _image(experiment: Experiment, total: Total, array: NDArray[np.float32], sec
         seconds=seconds,
         evaluated_steps=total.evaluated_steps,
         spots=total.spots,
+        device=device,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..scene import Scene
 from . import curve, sums
+from .bodies import Points, Scatterer, Surroundings
 from .extent import sine_range
 
 Array = NDArray[np.float64]
@@ -22,68 +23,89 @@ _CELLS = 1 << 12  # of the first table that is tried
 _MOST_CELLS = 1 << 18
 
 
-class Points(NamedTuple):
-    """A curve of F against stol [1/m], ascending."""
+class Term(NamedTuple):
+    """One sum over the pixels of a panel."""
 
-    stol: Array
-    F: Array
-    slopes: Array  # of the monotone cubics
-
-
-class Scatterer(NamedTuple):
-    """What one amorphous body adds to an image."""
-
-    points: Points
-    photons: float  # r_e^2 fluence molecules / (sum of source weights, sub-pixels)
-    lagrange: bool = False  # as nonBragg interpolates
+    sources: Array  # (n, 5)
+    kind: int  # form of the curve
+    points: Points  # of the body, where it is not tabulated
+    table: Array
+    cells: float
+    scale: float
+    smooth: bool = False  # whether tiles are tried: many samples of a pixel, or a curve that many wavelengths smooth
 
 
-def add(scene: Scene, materials: list[Scatterer], image: Array, threads: int, *, direct: bool = False) -> None:
+def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) -> list[Term]:
+    """Return the sums that make up the background of a panel.
+
+    Parameters
+    ----------
+    scene : Scene
+    bodies : sequence of Scatterer
+    direct : bool
+        Every body by itself, from its points; by default all that are interpolated monotonically are tabulated together
+        against the angle, summed over wavelengths.
+    """
+    apart = [body for body in bodies if direct or body.lagrange]
+    together = [body for body in bodies if not (direct or body.lagrange)]
+    found = [
+        Term(
+            scene.sources,
+            curve.LAGRANGE if body.lagrange else curve.MONOTONE,
+            body.points,
+            curve.empty_table(),
+            0.0,
+            body.photons,
+        )
+        for body in apart
+    ]
+    if together:
+        directions, table, cells = tabulated(scene.sources, together, sine_range(scene)[1])
+        samples = scene.oversample**2 * scene.layers * len(directions)
+        smooth = samples > 1 or len(scene.sources) > 1
+        found.append(Term(directions, curve.TABULATED, together[0].points, table, cells, 1.0, smooth))
+    return found
+
+
+def surround(image: NDArray[np.float32], surroundings: Surroundings, threads: int) -> None:
+    """Add the background of a panel to its image, in place."""
+    photons = np.zeros(image.shape)
+    add(surroundings.scene, surroundings.bodies, photons, threads)
+    np.add(image, photons, out=image, casting="same_kind")
+
+
+def add(scene: Scene, bodies: Sequence[Scatterer], image: Array, threads: int, *, direct: bool = False) -> None:
     """Add the background of a panel to an image.
 
     Parameters
     ----------
     scene : Scene
         Its geometry, sources, sampling, region and mask.
-    materials : list of Scatterer
+    bodies : sequence of Scatterer
     image : (n_slow, n_fast) float64 [photons]
         Changed in place, within the region and the mask.
     threads : int
     direct : bool
-        Sum every sample of every pixel; by default wavelengths are summed beforehand and smooth tiles are
+        Sum every sample of every pixel; by default bodies and wavelengths are summed beforehand and smooth tiles are
         interpolated, to a relative error of 1e-6. Curves that are interpolated as nonBragg does are always summed.
     """
-    for material in materials:
-        if material.lagrange or direct:
-            kind = curve.LAGRANGE if material.lagrange else curve.MONOTONE
-            _add(scene, scene.sources, kind, material, curve.empty_table(), 0.0, image, threads, tiles=False)
-        else:
-            sources, table, cells = summed_over_wavelengths(scene.sources, material.points, sine_range(scene)[1])
-            many = scene.oversample**2 * scene.layers * len(sources) > 1
-            _add(scene, sources, curve.TABULATED, material, table, cells, image, threads, tiles=many)
+    for term in terms(scene, bodies, direct=direct):
+        _add(scene, term, image, threads)
 
 
-def _add(
-    scene: Scene,
-    sources: Array,
-    kind: int,
-    material: Scatterer,
-    table: Array,
-    cells: float,
-    image: Array,
-    threads: int,
-    *,
-    tiles: bool,
-) -> None:
-    points = material.points
-    fixed = (scene.numbers, scene.mask, sources, kind, points.stol, points.F, points.slopes, table, cells)
+def _add(scene: Scene, term: Term, image: Array, threads: int) -> None:
+    points = term.points
+    fixed = (
+        scene.numbers, scene.mask, term.sources, term.kind, points.stol, points.F, points.slopes, term.table,
+        term.cells,
+    )  # fmt: skip
 
     def rows(first: int) -> None:
         last = first + _ROWS - 1
-        if tiles:
-            sums.sum_tiles(*fixed, material.photons, TOLERANCE, first, last, _EDGE, image)
+        if term.smooth:
+            sums.sum_tiles(*fixed, term.scale, TOLERANCE, first, last, _EDGE, image)
         else:
-            sums.sum_rows(*fixed, material.photons, first, last, image)
+            sums.sum_rows(*fixed, term.scale, first, last, image)
 
     in_threads(rows, range(scene.slow_first, scene.slow_last + 1, _ROWS), threads)
 
@@ -98,13 +120,13 @@ def in_threads(task: Callable[[int], None], items: range, threads: int) -> None:
             pass
 
 
-def summed_over_wavelengths(sources: Array, points: Points, reach: float) -> tuple[Array, Array, float]:
-    """Sum the intensity over the wavelengths of each direction.
+def tabulated(sources: Array, bodies: Sequence[Scatterer], reach: float) -> tuple[Array, Array, float]:
+    """Sum the intensity over bodies and over the wavelengths of each direction.
 
     Parameters
     ----------
     sources : (n, 5)
-    points : Points
+    bodies : sequence of Scatterer
     reach : float
         Largest sin(theta) that is asked for.
 
@@ -113,7 +135,8 @@ def summed_over_wavelengths(sources: Array, points: Points, reach: float) -> tup
     directions : (m, 5)
         As sources, one for each direction, of weight 1.
     table : (m, places, 2)
-        Intensity and its slope times the step, against sin(theta) from 0 to the reach.
+        Photons per unit of polarization and solid angle, and their slope times the step, against sin(theta) from 0 to
+        the reach.
     cells : float
         Places in a unit of sin(theta).
 
@@ -125,9 +148,9 @@ def summed_over_wavelengths(sources: Array, points: Points, reach: float) -> tup
     groups = [sources[members.reshape(-1) == i] for i in range(len(directions))]
     reach = max(reach, 1e-9) * (1.0 + 1e-9)
     cells = _CELLS
-    tables = [_tabulated(group, points, cells, reach) for group in groups]
+    tables = [_tabulated(group, bodies, cells, reach) for group in groups]
     while cells < _MOST_CELLS:
-        finer = [_tabulated(group, points, 2 * cells, reach) for group in groups]
+        finer = [_tabulated(group, bodies, 2 * cells, reach) for group in groups]
         worst = max(curve.largest_error(a, b) for a, b in zip(tables, finer, strict=True))
         cells, tables = 2 * cells, finer
         if worst < TOLERANCE:
@@ -136,11 +159,13 @@ def summed_over_wavelengths(sources: Array, points: Points, reach: float) -> tup
     return np.ascontiguousarray(np.column_stack([directions, ones])), np.array(tables), cells / reach
 
 
-def _tabulated(sources: Array, points: Points, cells: int, reach: float) -> Array:
-    table = np.empty((cells + 1, 2))
+def _tabulated(sources: Array, bodies: Sequence[Scatterer], cells: int, reach: float) -> Array:
+    total, table = np.zeros((cells + 1, 2)), np.empty((cells + 1, 2))
     inverse, weights = np.ascontiguousarray(sources[:, 3]), np.ascontiguousarray(sources[:, 4])
-    curve.tabulate(0.0, reach / cells, inverse, weights, points.stol, points.F, points.slopes, table)
-    return table
+    for points, photons, _ in bodies:
+        curve.tabulate(0.0, reach / cells, inverse, weights, points.stol, points.F, points.slopes, table)
+        total += photons * table
+    return total
 
 
 def structure_factors(scene: Scene, points: Points, lagrange: bool) -> Array:

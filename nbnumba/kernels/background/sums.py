@@ -3,6 +3,8 @@
 Geometry, solid angle, capture and polarization are those of the spots; each sample has its own.
 """
 
+import math
+
 import numpy as np
 
 from ..jit import inner, kernel
@@ -33,7 +35,7 @@ def pixel_sum(q, sources, kind, knots, values, slopes, table, cells, slow, fast)
             for source in range(sources.shape[0]):
                 ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
                 qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, 1.0)
-                sine = 0.5 * np.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
+                sine = 0.5 * math.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
                 inverse_wavelength, weight = sources[source, 3], sources[source, 4]
                 stol = sine * inverse_wavelength
                 squared = intensity(kind, stol, sine, source, knots, values, slopes, table, cells)
@@ -194,7 +196,7 @@ def last_F(numbers, sources, kind, knots, values, slopes, image):
             dx, dy, dz, _ = direction_to(x, y, z)
             ix, iy, iz, inverse = sources[last, 0], sources[last, 1], sources[last, 2], sources[last, 3]
             qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, inverse)
-            stol = 0.5 * np.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
+            stol = 0.5 * math.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
             if kind == LAGRANGE:
                 image[slow, fast] = lagrange(stol, knots, values)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,37 @@ class Resident(NamedTuple):
     device: Any
     ready: Any  # event after its upload
     power: int  # of two, by which it was divided
+
+
+class DeviceImage:
+    """An image on the device, and the array of the host that it was copied to.
+
+    Parameters
+    ----------
+    host : (n_slow, n_fast) float32
+        Not changed in place as long as it lives; the image is found by it, and does not keep it alive.
+    device : device array of its shape
+    """
+
+    def __init__(self, host: NDArray[np.float32], device: Any) -> None:
+        self.device = device
+        self._owner = weakref.ref(_owner(host))
+        self._place = _place(host)
+
+    def is_of(self, host: NDArray[np.float32]) -> bool:
+        """Tell whether an array of the host is, or views, what the image was copied to."""
+        return self._owner() is _owner(host) and self._place == _place(host)
+
+
+def _owner(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array that owns the memory of a view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _place(array: NDArray[Any]) -> tuple[Any, ...]:
+    return array.ctypes.data, array.shape, array.strides, array.dtype
 
 
 def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
@@ -55,6 +87,10 @@ class Slot:
             self.upload(name, array)
             self._kept[name] = array
         return self.device(name, array.shape, array.dtype)
+
+    def give_up(self, name: str) -> Any:
+        """Return a buffer on the device that is not kept any longer."""
+        return self._buffers.pop(name)
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any, make: Callable[..., Any]) -> Any:
         known = self._buffers.get(name)

@@ -23,10 +23,12 @@ from ..pixel import STATE
 from ..scene import NEVER, Scene
 from . import plan as cuda_plan
 from .buffers import Resident, Slot, same
+from .chain import add_background
 from .launcher import Launcher
 from .plan import Launch
 
 if TYPE_CHECKING:
+    from ..background.bodies import Surroundings
     from ..types import Progress, Rendered
 
 LAUNCHES_AHEAD = 4
@@ -49,6 +51,8 @@ class RenderJob:
         Precision.
     on_compiling : callable or None
         Called when a kernel has to be compiled first.
+    surroundings : Surroundings or None
+        What is around the crystals.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class RenderJob:
         scene: Scene,
         mixed: bool,
         on_compiling: Callable[[], None] | None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         if scene.flat.size >= _MOST_REFLECTIONS:
             raise DeviceError(
@@ -67,6 +72,7 @@ class RenderJob:
         self.slot = slot
         self._launcher = launcher
         self._resident = resident
+        self._surroundings = surroundings
         self._on_compiling = on_compiling
         self._rows, self._columns = scene.region_shape
         self._samples = scene.samples_per_pixel
@@ -87,8 +93,8 @@ class RenderJob:
         self._solid_angles: NDArray[np.float64] | None = None
         self._feed()
 
-    def result(self, progress: Progress | None) -> Rendered:
-        """Wait for the image."""
+    def result(self, progress: Progress | None, room: NDArray[np.float32] | None = None) -> Rendered:
+        """Wait for the image, and put it into `room` where that is given: float32 of the panel's size, all 0."""
         from ..types import Rendered, available_threads
 
         first = before = self._started
@@ -105,7 +111,7 @@ class RenderJob:
         self.slot.stream.synchronize()
         assert self._out is not None
         scene = self._scene
-        image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
+        image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32) if room is None else room
         image[scene.slow_first : scene.slow_last + 1, scene.fast_first : scene.fast_last + 1] = self._out
         return Rendered(
             image=image,
@@ -116,6 +122,11 @@ class RenderJob:
             evaluated_steps=self._rows * self._columns * self._samples,
             precision="mixed" if self._variant.single else "double",
         )
+
+    def take_image(self) -> Any | None:
+        """Return the image on the device and leave it to the caller; None where it is a region of the panel only."""
+        whole = (self._rows, self._columns) == (self._scene.n_slow, self._scene.n_fast)
+        return self.slot.give_up("image") if whole else None
 
     def _mark(self) -> Any:
         event = self._launcher.kernels.cuda.event()
@@ -144,7 +155,10 @@ class RenderJob:
             self._events.append((self._mark(), launch.rows * self._columns * (launch.last - launch.first)))
 
     def _copy_back(self) -> None:
-        """Have the device copy back what the result is made of."""
+        """Add what is around the crystals, and have the device copy back what the result is made of."""
+        if self._surroundings is not None:
+            with self._announced():
+                add_background(self._launcher, self.slot, self._surroundings, self._image)
         self._solid_angles = self._launcher.fold(self.slot, "omega", self._omega)
         self._out = self.slot.pinned("image", (self._rows, self._columns), np.float32)
         self._image.copy_to_host(self._out, stream=self.slot.stream)

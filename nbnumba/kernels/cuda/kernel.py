@@ -13,6 +13,7 @@ from .. import pixel
 from ..code_folder import kept_in
 from ..jit import CACHE_FOLDER
 from ..random import counter as counter_random
+from ..random.c_stream import to_whole
 from ..scene import NEVER
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
@@ -29,7 +30,7 @@ if not SIMULATED and not hasattr(np, "row_stack"):
         del np.row_stack  # noqa: NPY201
 
 
-def _kernel(function, tag, blocks=8):
+def kernel_of(function, tag, blocks=8):
     """Make a kernel of which so many blocks fit on a multiprocessor, and give it its place in the cache folder.
 
     What a kernel is compiled for stands in the names that its function closes over, which Numba's cache cannot
@@ -77,7 +78,7 @@ def sum_kernel(variant):
         omega[row * columns + column] = omega_sum
 
     # Registers go to the inner loop; what is needed outside it may be spilled. Interpolation needs more of them.
-    return _kernel(sum_pixels, variant, 4 if variant.look_up == pixel.CUBIC else 6)
+    return kernel_of(sum_pixels, variant, 4 if variant.look_up == pixel.CUBIC else 6)
 
 
 @functools.cache
@@ -98,7 +99,7 @@ def search_kernel(shape):
         if found[i] == NEVER and (not masked or mask[slow, fast] != 0):
             found[i] = run(q, sources, orientations, slow, fast, first, last)
 
-    return _kernel(search_pixels, ("search", shape))
+    return kernel_of(search_pixels, ("search", shape))
 
 
 @functools.cache
@@ -113,15 +114,18 @@ def fold_kernel():
                 total += values[j]
             partial[i] = total
 
-    return _kernel(fold, "fold")
+    return kernel_of(fold, "fold")
 
 
 @functools.cache
 def noise_kernel():
     """Return the kernel that draws photon counts."""
 
-    def draw(mean, slow_first, fast_first, n_fast, adc, seed, image_number, counts, photons, overloads):
-        """Draw a region of an image; `mean` and `counts` hold the region alone, `n_fast` is the image's."""
+    def draw(mean, slow_first, fast_first, n_fast, adc, most, seed, image_number, counts, photons, overloads):
+        """Draw a region of an image; `mean` and `counts` hold the region alone, `n_fast` is the image's.
+
+        `most` is the largest count, of uint16 or of int32.
+        """
         i = cuda.grid(1)
         columns = mean.shape[1]
         if i >= mean.shape[0] * columns:
@@ -130,7 +134,8 @@ def noise_kernel():
         place = np.uint64(slow_first + row) * np.uint64(n_fast) + np.uint64(fast_first + column)
         drawn = counter_random.poisson_count(np.float64(mean[row, column]), seed, image_number, place)
         photons[i] = drawn
-        overloads[i] = 1.0 if drawn + adc > 65535.0 else 0.0
-        counts[row, column] = counter_random.stored_count(drawn, adc)
+        overloads[i] = 1.0 if drawn + adc > most else 0.0
+        stored = to_whole(min(drawn + adc, most))
+        counts[row, column] = stored & 0xFFFF if most < 65536.0 else stored
 
-    return _kernel(draw, "noise")
+    return kernel_of(draw, "noise")

@@ -6,14 +6,18 @@ import collections
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
+from ..background.bodies import Surroundings
+from ..random.c_stream import ceiling
+from ..readout.steps import PanelRead, SeparableSpread, Steps
 from ..scene import Scene
-from .buffers import Resident, Slot
+from .buffers import DeviceImage, Resident, Slot
+from .chain import read_out
 from .device import choose, translated
 from .image_job import RenderJob
 from .launcher import Launcher
@@ -61,6 +65,7 @@ class DeviceRenderer:
         self.launcher = Launcher(self.gpu, launch_steps)
         self.resident: dict[str, Resident] = {}
         self._in_flight = max(1, in_flight)
+        self._images: list[DeviceImage] = []
         self._free: collections.deque[Slot] = collections.deque()
         self._lock = threading.RLock()
         self._closed = False
@@ -79,16 +84,49 @@ class DeviceRenderer:
                     slot.stream.synchronize()
                 self._free.clear()
                 self.resident.clear()
+                self._images.clear()
             self._closed = True
 
     def render(
-        self, scene: Scene, progress: Progress | None = None, on_compiling: Callable[[], None] | None = None
+        self,
+        scene: Scene,
+        progress: Progress | None = None,
+        on_compiling: Callable[[], None] | None = None,
+        surroundings: Surroundings | None = None,
+        room: NDArray[np.float32] | None = None,
     ) -> Rendered:
-        """Render a scene; see `nbnumba.kernels.render`."""
+        """Render a scene and what is around it; see `nbnumba.kernels.render_panels`.
+
+        The image stays on the device until `forget_images` is called, for `read_out`.
+        """
         with self.on_device():
             slot = self._take_slot()
             try:
-                return self._result(self._job(slot, scene, on_compiling), progress)
+                job = self._job(slot, scene, on_compiling, surroundings)
+                rendered = self._result(job, progress, room)
+                if (image := job.take_image()) is not None:
+                    self._images.append(DeviceImage(rendered.image, image))
+                return rendered
+            finally:
+                self._free.append(slot)
+
+    def forget_images(self) -> None:
+        """Give back the memory of images that have been rendered."""
+        with self.on_device():
+            self._images.clear()
+
+    def holds(self, mean: NDArray[np.float32]) -> bool:
+        """Tell whether an image is on the device."""
+        return any(image.is_of(mean) for image in self._images)
+
+    def read_out(
+        self, mean: NDArray[np.float32], first_pixel: int, steps: Steps, spread: SeparableSpread | None
+    ) -> PanelRead:
+        """Read out a panel, (n_slow, n_fast), which is copied to the device unless it was rendered there."""
+        with self.on_device():
+            slot = self._take_slot()
+            try:
+                return read_out(self.launcher, slot, self._on_device(slot, mean), first_pixel, steps, spread)
             finally:
                 self._free.append(slot)
 
@@ -113,10 +151,11 @@ class DeviceRenderer:
         adc: float,
         seed: int,
         image_number: int,
-    ) -> tuple[NDArray[np.uint16], float, int]:
+        dtype: str = "uint16",
+    ) -> tuple[NDArray[Any], float, int]:
         """Return counts, photons and overloads; see `nbnumba.readout.poisson.poisson_image_counter`."""
         fast_min, fast_max, slow_min, slow_max = region
-        counts = np.zeros(mean.shape, dtype=np.uint16)
+        counts = np.zeros(mean.shape, dtype=dtype)
         part = mean[slow_min : slow_max + 1, fast_min : fast_max + 1]
         if part.size == 0:
             return counts, 0.0, 0
@@ -124,19 +163,18 @@ class DeviceRenderer:
         with self.on_device():
             slot = self._take_slot()
             try:
-                drawn = slot.device("counts", part.shape, np.uint16)
+                drawn = slot.device(f"counts {dtype}", part.shape, dtype)
                 photons = slot.device("photons", (part.size,), np.float64)
                 overloads = slot.device("overloads", (part.size,), np.float64)
                 launcher.launch(
-                    launcher.kernels.noise_kernel(), part.size, slot.stream, slot.upload("mean", part), slow_min,
-                    fast_min,
-                    mean.shape[1], float(adc), np.uint64(seed % 2**64), np.uint64(image_number % 2**64),
-                    drawn, photons, overloads,
+                    launcher.kernels.noise_kernel(), part.size, slot.stream, self._on_device(slot, part), slow_min,
+                    fast_min, mean.shape[1], float(adc), ceiling(counts), np.uint64(seed % 2**64),
+                    np.uint64(image_number % 2**64), drawn, photons, overloads,
                 )  # fmt: skip
                 sums = [
                     self.launcher.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))
                 ]
-                out = slot.pinned("counts drawn", part.shape, np.uint16)
+                out = slot.pinned(f"counts {dtype}", part.shape, dtype)
                 drawn.copy_to_host(out, stream=slot.stream)
                 slot.stream.synchronize()
                 counts[slow_min : slow_max + 1, fast_min : fast_max + 1] = out
@@ -153,6 +191,11 @@ class DeviceRenderer:
         with self._lock, translated(where), self.launcher.kernels.cuda.gpus[self.gpu.number]:
             yield
 
+    def _on_device(self, slot: Slot, mean: NDArray[np.float32]) -> Any:
+        """Return an image on the device: where it was rendered, or copied there."""
+        held = next((image.device for image in self._images if image.is_of(mean)), None)
+        return slot.upload("mean", mean) if held is None else held
+
     def _finish(self, under_way: collections.deque[RenderJob]) -> Rendered:
         with self.on_device():
             job = under_way.popleft()
@@ -161,11 +204,18 @@ class DeviceRenderer:
             finally:
                 self._free.append(job.slot)
 
-    def _job(self, slot: Slot, scene: Scene, on_compiling: Callable[[], None] | None) -> RenderJob:
-        return RenderJob(self.launcher, slot, self.resident, scene, self.precision == "mixed", on_compiling)
+    def _job(
+        self,
+        slot: Slot,
+        scene: Scene,
+        on_compiling: Callable[[], None] | None,
+        surroundings: Surroundings | None = None,
+    ) -> RenderJob:
+        mixed = self.precision == "mixed"
+        return RenderJob(self.launcher, slot, self.resident, scene, mixed, on_compiling, surroundings)
 
-    def _result(self, job: RenderJob, progress: Progress | None) -> Rendered:
-        rendered = job.result(progress)
+    def _result(self, job: RenderJob, progress: Progress | None, room: NDArray[np.float32] | None = None) -> Rendered:
+        rendered = job.result(progress, room)
         self.kernel_seconds = job.kernel_seconds
         return rendered
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..jit import strict_inner, strict_physics
 from ..physics.intrinsics import floor, power_of_two, round_even, rounded_product
-from .c_stream import to_unsigned_short
 
 REJECTION_FROM = 10.0  # the method needs a mean of 10 at least
 NOISELESS_FROM = 1.0e15  # from here on the noise is smaller than the rounding of a float32 mean
@@ -195,10 +194,3 @@ def poisson_count(mean, seed, image, pixel):
     if mean < NOISELESS_FROM:
         return count_by_rejection(mean, seed, image, pixel)
     return mean
-
-
-@strict_inner
-def stored_count(photons, adc):
-    """What the file holds for a pixel: photons and offset, cut to a whole number and at 65535."""
-    value = photons + adc
-    return to_unsigned_short(value if value < 65535.0 else 65535.0)

@@ -43,7 +43,7 @@ def detected(mean, factor, calibration, calibration_seed, dead, pixel):
         deviate = gaussian(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel)
         value *= max(0.0, 1.0 + rounded_product(calibration, deviate))
     if dead > 0.0 and value > 0.0:
-        value *= exponential(value * dead)
+        value *= exponential(rounded_product(value, dead))
     return value
 
 
@@ -94,6 +94,17 @@ def count_rows(
     return total
 
 
+@strict_inner
+def converted(photons, gain, offset, readout, dark, seed, image, pixel):
+    """Whole number that a pixel's photons are converted to, whatever a file can hold; see `read_rows`."""
+    value = rounded_product(photons, gain) + offset
+    if dark > 0.0:
+        value += poisson_count(dark, seed ^ DARK, image, pixel)
+    if readout > 0.0:
+        value += rounded_product(readout, gaussian(seed, image, READOUT, pixel))
+    return round_even(value)
+
+
 @strict
 def read_rows(photons, pixels, first_pixel, first, last, gain, offset, readout, dark, top, seed, image):
     """Convert rows of photons to the numbers that a detector writes.
@@ -124,12 +135,7 @@ def read_rows(photons, pixels, first_pixel, first, last, gain, offset, readout, 
     for slow in range(first, last + 1):
         for fast in range(n_fast):
             pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(fast)
-            value = rounded_product(np.float64(photons[slow, fast]), gain) + offset
-            if dark > 0.0:
-                value += poisson_count(dark, seed ^ DARK, image, pixel)
-            if readout > 0.0:
-                value += rounded_product(readout, gaussian(seed, image, READOUT, pixel))
-            value = round_even(value)
+            value = converted(np.float64(photons[slow, fast]), gain, offset, readout, dark, seed, image, pixel)
             if value > top:
                 value = top
                 overloads += 1

@@ -68,6 +68,18 @@ class TestCompiled:
         assert ".visible .entry" in code
         assert ".extern .func" not in code
 
+    def test_background_and_readout(self) -> None:
+        """They compile, and what draws random numbers is never contracted."""
+        from bench import cuda_compile
+
+        codes = dict(cuda_compile.chain_ptx((7, 5)))
+        assert {"background", "count", "along slow", "read"} <= set(codes)
+        for name, code in codes.items():
+            assert ".visible .entry" in code, name
+            assert ".extern .func" not in code, f"{name} calls what is not there"
+        for name in ("count", "read"):
+            _check_rounding(codes[name])
+
     def test_float32_stays_float32(self) -> None:
         """What mixed precision computes from the offsets touches no float64."""
         from numba import float32, int32
@@ -101,14 +113,18 @@ class TestCompiled:
         """A product may be fused with a sum unless it is marked as rounded: none that meets a sum is unmarked."""
         from bench import cuda_compile
 
-        code = cuda_compile.noise_ptx((9, 0))
-        assert "mul.rn.f64" in code
-        assert not re.search(r"\b(fma|mad)\.[a-z.]*f(32|64)", code)
-        assert not re.search(r"\.(approx|full|ftz)\b", code)
-        products = set(re.findall(r"mul\.f64\s+(%\w+),", code))
-        sums = re.findall(r"(?:add|sub)\.f64\s+%\w+,\s*(%\w+),\s*(%\w+);", code)
-        assert sums
-        assert not products & {operand for operands in sums for operand in operands}
+        _check_rounding(cuda_compile.noise_ptx((9, 0)))
+
+
+def _check_rounding(code: str) -> None:
+    """Check that no product is, or can be, fused with a sum."""
+    assert "mul.rn.f64" in code
+    assert not re.search(r"\b(fma|mad)\.[a-z.]*f(32|64)", code)
+    assert not re.search(r"\.(approx|full|ftz)\b", code)
+    products = set(re.findall(r"mul\.f64\s+(%\w+),", code))
+    sums = re.findall(r"(?:add|sub)\.f64\s+%\w+,\s*(%\w+),\s*(%\w+);", code)
+    assert sums
+    assert not products & {operand for operands in sums for operand in operands}
 
 
 @requires("CUDA package")
