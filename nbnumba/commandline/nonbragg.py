@@ -167,6 +167,7 @@ def _report(state: _Run) -> None:
 def _draw(state: _Run) -> NDArray[np.float32]:
     """Render the image, or F where -Fmap asks for it."""
     from ..kernels.background import driver
+    from ..kernels.background.bodies import Scatterer
 
     scene, weights = state.scene, state.scene.sources[:, 4]
     # C differs: weights are summed and divided by the number of sources.
@@ -175,7 +176,7 @@ def _draw(state: _Run) -> NDArray[np.float32]:
     image = np.zeros((scene.n_slow, scene.n_fast))
     if state.command.gives("Fmap"):
         return driver.structure_factors(scene, _points(state), not state.exact).astype(np.float32)
-    driver.add(scene, [driver.Scatterer(_points(state), photons, not state.exact)], image, available_threads())
+    driver.add(scene, [Scatterer(_points(state), photons, not state.exact)], image, available_threads())
     return image.astype(np.float32)
 
 

@@ -16,12 +16,13 @@ from nbnumba.background.material import Material, check_range, monotone_points, 
 from nbnumba.constants import R_E_SQUARED
 from nbnumba.errors import InputError
 from nbnumba.kernels.background import driver
+from nbnumba.kernels.background.bodies import Points, Scatterer
 from nbnumba.kernels.scene import Scene
 
 
-def drawn(scene: Scene, points: driver.Points, photons: float, *, lagrange: bool = False, direct: bool = False):
+def drawn(scene: Scene, points: Points, photons: float, *, lagrange: bool = False, direct: bool = False):
     image = np.zeros((scene.n_slow, scene.n_fast))
-    driver.add(scene, [driver.Scatterer(points, photons, lagrange)], image, 2, direct=direct)
+    driver.add(scene, [Scatterer(points, photons, lagrange)], image, 2, direct=direct)
     return image
 
 
