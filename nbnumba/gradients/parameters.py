@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..experiment.model import Experiment
 from ..geometry.vectors import Array
 from ..parameters.choices import Shape
-from .point import PARAMETERS, Component, Point
+from .model import Component, Point
+from .point import PARAMETERS
 
 _TOPHATS = (Shape.TOPHAT, Shape.TOPHAT_ABC)
 _WITHOUT_OFFSETS = ("factors", "photons", "polarization")  # kinds that leave every spot where and what it is

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..geometry.vectors import Array
+from ..gradients.model import Point
 from ..gradients.parameters import Parameters
-from ..gradients.point import Point
 from ..render.linearize import Likelihood, Linearization
 
 MOST_EVALUATIONS = 60

@@ -17,7 +17,7 @@ from ..experiment.model import Experiment
 from ..experiment.scene import build_scene, build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
-from ..gradients.tangents import SPOTS, WEIGHTS, Differences, form_of
+from ..gradients.tangents import SPOTS, WEIGHTS, Slopes, form_of
 from ..kernels.scene import Scene
 from .background import background_photons
 
@@ -77,10 +77,10 @@ class Linearization:
         self.parameters = parameters
         self.values = parameters.values if values is None else np.array(values, dtype=np.float64)
         self._threads = threads or available_threads()
-        self._differences = Differences(parameters, self.values)
-        self.point = self._differences.point
+        self._slopes = Slopes(parameters, self.values)
+        self.point = self._slopes.point
         check_drawable(self.point.experiment)
-        self._scenes = self._differences.scenes
+        self._scenes = self._slopes.scenes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class Linearization:
 
     @functools.cached_property
     def _tangents(self) -> list[list[Tangents]]:
-        return self._differences.tangents()
+        return self._slopes.tangents()
 
     @property
     def _stack_shape(self) -> tuple[int, int, int]:
@@ -136,7 +136,7 @@ class Linearization:
         several = np.atleast_2d(directions)
         slopes = np.zeros((len(several), *self._stack_shape))
         for place, one in zip(slopes, several, strict=True):
-            self._run(self._differences.tangents(one), place[np.newaxis])
+            self._run(self._slopes.tangents(one), place[np.newaxis])
         for number, slope in self._background_slopes.items():
             slopes += np.multiply.outer(several[:, number], slope)
         return slopes.reshape(self.shape if directions.ndim == 1 else (-1, *self.shape))
@@ -381,7 +381,7 @@ class Linearization:
             elif self._has_materials and kind not in (*SPOTS, "photons"):
                 slopes[number] = np.zeros(self._stack_shape)
                 for steps, weight in WEIGHTS:
-                    at = self._differences.point_at(number, steps * component.step)
+                    at = self._slopes.point_at(number, steps * component.step)
                     slopes[number] += (weight / component.step * at.background) * self._materials(at.experiment)
         return slopes
 

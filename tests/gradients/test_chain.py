@@ -1,0 +1,112 @@
+"""What the kernels read, differentiated in closed form, against differences of the scenes themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nbnumba
+from nbnumba.crystal.spot_shape import SpotShape
+from nbnumba.experiment.scene import build_passes
+from nbnumba.geometry.vectors import Array
+from nbnumba.gradients.chain import spot_form
+from nbnumba.gradients.tangents import WEIGHTS, Slopes
+from nbnumba.kernels.scene import Scene
+
+_INDICES = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
+_BASE: dict[str, Any] = {
+    "cell": (50, 60, 40, 80, 95, 100),
+    "hkl": np.column_stack([_INDICES, np.random.default_rng(7).uniform(10, 100, len(_INDICES))]),
+    "wavelength_A": 1.0,
+    "distance_mm": 100,
+    "detpixels": 24,
+    "pixel_mm": 0.4,
+    "N": (7, 9, 6),
+    "misset_deg": (10, 20, 30),
+    "oversample": 1,
+    "mosaic_spread_deg": 0.5,
+    "mosaic_domains": 4,
+}
+_MOVED = ("distance", "beam_center", "detector_rotation")
+CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "turned detector": (_MOVED, {"twotheta_deg": 20, "shape": "gauss"}),
+    "domains that turn with the crystal": (
+        ("misset", "phi", "mosaic_spread"),
+        {"mosaic_model": "gauss", "mosaic_spread_deg": (0.3,), "phi_deg": 20, "osc_deg": 2, "phisteps": 3},
+    ),
+    "domains of their own cells": (
+        ("misset", "whole_cell", "phi"),
+        {"mosaic_model": "gauss", "mosaic_spread_deg": (0.3,), "lattice_spread_percent": (0.2, 0.3, 0.4)},
+    ),
+    "gauss_star": (("cell", "misset", "N", "N_between", "fudge"), {"shape": "gauss_star", "Nd": 1.0, "fudge": 1.3}),
+    "gauss": (("cell", "misset", "N", "fudge"), {"shape": "gauss"}),
+    "as C": (("cell", "misset", "N", "fudge"), {"shape": "gauss", "semantics": "c"}),
+    "round": (("N", "fudge"), {"shape": "round", "fudge": 1.2}),
+    "B factor": (("whole_cell", "misset", "B_factor"), {"B_factor_A2": 12.0, "default_F": 0}),
+    "B factor, beyond the table": (("cell", "B_factor"), {"B_factor_A2": 12.0, "default_F": 5}),
+    "rhombohedral": (("cell",), {"cell": (50, 50, 50, 70, 70, 70)}),
+    "hexagonal": (("cell", "misset"), {"cell": (50, 50, 70, 90, 90, 120)}),
+    "closed form": (
+        ("mosaic_spread", "bandwidth", "wavelength", "misset", "N"),
+        {"spread": "continuous", "shape": "gauss_abc", "dispersion_percent": 1, "dispsteps": 5},
+    ),
+}
+
+
+def _read(scene: Scene) -> dict[str, Array]:
+    """What a kernel reads of a scene."""
+    names = ("origin", "fast", "slow", "normal", "close_distance", "kahn", "mosaicity", "bandwidth", "divergence")
+    found = {name: np.asarray(scene.numbers[name][0]) for name in names}
+    spot = SpotShape(scene.triangle, scene.spot_scale, scene.spot_height, scene.spot_width, scene.spot_limit)
+    form, height = spot_form(scene.shape, scene.numbers["N"][0], scene.fudge, spot)
+    return found | {
+        "sources": scene.sources,
+        "orientations": scene.orientations,
+        "form": form,
+        "log_height": np.log(np.array([height])),
+        "table": scene.flat,
+    }
+
+
+def _changed(slopes: Slopes, number: int) -> dict[str, Array]:
+    """The same of the tangents of the first scene."""
+    scene, tangents = slopes.scenes[0][0], slopes.tangents()[0][0]
+    axes = scene.orientations.reshape(-1, 3, 3)
+    found = {
+        name: np.asarray(tangents.numbers[name][number])
+        for name in _read(scene)
+        if name in tangents.numbers.dtype.names
+    }
+    table = tangents.table_of[number]
+    return found | {
+        "sources": tangents.sources[number],
+        "orientations": (tangents.strains[number].reshape(-1, 3, 3) @ axes).reshape(-1, 9),
+        "form": tangents.forms[number, :6],
+        "log_height": tangents.forms[number, 6:],
+        "table": np.zeros(scene.flat.size) if table < 0 else tangents.tables[table],
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_against_differences_of_scenes(case: str) -> None:
+    names, options = CASES[case]
+    parameters = nbnumba.Experiment(**{**_BASE, **options}).parameters(*names)
+    # Away from the values of the experiment, so that every change is on top of others.
+    values = parameters.values + np.resize([0.3, -0.2, 0.4], len(parameters)) * parameters.scales
+    slopes = Slopes(parameters, values)
+    for number, component in enumerate(parameters.components):
+        difference: dict[str, Any] = {}
+        step = component.step
+        for steps, weight in WEIGHTS:
+            point = slopes.point_at(number, steps * step)
+            for name, value in _read(build_passes(point.experiment)[0][0]).items():
+                difference[name] = difference.get(name, 0.0) + weight / step * value
+        for name, found in _changed(slopes, number).items():
+            # Differences of fourth order are good to 1e-10; where nothing changes they leave rounding.
+            size = np.abs(_read(slopes.scenes[0][0])[name]).max() / max(abs(component.value), 1.0)
+            tolerance = 1e-8 * np.abs(difference[name]).max() + 1e-10 * size
+            np.testing.assert_allclose(
+                found, difference[name], rtol=0, atol=tolerance, err_msg=f"{component.name}: {name}"
+            )
