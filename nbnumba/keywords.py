@@ -42,7 +42,7 @@ class Keywords(TypedDict, total=False):
     other keywords.
     """
     crystal_share: float
-    """Part of the beam's fluence that falls on the crystal."""
+    """Part of the beam's fluence that falls on the crystal; 0: the beam misses it."""
     N: int | Sequence[int]
     """Unit cells along each axis: one number, or three."""
     crystal_size_mm: float | Three

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .. import kernels
 from ..errors import NbnumbaError
-from ..experiment.ground_truth import GroundTruth
+from ..experiment.ground_truth import A_matrix, GroundTruth
 from ..experiment.model import Experiment
 from ..imagefiles import spots
 from ..imagefiles.spots import Table
@@ -36,7 +36,7 @@ from .frames import image_truth, write_frame
 from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
-from .sample import draw, image_experiment
+from .sample import draw, image_experiment, with_texts
 from .spec import Spec
 
 if TYPE_CHECKING:
@@ -334,14 +334,15 @@ def make_shot(
     if rendered.latch_hkl is not None:
         logger.warning(LATCH)
     expected = float(rendered.array.sum(dtype=np.float64))
-    with read_once(base.contents):
+    with read_once(with_texts(base, drawn.texts, image).contents):
         pixels, clipped = to_pixels(
             rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout, rendered.device
         )
     truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
     number, index = divmod(image, spec.images_per_file)
     place = (spec.names.chunk(number), index)
-    known = labels.image_labels(spec, drawn, place, truth, pixels, clipped, expected, device)
+    matrices = [A_matrix(crystal) for crystal in experiment.crystals]
+    known = labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, device)
     table = spot_table(experiment, renderer.threads, image) if spec.spots else None
     return Shot(pixels, experiment, truth, known, table)
 

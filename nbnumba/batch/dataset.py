@@ -17,7 +17,7 @@ from ..util.checks import one_of, whole
 from .chunk import make_shot
 from .folder import input_digests
 from .inputs import unchanged
-from .labels import Labels
+from .labels import Labels, orientations
 from .reference import Base, make_base
 from .sample import draw, image_experiment
 from .spec import read_spec
@@ -137,7 +137,7 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
             from ..render.renderer import Renderer
 
             with unchanged(self._digests):
-                base = make_base(self._spec)
+                base = make_base(self._spec, self._digests)
             self._kept = base, Renderer(self._backend, self._threads, precision=self._spec.precision)
         return self._kept
 
@@ -181,9 +181,8 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
             crystal = experiment.crystals[0]
             lengths, angles = cell_of_vectors(crystal.real_space * 1e10)
             cell = dict(zip(_CELL, map(float, [*lengths, *np.degrees(angles)]), strict=True))
-            A = A_matrix(crystal)
-            matrix = {f"A_{i + 1}{j + 1}": float(A[i, j]) for i in range(3) for j in range(3)}
-            rows.append({"image": image, **drawn.values, **cell, **matrix})
+            lying = orientations(self._spec, drawn, [A_matrix(one) for one in experiment.crystals])
+            rows.append({"image": image, **drawn.values, **drawn.texts, **cell, **lying})
         return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     def __repr__(self) -> str:

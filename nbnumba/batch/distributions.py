@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..parameters.given import BIGGEST, SMALLEST
 from ..parameters.table import VARYING
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 Number = float | int
+T = TypeVar("T")
+
+HIT, HIT_RATE = "hit", "hit_rate"
+LATTICES, SPLIT = "crystals", "split_deg"
+MOST_LATTICES = 20
+MISSET = ("misset_x_deg", "misset_y_deg", "misset_z_deg")
+TURN = ("turn_x_deg", "turn_y_deg", "turn_z_deg")
+A_COLUMNS, U_COLUMNS = (tuple(f"{name}_{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3)) for name in "AU")
+"""Of a table alone: A_ij [1/Angstrom] is component i of a*, b*, c*; U turns the command's cell."""
+ONLY_COLUMNS = (*A_COLUMNS, *U_COLUMNS)
+MOVING = (
+    *("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm", "twotheta_deg"),
+    *(f"detector_rot{axis}_deg" for axis in "xyz"),
+)
+"""What moves the detector."""
+_NAMES = {f"detector_rot{axis}": f"detector_rot{axis}_deg" for axis in "xyz"}  # of parameters without a unit in theirs
 
 
 @dataclass(frozen=True)
@@ -46,15 +62,22 @@ class Key:
 def _keys() -> Iterator[Key]:
     """Yield what may vary: what the table of parameters says, and changes of cell, orientation and fluence."""
     for name, parameter in VARYING.items():
-        yield Key(name, parameter.varies or Range(), parameter.kind is Kind.WHOLE)
+        yield Key(_NAMES.get(name, name), parameter.varies or Range(), parameter.kind is Kind.WHOLE)
     yield Key("cell_jitter_percent", NOT_NEGATIVE)
     yield Key("cell_expansion_percent", Range("above -90", low=-90.0, excluded=(-90.0,)))
     yield Key("fluence_factor", NOT_NEGATIVE)
-    for axis in "xyz":
-        yield Key(f"turn_{axis}_deg", Range())
+    for name in (*MISSET, *TURN):
+        yield Key(name, Range())
+    yield Key(HIT, Range("0 or 1", low=0, high=1), whole=True)
+    yield Key(LATTICES, Range(f"from 0 to {MOST_LATTICES}", low=0, high=MOST_LATTICES), whole=True)
+    yield Key(SPLIT, Range("from 0 to 180", low=0.0, high=180.0))
+    for name in ONLY_COLUMNS:
+        yield Key(name, Range())
 
 
 KEYS: dict[str, Key] = {key.name: key for key in _keys()}
+PARAMETER_OF: dict[str, str] = {_NAMES.get(name, name): name for name in VARYING}
+"""The parameter that a key gives a value to."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +112,7 @@ def _lognormal(generator: np.random.Generator, numbers: Sequence[Number]) -> flo
 
 
 def _choice(generator: np.random.Generator, numbers: Sequence[Number]) -> Number:
-    return numbers[int(generator.integers(len(numbers)))]
+    return picked(generator, numbers, ())
 
 
 def _truncated(generator: np.random.Generator, numbers: Sequence[Number]) -> float:
@@ -162,8 +185,7 @@ class Distribution:
             return self.numbers[0]
         form = FORMS[self.form]
         if self.weights:
-            sums = list(itertools.accumulate(self.weights))
-            return self.numbers[min(bisect.bisect_right(sums, generator.random() * sums[-1]), len(sums) - 1)]
+            return picked(generator, self.numbers, self.weights)
         return form.draw(generator, self.numbers) if form.of_image is None else form.of_image(image, self.numbers)
 
     def __str__(self) -> str:
@@ -201,13 +223,21 @@ def distribution(key: Key, value: Any) -> Distribution:
     found = Distribution(
         name,
         tuple(_number(key, number, whole=whole, only=False) for number in numbers),
-        () if weights is None else _weights(name, weights, len(numbers)),
+        () if weights is None else weights_of(name, weights, len(numbers)),
     )
     _check(key, found)
     return found
 
 
-def _weights(form: str, weights: Any, count: int) -> tuple[float, ...]:
+def picked(generator: np.random.Generator, values: Sequence[T], weights: Sequence[float]) -> T:
+    """Return one of some values, by their weights; without weights with equal chances."""
+    if not weights:
+        return values[int(generator.integers(len(values)))]
+    sums = list(itertools.accumulate(weights))
+    return values[min(bisect.bisect_right(sums, generator.random() * sums[-1]), len(sums) - 1)]
+
+
+def weights_of(form: str, weights: Any, count: int) -> tuple[float, ...]:
     """Return the weights of a choice."""
     if form != "choice":
         raise BadValue(f"weights: go with choice, not with {form}")
@@ -220,12 +250,18 @@ def _weights(form: str, weights: Any, count: int) -> tuple[float, ...]:
     return tuple(float(weight) for weight in weights)
 
 
-def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
-    """Return a number of a document."""
+def number_of(value: Any, takes: str) -> Number:
+    """Return a finite number of a document."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadValue(f"{shown(value)} is not a number; {_takes(key)}")
+        raise BadValue(f"{shown(value)} is not a number; allowed: {takes}")
     if not math.isfinite(value):
-        raise BadValue(f"{value} is not a finite number; {_takes(key)}")
+        raise BadValue(f"{value} is not a finite number; allowed: {takes}")
+    return value
+
+
+def _number(key: Key, value: Any, *, whole: bool, only: bool) -> Number:
+    """Return a number of a document that a key takes."""
+    value = number_of(value, _takes(key).removeprefix("allowed: "))
     if whole and not isinstance(value, int):
         raise BadValue(f"{value} is not a whole number in plain digits; {_takes(key)}")
     if abs(value) > BIGGEST or (whole and abs(value) >= 2**62) or (only and not key.takes(value)):

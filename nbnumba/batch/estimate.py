@@ -78,12 +78,17 @@ def _noise(spec: Spec) -> str:
 
 
 def _head(drawn: Draw) -> list[str]:
-    return ["image", *drawn.values, "a*", "", "", "b*", "", "", "c* [1/A]", "", ""]
+    return ["image", *drawn.values, *drawn.texts, "a*", "", "", "b*", "", "", "c* [1/A]", "", ""]
 
 
 def _row(drawn: Draw, experiment: Experiment) -> list[str]:
     values = [str(value) if isinstance(value, int) else f"{value:.6g}" for value in drawn.values.values()]
-    return [str(drawn.image), *values, *(f"{number:.5f}" for number in experiment.crystal.reciprocal_A.reshape(-1))]
+    return [
+        str(drawn.image),
+        *values,
+        *drawn.texts.values(),
+        *(f"{number:.5f}" for number in experiment.crystal.reciprocal_A.reshape(-1)),
+    ]
 
 
 def _measure(spec: Spec, base: Base, drawn: Draw, experiment: Experiment, threads: int | None) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from ..util.messages import logger
 from ..version import __version__
 from .inputs import Digests, digest
 from .spec import Spec
+from .texts import files_of
 
 STATE = "batch.json"
 LOG = "batch.log"
@@ -40,16 +41,19 @@ def input_digests(spec: Spec, settings: Settings) -> Digests:
     named = {path for _, path in input_files(settings)} | set(files_of_crystals(settings))
     if spec.csv_file is not None:
         named.add(str(Path(spec.folder) / spec.csv_file))
+    for texts in (*spec.all_texts, *spec.texts):
+        named.update(files_of(texts, spec.folder))
     return {path: digest(path) for path in sorted(named)}
 
 
 def identity(spec: Spec, digests: Digests) -> dict[str, Any]:
     """Return everything that the images of a batch depend on, fit for JSON; `digests` are those of its files."""
-    places = ("folder", "columns", "rows", "first_row")  # of what counts by its content
+    places = ("folder", "columns", "rows", "first_row", "texts", "first_texts")  # of what counts by its content
     said = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in places}
     said["words"] = list(spec.words)
     said["series"] = None if spec.series is None else asdict(spec.series)
     said["vary"] = {key: str(distribution) for key, distribution in spec.vary.items()}
+    said["chosen"] = {key: str(choice) for key, choice in spec.chosen.items()}
     files = {_relative(path, spec.folder): found for path, found in digests.items()}
     return {"nbnumba": __version__, "spec": said, "files": files}
 

@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..experiment.ground_truth import GroundTruth
+from ..geometry.vectors import Array
 from ..io.atomic import whole_file
+from .distributions import HIT, LATTICES
 from .machine import instruction_set, versions
 from .sample import Draw
 from .spec import Spec
+from .spec_checks import most_lattices
 
 if TYPE_CHECKING:
     import h5py
@@ -30,6 +33,7 @@ def image_labels(
     drawn: Draw,
     place: tuple[str, int],
     truth: GroundTruth,
+    matrices: Sequence[Array],
     pixels: NDArray[Any],
     clipped: int,
     expected: float,
@@ -44,6 +48,8 @@ def image_labels(
     place : (str, int)
         File, and number in it.
     truth : GroundTruth
+    matrices : sequence of (3, 3) [1/Angstrom]
+        Columns a*, b*, c* of every crystal.
     pixels : array
         As written.
     clipped : int
@@ -55,7 +61,6 @@ def image_labels(
     """
     # Of a rendered image all of it is known.
     assert truth.cell is not None
-    assert truth.A_matrix is not None
     assert truth.backend is not None
     assert truth.precision is not None
     labels: Labels = {"image": drawn.image, "file": place[0], "index": place[1], "seed": spec.seed}
@@ -64,6 +69,7 @@ def image_labels(
     if drawn.noise_number is not None:
         labels["noise_number"] = drawn.noise_number
     labels |= drawn.values
+    labels |= drawn.texts
     if drawn.mosaic_seed is not None:
         labels["mosaic_seed"] = drawn.mosaic_seed
     if drawn.spectrum_seed is not None:
@@ -73,8 +79,7 @@ def image_labels(
     if drawn.stretch is not None:
         names = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")
         labels |= dict(zip(names, map(float, truth.cell), strict=True))
-    for i in range(3):
-        labels |= {f"A_{i + 1}{j + 1}": float(truth.A_matrix[i, j]) for j in range(3)}
+    labels |= orientations(spec, drawn, matrices)
     wide = np.float64 if pixels.dtype.kind == "f" else np.int64
     labels |= {
         "expected_photons": expected,
@@ -86,6 +91,17 @@ def image_labels(
         "instruction_set": instruction_set(truth.backend, device),
     }
     return labels | versions()
+
+
+def orientations(spec: Spec, drawn: Draw, matrices: Sequence[Array]) -> dict[str, float]:
+    """Return the A matrices of an image: as many in every image, NaN for a crystal that there is not."""
+    there = [] if drawn.values.get(HIT, 1) == 0 else list(matrices)
+    found = {}
+    for number in range(max(1, most_lattices(spec) if LATTICES in drawn.values else len(matrices))):
+        A = there[number] if number < len(there) else np.full((3, 3), np.nan)
+        name = "A" if number == 0 else f"A{number + 1}"
+        found.update({f"{name}_{i + 1}{j + 1}": float(A[i, j]) for i in range(3) for j in range(3)})
+    return found
 
 
 def write_into(file: h5py.File, rows: Sequence[Labels], fingerprint: str) -> None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
+from ..errors import InputError
 from ..experiment.command_line import with_whole_paths
 from ..experiment.model import Experiment
 from ..experiment.resolve import resolve_with_choices
 from ..experiment.resolved import Resolved
 from ..experiment.rocking import needed_phi_steps
+from ..imagefiles.nexus import stacked_shape
 from ..io.contents import Contents, read_once
 from ..parameters.command import CommandLine
 from ..parameters.given import Given
 from ..parameters.settings import Settings
 from .inputs import Digests, unchanged
 from .spec import Spec, parse_command
+from .texts import FACTORS, files_of
+
+MOST_VARIANTS = 4  # that are kept; each may hold structure factors of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +44,21 @@ class Base:
         Chosen for every image of a series; None: what the command says.
     rocking_width : float or None [rad]
         That they were chosen from.
+    spec : Spec
+    digests : dict of str to str
+        Of the files when the batch was begun.
     """
 
+    spec: Spec
     command: CommandLine
     resolved: Resolved
     contents: Contents
     given: tuple[Given, ...]
     phi_steps: int | None = None
     rocking_width: float | None = None
+    digests: Digests = field(default_factory=dict)
+    _variants: OrderedDict[tuple[str, ...], Base] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def experiment(self) -> Experiment:
@@ -55,8 +70,59 @@ class Base:
         """Those of the command, with what its files say of the crystal."""
         return self.resolved.settings
 
+    def with_texts(self, texts: Mapping[str, str]) -> Base:
+        """Return what images with these files and words have in common; of several the last few are kept.
 
-def make_base(spec: Spec) -> Base:
+        Raises
+        ------
+        InputError, FileError
+            As `make_base`, and where a file has changed.
+        """
+        if not texts or texts == self.spec.first_texts:
+            return self
+        key = tuple(texts[name] for name in sorted(texts))
+        with self._lock:
+            found = self._variants.get(key)
+            if found is None:
+                read = {path: self.digests[path] for path in files_of(texts, self.spec.folder) if path in self.digests}
+                with unchanged(read):
+                    found = self._variants[key] = _variant(self, texts)
+            self._variants.move_to_end(key)
+            while len(self._variants) > MOST_VARIANTS:
+                self._variants.popitem(last=False)
+        return found
+
+
+def _variant(base: Base, texts: Mapping[str, str]) -> Base:
+    """Work out the command with other files and words; what they do not change is taken over."""
+    command = parse_command(base.spec, texts)
+    settings = _settings(command)
+    if base.phi_steps is not None:
+        settings = settings.changed(phisteps=1)
+    same = all(texts[key] == base.spec.first_texts[key] for key in FACTORS.intersection(texts))
+    contents: Contents = {}
+    with read_once(contents):
+        if same:
+            reflections = base.experiment.reflections
+            resolved = resolve_with_choices(settings, reflections=reflections, before=base.resolved)
+        else:
+            resolved = resolve_with_choices(settings)
+    if stacked_shape(resolved.experiment.detector) != stacked_shape(base.experiment.detector):
+        raise InputError(f"{_shown(texts)}: the detector has other pixels than with {_shown(base.spec.first_texts)}")
+    return replace(
+        base,
+        command=command,
+        resolved=resolved,
+        contents=contents,
+        given=tuple(with_whole_paths(command.given, base.spec.folder)),
+    )
+
+
+def _shown(texts: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {text}" for key, text in texts.items())
+
+
+def make_base(spec: Spec, digests: Digests = MappingProxyType({})) -> Base:
     """Read the files of a batch and work out what they say.
 
     Raises
@@ -65,9 +131,7 @@ def make_base(spec: Spec) -> Base:
         As `nbnumba.experiment.resolve.resolve`.
     """
     command = parse_command(spec)
-    settings = command.settings
-    if settings.crystal.misset_random and settings.crystal.misset_seed is None:  # then every image draws its own
-        settings = settings.changed(misset_random=False, misset=None)
+    settings = _settings(command)
     chooses = spec.series is not None and not (command.gives("phisteps") or command.gives("phistep_deg"))
     if chooses:
         settings = settings.changed(phisteps=1)
@@ -76,10 +140,18 @@ def make_base(spec: Spec) -> Base:
         resolved = resolve_with_choices(settings)
     given = tuple(with_whole_paths(command.given, spec.folder))
     if not chooses:
-        return Base(command, resolved, contents, given)
+        return Base(spec, command, resolved, contents, given, digests=digests)
     widest = max(abs(number) for number in spec.vary["osc_deg"].numbers)
     steps, width = needed_phi_steps(resolved.experiment, math.radians(widest))
-    return Base(command, resolved, contents, given, steps, width)
+    return Base(spec, command, resolved, contents, given, steps, width, digests)
+
+
+def _settings(command: CommandLine) -> Settings:
+    """Return the settings of a command without the orientation that every image draws."""
+    settings = command.settings
+    if settings.crystal.misset_random and settings.crystal.misset_seed is None:
+        return settings.changed(misset_random=False, misset=None)
+    return settings
 
 
 _lock = threading.Lock()
@@ -107,5 +179,5 @@ def base_of(spec: Spec, key: str, digests: Digests) -> Base:
         if _last is None or _last[0] != key:
             _last = None  # the reflections of two batches need not stay in memory together
             with unchanged(digests):
-                _last = (key, make_base(spec))
+                _last = (key, make_base(spec, digests))
         return _last[1]

@@ -24,6 +24,7 @@ from . import folder as state
 from . import products as finish
 from . import record
 from .chunk import ChunkResult, ChunkTask, is_whole, render_chunk, watch
+from .distributions import MOVING
 from .estimate import amount, dry_run_lines, duration, sampling_lines
 from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
@@ -38,6 +39,7 @@ from .spec import Spec, placed, read_spec
 Log = Callable[[str], None]
 
 
+MOST_TRIED = 50  # files and words that are tried before any work; the others are read when their images are
 MANY_FILES = 900  # that a process may have open on most systems: 1024
 _READERS = 4  # threads that check finished files
 _MENDED = ("it is made again", "it is taken as it stands now")
@@ -75,7 +77,8 @@ class _Batch:
         spec = self.spec
         if spec.columns:
             images = spec.images_of(number)
-            spec = replace(spec, rows=spec.rows[images.start : images.stop], first_row=images.start)
+            part = slice(images.start, images.stop)
+            spec = replace(spec, rows=spec.rows[part], texts=spec.texts[part], first_row=images.start)
         return ChunkTask(spec, str(self.folder), number, self.fingerprint, self.digests)
 
     def path(self, number: int) -> Path:
@@ -145,7 +148,8 @@ def _prepare(request: Request, sweep: _Read, *, noting: bool = False) -> tuple[B
             digests = state.input_digests(spec, command.settings)
             identity = state.identity(spec, digests)
             base = base_of(spec, state.fingerprint(identity), digests)
-        if spec.csv_file is not None and all(again.spec.rows != spec.rows for again in _sweeps(request)):
+        tabled = spec.rows, spec.texts
+        if spec.csv_file is not None and all((new.spec.rows, new.spec.texts) != tabled for new in _sweeps(request)):
             raise InputError(f"{spec.csv_file}: has changed while it was read")
         _check(spec, command, base, request)
     return base, digests, identity
@@ -200,7 +204,10 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
                 draw_value(spec, key, image)
         with placed(request.spec_file, ("vary",)):
             image_experiment(base, draw(spec, base, image))
-    moving = [key for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm") if key in spec.keys]
+    for texts in spec.all_texts[:MOST_TRIED]:
+        with placed(request.spec_file, ("vary",)):
+            base.with_texts(texts)
+    moving = [key for key in (*MOVING, "mask") if key in spec.keys or key in spec.text_keys]
     if moving and spec.images_per_file == 1:
         logger.warning(
             f"{' and '.join(moving)}: every file states the detector of its own image; {spec.names.master} states that "
@@ -218,7 +225,7 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
             "beyond read as missing. A larger images_per_file makes fewer"
         )
     note_phi_bias(image_experiment(base, draw(spec, base, 0)).goniometer)
-    if not spec.random_orientation and not spec.keys and not spec.noise:
+    if not spec.random_orientation and not spec.keys and not spec.text_keys and not spec.noise:
         logger.warning("nothing varies and there is no noise: all images will be the same")
 
 

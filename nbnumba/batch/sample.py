@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
-from ..experiment.crystal_files import description, written
 from ..experiment.model import Experiment
 from ..experiment.resolve import resolve_with_choices
-from ..geometry.vectors import Array, random_rotation, rotate_xyz
+from ..geometry.vectors import Array, random_rotation, rotate_about
 from ..io.contents import read_once
+from ..parameters.choices import Pivot
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
 from ..parameters.given import Given
-from ..parameters.table import NANOBRAGG, PARAMETERS
-from ..parameters.types import Kind
+from ..parameters.table import NANOBRAGG
 from ..util.messages import muted
-from .distributions import KEYS, Number
+from .distributions import A_COLUMNS, HIT, KEYS, LATTICES, PARAMETER_OF, SPLIT, U_COLUMNS, Number
+from .lattices import CRYSTAL, crystals_given
 from .reference import Base
 from .spec import Spec
 
@@ -34,12 +32,7 @@ Value = TypeVar("Value")
 MOST_TRIES = 100
 MAX_SEED = 2**31 - 1  # of generators as C has them
 
-# What says where the crystal comes from and how it lies; A_matrix says all of it.
-_CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
-_OF_WAVELENGTH = {"energy_ev", "spectrum_shot", "spectrum_seed", "spectrum_shift_ev"}
 _NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
-
-_TURN = ("turn_x_deg", "turn_y_deg", "turn_z_deg")
 
 # What would overrule a parameter, and is taken away by 0.
 _OVERRULED = {"N": "crystal_size_mm", "Na": "sample_x", "Nb": "sample_y", "Nc": "sample_z", "fluence": "flux"}
@@ -58,6 +51,12 @@ class Draw:
         Turns the crystal from where the command puts it.
     further_rotations : tuple of (3, 3)
         The same of the crystals after the first.
+    misorientations : tuple of (3, 3)
+        Turn the first crystal into those after it.
+    matrix : (3, 3) or None [1/Angstrom]
+        a*, b*, c* as rows, of a table.
+    texts : dict of str to str
+        Files and words that were chosen, by key.
     stretch : (3,) or None
         Factors of the cell's lengths.
     mosaic_seed, spectrum_seed : int or None
@@ -76,6 +75,9 @@ class Draw:
     noise_number: int | None
     spectrum_seed: int | None = None
     further_rotations: tuple[Array, ...] = ()
+    misorientations: tuple[Array, ...] = ()
+    matrix: Array | None = None
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:
@@ -98,6 +100,12 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
 
     row = spec.row(image)
     values = {key: row[key] if key in row else draw_value(spec, key, image) for key in spec.keys}
+    tabled = spec.texts_of(image)
+    texts = {key: tabled[key] if key in tabled else spec.chosen[key].draw(numbers(key)) for key in spec.text_keys}
+    base = with_texts(base, texts, image)
+    if HIT in values or LATTICES in values:
+        _settle_hit(values)
+    matrix = _matrix(values, base)
     stretch = None
     if "cell_jitter_percent" in values:
         stretch = _stretch(float(values["cell_jitter_percent"]), numbers("cell"), image)
@@ -117,21 +125,64 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
         noise_seed, noise_number = spec.seed, image
     elif spec.noise:
         noise_seed = int(numbers("noise").integers(1, MAX_SEED, endpoint=True))
+    further = range(1, max(1, int(values.get(LATTICES, len(base.experiment.crystals)))))
+    whose = image if spec.series is None else 0  # the images of a rotation show the same crystals
     return Draw(
         image=image,
         values=values,
+        matrix=matrix,
+        texts=texts,
+        misorientations=tuple(
+            _misorientation(generator(spec.seed, whose, f"split {number}"), float(values[SPLIT]))
+            for number in further
+            if SPLIT in values
+        ),
         rotation=rotation,
         stretch=stretch,
         further_rotations=tuple(
-            random_rotation(numbers(f"orientation {number}"))
-            for number in range(1, len(base.experiment.crystals))
-            if spec.random_orientation
+            random_rotation(numbers(f"orientation {number}")) for number in further if spec.random_orientation
         ),
         mosaic_seed=int(numbers("mosaic").integers(1, MAX_SEED, endpoint=True)) if own_domains else None,
         noise_seed=noise_seed,
         noise_number=noise_number,
         spectrum_seed=int(numbers("spectrum").integers(1, MAX_SEED, endpoint=True)) if own_spikes else None,
     )
+
+
+def with_texts(base: Base, texts: dict[str, str], image: int) -> Base:
+    """Return what the image has in common with those of the same files and words."""
+    try:
+        with muted():
+            return base.with_texts(texts)
+    except NbnumbaError as error:
+        raise type(error)(f"image {image}: {error}") from None
+
+
+def _settle_hit(values: dict[str, Number]) -> None:
+    """Let the number of crystals and whether the beam hits any agree."""
+    hit = int(bool(values.get(HIT, 1)) and bool(values.get(LATTICES, 1)))
+    values[HIT] = hit
+    if LATTICES in values and not hit:
+        values[LATTICES] = 0
+
+
+def _matrix(values: dict[str, Number], base: Base) -> Array | None:
+    """Take the columns of a matrix out of the values; return a*, b*, c* as rows."""
+    if A_COLUMNS[0] in values:
+        return np.array([values.pop(name) for name in A_COLUMNS]).reshape(3, 3).T
+    if U_COLUMNS[0] in values:
+        U = np.array([values.pop(name) for name in U_COLUMNS]).reshape(3, 3)
+        return np.asarray((U @ base.experiment.crystals[0].upright_reciprocal).T)
+    return None
+
+
+def _misorientation(numbers: np.random.Generator, degrees: float) -> Array:
+    """Draw a rotation about a random axis; its components are normal with a standard deviation of `degrees`."""
+    vector = math.radians(degrees) * numbers.standard_normal(3)
+    angle = float(np.linalg.norm(vector))
+    if angle == 0.0:
+        return np.eye(3)
+    return np.array([rotate_about(axis, vector / angle, angle) for axis in np.eye(3)]).T
 
 
 def draw_value(spec: Spec, key: str, image: int) -> Number:
@@ -191,7 +242,8 @@ def image_experiment(base: Base, draw: Draw) -> Experiment:
     InputError
         When the values together make no experiment, such as a beam center that the panel's rotation keeps it from.
     """
-    settings = base.settings.changed(**changed_fields(changes(base, draw)))
+    base = with_texts(base, draw.texts, draw.image)
+    settings = base.settings.changed(**changed_fields(changes(base, draw), base))
     try:
         with muted(), parameters_called(lambda name, value: name), read_once(base.contents):
             made = resolve_with_choices(settings, reflections=base.experiment.reflections, before=base.resolved)
@@ -201,11 +253,11 @@ def image_experiment(base: Base, draw: Draw) -> Experiment:
 
 
 def changes(base: Base, draw: Draw) -> list[Given]:
-    """Return the parameters that make the image out of the command."""
+    """Return the parameters that make the image out of the command with its files and words."""
     found: list[Given] = []
     for key, value in draw.values.items():
-        if key in PARAMETERS:
-            found.append(given_as(key, value))
+        if key in PARAMETER_OF:
+            found.append(given_as(PARAMETER_OF[key], value))
             if key in _OVERRULED:
                 found.append(given_as(_OVERRULED[key], 0))
     if "fluence_factor" in draw.values:
@@ -217,84 +269,37 @@ def changes(base: Base, draw: Draw) -> list[Given]:
         found.append(given_as("mosaic_seed", draw.mosaic_seed))
     if draw.spectrum_seed is not None:
         found.append(given_as("spectrum_seed", draw.spectrum_seed))
-    if base.settings.crystal.crystals:
-        return found + _crystals(base, draw)
-    vectors = reciprocal_vectors(base, draw)
-    if vectors is not None:
-        found.append(given_as("A_matrix", *(float(number) for number in vectors.reshape(-1))))
-    return found
+    return found + crystals_given(base, draw)
 
 
-def changed_fields(given: list[Given]) -> dict[str, Any]:
+def changed_fields(given: list[Given], base: Base) -> dict[str, Any]:
     """Return the fields of Settings that the parameters of an image set."""
     draft = Draft([])
     for item in given:
         apply(draft, item)
     fields = dict(draft.fields)
-    fields.pop("pivot_by_order", None)  # a distance that varies stands where the command's stood
+    fields.pop("pivot_by_order", None)  # what varies stands where the command's stood
+    if "twotheta" in fields and not base.command.gives("twotheta_deg"):
+        fields["pivot_by_order"] = Pivot.SAMPLE
+    if "crystals" in fields:
+        return fields | _NO_OTHER_CRYSTAL | {"reciprocal_A": None}
     return fields | _NO_OTHER_CRYSTAL if "reciprocal_A" in fields else fields
-
-
-def _crystals(base: Base, draw: Draw) -> list[Given]:
-    """Return the crystals of an image that are described apart; none where they are those of the command."""
-    entries = base.settings.crystal.crystals
-    found = []
-    for number, entry in enumerate(entries):
-        vectors = reciprocal_vectors(base, draw, number)
-        if vectors is None:
-            return []
-        keywords = {key: value for key, value in description(entry)[0].items() if key not in _CRYSTAL}
-        for key, value in keywords.items():
-            if isinstance(value, str) and PARAMETERS[key].kind is Kind.FILE:
-                keywords[key] = os.path.abspath(value)  # noqa: PTH100
-        found.append(given_as("crystals", written({**keywords, "A_matrix": vectors.T.tolist()})))
-    return found
-
-
-def reciprocal_vectors(base: Base, draw: Draw, crystal: int = 0) -> Array | None:
-    """Return a*, b*, c* of a crystal of an image as rows [1/Angstrom]; None where they are those of the command.
-
-    The command's wavelength has set the scale of a matrix file, whatever the wavelength of the image.
-    """
-    # Of the real axes, which are what is rendered: of an oblique cell the record's own vectors miss them by a little.
-    vectors: Array = np.asarray(np.linalg.inv(base.experiment.crystals[crystal].real_space.T * 1e10), dtype=np.float64)
-    settings = base.settings
-    rotation = draw.rotation if crystal == 0 or draw.rotation is None else draw.further_rotations[crystal - 1]
-    moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(_OF_WAVELENGTH)
-    scaled_by_wavelength = (settings.crystal.matrix_file is not None or bool(settings.crystal.crystals)) and moved
-    turn = [math.radians(draw.values.get(key, 0.0)) for key in _TURN]
-    if rotation is None and draw.stretch is None and not any(turn) and not scaled_by_wavelength:
-        return None
-    if draw.stretch is not None:
-        vectors = _stretched(vectors, draw.stretch)
-    if rotation is not None:
-        vectors = vectors @ rotation.T
-    if any(turn):
-        vectors = np.array([rotate_xyz(vector, *turn) for vector in vectors])
-    return np.ascontiguousarray(vectors)
-
-
-def _stretched(vectors: Array, factors: Array) -> Array:
-    """Return the reciprocal vectors of a cell of other lengths, the same angles and the same orientation."""
-    real = np.linalg.inv(vectors.T)
-    lengths, angles = cell_of_vectors(np.asarray(real, dtype=np.float64))
-    upright = upright_reciprocal(lengths, angles)
-    turn = np.linalg.solve(upright, vectors)  # rows: vectors = upright @ turn
-    return np.asarray(upright_reciprocal(lengths * factors, angles) @ turn)
 
 
 def image_words(base: Base, draw: Draw) -> list[str]:
     """Return a command line that draws the image without its noise, in any folder."""
+    base = with_texts(base, draw.texts, draw.image)
     changed = changes(base, draw)
     names = {item.parameter.name for item in changed}
-    dropped = _CRYSTAL if "A_matrix" in names else {"crystals"} & names
+    dropped = CRYSTAL | {"crystals"} if {"A_matrix", "crystals"} & names else set()
     kept = [item for item in base.given if item.parameter.name not in dropped]
-    if "distance_mm" in names:
-        # Where it stood, or first of all: it moves the pivot, which later options move again.
-        distance = next(item for item in changed if item.parameter.name == "distance_mm")
-        changed.remove(distance)
-        places = [i for i, item in enumerate(kept) if item.parameter.name == "distance_mm"]
-        kept = [distance, *kept] if not places else [*kept[: places[-1]], distance, *kept[places[-1] + 1 :]]
+    for name in ("distance_mm", "twotheta_deg"):
+        # Where they stood, or distances first and 2theta last of all: they move the pivot, as later options do again.
+        places = [i for i, item in enumerate(kept) if item.parameter.name == name]
+        if name in names and (places or name == "distance_mm"):
+            moved = next(item for item in changed if item.parameter.name == name)
+            changed.remove(moved)
+            kept = [moved, *kept] if not places else [*kept[: places[-1]], moved, *kept[places[-1] + 1 :]]
     stated = [given_as("semantics", base.settings.semantics.value)]
     if base.experiment.goniometer.sweeps and not base.command.gives("phi_sampling"):
         stated.append(given_as("phi_sampling", base.settings.goniometer.phi_sampling.value))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..detector.panels import placed_by
 from ..errors import InputError, NbnumbaError
 from ..io.validated import converted_table
 from ..parameters.choices import PhiSampling, Semantics
@@ -21,10 +19,12 @@ from ..parameters.command import CommandLine
 from ..parameters.table import SUBJECT_OF
 from . import csv_table as table
 from . import toml_file as document
-from .csv_table import Row
-from .distributions import KEYS, BadValue, Distribution, distribution
+from .csv_table import Row, Texts
+from .distributions import HIT, HIT_RATE, KEYS, ONLY_COLUMNS, BadValue, Distribution, distribution, number_of
 from .names import Names, Series
+from .spec_checks import check_places
 from .spec_schema import Common, Top
+from .texts import TEXTS, Choice, choice, given_texts, words_of
 from .toml_file import Document, Where, shown
 
 _FORBIDDEN = {"Output", "Noise", "Engine", "Help"}  # subjects
@@ -32,10 +32,10 @@ _OTHERS_INSTEAD = "a batch decides itself what it writes and shows"
 
 TOP = Top.__struct_fields__
 """Keys above all tables."""
-VARYING = ("orientation", *KEYS, "csv")
+VARYING = ("orientation", *(key for key in KEYS if key not in ONLY_COLUMNS), HIT_RATE, *TEXTS, "csv")
 """Keys of a table of what varies."""
 
-_AT_ONCE = {"N": ("Na", "Nb", "Nc")}
+_AT_ONCE = {"N": ("Na", "Nb", "Nc"), "crystal_size_mm": ("N", "Na", "Nb", "Nc")}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class Spec:
         The table's values, of image `first_row` and those after it.
     series : Series or None
         Where the images are those of a rotation.
+    chosen : dict of str to Choice
+        Files and words of which every image takes one.
+    texts : tuple of dict
+        The same of a table, as `rows`.
+    first_texts : dict of str to str
+        One of every key: the first of its choices, or of the table.
     """
 
     folder: str
@@ -83,6 +89,9 @@ class Spec:
     first_row: int = 0
     csv_file: str | None = None
     series: Series | None = None
+    chosen: Mapping[str, Choice] = field(default_factory=dict)
+    texts: tuple[Texts, ...] = ()
+    first_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> Names:
@@ -107,6 +116,20 @@ class Spec:
     def row(self, image: int) -> Row:
         """Return the values of the table for an image."""
         return self.rows[image - self.first_row] if self.columns else {}
+
+    @property
+    def text_keys(self) -> tuple[str, ...]:
+        """Every key whose file or word is chosen from image to image."""
+        return tuple(key for key in TEXTS if key in self.first_texts)
+
+    def texts_of(self, image: int) -> Texts:
+        """Return the texts of the table for an image."""
+        return self.texts[image - self.first_row] if self.columns else {}
+
+    @property
+    def all_texts(self) -> list[Texts]:
+        """Every text of every key at least once, the other keys at their first; without those of a table."""
+        return [dict(self.first_texts) | {key: value} for key, some in self.chosen.items() for value in some.values]
 
 
 def read_spec(path: str) -> tuple[Spec, CommandLine]:
@@ -153,31 +176,35 @@ def spec_of(
         As `read_spec`.
     """
     folder = os.path.abspath(os.path.dirname(found.name))  # noqa: PTH100, PTH120
-    command = _command(found, values["command"], folder, values["semantics"])
-    vary, random_orientation, csv_file = _vary(found)
+    varied = _vary(found)
+    vary, csv_file = varied.numbers, varied.csv_file
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
+    texts: tuple[Texts, ...] = ()
     if csv_file is not None:
         label = str(found.error(("vary", "csv"), csv_file))
-        columns, rows = table.read(Path(folder) / csv_file, label, values["count"])
-        _refuse_doubles(found, csv_file, columns, {**vary, **scan})
-    settings = command.settings
-    if settings.crystal.misset_random and settings.crystal.misset_seed is None:
-        random_orientation = True  # its seed would come from the time
+        columns, rows, texts = table.read(Path(folder) / csv_file, label, values["count"])
+        _refuse_doubles(found, csv_file, columns, {**vary, **varied.texts, **scan})
     varying = {**vary, **scan}
     vary = {key: varying[key] for key in KEYS if key in varying}
     spec = Spec(
         folder=folder,
-        words=command.words,
-        random_orientation=random_orientation,
+        words=_split(found, values["command"]),
+        random_orientation=varied.orientation,
         vary=vary,
         columns=columns,
         rows=rows,
         csv_file=csv_file,
         series=series,
+        chosen=varied.texts,
+        texts=texts,
+        first_texts={key: some.values[0] for key, some in varied.texts.items()} | (texts[0] if texts else {}),
         **{key: values[key] for key in TOP if key != "command"},
     )
-    _check_places(found, spec, command)
+    command = _command(found, spec)
+    if command.settings.crystal.misset_random and command.settings.crystal.misset_seed is None:
+        spec = replace(spec, random_orientation=True)  # its seed would come from the time
+    check_places(found, spec, command)
     return spec, command
 
 
@@ -195,9 +222,10 @@ def placed(path: str, where: Where) -> Iterator[None]:
         raise type(error)(str(document.read(path).error(where, str(error)))) from error
 
 
-def parse_command(spec: Spec) -> CommandLine:
-    """Parse the command of a SPEC."""
-    return _parsed(spec.words, spec.folder, spec.semantics)
+def parse_command(spec: Spec, texts: Mapping[str, str] | None = None) -> CommandLine:
+    """Parse the command of a SPEC with the files and words that are chosen for an image, by default the first."""
+    more = words_of(spec.first_texts if texts is None else texts)
+    return _parsed((*spec.words, *more), spec.folder, spec.semantics)
 
 
 def _parsed(words: tuple[str, ...], folder: str, semantics: str) -> CommandLine:
@@ -225,20 +253,31 @@ def top_values(found: Document, kind: type[Common]) -> dict[str, Any]:
     return msgspec.structs.asdict(converted_table(found.content, kind, fault))
 
 
-def _command(found: Document, typed: str, folder: str, semantics: str) -> CommandLine:
-    """Parse the command, and refuse what a batch decides itself."""
-    try:
-        words = tuple(shlex.split(typed.replace("\\\n", "")))  # lines that a backslash joins, as in a shell
-    except ValueError as error:
-        raise found.error(("command",), f"cannot be split into words: {str(error).lower()}") from None
+def _split(found: Document, typed: str) -> tuple[str, ...]:
+    """Split the command into words."""
     from ..parameters.parser import without_program
 
-    words = tuple(without_program(words))
     try:
-        command = _parsed(words, folder, semantics)
+        words = shlex.split(typed.replace("\\\n", ""))  # lines that a backslash joins, as in a shell
+    except ValueError as error:
+        raise found.error(("command",), f"cannot be split into words: {str(error).lower()}") from None
+    return tuple(without_program(words))
+
+
+def _command(found: Document, spec: Spec) -> CommandLine:
+    """Parse the command, and refuse what a batch decides itself."""
+    chosen = {item.parameter.name: key for key in spec.text_keys for item in given_texts({key: spec.first_texts[key]})}
+    try:
+        alone = _parsed(spec.words, spec.folder, spec.semantics)
+        command = parse_command(spec)
     except NbnumbaError as error:
         message = str(found.error(("command",), str(error)))
         raise type(error)(message) from None
+    for item in alone.given:
+        if item.parameter.name in chosen:
+            raise found.error(
+                ("command",), f"{item.label} cannot stand here; {chosen[item.parameter.name]} below [vary] chooses it"
+            )
     for item in command.given:
         if SUBJECT_OF[item.parameter.name] in _FORBIDDEN:
             instead = item.parameter.in_batch or _OTHERS_INSTEAD
@@ -252,7 +291,17 @@ def _command(found: Document, typed: str, folder: str, semantics: str) -> Comman
     return command
 
 
-def _vary(found: Document) -> tuple[dict[str, Distribution], bool, str | None]:
+@dataclass(frozen=True)
+class _Varied:
+    """What stands in the table [vary]."""
+
+    numbers: dict[str, Distribution]
+    texts: dict[str, Choice]
+    orientation: bool
+    csv_file: str | None
+
+
+def _vary(found: Document) -> _Varied:
     """Read the table [vary]: distributions, whether the orientation is random, and the name of a table."""
     typed = found.content.get("vary", {})
     if not isinstance(typed, dict):
@@ -264,20 +313,37 @@ def _vary(found: Document) -> tuple[dict[str, Distribution], bool, str | None]:
     if csv_file is not None and (not isinstance(csv_file, str) or not csv_file or "\0" in csv_file):
         raise found.error(("vary", "csv"), f"{shown(csv_file)}; allowed: the name of a file, in quotes")
     vary: dict[str, Distribution] = {}
-    for key in KEYS:
-        if key in typed:
-            try:
+    texts: dict[str, Choice] = {}
+    for key in typed:
+        try:
+            if key in KEYS:
                 vary[key] = distribution(KEYS[key], typed[key])
-            except BadValue as error:
-                raise found.error(("vary", key), str(error)) from None
+            elif key in TEXTS:
+                texts[key] = choice(key, typed[key])
+            elif key == HIT_RATE:
+                vary[HIT] = _hit_rate(typed)
+        except (BadValue, InputError) as error:
+            raise found.error(("vary", key), str(error)) from None
     for whole, parts in _AT_ONCE.items():
         both = [part for part in parts if part in vary]
         if whole in vary and both:
             raise found.error(("vary", both[0]), f"{whole} sets it too; give {whole}, or {', '.join(parts)}")
-    return vary, random_orientation, csv_file
+    return _Varied(vary, texts, random_orientation, csv_file)
 
 
-def _refuse_doubles(found: Document, csv_file: str, columns: tuple[str, ...], vary: Mapping[str, Distribution]) -> None:
+def _hit_rate(typed: Mapping[str, Any]) -> Distribution:
+    """Return what draws whether the beam hits a crystal."""
+    if HIT in typed:
+        raise BadValue(f"{HIT} says it too; give one of them")
+    rate = number_of(typed[HIT_RATE], "a number from 0 to 1")
+    if not 0.0 <= rate <= 1.0:
+        raise BadValue(f"{rate:g} is out of range; allowed: a number from 0 to 1")
+    return Distribution("choice", (0, 1), (1.0 - rate, rate))
+
+
+def _refuse_doubles(
+    found: Document, csv_file: str, columns: tuple[str, ...], vary: Mapping[str, Distribution | Choice]
+) -> None:
     """Refuse a key that a table gives too."""
     keys = {*columns, *vary}
     for key in columns:
@@ -286,40 +352,3 @@ def _refuse_doubles(found: Document, csv_file: str, columns: tuple[str, ...], va
     for whole, parts in _AT_ONCE.items():
         if whole in keys and keys.intersection(parts):
             raise found.error(("vary", "csv"), f"{whole} and {', '.join(parts)} contradict each other; give one kind")
-
-
-def _check_places(found: Document, spec: Spec, command: CommandLine) -> None:
-    """Refuse to vary what something else in the command decides."""
-    settings = command.settings
-    place = ("vary", "csv")
-    reaching = {"energy_ev", "spectrum_shot", "spectrum_shift_ev", "distance_mm", "cell_jitter_percent"}
-    reaching |= {"beam_center_fast_mm", "beam_center_slow_mm"}
-    changing = [key for key in spec.keys if key in reaching]
-    if settings.factors.pdb_file is not None and settings.factors.hkl_dmin == 0.0 and changing:
-        raise found.error(
-            ("command",),
-            f"-pdb needs -hkl_dmin where {changing[0]} varies, as images then reach to different resolutions",
-        )
-    if "energy_ev" in spec.keys and settings.beam.source_file is not None:
-        from ..io import source_file
-
-        if not math.isnan(source_file.read(settings.beam.source_file)[:, 4].sum()):
-            here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
-            raise found.error(
-                here, "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength"
-            )
-    if "energy_ev" in spec.keys and (settings.beam.spectrum or settings.beam.spectrum_file):
-        here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
-        raise found.error(
-            here, "energy_ev cannot vary beside a spectrum in the command; spectrum_shift_ev moves its energies"
-        )
-    for key in ("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm"):
-        if key not in spec.keys:
-            continue
-        here = ("vary", key) if key in spec.vary else place
-        if settings.detector.panels:
-            raise found.error(here, f"{key} cannot vary where {placed_by(settings)} places the detector")
-        if key == "distance_mm" and settings.detector.close_distance is not None:
-            raise found.error(here, "distance_mm cannot vary: -close_distance in the command decides")
-        if key == "distance_mm" and settings.detector.pix0_vector is not None:
-            raise found.error(here, "distance_mm cannot vary: -pix0_vector in the command decides")

@@ -58,7 +58,7 @@ class Crystal:
     B_factor : float [Angstrom²]
         Every structure factor is multiplied by exp(-B s²), s = sin(theta)/lambda of its reflection.
     weight : float
-        Part of the beam's fluence that falls on it, above 0 and at most 1.
+        Part of the beam's fluence that falls on it, from 0 to 1.
     cells_between : (Nd, Ne, Nf)
         Off the diagonal of the matrix of unit cells, between a and b, b and c, a and c.
     mosaic_model : MosaicModel

@@ -22,10 +22,8 @@ def check_drawable(experiment: Experiment) -> None:
         raise InputError("crystals: there are none; at least one is needed")
     sources = np.arange(len(experiment.beam.sources.weights))
     for number, crystal in enumerate(experiment.crystals):
-        if not 0.0 < crystal.weight <= 1.0:
-            raise InputError(
-                f"crystals: number {number} has the weight {crystal.weight:g}; it must be above 0 and at most 1"
-            )
+        if not 0.0 <= crystal.weight <= 1.0:
+            raise InputError(f"crystals: number {number} has the weight {crystal.weight:g}; it must lie from 0 to 1")
         grouped = [group.sources for group in crystal.energy_groups]
         if grouped and not np.array_equal(np.sort(np.concatenate(grouped)), sources):
             raise InputError(f"crystals: the energy groups of number {number} must hold every source once")

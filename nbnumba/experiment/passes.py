@@ -50,6 +50,8 @@ def split_into_passes(experiment: Experiment) -> list[Pass]:
     if len(crystals) == 1 and crystals[0].weight == 1.0 and not crystals[0].energy_groups:
         return [Pass(experiment, 0)]
     found = list(_passes(experiment))
+    if not found and not any(crystal.weight for crystal in crystals):
+        return [Pass(dataclasses.replace(experiment, crystals=(_without_spots(crystals[0]),)), 0)]
     if not found:
         raise InputError("crystals: no source meets any of them; at least one is needed")
     if len(found) == 1:
@@ -77,6 +79,8 @@ def _passes(experiment: Experiment) -> Iterator[Pass]:
     """Yield the passes without regard to one another."""
     weights = experiment.weights
     for number, crystal in enumerate(experiment.crystals):
+        if crystal.weight == 0.0:
+            continue
         one = dataclasses.replace(crystal, weight=1.0, energy_groups=())
         if not crystal.energy_groups:
             yield Pass(_pass(experiment, one, experiment.beam, crystal.weight), number)
@@ -86,6 +90,15 @@ def _passes(experiment: Experiment) -> Iterator[Pass]:
                 beam = _beam_of(experiment.beam, group.sources)
                 with_factors = dataclasses.replace(one, reflections=group.reflections)
                 yield Pass(_pass(experiment, with_factors, beam, crystal.weight * part), number)
+
+
+def _without_spots(crystal: Crystal) -> Crystal:
+    """Return what stands for a crystal that the beam misses, in an image of the materials around it."""
+    return dataclasses.replace(
+        crystal, weight=1.0, energy_groups=(), reflections=None, default_F=0.0, diffuse=None,
+        mosaic_rotations=np.eye(3)[None],
+        domain_weights=None, domain_stretches=None,
+    )  # fmt: skip
 
 
 def _pass(experiment: Experiment, crystal: Crystal, beam: Beam, share: float) -> Experiment:

@@ -10,6 +10,7 @@ from .types import (
     METER,
     MICRON,
     MM,
+    NOT_NEGATIVE,
     NOT_ZERO,
     PIXEL,
     POSITIVE,
@@ -206,9 +207,18 @@ DETECTOR = (
         name="beam_center_slow_mm",
         varies=ANY,
     ),
-    number("-detector_rotx", "turn the detector about x", "A", ("detector_rotx",), unit=DEGREE, default="0"),
-    number("-detector_roty", "turn the detector about y", "A", ("detector_roty",), unit=DEGREE, default="0"),
-    number("-detector_rotz", "turn the detector about z", "A", ("detector_rotz",), unit=DEGREE, default="0"),
+    *(
+        number(
+            f"-detector_rot{axis}",
+            f"turn the detector about {axis}",
+            "A",
+            (f"detector_rot{axis}",),
+            unit=DEGREE,
+            default="0",
+            varies=ANY,
+        )
+        for axis in "xyz"
+    ),
     Parameter(
         "detector_rotation_deg",
         kind=Kind.NUMBER,
@@ -226,6 +236,7 @@ DETECTOR = (
         sets=_SAMPLE_FIRST,
         default="0",
         name="twotheta_deg",
+        varies=ANY,
     ),
     special(
         "-pivot",
@@ -282,6 +293,7 @@ DETECTOR = (
         "FILE",
         ("mask_file",),
         name="mask",
+        chosen=True,
         states=("size", "geometry", "wavelength", "rotation"),
     ),
 )
@@ -310,6 +322,7 @@ SENSOR = (
         whole=("-detector_thick",),
         default="0",
         name="thickness_um",
+        varies=NOT_NEGATIVE,
         states=("sensor",),
     ),
     whole(

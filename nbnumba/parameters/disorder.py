@@ -51,6 +51,7 @@ DISORDER = (
         shown=(),
         default="10 with -mosaic",
         name="mosaic_domains",
+        varies=Range(f"from 1 to {MAX_STEPS}", low=1, high=MAX_STEPS),
     ),
     whole(
         "-mosaic_seed",
@@ -71,6 +72,7 @@ DISORDER = (
         default="c",
         unit=Unit("", MosaicModel),
         name="mosaic_model",
+        chosen=True,
         note='Distribution of the domains: "c", "gauss", "uniform", "simtbx", "diffbragg".\n\n'
         "`mosaic_spread_deg` is the largest angle of c, simtbx and uniform, and the standard deviation of gauss\n"
         "(about each axis) and diffbragg (of the angle).",
@@ -95,6 +97,7 @@ DISORDER = (
         ("mosaic_file",),
         own=True,
         name="mosaic_file",
+        chosen=True,
     ),
     special(
         "-lattice_spread_percent",
@@ -118,6 +121,7 @@ DISORDER = (
         takes="1 or 3 numbers from 0.1 to 100000 [A]",
         default="50 with -diffuse_sigma",
         name="diffuse_gamma_A",
+        varies=Range("from 0.1 to 100000", low=0.1, high=1e5),
         counts=(1, 3),
         allowed=Range("from 0.1 to 100000", low=0.1, high=1e5),
         hint="float | Three",
@@ -132,6 +136,7 @@ DISORDER = (
         takes="1 or 3 numbers from 0 to 100 [A]",
         default="0.4 with -diffuse_gamma",
         name="diffuse_sigma_A",
+        varies=Range("from 0 to 100", low=0.0, high=100.0),
         counts=(1, 3),
         allowed=Range("from 0 to 100", low=0.0, high=100.0),
         hint="float | Three",

@@ -123,6 +123,7 @@ BEAM = (
         whole=("-polar",),
         default="0",
         name="polarization",
+        varies=UNIT_INTERVAL,
         note="Kahn factor, -1 to 1.",
         states=("polarization",),
     ),
@@ -139,6 +140,7 @@ SPREAD = (
         sets=_SPREAD,
         default="0",
         name="dispersion_percent",
+        varies=Range("from 0 to 100", low=0.0, high=100.0),
         states=("spectrum",),
     ),
     whole(
@@ -171,6 +173,7 @@ SPREAD = (
         unset=Unset.NEGATIVE,
         sets=_SPREAD,
         name="hdivrange_mrad",
+        varies=NOT_NEGATIVE,
     ),
     number(
         "-vdivrange",
@@ -181,6 +184,7 @@ SPREAD = (
         unset=Unset.NEGATIVE,
         sets=_SPREAD,
         name="vdivrange_mrad",
+        varies=NOT_NEGATIVE,
     ),
     whole(
         "-divsteps",
@@ -248,6 +252,7 @@ SPREAD = (
         "FILE",
         ("source_file",),
         name="sources",
+        chosen=True,
         note="File of sources: lines of x y z weight wavelength [m].",
         states=("spectrum",),
     ),
@@ -262,6 +267,7 @@ SPREAD = (
         takes="gauss:mean_ev:fwhm_ev:channels, sase:mean_ev:fwhm_ev:spike_ev:channels or "
         "pink:peak_ev:fwhm_ev:tail_ev:channels",
         name="spectrum",
+        chosen=True,
         note='"gauss:mean_ev:fwhm_ev:channels", "sase:mean_ev:fwhm_ev:spike_ev:channels" or\n'
         '"pink:peak_ev:fwhm_ev:tail_ev:channels"; instead of wavelength_A and dispersion_percent.',
         states=("spectrum", "wavelength"),
@@ -275,6 +281,7 @@ SPREAD = (
         ("spectrum_file",),
         own=True,
         name="spectrum_file",
+        chosen=True,
         note="Lines of energy [eV] and weight, or a weight for every shot; NXmx with spectra, or its DIALS .expt.",
         states=("spectrum", "wavelength"),
         excludes=("wavelength_A", "energy_ev"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..background.words import file_places
 from .types import (
     ANGSTROM,
+    ANY,
     MICRON_BY_DIVISION,
     MM,
     NOT_NEGATIVE,
@@ -31,6 +32,7 @@ FACTORS = (
         "FILE",
         ("hkl_file",),
         name="hkl",
+        chosen=True,
         hint="Path | ArrayLike",
         note="A file (text, MTZ, CIF), or an array (n, 4) of h, k, l, F for P1.",
         excludes=("pdb", "dump"),
@@ -62,6 +64,7 @@ FACTORS = (
         ("pdb_file",),
         own=True,
         name="pdb",
+        chosen=True,
     ),
     number(
         "-default_F",
@@ -70,6 +73,7 @@ FACTORS = (
         ("default_F",),
         default="0",
         name="default_F",
+        varies=ANY,
     ),
     number(
         "-B_factor",
@@ -117,6 +121,7 @@ BACKGROUND = (
         ("materials",),
         own=True,
         name="amorphous",
+        chosen=True,
         file_places=file_places,
         note="Materials in the beam, TABLE:thick_mm[:density:MW], separated by blanks: water, air, ice, icerings,\n"
         "icerings=WIDTH, or a file of sin(theta)/lambda [1/Å] and F.",

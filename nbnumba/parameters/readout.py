@@ -52,6 +52,7 @@ READOUT = (
         ("psf",),
         own=True,
         name="psf",
+        chosen=True,
     ),
     number(
         "-psf_fwhm",
@@ -75,7 +76,7 @@ READOUT = (
         default="0",
         name="psf_radius",
     ),
-    input_file("-psf_file", "kernel of -psf file", "FILE", ("psf_file",), own=True, name="psf_file"),
+    input_file("-psf_file", "kernel of -psf file", "FILE", ("psf_file",), own=True, name="psf_file", chosen=True),
     choice(
         "-psf_stage",
         "spread photons before they are counted, or the light of those that were counted, as a phosphor does",

@@ -8,6 +8,7 @@ from .types import (
     MM,
     NOT_NEGATIVE,
     PER_ANGSTROM,
+    POSITIVE,
     Kind,
     Option,
     Parameter,
@@ -31,7 +32,7 @@ def crystal_places(text: str) -> list[tuple[int, int]]:
     return [] if text.startswith("{") else [(0, len(text))]
 
 
-_SHARE = Range("above 0 and at most 1", low=0.0, high=1.0, excluded=(0.0,))
+_SHARE = Range("from 0 to 1", low=0.0, high=1.0)
 _CELLS = Range(f"from 1 to {MAX_CELLS}", low=1, high=MAX_CELLS)
 _CELLS_TYPED = Range(f"from 0 (counts as 1) to {MAX_CELLS}", low=0, high=MAX_CELLS)
 
@@ -42,6 +43,7 @@ SHAPE = Parameter(
     unit=Unit("", Shape),
     choices=tuple(Shape),
     keyword=True,
+    chosen=True,
     note='"square", "round", "gauss", "tophat"; with unit cells counted along each axis "gauss_abc", "gauss_argchk",\n'
     '"tophat_abc"; "gauss_star", as large in all directions.',
 )
@@ -54,6 +56,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         ("matrix_file",),
         sets={"reciprocal_A": None},
         name="matrix",
+        chosen=True,
         note="As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS.",
         excludes=("A_matrix", "U_matrix"),
     ),
@@ -124,7 +127,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
     ),
     number(
         "-crystal_share",
-        "part of the beam's fluence that falls on the crystal",
+        "part of the beam's fluence that falls on the crystal; 0: the beam misses it",
         "X",
         ("crystal_share",),
         allowed=_SHARE,
@@ -173,6 +176,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         unit=MM,
         names=("-samplesize", "-sample_size", "-xtalsize", "-xtal_size"),
         name="crystal_size_mm",
+        varies=POSITIVE,
         counts=(1, 3),
         parts=("sample_x", "sample_y", "sample_z"),
         hint="float | Three",
@@ -256,6 +260,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         allowed=NOT_NEGATIVE,
         default="1",
         name="fudge",
+        varies=NOT_NEGATIVE,
         states=(),
     ),
 )

@@ -97,6 +97,8 @@ VARYING: dict[str, Parameter] = {
     name: parameter for name, parameter in PARAMETERS.items() if parameter.varies is not None
 }
 """Parameters that may vary in a batch."""
+CHOSEN: dict[str, Parameter] = {name: parameter for name, parameter in PARAMETERS.items() if parameter.chosen}
+"""Parameters whose file or word may be another one in every image of a batch."""
 INPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.INPUT)
 FILES_INSIDE = tuple(parameter for parameter in PARAMETERS.values() if parameter.file_places is not None)
 """Texts of which a part names a file to be read."""

@@ -141,6 +141,8 @@ class Parameter:
         Of a text: where the names of files to be read begin and end in it.
     varies
         Range of its values where it may vary from image to image of a batch.
+    chosen
+        Whether its file or word may be another one in every image of a batch.
     keyword
         Whether Python and TOML know it.
     excludes
@@ -178,6 +180,7 @@ class Parameter:
     role: Role = Role.PLAIN
     file_places: Callable[[str], Iterable[tuple[int, int]]] | None = None
     varies: Range | None = None
+    chosen: bool = False
     keyword: bool = False
     excludes: tuple[str, ...] = ()
     states: tuple[str, ...] | None = None

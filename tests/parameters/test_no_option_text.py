@@ -120,6 +120,7 @@ def test_names_of_options_stand_in_the_front_ends_alone() -> None:
             "cli.py",
             "batch/command.py",
             "batch/spec.py",
+            "batch/spec_checks.py",
             "compare",
             "view",
             "imagefiles",
