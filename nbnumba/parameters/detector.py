@@ -54,7 +54,7 @@ CONVENTION = Parameter(
 CURVED = yes_or_no("curved", "all pixels at the same distance from the sample", fields=("curved_detector",))
 POINT_PIXEL = yes_or_no("point_pixel", "solid angle without the obliquity of the pixel")
 
-DETECTOR = (
+DETECTOR: tuple[Option | Parameter, ...] = (
     number(
         "-distance",
         "from the sample to the detector, along the beam",
