@@ -37,7 +37,7 @@ from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
 from .sample import draw, image_experiment, with_texts
-from .spec import Spec
+from .spec_model import Spec
 
 if TYPE_CHECKING:
     from ..readout.model import Readout

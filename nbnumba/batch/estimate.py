@@ -17,9 +17,10 @@ from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
 from .chunk import to_pixels
+from .drawn import Draw
 from .reference import Base
-from .sample import Draw, draw, image_experiment
-from .spec import Spec
+from .sample import draw, image_experiment
+from .spec_model import Spec
 
 SHOWN = 5  # images
 _SAMPLES = 100_000_000  # that are rendered to measure the time: about a second of one core

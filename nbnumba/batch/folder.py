@@ -20,7 +20,7 @@ from ..parameters.settings import Settings
 from ..util.messages import logger
 from ..version import __version__
 from .inputs import Digests, digest
-from .spec import Spec
+from .spec_model import Spec
 from .texts import files_of
 
 STATE = "batch.json"

@@ -19,9 +19,10 @@ from ..io.nexus.checksums import check_images
 from ..io.nexus.layout import DATA
 from ..util.messages import muted
 from . import labels
+from .drawn import Draw
 from .reference import Base
-from .sample import Draw, draw, image_experiment, image_words
-from .spec import Spec
+from .sample import draw, image_experiment, image_words
+from .spec_model import Spec
 
 PEDESTAL = 40.0  # of SMV images, as nanoBragg adds it: readers take pixels of 0 for bad ones
 _FORMS = {"cbf": registry.CBF, "img": registry.SMV}

@@ -15,10 +15,10 @@ from ..experiment.ground_truth import GroundTruth
 from ..geometry.vectors import Array
 from ..io.atomic import whole_file
 from .distributions import HIT, LATTICES
+from .drawn import Draw
 from .machine import instruction_set, versions
-from .sample import Draw
-from .spec import Spec
 from .spec_checks import most_lattices
+from .spec_model import Spec
 
 if TYPE_CHECKING:
     import h5py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +16,8 @@ from ..parameters.given import Given
 from ..parameters.table import PARAMETERS
 from ..parameters.types import Kind
 from .distributions import HIT, LATTICES, MISSET, TURN
+from .drawn import Draw
 from .reference import Base
-
-if TYPE_CHECKING:
-    from .sample import Draw
 
 # What says where the crystal comes from and how it lies; A_matrix says all of it.
 CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}

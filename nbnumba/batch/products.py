@@ -29,7 +29,7 @@ from .machine import versions
 from .names import LABELS, SHEET, SPOTS, XDS
 from .reference import Base
 from .sample import draw, image_experiment
-from .spec import Spec
+from .spec_model import Spec
 from .truth_expt import write_truth
 
 _BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; the forward peak ends there

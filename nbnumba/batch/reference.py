@@ -21,7 +21,8 @@ from ..parameters.command import CommandLine
 from ..parameters.given import Given
 from ..parameters.settings import Settings
 from .inputs import Digests, unchanged
-from .spec import Spec, parse_command
+from .spec import parse_command
+from .spec_model import Spec
 from .texts import FACTORS, files_of
 
 MOST_VARIANTS = 4  # that are kept; each may hold structure factors of its own

@@ -34,7 +34,8 @@ from .names import LABELS
 from .reference import Base, base_of
 from .sample import draw, draw_value, image_experiment
 from .series_spec import read_series
-from .spec import Spec, placed, read_spec
+from .spec import placed, read_spec
+from .spec_model import Spec
 
 Log = Callable[[str], None]
 

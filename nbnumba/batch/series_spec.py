@@ -14,7 +14,8 @@ from ..parameters.given import BIGGEST, SMALLEST
 from . import toml_file as document
 from .distributions import KEYS, Distribution
 from .names import FORMATS, Series
-from .spec import VARYING, Spec, refuse_misplaced, spec_of, top_values
+from .spec import VARYING, refuse_misplaced, spec_of, top_values
+from .spec_model import Spec
 from .spec_schema import MAX_COUNT, MAX_SEED, Common
 from .toml_file import Document, Where, shown
 

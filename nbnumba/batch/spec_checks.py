@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ..detector.panels import placed_by
 from ..parameters.command import CommandLine
 from .distributions import A_COLUMNS, LATTICES, MISSET, MOST_LATTICES, MOVING, ONLY_COLUMNS, SPLIT, U_COLUMNS
+from .spec_model import Spec
 from .toml_file import Document, Where
-
-if TYPE_CHECKING:
-    from .spec import Spec
 
 
 def check_places(found: Document, spec: Spec, command: CommandLine) -> None:

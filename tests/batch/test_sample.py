@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nbnumba.batch.drawn import Draw
 from nbnumba.batch.reference import Base, make_base
-from nbnumba.batch.sample import Draw, draw, image_experiment, image_words
-from nbnumba.batch.spec import Spec, read_spec
+from nbnumba.batch.sample import draw, image_experiment, image_words
+from nbnumba.batch.spec import read_spec
+from nbnumba.batch.spec_model import Spec
 from nbnumba.errors import InputError
 from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve

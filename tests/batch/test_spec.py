@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nbnumba.batch.distributions import Distribution
-from nbnumba.batch.spec import Spec, read_spec
+from nbnumba.batch.spec import read_spec
+from nbnumba.batch.spec_model import Spec
 from nbnumba.batch.toml_file import read
 from nbnumba.errors import FileError, InputError
 

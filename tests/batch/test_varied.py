@@ -13,7 +13,8 @@ import pytest
 from nbnumba import Dataset
 from nbnumba.batch.reference import Base, make_base
 from nbnumba.batch.sample import draw, image_experiment, image_words
-from nbnumba.batch.spec import Spec, read_spec
+from nbnumba.batch.spec import read_spec
+from nbnumba.batch.spec_model import Spec
 from nbnumba.cli import main
 from nbnumba.errors import InputError
 from nbnumba.experiment.ground_truth import A_matrix

@@ -13,7 +13,7 @@ import pytest
 from requirements import ROOT
 
 from nbnumba import Experiment, api
-from nbnumba.batch import reference, sample, spec
+from nbnumba.batch import reference, sample, spec, spec_model
 from nbnumba.parameters import parser, tokens
 from nbnumba.parameters.dialect import Dialect
 from nbnumba.parameters.table import NANOBRAGG
@@ -84,7 +84,7 @@ def _toml(value: object) -> str:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> tuple[spec.Spec, reference.Base]:
+def base(tmp_path: Path) -> tuple[spec_model.Spec, reference.Base]:
     path = tmp_path / "s.toml"
     path.write_text(
         'command = "-cell 40 50 60 -default_F 12 -N 5 -lambda 1 -distance 90 -detpixels 12 -xds -mosaic 0.2"\n'
@@ -98,7 +98,7 @@ def base(tmp_path: Path) -> tuple[spec.Spec, reference.Base]:
 
 @pytest.mark.usefixtures("base")
 def test_images_of_a_batch_without_a_parser(
-    base: tuple[spec.Spec, reference.Base], request: pytest.FixtureRequest
+    base: tuple[spec_model.Spec, reference.Base], request: pytest.FixtureRequest
 ) -> None:
     found, start = base  # whose command is read, once
     for name in ("_no_parser", "_no_words"):
