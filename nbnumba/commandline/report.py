@@ -76,7 +76,7 @@ def _opening(resolved: Resolved) -> Iterator[str]:
     if warning is not None:
         yield warning
     yield f"{settings.detector.convention} convention selected."
-    pivot = "sample" if detector.pivot is Pivot.SAMPLE else "direct beam spot"
+    pivot = "sample" if detector.placement.pivot is Pivot.SAMPLE else "direct beam spot"
     yield f"pivoting detector around {pivot}"
     panel, beam = detector.panels[0], experiment.beam.direction
     yield f"XDS incident beam: {_g(dot(beam, panel.fast), dot(beam, panel.slow), dot(beam, panel.normal))}"
@@ -258,7 +258,7 @@ def _detector(resolved: Resolved) -> Iterator[str]:
     panel, center = detector.panels[0], detector.center
     sensor, edges = panel.sensor, " x ".join(dict.fromkeys(f"{size:g}" for size in panel.pixel_sizes))
     yield (
-        f"  distance={panel.distance:g} detsize={detector.detsize_f:g}x{detector.detsize_s:g}  "
+        f"  distance={panel.distance:g} detsize={detector.placement.detsize_f:g}x{detector.placement.detsize_s:g}  "
         f"pixel={edges} meters ({panel.n_fast}x{panel.n_slow} pixels)"
     )
     yield f"  sensor is {sensor.thickness:g} m thick in {sensor.layers} layers with mu= {sensor.mu:g}"

@@ -1,4 +1,4 @@
-"""The panels, their sensor, and how the user placed them."""
+"""The panels with their sensors."""
 
 from __future__ import annotations
 
@@ -90,18 +90,47 @@ class BeamCenter(Center):
     dials_origin_mm: tuple[float, float, float]
 
 
-@dataclass(frozen=True, eq=False)
-class Detector:
-    """The panels, their sensor, and how the user placed them."""
+@dataclass(frozen=True)
+class Placement:
+    """How the user placed the first panel; the panels say where it came to stand.
 
-    panels: tuple[Panel, ...]
-    center: BeamCenter
+    Attributes
+    ----------
+    pivot : Pivot
+        What the rotations of the detector leave where it is.
+    detsize_f, detsize_s : float [m]
+        Edges, of which the pixels may be no whole part.
+    twotheta : float [rad]
+    """
+
     pivot: Pivot
     detsize_f: float
     detsize_s: float
-    twotheta: float
+    twotheta: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """The panels with their sensors.
+
+    Attributes
+    ----------
+    panels : tuple of Panel
+    center : BeamCenter
+        Of the first panel.
+    curved : bool
+        Whether all pixels are equally far from the sample.
+    point_pixel : bool
+        Whether the solid angle of every pixel is 1 / (distance from the sample)^2, whatever its size and tilt.
+    placement : Placement
+        For reports and headers, and for what a change of the distance means; no image depends on it.
+    """
+
+    panels: tuple[Panel, ...]
+    center: BeamCenter
     curved: bool
     point_pixel: bool
+    placement: Placement
 
     @property
     def sensor(self) -> Sensor:

@@ -15,7 +15,7 @@ from ..parameters.settings import Settings
 from ..parameters.steps import sensor_layers
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
-from .model import BeamCenter, Center, Detector, Panel, Sensor
+from .model import BeamCenter, Center, Detector, Panel, Placement, Sensor
 from .panels import placed_by, placed_panels
 
 MAX_PIXELS = 2**31 - 1  # of one image; C's counter is a 32-bit int
@@ -167,12 +167,9 @@ def _detector(
     return Detector(
         panels=tuple(panel if panel.sensor.thickness else replace(panel, sensor=sensor) for panel in panels),
         center=final_center(center, panels[0], axes.beam),
-        pivot=pivot,
-        detsize_f=detsize[0],
-        detsize_s=detsize[1],
-        twotheta=settings.detector.twotheta,
         curved=settings.detector.curved_detector,
         point_pixel=settings.detector.point_pixel,
+        placement=Placement(pivot, *detsize, settings.detector.twotheta),
     )
 
 

@@ -388,9 +388,10 @@ class Experiment(Geometry):
 
     @property
     def steps(self) -> int:
-        """Samples that the pixel's sum is divided by: all but the layers of the sensor, which add up.
+        """As nanoBragg's steps: sources x phi steps x mosaic domains x sub-pixels, which a pixel's sum is divided by.
 
-        Of several crystals those of all, though each is divided by its own.
+        A pixel has this many samples in each layer of the sensor. Sources of weight 0 do not count. Of several
+        crystals the domains of all count, though each is divided by its own. nanoBragg.c:2462.
         """
         orientations = self.goniometer.steps * sum(len(crystal.mosaic_rotations) for crystal in self.crystals)
         return int(np.count_nonzero(self.weights > 0.0)) * orientations * self.sampling.oversample**2

@@ -191,7 +191,7 @@ def _set_distance(point: Point, base: Experiment, values: Sequence[float]) -> Po
 def way_of_distance(detector: Detector, beam: Array) -> Array:
     """By what a detector moves where its distance grows by 1, (3,)."""
     first = detector.panels[0]
-    if detector.pivot is Pivot.SAMPLE and len(detector.panels) == 1:
+    if detector.placement.pivot is Pivot.SAMPLE and len(detector.panels) == 1:
         return np.asarray((first.close_distance / first.distance) * first.normal)
     return beam
 

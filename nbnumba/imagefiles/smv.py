@@ -93,14 +93,14 @@ def smv_fields(detector: Detector, wavelength: float, goniometer: Goniometer, ad
         Ybeam=center.Ybeam,
         Fbeam=center.Fbeam,
         Sbeam=center.Sbeam,
-        detsize_s=detector.detsize_s,
+        detsize_s=detector.placement.detsize_s,
         dials_origin_mm=center.dials_origin_mm,
         ORGX=center.ORGX,
         ORGY=center.ORGY,
         close_distance=panel.close_distance,
         phi=goniometer.phi,
         osc=goniometer.osc,
-        twotheta=detector.twotheta,
+        twotheta=detector.placement.twotheta,
         adc=adc,
     )
 

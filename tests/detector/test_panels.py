@@ -40,7 +40,7 @@ def test_one_panel_equals_the_same_detector_of_options() -> None:
     assert given.center.Fbeam == pytest.approx(typed.center.Fbeam)
     assert given.center.Sbeam == pytest.approx(typed.center.Sbeam)
     assert pytest.approx(typed.center.ORGX) == given.center.ORGX
-    assert (given.detsize_f, given.detsize_s) == pytest.approx((4e-3, 3e-3))
+    assert (given.placement.detsize_f, given.placement.detsize_s) == pytest.approx((4e-3, 3e-3))
 
 
 def test_normal_points_away_from_the_sample() -> None:
