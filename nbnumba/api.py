@@ -19,6 +19,7 @@ from .experiment.command_line import given_as, words_to_draw
 from .experiment.model import Experiment
 from .experiment.resolve import resolve, resolve_with_choices
 from .experiment.resolved import Resolved
+from .io.contents import read_once
 from .keyword_values import number_of
 from .keywords import Keywords
 from .parameters.choices import PhiSampling, Semantics
@@ -45,7 +46,7 @@ class Origin(NamedTuple):
 
 def from_keywords(semantics: str, notify: Notify | None, keywords: Keywords) -> Experiment:
     """Make the experiment that keywords describe; see `Experiment`."""
-    with notices_to(notify):
+    with notices_to(notify), read_once({}):
         return _made(semantics, keywords, None, None)
 
 
@@ -75,7 +76,7 @@ def from_command(
     command: str | Sequence[str], folder: str | os.PathLike[str] | None = None, notify: Notify | None = None
 ) -> Experiment:
     """Make the experiment of a command line; see `Experiment.from_command`."""
-    with notices_to(notify):
+    with notices_to(notify), read_once({}):
         return _parsed(parse(_words(command), folder), folder)
 
 
@@ -98,12 +99,12 @@ def from_file(path: str | os.PathLike[str], notify: Notify | None = None) -> Exp
     if form is registry.NXMX:
         from .io.nexus.read import read_command
 
-        command = parse(_words(read_command(name)), folder)
-        # Where a dump was read the command names it.
-        settings = command.settings
-        dump_file = _dump_to_read(settings.factors.dump_file, asked_for=command.gives("dump"))
-        settings = settings.changed(dump_file=dump_file)
-        with notices_to(notify):
+        with notices_to(notify), read_once({}):
+            command = parse(_words(read_command(name)), folder)
+            # Where a dump was read the command names it.
+            settings = command.settings
+            dump_file = _dump_to_read(settings.factors.dump_file, asked_for=command.gives("dump"))
+            settings = settings.changed(dump_file=dump_file)
             return _parsed(dataclasses.replace(command, settings=settings), folder)
     if form is not None:
         raise InputError(f"{name}: is {form.name}; allowed: a command line as text, TOML, or an HDF5 file of nbnumba")
@@ -137,7 +138,7 @@ def with_keywords(
     again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
     # Of a file that is named again the content may be another.
     named = any(KEYWORDS[name].kind is Kind.FILE for name in keywords if name in KEYWORDS)
-    with notices_to(notify):
+    with notices_to(notify), read_once({}):
         changed = _made(
             semantics,
             cast(Keywords, {**merged, "misset_seed": seed}),

@@ -59,9 +59,12 @@ def _run(words: list[str]) -> int:
 
 
 def _simulate(words: list[str]) -> int:
+    from .io.contents import Contents, read_once
     from .parameters.parser import parse
 
-    command = parse(words)
+    contents: Contents = {}
+    with read_once(contents):
+        command = parse(words)
     for line in command.notices:
         logger.warning(line)
     missing = missing_crystal(command.settings) or missing_structure_factors(command.settings)
@@ -71,7 +74,7 @@ def _simulate(words: list[str]) -> int:
     from .commandline.simulate import run
 
     try:
-        run(command)
+        run(command, contents)
     except IncompleteError:
         say(USAGE)
         raise

@@ -336,7 +336,8 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     given, noise_file = job.readout, job.output.noise_file
     spread = None
     if given.psf is not None:
-        spread = psf.parse(given.psf, job.fwhm, "-psf", radius=job.psf_radius, file=given.psf_file or "")
+        kernel = None if given.psf_file is None else psf.read_kernel(given.psf_file, "-psf_file")
+        spread = psf.parse(given.psf, job.fwhm, "-psf", radius=job.psf_radius, kernel=kernel)
     dtype, top = ("uint16", 65535) if job.bits == 16 else ("uint32", 2147483647)
     noiseless = Readout(
         spread=spread if noise_file is None else None,

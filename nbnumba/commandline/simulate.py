@@ -19,6 +19,7 @@ from ..imagefiles.save import write_images
 from ..imagefiles.smv import header_style, smv_fields
 from ..io import floatfile, pgm, smv
 from ..io.atomic import check_can_write
+from ..io.contents import Contents, read_once
 from ..parameters.choices import ComputeOptions
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
@@ -32,12 +33,14 @@ from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
 
 
-def run(command: CommandLine) -> None:
+def run(command: CommandLine, contents: Contents | None = None) -> None:
     """Render a command line, write its files and print C's report.
 
     Parameters
     ----------
     command : CommandLine
+    contents : dict, optional
+        What was read of its input files; it is emptied.
 
     Raises
     ------
@@ -50,11 +53,14 @@ def run(command: CommandLine) -> None:
         _show(command)
         return
     _check_outputs(command)
-    resolved = resolve_with_choices(
-        command.settings,
-        lambda experiment: _check_experiment(experiment, command),
-        cache_folder=_folder_of_results(output),
-    )
+    contents = {} if contents is None else contents
+    with read_once(contents):
+        resolved = resolve_with_choices(
+            command.settings,
+            lambda experiment: _check_experiment(experiment, command),
+            cache_folder=_folder_of_results(output),
+        )
+    contents.clear()
     experiment = replace(resolved.experiment, compute=compute)
     experiment = experiment.drawn_by(_words_to_keep(command, experiment))
     output = _for_panels(command, experiment)

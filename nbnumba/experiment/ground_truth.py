@@ -177,7 +177,11 @@ def _background(experiment: Experiment) -> str | None:
 def _readout(experiment: Experiment) -> str | None:
     if experiment.readout is None:
         return None
-    return json.dumps({key: value for key, value in asdict(experiment.readout).items() if value is not None})
+    said = {key: value for key, value in asdict(experiment.readout).items() if value is not None}
+    kernel = said.get("spread", {}).pop("kernel", None)
+    if kernel is not None:
+        said["spread"] |= {"file": kernel["file"], "shape": kernel["shape"]}
+    return json.dumps(said)
 
 
 def A_matrix(crystal: Crystal) -> Array:

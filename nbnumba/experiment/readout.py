@@ -93,15 +93,12 @@ def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
         return None
     if (given.psf == "file") != (given.psf_file is not None):
         raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
-    if given.psf_file is not None:
-        content_of(read_kernel, given.psf_file, called("psf_file"))
+    kernel = None if given.psf_file is None else content_of(read_kernel, given.psf_file, called("psf_file"))
     pixel = detector.panels[0].pixel_sizes[0]
     sizes = np.array([panel.pixel_sizes for panel in detector.panels])
     if given.psf != "file" and np.ptp(sizes) > 1e-9 * pixel:
         raise InputError("psf", given.psf, "goes with square pixels of one size; the detector has others")
-    return parse_psf(
-        given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, file=given.psf_file or ""
-    )
+    return parse_psf(given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, kernel=kernel)
 
 
 def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -> Detector:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from ..errors import FileError, InputError, NbnumbaError
 from ..util.memory import check_image_fits
 from . import cbf, smv
 from .atomic import PathLike
+from .contents import content_of
 from .opening import label, opened
 
 Mask = NDArray[np.bool_]
@@ -32,17 +35,35 @@ _SIGNATURES = {
 }
 
 
-def kind(path: PathLike, option: str = "") -> str:
-    """Return what a file is, by its first bytes; SMV where they are those of no other format.
+@dataclass(frozen=True, eq=False)
+class SmvMask:
+    """An SMV image: its header, which counts for itself, and the mask, or why there is none."""
+
+    header: smv.SmvHeader
+    mask: Mask | InputError
+
+
+def begin(path: PathLike, option: str = "") -> SmvMask | str:
+    """Read a mask as a whole where it is an SMV image, and return the name of its format where it is another.
 
     Raises
     ------
     FileError
         The file is missing or unreadable.
+    InputError
+        It has the beginning of no format.
     """
     with opened(path, option) as file:
-        start = file.read(8)
-    return next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), "SMV")
+        start = file.peek(8)  # type: ignore[attr-defined]
+        form = next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), None)
+        if form is not None:
+            return form
+        place = label(option, path)
+        header = smv.header_from(file, place)
+        try:
+            return SmvMask(header, np.asarray(smv.image_from(file, header, place).data != 0))
+        except InputError as error:
+            return SmvMask(header, error)
 
 
 def read(path: PathLike, option: str = "") -> Mask:
@@ -57,9 +78,11 @@ def read(path: PathLike, option: str = "") -> Mask:
     InputError
         It holds no mask.
     """
-    place, form = label(option, path), kind(path, option)
-    if form == "SMV":
-        return np.asarray(smv.read(path, option).data != 0)
+    place, form = label(option, path), content_of(begin, os.fspath(path), option)
+    if isinstance(form, SmvMask):
+        if isinstance(form.mask, InputError):
+            raise form.mask
+        return form.mask
     try:
         if form == "CBF":
             return np.asarray(_cbf(path, option) >= 0)

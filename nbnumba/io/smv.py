@@ -120,7 +120,7 @@ def read_header(path: PathLike, option: str = "") -> SmvHeader:
         The file is no SMV image, or its header makes no sense.
     """
     with opened(path, option) as file:
-        return _parse_header(file, label(option, path))
+        return header_from(file, label(option, path))
 
 
 def read(path: PathLike, option: str = "") -> SmvImage:
@@ -140,18 +140,22 @@ def read(path: PathLike, option: str = "") -> SmvImage:
     InputError
         The file is no SMV image, its header makes no sense, its pixels do not have 16 bits, or it is too short.
     """
-    name = label(option, path)
     with opened(path, option) as file:
-        header = _parse_header(file, name)
-        for kind in _TYPE.findall(header.text):
-            if _NOT_SIXTEEN_BITS.search(kind):
-                raise InputError(f"{name}: TYPE is {quote(kind)}; only 16-bit pixels (unsigned_short) can be read")
-        expected = 2 * header.n_slow * header.n_fast
-        found = os.fstat(file.fileno()).st_size - header.header_bytes
-        pixels = b""
-        if found >= expected or not is_regular(file):
-            pixels = file.read(expected)
-            found = len(pixels)
+        name = label(option, path)
+        return image_from(file, header_from(file, name), name)
+
+
+def image_from(file: BinaryIO, header: SmvHeader, name: str) -> SmvImage:
+    """Read the pixels behind a header; see `read`."""
+    for kind in _TYPE.findall(header.text):
+        if _NOT_SIXTEEN_BITS.search(kind):
+            raise InputError(f"{name}: TYPE is {quote(kind)}; only 16-bit pixels (unsigned_short) can be read")
+    expected = 2 * header.n_slow * header.n_fast
+    found = os.fstat(file.fileno()).st_size - header.header_bytes
+    pixels = b""
+    if found >= expected or not is_regular(file):
+        pixels = file.read(expected)
+        found = len(pixels)
     # C differs: there missing pixels are 0.
     if found < expected:
         raise InputError(
@@ -166,8 +170,8 @@ def read(path: PathLike, option: str = "") -> SmvImage:
     )
 
 
-def _parse_header(file: BinaryIO, name: str) -> SmvHeader:
-    """Read and check the header; leave the file at the first pixel."""
+def header_from(file: BinaryIO, name: str) -> SmvHeader:
+    """Read the header from an open file, which messages call by a name; leave the file at the first pixel."""
     start = file.read(512)
     if not start.startswith(_MAGIC):
         raise InputError(f"{name}: not an SMV image: begins with {quote(start[:14])}, not {quote(_MAGIC)}")

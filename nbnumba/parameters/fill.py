@@ -296,12 +296,14 @@ def _apply_preset(draft: Draft, preset: Given, given: Sequence[Given]) -> None:
 def _apply_header(draft: Draft, given: Given) -> None:
     """Let the header of an image set defaults."""
     from ..io import mask_file, smv
+    from ..io.contents import content_of
 
     path = str(checked(given, 0))
     is_mask = given.parameter.name == "mask"
-    if is_mask and mask_file.kind(path, given.label) != "SMV":
+    begun = content_of(mask_file.begin, path, given.label) if is_mask else None
+    if isinstance(begun, str):
         return  # only the header of an SMV image states a geometry
-    header = smv.read_header(path, given.label)
+    header = smv.read_header(path, given.label) if begun is None else begun.header
     for keyword, field, unit in _KEYWORDS:
         value = header.value_of(keyword)
         if math.isnan(value):

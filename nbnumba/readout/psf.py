@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.contents import content_of
 from ..io.opening import label, read_text
 from ..kernels.readout.steps import SeparableSpread
 
@@ -32,6 +31,20 @@ _DIRECT = 2  # radius up to which a sum over the kernel is quicker than transfor
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """Numbers of a kernel, float64 line by line, and the file that they come from."""
+
+    numbers: bytes
+    shape: tuple[int, int]
+    file: str
+
+    @property
+    def array(self) -> Array:
+        """The numbers, of `shape`; they cannot be changed."""
+        return np.frombuffer(self.numbers).reshape(self.shape)
+
+
+@dataclass(frozen=True)
 class PointSpread:
     """A point spread function.
 
@@ -46,19 +59,21 @@ class PointSpread:
     radius : int
         Pixels from the middle of the kernel to its edge; 0: as many as keep `LOST` beyond it, at most the longer edge
         of the image.
-    file : str
-        Of the kernel.
+    kernel : Kernel or None
+        For "file".
     """
 
     kind: str
     fwhm: float = 0.0
     exponent: float = FIBER_EXPONENT
     radius: int = 0
-    file: str = ""
+    kernel: Kernel | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"point spread {self.kind!r}: allowed are {', '.join(KINDS)}")
+        if (self.kind == "file") != (self.kernel is not None):
+            raise InputError(f"point spread {self.kind!r}: a kernel goes with 'file' alone, and is needed there")
         if self.kind != "file" and not 0.0 < self.fwhm <= _WIDEST:
             raise InputError(
                 f"the width of the point spread is {self.fwhm:g} pixels; allowed are above 0 to {_WIDEST:g}"
@@ -84,7 +99,7 @@ class SpreadImage:
         return max(0.0, before * (1.0 - self.beyond) - after)
 
 
-def parse(word: str, fwhm: float, option: str, radius: int = 0, file: str = "") -> PointSpread:
+def parse(word: str, fwhm: float, option: str, radius: int = 0, kernel: Kernel | None = None) -> PointSpread:
     """Read ``gauss``, ``fiber``, ``moffat:EXPONENT`` or ``file``; `fwhm` in pixels.
 
     Raises
@@ -103,7 +118,7 @@ def parse(word: str, fwhm: float, option: str, radius: int = 0, file: str = "") 
             raise InputError(f"{option}: the exponent of {word!r} must be above 1, e.g. moffat:2.5")
     elif colon or kind not in KINDS:
         raise InputError(f"{option}: {word!r}; allowed are gauss, fiber, moffat:EXPONENT and file")
-    return PointSpread(kind, fwhm, exponent, radius, file)
+    return PointSpread(kind, fwhm, exponent, radius, kernel)
 
 
 def radius_of(spread: PointSpread, longest: int, lost: float = LOST) -> int:
@@ -192,14 +207,14 @@ def _fiber_quarter(g: float, radius: int) -> Array:
 
 def full_kernel(spread: PointSpread, longest: int) -> Array:
     """The whole kernel, (2 radius + 1, 2 radius + 1) or as the file has it."""
-    if spread.kind == "file":
-        return content_of(read_kernel, spread.file)
+    if spread.kernel is not None:
+        return spread.kernel.array
     part = quarter(spread, radius_of(spread, longest))
     half = np.concatenate([part[:0:-1], part])
     return np.concatenate([half[:, :0:-1], half], axis=1)
 
 
-def read_kernel(path: str, option: str = "") -> Array:
+def read_kernel(path: str, option: str = "") -> Kernel:
     """Read a kernel: lines of as many numbers, odd in both directions; its sum is what of a photon stays within it.
 
     Raises
@@ -230,7 +245,7 @@ def read_kernel(path: str, option: str = "") -> Array:
         raise InputError(f"{label(option, path)}: holds {found}; allowed are odd numbers of columns and lines")
     if not 0.0 < kernel.sum() <= 1.0 + 1e-6:
         raise InputError(f"{label(option, path)}: the sum is {kernel.sum():g}; allowed are above 0 to 1")
-    return kernel
+    return Kernel(kernel.tobytes(), kernel.shape, path)
 
 
 def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadImage:

@@ -18,7 +18,7 @@ def digest(value: Any, without: Collection[str] = ()) -> bytes:
     Parameters
     ----------
     value
-        A dataclass, tuple, list or array of any depth; numbers, texts, enumerations, None.
+        A dataclass, tuple, list or array of any depth; numbers, texts, bytes, enumerations, None.
     without : collection of str
         Fields of the outermost dataclass that do not count.
 
@@ -41,6 +41,8 @@ def _add(state: Any, value: Any, without: Collection[str] = ()) -> None:
         state.update(f"{type(value).__name__}:{value!r};".encode("utf-8", "surrogatepass"))
     elif isinstance(value, float):
         state.update(b"float:" + struct.pack("<d", value + 0.0))  # no negative zero
+    elif isinstance(value, bytes):
+        state.update(f"bytes:{len(value)};".encode() + value)
     elif isinstance(value, complex):
         _add(state, (value.real, value.imag))
     elif isinstance(value, np.ndarray):

@@ -14,7 +14,7 @@ import pytest
 from goldens import copy_inputs
 from reflection_files import cif_text, unique_reflections, values_of, write_mtz
 
-from nbnumba import Experiment, cli
+from nbnumba import Experiment, cli, simulate
 from nbnumba.batch.chunk import to_pixels
 from nbnumba.batch.reference import make_base
 from nbnumba.batch.sample import draw, image_experiment
@@ -112,6 +112,30 @@ def test_a_rendering_opens_its_reflections_once(capsys: pytest.CaptureFixture[st
         assert cli.main(f"-hkl x.mtz {SMALL} -nonoise -nopgm".split()) == 0
     assert "is taken from -hkl x.mtz" in capsys.readouterr().err
     assert opens["x.mtz"] == 1
+
+
+@pytest.mark.usefixtures("_inputs")
+def test_mask_and_kernel_are_opened_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("kernel.txt").write_text("0 0.1 0\n0.1 0.5 0.1\n0 0.1 0\n")
+    line = "-cell 20 24 30 -default_F 1 -N 2 -detpixels 16 -oversample 1 -nonoise -nopgm -quiet"
+    assert cli.main(f"{line} -intfile mask.img".split()) == 0
+    with counted() as opens:
+        words = f"{line} -mask mask.img -semantics exact -psf file -psf_file kernel.txt -noisefile n.img -seed 1"
+        assert cli.main(words.replace("-nonoise ", "").split()) == 0, capsys.readouterr().err
+    assert (opens["mask.img"], opens["kernel.txt"]) == (1, 1)
+    psf = {"psf": "file", "psf_file": "kernel.txt"}
+    with counted() as opens:
+        made = Experiment(cell=(20, 24, 30), default_F=1, N=2, detpixels=16, mask="mask.img", **psf)  # type: ignore[arg-type]
+        image = simulate(made)
+        image.with_noise(1)
+    assert (opens["mask.img"], opens["kernel.txt"]) == (1, 1)
+    assert '"file": "kernel.txt", "shape": [3, 3]' in str(image.ground_truth(1).readout)
+    blurred = made.readout
+    Path("kernel.txt").write_text("1\n")
+    other = made.replace(psf_file="kernel.txt")
+    assert blurred is not None
+    assert other != made
+    assert other.readout != blurred
 
 
 @pytest.mark.usefixtures("_inputs")

@@ -108,7 +108,7 @@ def test_kernel_file(tmp_path: Path) -> None:
     file.write_text("# cross\n0 .1 0\n.1 .5 .2\n0 .1 0\n")
     image = np.zeros((5, 6))
     image[2, 3] = 10.0
-    spread = psf.apply(image, PointSpread("file", file=str(file)))
+    spread = psf.apply(image, PointSpread("file", kernel=psf.read_kernel(str(file))))
     np.testing.assert_allclose(spread.image[1:4, 2:5], [[0, 1, 0], [1, 5, 2], [0, 1, 0]], atol=1e-12)
     assert spread.beyond == pytest.approx(0.0)
 
