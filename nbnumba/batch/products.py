@@ -130,7 +130,7 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
     experiments = (image_experiment(base, draw(spec, base, image)) for image in range(spec.count))
     of_images = [[A_matrix(crystal) for crystal in each.crystals] for each in experiments]
     matrices = list(zip(*of_images, strict=True))
-    write_truth(path, first, matrices, spec.series, spec.dtype, saturation)
+    write_truth(path, first, matrices, spec.series, spec.dtype, saturation, spec.images_per_file)
 
 
 MAKERS: dict[str, Callable[[Path, Sequence[Path], Spec, Base], None]] = {

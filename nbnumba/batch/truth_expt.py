@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..beam.frames import to_imgcif
 from ..experiment.model import Experiment
+from ..geometry.mounting import NO_MOUNTING
 from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, unit
 from ..imagefiles.headers import reading_frame
@@ -26,6 +28,7 @@ def write_truth(
     series: Series,
     dtype: str,
     saturation: float | None,
+    images_per_file: int,
 ) -> None:
     """Write beam, detector, goniometer, scan and crystal of a series.
 
@@ -41,6 +44,8 @@ def write_truth(
         Of the pixels.
     saturation : float or None
         The largest value that the pixels have.
+    images_per_file : int
+        Of the NXmx files.
 
     Raises
     ------
@@ -58,7 +63,12 @@ def write_truth(
     sense = -1.0 if goniometer.osc < 0.0 else 1.0
     along = -unit(frame @ beam.direction)
     electric = frame @ beam.polarization_axis
-    crystals = [_at_scan_points(np.array([frame @ A for A in matrices])) for matrices in A_matrices]
+    # Headers tell the axis that turns alone, and an NXmx file of one image leaves the inner axes out.
+    mounting = NO_MOUNTING if by_header else goniometer.mounting.seen_from(frame)
+    if min(images_per_file, len(A_matrices[0])) == 1:
+        mounting = dataclasses.replace(mounting, inner=())
+    standing = mounting.setting @ mounting.fixed if mounting.stands else np.eye(3)
+    crystals = [_at_scan_points(np.array([standing.T @ frame @ A for A in matrices])) for matrices in A_matrices]
     top = saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3)
     fields = expt_text.ExptFields(
         direction=along,
@@ -76,6 +86,7 @@ def write_truth(
         exposure=max(beam.exposure, 0.0),
         A=crystals[0],
         further=crystals[1:],
+        mounting=mounting,
     )
     with whole_file(path) as file:
         file.write(expt_text.text(fields).encode())

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..geometry.vectors import Array, cross, unit
+from ..geometry.vectors import MCSTAS_TO_IMGCIF, Array, cross, unit
 from .model import Beam
-
-MCSTAS_TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])  # DIALS' frame, in which the beam runs along -z
 
 
 def to_mcstas(beam: Beam) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..beam.model import Beam
 from ..detector.model import Detector
+from ..geometry.mounting import NO_MOUNTING, Mounting
 from ..geometry.vectors import Array, rotate_about
 from ..parameters.choices import PhiSampling
 
@@ -28,6 +29,9 @@ class Goniometer:
     steps : int
     sampling : PhiSampling
         Where in each step the crystal is drawn.
+    mounting : Mounting
+        Its other axes, which stand still. `spindle` is as the outer ones leave it, and the crystal's orientation as all
+        of them do; only files state them.
     """
 
     spindle: Array
@@ -36,6 +40,7 @@ class Goniometer:
     step: float
     steps: int
     sampling: PhiSampling = PhiSampling.EDGE
+    mounting: Mounting = NO_MOUNTING
 
     @property
     def turns(self) -> bool:

@@ -11,6 +11,7 @@ from ..crystal.build import build_crystal
 from ..crystal.lattice import cell_of_vectors
 from ..crystal.model import Crystal
 from ..detector.placement import Axes, resolve_axes, resolve_detector
+from ..geometry.mounting import NO_MOUNTING
 from ..geometry.vectors import Array
 from ..parameters.choices import Shape
 from ..parameters.settings import Settings
@@ -24,7 +25,15 @@ def build_goniometer(settings: Settings, axes: Axes) -> Goniometer:
     """Return the rotation that the settings describe."""
     goniometer = settings.goniometer
     phi = phi_steps(goniometer.osc, goniometer.phistep, goniometer.phisteps, settings.semantics)
-    return Goniometer(axes.spindle, goniometer.phi, phi.extent, phi.step, phi.count, goniometer.phi_sampling)
+    return Goniometer(
+        axes.spindle,
+        goniometer.phi,
+        phi.extent,
+        phi.step,
+        phi.count,
+        goniometer.phi_sampling,
+        goniometer.mounting or NO_MOUNTING,
+    )
 
 
 def build_geometry(settings: Settings) -> tuple[Geometry, Crystal | None]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+MCSTAS_TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])  # to DIALS' frame, in which the beam runs along -z
+
 
 def vector(values: Sequence[float] | Array) -> Array:
     """Return a float64 array of shape (3,)."""

@@ -19,10 +19,12 @@ from ..detector.model import Detector, Sensor
 from ..errors import InputError
 from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
+from ..geometry.mounting import Mounting
 from ..geometry.vectors import Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
 from ..io.nexus.layout import Column
+from ..io.nexus.rotation import joined_rotation
 from ..readout.digitize import DTYPES, largest_good, saturation_value
 from ..util.messages import logger
 from ..version import __version__
@@ -320,6 +322,7 @@ class _Entry:
     flux: float | None
     beam_size: float
     spindle: Array
+    mounting: Mounting
     start: float  # deg
     width: float
     truth: dict[str, Any]
@@ -337,6 +340,7 @@ class _Entry:
             flux=beam.flux,
             beam_size=beam.size,
             spindle=frame @ goniometer.spindle,
+            mounting=goniometer.mounting.seen_from(frame),
             start=math.degrees(goniometer.phi),
             width=math.degrees(goniometer.osc),
             truth={name: _BLANKS.get(name) if value is None else value for name, value in fields.items()}
@@ -357,19 +361,25 @@ def _together(shots: Sequence[_Entry], scan: bool) -> nexus_writing.Shots:
         stokes[:, 0], stokes[:, 1] = 1.0, polarizations
     fluxes = [shot.flux for shot in shots if shot.flux is not None]
     known = len(fluxes) == len(shots)
+    rotation = joined_rotation(
+        np.array([shot.spindle for shot in shots]),
+        np.array([shot.start for shot in shots]),
+        np.array([shot.width for shot in shots]),
+        None if scan else np.array([shot.truth["A_matrix"] for shot in shots]),
+        [shot.mounting for shot in shots],
+    )
+    truth = {name: _column(name, [shot.truth[name] for shot in shots]) for name in shots[0].truth}
+    if rotation is not None:
+        mounted = rotation.on_goniometer(np.asarray(truth[nexus_writing.MOUNTED].values))
+        truth[nexus_writing.MOUNTED] = dataclasses.replace(truth[nexus_writing.MOUNTED], values=mounted)
     one_size = all(shot.beam_size == shots[0].beam_size for shot in shots)
     return nexus_writing.Shots(
         spectra=[shot.spectrum for shot in shots],
-        rotation=nexus_writing.joined_rotation(
-            np.array([shot.spindle for shot in shots]),
-            np.array([shot.start for shot in shots]),
-            np.array([shot.width for shot in shots]),
-            None if scan else np.array([shot.truth["A_matrix"] for shot in shots]),
-        ),
+        rotation=rotation,
         stokes=stokes,
         total_flux=np.array(fluxes) if known else None,
         beam_size=shots[0].beam_size if known and one_size else None,
-        truth={name: _column(name, [shot.truth[name] for shot in shots]) for name in shots[0].truth},
+        truth=truth,
     )
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..beam.frames import MCSTAS_TO_IMGCIF
 from ..beam.model import Sources
 from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import build_geometry, crystal_of_vectors
 from ..experiment.ground_truth import GroundTruth
 from ..geometry.panel import PanelGeometry
-from ..geometry.vectors import Array
+from ..geometry.vectors import MCSTAS_TO_IMGCIF, Array
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_layout
 from ..io.nexus import read as nexus
 from ..io.nexus import spectrum as nexus_spectrum
+from ..io.nexus.rotation import Rotation, read_rotation
 from ..parameters.choices import Convention, Semantics, Vector
 from ..parameters.command import CommandLine
 from ..parameters.settings import Settings
@@ -51,15 +51,19 @@ def read(path: str, typed: CommandLine, geometry: bool = True, only: int | None 
         raise InputError(f"{path}: holds no ground truth of nbnumba, so that its geometry is not known")
     with nexus_file.read(path) as file:
         sizes = nexus.pixel_sizes(file)
-        omega = file.get("/entry/sample/transformations/omega")
-        spindle = (1.0, 0.0, 0.0) if omega is None else _vector(omega.attrs["vector"])
+        try:
+            rotation = read_rotation(file[nexus_layout.SAMPLE])
+        except (ArithmeticError, AttributeError, IndexError, KeyError, StopIteration, TypeError, ValueError) as error:
+            raise InputError(f"{path}: its goniometer makes no sense: {error}") from error
         chosen = range(len(file[nexus_layout.DATA])) if only is None else (only,)
         spectra = [nexus_spectrum.written_by_us(file, index) for index in chosen]
     for index, spectrum in zip(chosen, spectra, strict=True):
         parts = nexus.read_image(path, index)
         try:
             known = {key: _value(column.values[index], column.missing) for key, column in columns.items()}
-            image = _with_spectrum(_known_image(path, parts, known, (sizes, spindle), typed.settings), spectrum)
+            if rotation is not None:
+                known["A_matrix_imgcif"] = rotation.in_laboratory(known["A_matrix_imgcif"])
+            image = _with_spectrum(_known_image(path, parts, known, (sizes, rotation), typed.settings), spectrum)
         except NbnumbaError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
@@ -71,11 +75,11 @@ def _known_image(
     path: str,
     parts: Sequence[NDArray[Any]],
     known: dict[str, Any],
-    of_file: tuple[Sequence[tuple[float, float]], Vector],
+    of_file: tuple[Sequence[tuple[float, float]], Rotation | None],
     settings: Settings,
 ) -> ImageRecord:
-    """Put an image together from its panels, its ground truth, and the file's pixel sizes and spindle axis."""
-    sizes, spindle = of_file
+    """Put an image together from its panels, its ground truth, and the file's pixel sizes and rotation."""
+    sizes, rotation = of_file
     panels = tuple(
         PanelGeometry(part.shape[1], part.shape[0], edges, origin, fast, slow)
         for part, edges, origin, fast, slow in zip(
@@ -86,7 +90,8 @@ def _known_image(
         convention=Convention.CUSTOM,
         beam_vector=(0.0, 0.0, 1.0),
         polar_vector=(1.0, 0.0, 0.0),
-        spindle_axis=spindle,
+        spindle_axis=(1.0, 0.0, 0.0) if rotation is None else _vector(rotation.axis),
+        mounting=None if rotation is None else rotation.mounting,
         fdet_vector=_vector(panels[0].fast),
         sdet_vector=_vector(panels[0].slow),
         odet_vector=(0.0, 0.0, 0.0),

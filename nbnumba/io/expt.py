@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, called
+from ..geometry.mounting import Mounting, StandingAxis, axes_of_rotation, axis_names
 from ..geometry.panel import PlacedPanel
-from ..geometry.vectors import rotation_matrix
 from ..util.text import quote
 from .atomic import PathLike
 from .expt_detector import panels_of
@@ -53,6 +53,8 @@ class Expt:
     panels : tuple of PlacedPanel
     rotation_axis : (3,)
         Unit vector of the spindle as it is mounted, the setting rotation included.
+    mounting : Mounting or None
+        The goniometer's other axes; None where it has none.
     phi_deg, width_deg : float
         Start and width of the scan's first image; 0 and 0 without a scan.
     reciprocal_A : (3, 3) [1/Angstrom] or None
@@ -70,6 +72,7 @@ class Expt:
     polarization_fraction: float
     panels: tuple[PlacedPanel, ...]
     rotation_axis: Array
+    mounting: Mounting | None
     phi_deg: float
     width_deg: float
     reciprocal_A: Array | None
@@ -133,14 +136,17 @@ def parse(
     if beam is None or detector is None:
         raise InputError(f"{where}: the experiment has no {'beam' if beam is None else 'detector'}")
     direction, wavelength, normal, fraction = _beam(beam, beam_place)
-    axis, fixed, setting = _mounting(goniometer, goniometer_place)
+    axis, mounting = _mounting(goniometer, goniometer_place)
+    fixed, setting = mounting.fixed, mounting.setting
     angles = scan_angles(scan, scan_place)
     reciprocal: list[Array] = []
     remarks: list[str] = [others] if others else []
     for lattice in lattices:
         crystal, crystal_place = _model(root, lattice, "crystal", CrystalEntry, where)
         varying = varying_models(where, angles, phi_deg, (beam, goniometer, crystal))
-        setting = setting if varying.setting is None else varying.setting
+        if varying.setting is not None:
+            setting = varying.setting
+            mounting = Mounting(mounting.inner, axes_of_rotation(setting, "setting"), mounting.scanned)
         if varying.s0 is not None:
             direction = varying.s0 / np.linalg.norm(varying.s0)
             wavelength = 1.0 / float(np.linalg.norm(varying.s0))
@@ -155,6 +161,7 @@ def parse(
         polarization_fraction=fraction,
         panels=panels_of(detector, detector_place),
         rotation_axis=setting @ axis,
+        mounting=mounting if mounting.stands else None,
         phi_deg=angles.phi_deg,
         width_deg=angles.width_deg,
         reciprocal_A=reciprocal[0] if reciprocal else None,
@@ -234,22 +241,21 @@ def _beam(beam: BeamEntry, place: Place) -> tuple[Array, float | None, Array, fl
     return direction, wavelength, normal, fraction
 
 
-def _mounting(goniometer: GoniometerEntry | None, place: Place) -> tuple[Array, Array, Array]:
-    """Return axis, fixed and setting rotation: a crystal at an angle phi is S R(axis, phi) F A."""
+def _mounting(goniometer: GoniometerEntry | None, place: Place) -> tuple[Array, Mounting]:
+    """Return the axis that turns, where all others stand at 0, and the others."""
     if goniometer is None:
-        return np.array([1.0, 0.0, 0.0]), np.eye(3), np.eye(3)
+        return np.array([1.0, 0.0, 0.0]), Mounting()
     if goniometer.axes is not None:
         return _several_axes(goniometer, goniometer.axes, place)
     if goniometer.rotation_axis is None:
         place.fail("rotation_axis", "is missing")
-    return (
-        unit_vector(goniometer.rotation_axis, place, "rotation_axis"),
-        rotation(goniometer.fixed_rotation, place, "fixed_rotation"),
-        rotation(goniometer.setting_rotation, place, "setting_rotation"),
-    )
+    axis = unit_vector(goniometer.rotation_axis, place, "rotation_axis")
+    fixed = rotation(goniometer.fixed_rotation, place, "fixed_rotation")
+    setting = rotation(goniometer.setting_rotation, place, "setting_rotation")
+    return axis, Mounting(axes_of_rotation(fixed, "fixed"), axes_of_rotation(setting, "setting"))
 
 
-def _several_axes(goniometer: GoniometerEntry, axes: Sequence[Vector], place: Place) -> tuple[Array, Array, Array]:
+def _several_axes(goniometer: GoniometerEntry, axes: Sequence[Vector], place: Place) -> tuple[Array, Mounting]:
     """Return the same of a goniometer of several axes, the first of which is next to the crystal."""
     count, angles, scanned = len(axes), goniometer.angles, goniometer.scan_axis
     if angles is None or len(angles) != count:
@@ -259,14 +265,13 @@ def _several_axes(goniometer: GoniometerEntry, axes: Sequence[Vector], place: Pl
         place.fail("scan_axis", "is missing")
     check_index(scanned, count, place, "scan_axis")
     directions = [unit_vector(axis, place, f"axes[{number}]") for number, axis in enumerate(axes)]
-    fixed, setting = np.eye(3), np.eye(3)
-    for number, (axis, angle) in enumerate(zip(directions, angles, strict=True)):
-        turn = rotation_matrix(axis, math.radians(angle))
-        if number < scanned:
-            fixed = turn @ fixed
-        elif number > scanned:
-            setting = turn @ setting
-    return directions[scanned], fixed, setting
+    listed = goniometer.names if isinstance(goniometer.names, list) else []
+    names = axis_names([str(name) for name in listed], count)
+    standing = [
+        StandingAxis(name, (float(axis[0]), float(axis[1]), float(axis[2])), math.radians(angle))
+        for name, axis, angle in zip(names, directions, angles, strict=True)
+    ]
+    return directions[scanned], Mounting(tuple(standing[:scanned]), tuple(standing[scanned + 1 :]), names[scanned])
 
 
 def _reciprocal(crystal: CrystalEntry, place: Place) -> Array:

@@ -52,6 +52,7 @@ class GoniometerEntry(msgspec.Struct):
     setting_rotation: Matrix | None = None
     axes: list[Vector] | None = None
     angles: Numbers | None = None
+    names: Any = None
     scan_axis: int | None = None
     setting_rotation_at_scan_points: Any = None
 

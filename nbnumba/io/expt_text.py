@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.mounting import NO_MOUNTING, Mounting
 from ..geometry.panel import PanelGeometry
 
 Array = NDArray[np.float64]
@@ -34,7 +36,7 @@ class ExptFields:
     thickness, mu : float [m], [1/m]
         Of the sensor; 0: none.
     spindle : (3,)
-        About which the crystal turns right-handed; not looked at without a scan.
+        About which the crystal turns right-handed, in the laboratory; not looked at without a scan.
     start, width : float [deg]
         Of the first image, and of each.
     images : int
@@ -47,6 +49,8 @@ class ExptFields:
         Hall symbol of the space group.
     further : sequence of (n, 3, 3) [1/Angstrom]
         The same as A of the crystals after the first, each in an experiment of its own.
+    mounting : Mounting
+        Other axes of the goniometer; A is without what they turn it by.
     """
 
     direction: Array
@@ -65,6 +69,7 @@ class ExptFields:
     A: Array
     hall: str = "P 1"
     further: Sequence[Array] = ()
+    mounting: Mounting = NO_MOUNTING
 
 
 def text(fields: ExptFields) -> str:
@@ -153,6 +158,16 @@ _ROOT: dict[str, Any] = {
 
 
 def _goniometer(fields: ExptFields) -> dict[str, Any]:
+    mounting = fields.mounting
+    if mounting.stands:
+        axes = [*mounting.inner, None, *mounting.outer]
+        datum = mounting.setting.T @ fields.spindle
+        return {
+            "axes": [_numbers(datum if axis is None else np.array(axis.direction)) for axis in axes],
+            "angles": [fields.start if axis is None else math.degrees(axis.angle) for axis in axes],
+            "names": [mounting.scanned if axis is None else axis.name for axis in axes],
+            "scan_axis": len(mounting.inner),
+        }
     return {
         "rotation_axis": _numbers(fields.spindle),
         "fixed_rotation": _NO_TURN,

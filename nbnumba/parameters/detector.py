@@ -415,7 +415,13 @@ AXES = (
         name="polar_vector",
     ),
     number(
-        "-spindle_axis", "axis of phi", "X Y Z", ("spindle_axis",), sets=_CUSTOM, default="0 0 1", name="spindle_axis"
+        "-spindle_axis",
+        "axis of phi",
+        "X Y Z",
+        ("spindle_axis",),
+        sets=_CUSTOM | {"mounting": None},
+        default="0 0 1",
+        name="spindle_axis",
     ),
     number(
         "-twotheta_axis",

@@ -61,6 +61,7 @@ def settings_from_expt(
         "polar_vector": _tuple(cross(vector(content.polarization_normal), vector(content.beam))),
         "polarization": 2.0 * content.polarization_fraction - 1.0,
         "spindle_axis": _tuple(spindle),
+        "mounting": content.mounting,
         "fdet_vector": _tuple(first.fast),
         "sdet_vector": _tuple(first.slow),
         "odet_vector": (0.0, 0.0, 0.0),  # made from the other two

@@ -127,6 +127,7 @@ def _of_nexus(path: str, option: str, notices: list[str]) -> dict[str, Any]:
     if content.rotation_axis is not None:
         sense = -1.0 if content.width_deg < 0.0 else 1.0
         fields["spindle_axis"] = _tuple(sense * content.rotation_axis)
+        fields["mounting"] = content.mounting
         fields["phi"] = DEGREE.to_si(sense * content.phi_deg)
         if content.width_deg != 0.0:
             fields["osc"] = DEGREE.to_si(abs(content.width_deg))

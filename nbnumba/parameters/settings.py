@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .choices import Convention, DiffuseAxes, MosaicModel, PhiSampling, Pivot, Semantics, Shape, Spreading, Vector
 
 if TYPE_CHECKING:
+    from ..geometry.mounting import Mounting
     from ..geometry.panel import PanelGeometry
 
 
@@ -169,6 +170,7 @@ class GoniometerSettings:
     """Rotation of the crystal during the exposure."""
 
     spindle_axis: Vector = (0.0, 0.0, 1.0)
+    mounting: Mounting | None = None  # other axes of the goniometer of a file; spindle_axis has its outer ones in it
     phi: float = 0.0  # start [phi0]
     osc: float | None = None  # None: not given; negative: as C not given, in exact the other way round
     phistep: float | None = None  # 0 with osc and phisteps keeps all steps at the start, else it is not given

@@ -164,8 +164,10 @@ def test_nxmx_finds_panels_and_spindle(files: Path, geometry: Geometry) -> None:
                 theirs = origin + fast * steps[0] + slow * steps[1]
                 ours = frame_of_file @ panel.position(slow, fast)
                 np.testing.assert_allclose(theirs, ours, rtol=0, atol=TOLERANCE)
-        axis = nxmx.get_dependency_chain(entry.samples[0].depends_on)[0]
-        np.testing.assert_allclose(axis.vector, frame_of_file @ geometry.goniometer.spindle, rtol=0, atol=1e-12)
+        axis, *outer = nxmx.get_dependency_chain(entry.samples[0].depends_on)
+        assert [one.path.rsplit("/")[-1] for one in (axis, *outer)] == ["phi", "kappa", "omega"]
+        turned = nxmx.get_cumulative_transformation(nxmx.DependencyChain(outer))[0, :3, :3] @ axis.vector
+        np.testing.assert_allclose(turned, frame_of_file @ geometry.goniometer.spindle, rtol=0, atol=1e-12)
 
 
 @pytest.mark.readers

@@ -25,6 +25,7 @@ from nbnumba.beam.frames import to_mcstas
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import GroundTruth, ground_truth
 from nbnumba.experiment.model import Experiment
+from nbnumba.geometry.mounting import Mounting
 from nbnumba.imagefiles import nexus_read
 from nbnumba.imagefiles.nexus import NO_NUMBER, NexusWriter, stacked_shape
 from nbnumba.imagefiles.stacking import panel_rows
@@ -32,6 +33,7 @@ from nbnumba.io.nexus import checksums
 from nbnumba.io.nexus import layout as nexus_writing
 from nbnumba.io.nexus import master as nexus_master
 from nbnumba.io.nexus import read as nexus
+from nbnumba.io.nexus.rotation import joined_rotation
 from nbnumba.parameters.parser import parse
 
 FLAT = experiment("-Xbeam 0.913 -Ybeam 1.217")
@@ -274,7 +276,7 @@ def test_a_rotation_holds_the_angles_of_every_image(tmp_path: Path) -> None:
 def test_a_turn_the_other_way_is_one_about_the_opposite_axis() -> None:
     axes = np.array([[0.0, 1.0, 0.0]] * 3)
     starts, widths = np.array([10.0, 9.5, 9.0]), np.full(3, -0.5)
-    found = nexus_writing.joined_rotation(axes, starts, widths, None)
+    found = joined_rotation(axes, starts, widths, None, [Mounting()] * len(starts))
     assert found is not None
     assert found.width == 0.5
     np.testing.assert_array_equal(found.axis, [0.0, -1.0, 0.0])
@@ -288,7 +290,8 @@ def test_a_turn_the_other_way_is_one_about_the_opposite_axis() -> None:
         {"orientations": np.arange(3.0)},
     ):
         words = {"axes": axes, "starts": starts, "widths": widths, "orientations": None} | change
-        assert nexus_writing.joined_rotation(**words) is None
+        words["mountings"] = [Mounting()] * 3
+        assert joined_rotation(**words) is None
 
 
 def test_masked_pixels_and_gaps_are_marked(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...geometry.mounting import Mounting, StandingAxis, axis_names
 from ...geometry.panel import PlacedPanel
 from ...geometry.vectors import rotation_matrix
 from ..atomic import PathLike
@@ -52,6 +53,8 @@ class NxGeometry:
         Unit vector of the axis that the crystal turns about during the exposure, all outer axes included.
     phi_deg, width_deg : float
         Where that axis stands when the image begins, and by how much it turns.
+    mounting : Mounting or None
+        The goniometer's other axes; None where it has none.
     remarks : tuple of str
         What of the file does not count.
     """
@@ -61,6 +64,7 @@ class NxGeometry:
     rotation_axis: Array | None
     phi_deg: float
     width_deg: float
+    mounting: Mounting | None
     remarks: tuple[str, ...]
 
 
@@ -103,11 +107,12 @@ class _Reader:
         detector, remarks = detectors[0], []
         if len(detectors) > 1:
             remarks.append(f"{self.where}: holds {len(detectors)} detectors; {detector.name} counts")
-        axis, phi, width = self._goniometer(entry)
+        axis, phi, width, mounting = self._goniometer(entry)
         return NxGeometry(
             panels=tuple(self._panels(detector)),
             wavelength_A=self._wavelength_A(entry, instrument),
             rotation_axis=axis,
+            mounting=mounting,
             phi_deg=phi,
             width_deg=width,
             remarks=tuple(remarks),
@@ -288,22 +293,33 @@ class _Reader:
             self._fail(str(wavelength.name), f"is {value:g} Angstrom; it must be greater than 0")
         return value
 
-    def _goniometer(self, entry: h5py.Group) -> tuple[Array | None, float, float]:
-        """Return the axis that turns during the exposure, where it stands, and by how much it turns [deg]."""
+    def _goniometer(self, entry: h5py.Group) -> tuple[Array | None, float, float, Mounting | None]:
+        """Return the axis that turns, where it stands, by how much it turns during the image [deg], and the others."""
         samples = self._all(entry, "NXsample")
         if not samples or "depends_on" not in samples[0]:
-            return None, 0.0, 0.0
+            return None, 0.0, 0.0, None
         axes = self._axes(_text(samples[0]["depends_on"][()]), samples[0])
         rotations = [i for i, axis in enumerate(axes) if _text(axis.attrs.get("transformation_type", "")) == "rotation"]
         if not rotations:
-            return None, 0.0, 0.0
+            return None, 0.0, 0.0, None
         widths = {i: self._width(axes[i]) for i in rotations}
         turning = next((i for i in rotations if widths[i] != 0.0), rotations[0])
+        names = axis_names([str(axes[i].name).rsplit("/", 1)[-1] for i in rotations], len(rotations))
+        inner, outer = (
+            tuple(self._standing(axes[i], name) for i, name in zip(rotations, names, strict=True) if chosen(i))
+            for chosen in (turning.__gt__, turning.__lt__)
+        )
+        mounting = Mounting(inner, outer, names[rotations.index(turning)])
         direction = self._vector(axes[turning])
-        for outer in axes[turning + 1 :]:
-            direction = self._transformation(outer)[0] @ direction
+        for axis in axes[turning + 1 :]:
+            direction = self._transformation(axis)[0] @ direction
         degrees = math.degrees(self._unit(axes[turning], _ANGLES))
-        return direction, self._value(axes[turning]) * degrees, widths[turning] * degrees
+        phi_deg, width_deg = self._value(axes[turning]) * degrees, widths[turning] * degrees
+        return direction, phi_deg, width_deg, mounting if mounting.stands else None
+
+    def _standing(self, axis: Any, name: str) -> StandingAxis:
+        x, y, z = (float(value) for value in self._vector(axis))
+        return StandingAxis(name, (x, y, z), self._value(axis) * self._unit(axis, _ANGLES))
 
     def _width(self, axis: Any) -> float:
         """Return by how much an axis turns during the image, in its own unit."""

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ...geometry.panel import StackedPanel
 from ...util.text import encodable
 from .filters import image_compression
+from .nodes import new_group, quantity
+from .rotation import Rotation, write_rotation
 
 if TYPE_CHECKING:
     import h5py
@@ -32,6 +34,7 @@ TRUTH = "/entry/ground_truth"
 DETECTOR = "/entry/instrument/detector"
 BEAM = "/entry/instrument/beam"
 SAMPLE = "/entry/sample"
+MOUNTED = "A_matrix_imgcif"  # of the ground truth: crystals as they are mounted on the goniometer
 SPECTRUM = "incident_wavelength_1Dspectrum"
 _AXES = f"{DETECTOR}/transformations"
 
@@ -74,24 +77,6 @@ class Instrument:
 
 
 @dataclass(frozen=True, eq=False)
-class Rotation:
-    """A crystal that turns during the exposures.
-
-    Attributes
-    ----------
-    axis : (3,)
-        Unit vector; the right-handed rotation about it by a positive angle.
-    starts : (n,) [deg]
-    width : float [deg]
-        Of every image, above 0.
-    """
-
-    axis: Array
-    starts: Array
-    width: float
-
-
-@dataclass(frozen=True, eq=False)
 class Column:
     """One quantity of every image: numbers with a first axis of images, or texts."""
 
@@ -127,31 +112,6 @@ class Shots:
     truth: Mapping[str, Column] = field(default_factory=dict)
 
 
-def joined_rotation(axes: Array, starts: Array, widths: Array, orientations: Array | None) -> Rotation | None:
-    """Return the rotation that images are slices of; None where they do not continue one another.
-
-    Parameters
-    ----------
-    axes : (n, 3)
-    starts, widths : (n,) [deg]
-        Of either sign.
-    orientations : (n, ...) or None
-        What is the same in all images of one rotation.
-    """
-    sense = np.copysign(1.0, widths[0])
-    axes, starts, widths = sense * axes, sense * starts, sense * widths
-    # Rounding of angles that were typed and added up, not a change that any reader would see.
-    slack = 1e-6 * widths[0]
-    follows = (
-        widths[0] > 0.0
-        and np.all(np.abs(widths - widths[0]) <= slack)
-        and np.all(np.abs(np.diff(starts) - widths[:-1]) <= slack)
-        and np.all(np.abs(axes - axes[0]) <= 1e-12)
-        and (orientations is None or np.all(orientations == orientations[0]))
-    )
-    return Rotation(axes[0], starts, float(widths[0])) if follows else None
-
-
 def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
     """Write the groups that every file has.
 
@@ -175,7 +135,7 @@ def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
         }
     )
     # Readers look for this name, whatever the attribute says.
-    entry = _group(file, "/entry", "NXentry")
+    entry = new_group(file, "/entry", "NXentry")
     entry.attrs["default"] = "data"
     entry["definition"] = "NXmx"
     entry["start_time"] = entry["end_time_estimated"] = now
@@ -186,11 +146,11 @@ def write_head(file: h5py.File, name: str, program: tuple[str, str]) -> None:
         ("/entry/instrument", "NXinstrument", program[0]),
         (SAMPLE, "NXsample", "crystal"),
     ):
-        group = _group(file, path, kind)
+        group = new_group(file, path, kind)
         group["name"] = text
         if path != SAMPLE:
             group["name"].attrs["short_name"] = text
-    data = _group(file, "/entry/data", "NXdata")
+    data = new_group(file, "/entry/data", "NXdata")
     data.attrs["signal"] = "data"
 
 
@@ -214,8 +174,8 @@ def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> Non
     `offset` of an axis. Of several modules each translation depends on one that they share, which readers
     take for the detector's own.
     """
-    detector = _group(file, DETECTOR, "NXdetector")
-    axes = _group(file, _AXES, "NXtransformations")
+    detector = new_group(file, DETECTOR, "NXdetector")
+    axes = new_group(file, _AXES, "NXtransformations")
     base = "."
     shift = np.zeros(3)
     if len(instrument.modules) > 1:
@@ -228,22 +188,22 @@ def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> Non
         _write_module(detector, f"module{suffix}", module, place)
     detector["depends_on"] = place if base == "." else base
     fast_size, slow_size = instrument.modules[0].pixel_sizes
-    _quantity(detector, "x_pixel_size", fast_size, "m")
-    _quantity(detector, "y_pixel_size", slow_size, "m")
-    _quantity(detector, "distance", instrument.distance, "m")
+    quantity(detector, "x_pixel_size", fast_size, "m")
+    quantity(detector, "y_pixel_size", slow_size, "m")
+    quantity(detector, "distance", instrument.distance, "m")
     if instrument.beam_center is not None:
         for key, value in zip(("beam_center_x", "beam_center_y"), instrument.beam_center, strict=True):
-            _quantity(detector, key, value, "pixels")
-    _quantity(detector, "frame_time", instrument.frame_time, "s")
-    _quantity(detector, "count_time", instrument.frame_time, "s")
+            quantity(detector, key, value, "pixels")
+    quantity(detector, "frame_time", instrument.frame_time, "s")
+    quantity(detector, "count_time", instrument.frame_time, "s")
     detector["sensor_material"] = instrument.sensor_material
-    _quantity(detector, "sensor_thickness", instrument.sensor_thickness or NO_SENSOR, "m")
+    quantity(detector, "sensor_thickness", instrument.sensor_thickness or NO_SENSOR, "m")
     if instrument.underload is not None:
         detector["underload_value"] = instrument.underload
     if instrument.saturation is not None:
         detector["saturation_value"] = instrument.saturation
     # XDS' plugins look for these where one maker's files have them.
-    specific = _group(file, f"{DETECTOR}/detectorSpecific", "NXcollection")
+    specific = new_group(file, f"{DETECTOR}/detectorSpecific", "NXcollection")
     specific["pixel_mask"] = instrument.pixel_mask
     # Versions of DIALS' reader fail on the mask of a module narrower than the data, whose gap it does not need.
     if all(module.n_fast == instrument.pixel_mask.shape[1] for module in instrument.modules):
@@ -262,24 +222,24 @@ def write_shots(file: h5py.File, shots: Shots) -> None:
     `incident_wavelength` is always one number per image, the weighted mean of a spectrum, because readers exist that
     take a list of channels for one wavelength per image; the spectra stand beside it as its variant.
     """
-    beam = _group(file, BEAM, "NXbeam")
+    beam = new_group(file, BEAM, "NXbeam")
     means = np.array([np.sum(w * s) / np.sum(s) if len(w) > 1 else w[0] for w, s in shots.spectra])
-    wavelength = _quantity(beam, "incident_wavelength", means * 1e10, "angstrom")
+    wavelength = quantity(beam, "incident_wavelength", means * 1e10, "angstrom")
     if any(len(wavelengths) > 1 for wavelengths, _ in shots.spectra):
         wavelength.attrs["variant"] = SPECTRUM
         channels, weights = _padded(shots.spectra)
-        _quantity(beam, SPECTRUM, channels * 1e10, "angstrom")
+        quantity(beam, SPECTRUM, channels * 1e10, "angstrom")
         beam[f"{SPECTRUM}_weights"] = weights
         beam[f"{SPECTRUM}_weight"] = beam[f"{SPECTRUM}_weights"]  # a link, for versions of dxtbx that know this name
     if shots.stokes is not None:
         beam["incident_polarization_stokes"] = shots.stokes
     if shots.total_flux is not None:
-        _quantity(beam, "total_flux", shots.total_flux, "Hz")
+        quantity(beam, "total_flux", shots.total_flux, "Hz")
     if shots.beam_size is not None:
-        _quantity(beam, "incident_beam_size", np.full(2, shots.beam_size), "m")
+        quantity(beam, "incident_beam_size", np.full(2, shots.beam_size), "m")
         beam["profile"] = "rectangular"
-    _write_rotation(file, shots.rotation)
-    truth = _group(file, TRUTH, "NXcollection")
+    write_rotation(file[SAMPLE], shots.rotation)
+    truth = new_group(file, TRUTH, "NXcollection")
     for name, column in shots.truth.items():
         write_column(truth, name, column)
 
@@ -308,28 +268,15 @@ def _padded(spectra: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     return (channels[0] if np.all(channels == channels[0]) else channels), weights
 
 
-def _write_rotation(file: h5py.File, rotation: Rotation | None) -> None:
-    sample = file[SAMPLE]
-    if rotation is None:
-        sample["depends_on"] = "."
-        return
-    axes = _group(file, f"{SAMPLE}/transformations", "NXtransformations")
-    omega = _quantity(axes, "omega", rotation.starts, "deg")
-    omega.attrs.update({"transformation_type": "rotation", "vector": rotation.axis, "depends_on": "."})
-    _quantity(axes, "omega_end", rotation.starts + rotation.width, "deg")
-    _quantity(axes, "omega_increment_set", np.full(len(rotation.starts), rotation.width), "deg")
-    sample["depends_on"] = omega.name
-
-
 def _write_module(detector: h5py.Group, name: str, module: StackedPanel, place: str) -> None:
-    group = _group(detector, name, "NXdetector_module")
+    group = new_group(detector, name, "NXdetector_module")
     group["data_origin"] = np.array([module.first_row, 0])
     group["data_size"] = np.array([module.n_slow, module.n_fast])
     axes = zip(("fast_pixel_direction", "slow_pixel_direction"), (module.fast, module.slow), strict=True)
     for (key, vector), pixel in zip(axes, module.pixel_sizes, strict=True):
         # Readers take the direction of the vector alone.
         length = float(np.linalg.norm(vector))
-        axis = _quantity(group, key, np.array([pixel * length * 1e3]), "mm")
+        axis = quantity(group, key, np.array([pixel * length * 1e3]), "mm")
         axis.attrs.update(
             {
                 "transformation_type": "translation",
@@ -344,22 +291,10 @@ def _write_module(detector: h5py.Group, name: str, module: StackedPanel, place: 
 def _translation(axes: h5py.Group, name: str, shift: Array, depends_on: str) -> str:
     """Write a translation [m] and return its path."""
     distance = float(np.linalg.norm(shift))
-    axis = _quantity(axes, name, np.array([distance * 1e3]), "mm")
+    axis = quantity(axes, name, np.array([distance * 1e3]), "mm")
     vector = shift / distance if distance > 0.0 else np.array([0.0, 0.0, 1.0])
     axis.attrs.update({"transformation_type": "translation", "vector": vector, "depends_on": depends_on})
     return str(axis.name)
-
-
-def _quantity(group: h5py.Group, name: str, value: Any, units: str) -> h5py.Dataset:
-    group[name] = value
-    group[name].attrs["units"] = units
-    return group[name]
-
-
-def _group(parent: h5py.Group, path: str, kind: str) -> h5py.Group:
-    group = parent.create_group(path)
-    group.attrs["NX_class"] = kind
-    return group
 
 
 def _hdf5_version() -> str:

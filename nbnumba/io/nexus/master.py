@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,17 +17,17 @@ from .layout import (
     BEAM,
     DATA,
     DETECTOR,
+    MOUNTED,
     SAMPLE,
     SPECTRUM,
     Array,
     Column,
-    Rotation,
     Shots,
-    joined_rotation,
     write_head,
     write_shots,
 )
 from .read import columns
+from .rotation import Rotation, joined_rotation, read_rotation
 
 if TYPE_CHECKING:
     import h5py
@@ -125,20 +126,12 @@ def read_shots(file: h5py.File) -> Shots:
     size = beam.get("incident_beam_size")
     return Shots(
         spectra=spectra,
-        rotation=_read_rotation(file),
+        rotation=read_rotation(file[SAMPLE]),
         stokes=_values(beam, "incident_polarization_stokes"),
         total_flux=_values(beam, "total_flux"),
         beam_size=None if size is None else float(size[0]),
         truth=columns(file),
     )
-
-
-def _read_rotation(file: h5py.File) -> Rotation | None:
-    axes = file.get(f"{SAMPLE}/transformations")
-    if axes is None:
-        return None
-    omega = axes["omega"]
-    return Rotation(np.asarray(omega.attrs["vector"]), omega[()], float(axes["omega_increment_set"][0]))
 
 
 def _values(group: h5py.Group, name: str) -> Array | None:
@@ -161,14 +154,32 @@ def _write_virtual(file: h5py.File, sources: Sequence[Any], count: int) -> None:
 def _joined(parts: Sequence[Shots], scan: bool) -> Shots:
     truth = {name: _joined_column([part.truth[name] for part in parts]) for name in parts[0].truth}
     sizes = {part.beam_size for part in parts}
+    rotation = _joined_rotation(parts, None if scan else truth.get("A_matrix"))
+    _remount(truth, parts, rotation)
     return Shots(
         spectra=[spectrum for part in parts for spectrum in part.spectra],
-        rotation=_joined_rotation(parts, None if scan else truth.get("A_matrix")),
+        rotation=rotation,
         stokes=_joined_arrays(parts, lambda part: part.stokes),
         total_flux=_joined_arrays(parts, lambda part: part.total_flux),
         beam_size=parts[0].beam_size if len(sizes) == 1 else None,
         truth=truth,
     )
+
+
+def _remount(truth: dict[str, Column], parts: Sequence[Shots], rotation: Rotation | None) -> None:
+    """Let the crystals of all files be those of the joined goniometer."""
+    if MOUNTED not in truth or all(part.rotation is None for part in parts):
+        return
+    matrices = np.concatenate(
+        [
+            np.asarray(part.truth[MOUNTED].values)
+            if part.rotation is None
+            else part.rotation.in_laboratory(np.asarray(part.truth[MOUNTED].values))
+            for part in parts
+        ]
+    )
+    values = matrices if rotation is None else rotation.on_goniometer(matrices)
+    truth[MOUNTED] = dataclasses.replace(truth[MOUNTED], values=values)
 
 
 def _joined_column(pieces: Sequence[Column]) -> Column:
@@ -194,6 +205,7 @@ def _joined_rotation(parts: Sequence[Shots], orientations: Column | None) -> Rot
         np.concatenate([rotation.starts for rotation in rotations]),
         np.repeat([rotation.width for rotation in rotations], counts),
         None if orientations is None else np.asarray(orientations.values),
+        [rotation.mounting for rotation in rotations],
     )
 
 
