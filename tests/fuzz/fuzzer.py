@@ -29,7 +29,8 @@ MEMORY = 1_000_000_000  # bytes
 def _child(link: Connection, folder: Path, seed: int, names: list[str]) -> None:
     """Try inputs until the other side has heard enough: tell what is tried, then what came of it."""
     from fuzz.mutate import mutated
-    from fuzz.targets import WORDS, run_target, run_words, targets
+    from fuzz.target import run_target
+    from fuzz.targets import WORDS, run_words, targets
 
     os.chdir(folder)
     chance = random.Random(seed)
@@ -151,4 +152,7 @@ class Fuzzer:
 NAMES = [
     "hkl", "mat", "sources", "pdb", "cif", "mtz", "gzip", "expt", "spec", "csv", "smv", "cbf", "nexus", "hdf5",
     "float", "dump", "npy", "png", "tiff", "edf", "trace", "trace text", "words",
+    "geom", "poni", "xparm", "nexus geometry", "expt geometry", "spectrum", "spectra hdf5", "psf",
+    "mask npy", "mask hdf5", "crystal", "mosaic", "mosaic matrices", "anomalous", "background", "nonbragg", "noisify",
+    "background-profile", "refine", "view", "series",
 ]  # fmt: skip

@@ -6,39 +6,15 @@ import contextlib
 import gzip
 import io
 import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fuzz.experiment_targets import experiment_targets
+from fuzz.target import CELL, PDB, RENDER, SILENT, SPEC, Target, saved, text
 from nbnumba import cli
 from nbnumba.util.signals import signals_wait  # noqa: F401 - loaded before memory is limited
 
-CELL = "-cell 50 60 70"
-SHORT = "-lambda 1.5 -distance 50 -pixel 1 -detpixels 4 -N 3 -oversample 1 -threads 1"
-SILENT = "-nopgm -nonoise -nodump -quiet -floatfile /dev/null -intfile /dev/null"
-RENDER = f"{SHORT} {SILENT}"
-
-SPEC = """command = "-cell 50 60 70 -default_F 10 -lambda 1.5 -distance 50 -pixel 1 -detpixels 4 -N 3 -oversample 1"
-count = 2
-seed = 7
-images_per_file = 1
-dtype = "uint16"
-noise = true
-[vary]
-orientation = "random"
-energy_ev = { normal = [8265.0, 15.0] }
-N = { integers = [2, 4] }
-fluence = { lognormal = [24, 0.5] }
-mosaic_spread_deg = { choice = [0, 0.1] }
-"""
-PDB = """CRYST1   50.000   60.000   70.000  90.00  90.00  90.00 P 21 21 21    4
-ATOM      1  CA  ALA A   1      11.000  12.000  13.000  1.00 20.00           C
-ATOM      2  O   HOH A   2      21.000  22.000  13.000  1.00 20.00           O
-END
-"""
 CIF = """data_r
 _cell.length_a 50
 _cell.length_b 60
@@ -82,31 +58,6 @@ HKL = "".join(f"{h} {k} {l} {10 + h + k + l}\n" for h in range(-2, 3) for k in r
 TABLE = "energy_ev,N,fluence\n8000,3,1e24\n8100,4,1e24\n"
 
 
-@dataclass(frozen=True)
-class Target:
-    """A kind of input.
-
-    Attributes
-    ----------
-    seed : bytes
-    name : str
-        Of the file; {} in `commands` stands for its path.
-    commands : tuple of str
-        Command lines, one of which reads the file.
-    beside : dict of str to str
-        Other files in its folder.
-    """
-
-    seed: bytes
-    name: str
-    commands: tuple[str, ...]
-    beside: tuple[tuple[str, str], ...] = ()
-
-
-def _text(seed: str, name: str, *commands: str, beside: dict[str, str] | None = None) -> Target:
-    return Target(seed.encode(), name, commands, tuple((beside or {}).items()))
-
-
 def _render_seed(folder: Path, option: str, name: str) -> bytes:
     """Return a file that the program writes."""
     path = folder / name
@@ -122,16 +73,10 @@ def _render_seed(folder: Path, option: str, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _saved(write: Callable[[io.BytesIO], object]) -> bytes:
-    buffer = io.BytesIO()
-    write(buffer)
-    return buffer.getvalue()
-
-
 def _pillow(kind: str) -> bytes:
     from PIL import Image
 
-    return _saved(lambda file: Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(file, kind))
+    return saved(lambda file: Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(file, kind))
 
 
 def _mtz() -> bytes:
@@ -160,7 +105,7 @@ def _hdf5() -> bytes:
         with h5py.File(file, "w") as made:
             made["data"] = np.arange(32, dtype=np.int32).reshape(2, 4, 4)
 
-    return _saved(write)
+    return saved(write)
 
 
 def targets(folder: Path) -> dict[str, Target]:
@@ -170,16 +115,16 @@ def targets(folder: Path) -> dict[str, Target]:
     geometry = f"{CELL} -lambda 1.5 -distance 50 -pixel 1 -detpixels 4"
     mtz = _mtz()
     found = {
-        "hkl": _text(HKL, "a.hkl", f"-hkl {{}} {CELL} {RENDER}"),
-        "mat": _text(MAT, "a.mat", f"-mat {{}} -default_F 10 {RENDER}"),
-        "sources": _text(SOURCES, "s.txt", f"-sourcefile {{}} {CELL} -default_F 10 {RENDER}"),
-        "pdb": _text(PDB, "a.pdb", f"-pdb {{}} -hkl_dmin 8 {RENDER}"),
-        "cif": _text(CIF, "a.cif", f"-hkl {{}} {RENDER}"),
+        "hkl": text(HKL, "a.hkl", f"-hkl {{}} {CELL} {RENDER}"),
+        "mat": text(MAT, "a.mat", f"-mat {{}} -default_F 10 {RENDER}"),
+        "sources": text(SOURCES, "s.txt", f"-sourcefile {{}} {CELL} -default_F 10 {RENDER}"),
+        "pdb": text(PDB, "a.pdb", f"-pdb {{}} -hkl_dmin 8 {RENDER}"),
+        "cif": text(CIF, "a.cif", f"-hkl {{}} {RENDER}"),
         "mtz": Target(mtz, "a.mtz", (f"-hkl {{}} {RENDER}",)),
         "gzip": Target(gzip.compress(mtz), "a.mtz.gz", (f"-hkl {{}} {RENDER}",)),
-        "expt": _text(json.dumps(EXPT), "a.expt", f"-expt {{}} -default_F 10 -N 3 -oversample 1 -threads 1 {SILENT}"),
-        "spec": _text(SPEC, "s.toml", "batch {} --dry-run --threads 1", "batch {} -o OUT/b --threads 1"),
-        "csv": _text(
+        "expt": text(json.dumps(EXPT), "a.expt", f"-expt {{}} -default_F 10 -N 3 -oversample 1 -threads 1 {SILENT}"),
+        "spec": text(SPEC, "s.toml", "batch {} --dry-run --threads 1", "batch {} -o OUT/b --threads 1"),
+        "csv": text(
             TABLE, "t.csv", "batch OUT/s.toml --dry-run --threads 1",
             beside={"s.toml": SPEC.partition("[vary]")[0] + '[vary]\ncsv = "t.csv"\n'},
         ),
@@ -197,14 +142,14 @@ def targets(folder: Path) -> dict[str, Target]:
             (compare, f"{convert} {geometry}", f"noise {{}} {geometry} -noisefile OUT/n.img -quiet -seed 3"),
         ),
         "dump": Target(b"-1 1 -1 1 -1 1\n\f" + bytes(64 * 8), "Fdump.bin", (f"-dump {{}} {CELL} {RENDER}",)),
-        "npy": Target(_saved(lambda file: np.save(file, np.eye(4, dtype="<f4"))), "a.npy", (compare,)),
+        "npy": Target(saved(lambda file: np.save(file, np.eye(4, dtype="<f4"))), "a.npy", (compare,)),
         "png": Target(_pillow("PNG"), "a.png", (compare,)),
         "tiff": Target(_pillow("TIFF"), "a.tif", (compare,)),
         "edf": Target(_edf(folder), "a.edf", (compare,)),
         "trace": Target(_trace(folder, "json"), "t.json", ("compare-traces {} {}",)),
         "trace text": Target(_trace(folder, "text"), "t.txt", ("compare-traces {} {}",)),
     }  # fmt: skip
-    return found
+    return found | experiment_targets(found["nexus"].seed, EXPT)
 
 
 def _trace(folder: Path, kind: str) -> bytes:
@@ -226,13 +171,3 @@ def run_words(seed: bytes) -> int:
     """Run a command line of words that null characters separate."""
     words = [word.decode("utf-8", "surrogateescape") for word in seed.split(b"\0")]
     return cli.main([word for word in words if word])
-
-
-def run_target(target: Target, data: bytes, number: int, folder: Path) -> int:
-    """Run one of the commands that read a file with this content; return its exit status."""
-    for name, text in target.beside:
-        (folder / name).write_text(text)
-    path = folder / target.name
-    path.write_bytes(data)
-    words = target.commands[number % len(target.commands)].split()
-    return cli.main([word.replace("{}", str(path)).replace("OUT", os.fspath(folder)) for word in words])
