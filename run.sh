@@ -62,6 +62,8 @@ case ${1:-} in
         shift
         install ".[test]" installed-test installed-run
         cd "$root"
+        # The whole suite is shared by as many processes as there are cores; the tests of a file stay together.
+        [ $# -gt 0 ] || set -- --numprocesses logical --maxprocesses 8 --dist loadfile
         exec "$venv/bin/python" -m pytest "$@"
         ;;
     *)

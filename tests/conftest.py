@@ -1,12 +1,17 @@
-"""Skips by requirement, and what stands after the tests: golden table, time of each suite, skips."""
+"""Skips by requirement, tests that run alone, and what stands after the tests: golden table, times, skips.
+
+What the end tells of a test travels in its reports, since several processes may share a run (pytest-xdist).
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from alone import turn
 from requirements import REQUIREMENTS
 
 # A test belongs to the first of these markers that it bears, and to "unit" when it bears none.
@@ -27,16 +32,41 @@ class GoldenRow(NamedTuple):
     passed: bool
 
 
+class _Reports:
+    """Collects what the reports of tests tell for the end."""
+
+    def __init__(self, stash: pytest.Stash) -> None:
+        self._stash = stash
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == "suite":
+                self._stash[_suite_of][report.nodeid] = value
+            elif name == "requires" and report.when == "setup":
+                self._stash[_skipped][report.nodeid] = value
+            elif name == "golden" and report.when == "teardown":
+                self._stash[_golden_rows].append(GoldenRow(*value))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_skipped] = {}
     config.stash[_golden_rows] = []
     config.stash[_suite_of] = {}
+    config.pluginmanager.register(_Reports(config.stash))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         suite = next((name for name in SUITES if item.get_closest_marker(name)), "unit")
-        config.stash[_suite_of][item.nodeid] = suite
+        item.user_properties.append(("suite", suite))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Let tests that strike processes down at a moment, or wait for some seconds, have the machine to themselves."""
+    shared = hasattr(item.config, "workerinput")  # by the processes of pytest-xdist
+    with turn(item.get_closest_marker("alone") is not None) if shared else contextlib.nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,7 +76,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (name,) = mark.args
         why = REQUIREMENTS[name]()
         if why is not None:
-            item.config.stash[_skipped][item.nodeid] = name
+            item.user_properties.append(("requires", name))
             pytest.skip(f"needs {name}: {why}")
 
 
@@ -54,7 +84,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Turn a skip that `requires` did not issue into a failure."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.nodeid not in item.config.stash[_skipped]:
+    if report.skipped and not hasattr(report, "wasxfail") and "requires" not in dict(item.user_properties):
         report.outcome = "failed"
         report.longrepr = f"skipped without @requires(...) of tests/support/requirements.py: {report.longrepr}"
     return report
@@ -85,7 +115,9 @@ def record_golden(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Return a function that puts a row into the table of golden cases; its arguments are GoldenRow's."""
 
     def record(*fields: object, **named_fields: object) -> None:
-        request.config.stash[_golden_rows].append(GoldenRow(*fields, **named_fields))  # type: ignore[arg-type]
+        row = GoldenRow(*fields, **named_fields)  # type: ignore[arg-type]
+        plain = (str(row.case), *map(float, row[1:4]), bool(row.passed))  # xdist sends no other types
+        request.node.user_properties.append(("golden", plain))
 
     return record
 

@@ -27,7 +27,7 @@ def test_passes():
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     here = Path(__file__).parent
-    support = ("requirements.py", "dials_programs.py", "dxtbx_reader.py", "large_job.py", "oracles.py")
+    support = ("alone.py", "requirements.py", "dials_programs.py", "dxtbx_reader.py", "large_job.py", "oracles.py")
     for source in ("conftest.py", *(f"support/{name}" for name in support)):
         target = pytester.path / ("tests" if "/" in source else "") / source
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -478,6 +478,7 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> No
         time.sleep(0.002)
 
 
+@pytest.mark.alone
 def test_ctrl_c_and_resume(tmp_path: Path) -> None:
     path = spec(tmp_path, count=200, images_per_file=20)
     out = tmp_path / "out"

@@ -25,7 +25,7 @@ from requirements import ROOT, requires
 
 from nbnumba.errors import FileError, WorkerError
 
-pytestmark = [pytest.mark.command_line, pytest.mark.slow]
+pytestmark = [pytest.mark.command_line, pytest.mark.slow, pytest.mark.alone]
 
 IMAGES, PER_FILE, FILES = 15, 2, 8
 SIDE = 64  # pixels

@@ -16,7 +16,7 @@ from requirements import requires
 from nbnumba import cli
 from nbnumba.io.nexus.read import read_images
 
-pytestmark = [pytest.mark.command_line, pytest.mark.slow]
+pytestmark = [pytest.mark.command_line, pytest.mark.slow, pytest.mark.alone]
 
 # A file takes a second and more of one thread: time enough to stop in the middle of it.
 SPEC = """

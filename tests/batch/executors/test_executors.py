@@ -22,7 +22,7 @@ from nbnumba.batch.executors.open import check_executor, open_executor, own_shar
 from nbnumba.batch.executors.resources import Seat, Share, Sharing, own_cores, own_seat
 from nbnumba.errors import FileError, InputError, WorkerError
 
-pytestmark = pytest.mark.command_line
+pytestmark = [pytest.mark.command_line, pytest.mark.alone]
 
 PROGRAM = str(Path(batch_tasks.__file__))
 
