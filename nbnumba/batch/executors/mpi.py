@@ -20,7 +20,8 @@ from .resources import Seat, Sharing, own_seat, perform
 INSTALL = 'pip install "nbnumba[mpi]"'
 START = "mpiexec -n 3 nbnumba batch ... --engine mpi"
 
-LEAVE_SECONDS = 1.0
+LEAVE_SECONDS = 5.0  # that a rank waits for rank 0 to end the job
+_PRINT_SECONDS = 0.2  # that mpiexec needs to hand on what rank 0 has printed; Abort does not wait for it
 
 
 class _Job:
@@ -85,6 +86,7 @@ def _report() -> int:
 
     status = exit_status(_raise_again)
     sys.stderr.flush()
+    time.sleep(_PRINT_SECONDS)
     return status
 
 

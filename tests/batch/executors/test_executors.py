@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -243,6 +244,29 @@ def test_a_signal_leaves_no_process_behind(
     assert 0 < len(done(out)) < 40
     if not abrupt:
         assert not list(out.glob("*.part"))
+
+
+@requires("MPI")
+def test_rank_0_reports_the_signal_however_busy_its_machine_is(out: Path, tmp_path: Path) -> None:
+    """The first rank that leaves ends all others, and rank 0 alone prints."""
+    with started([*mpi_words(), *tasks(out, 40, 0.3, "--engine", "mpi")], tmp_path / "log") as program:
+        assert eventually(lambda: done(out)), program.printed
+        (dealing,) = (number for number in program.find("batch_tasks.py") if rank_of(number) == "0")
+        os.kill(dealing, signal.SIGSTOP)
+        program.process.send_signal(signal.SIGINT)
+        time.sleep(2.0)  # in which the ranks that serve would have left
+        os.kill(dealing, signal.SIGCONT)
+        assert program.wait(20.0) == 130
+        assert program.printed.splitlines().count("nbnumba: interrupted") == 1
+        assert eventually(lambda: not program.living(), 10.0), program.living()
+
+
+def rank_of(number: int) -> str | None:
+    """Return the rank of a process that mpiexec started."""
+    for line in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
+        if line.startswith(b"PMI_RANK="):
+            return line.removeprefix(b"PMI_RANK=").decode()
+    return None
 
 
 @requires("Dask")
