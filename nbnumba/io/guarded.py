@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import FileError, InputError
+from .opening import label
+
+_Result = TypeVar("_Result")
 
 _STOPPED = (signal.SIGXCPU, signal.SIGKILL)  # what ends a process that takes too long
 
@@ -82,6 +87,35 @@ def hdf5_pixels(path: str, dataset: str, index: int | None) -> NDArray[Any]:
         _in_a_child(path, "pixels", dataset, json.dumps(index), str(out))
         found: NDArray[Any] = np.load(out, allow_pickle=False)
         return found
+
+
+def read_apart(read: Callable[..., _Result], path: str, option: str, *arguments: int) -> _Result:
+    """Return what a function makes of an HDF5 file of others, called in the other process.
+
+    Parameters
+    ----------
+    read : callable
+        Of a module of this package; is called with path, option and arguments.
+    path, option : str
+        The file, and the option that named it.
+    *arguments : int
+
+    Raises
+    ------
+    FileError, InputError
+        What the function raises, or that the library crashes on the file or does not come to an end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "result"
+        words = f"{read.__module__}:{read.__name__}", json.dumps([option, *arguments]), str(out)
+        try:
+            failure = _in_a_child(path, "call", *words)
+        except InputError as error:
+            raise InputError(f"{label(option, path)}: is damaged: the HDF5 library {error} on it") from None
+        if failure is not None:
+            raise {"FileError": FileError}.get(failure[0], InputError)(failure[1])
+        result: _Result = pickle.loads(out.read_bytes())
+        return result
 
 
 def _in_a_child(path: str, *words: str) -> Any:

@@ -6,12 +6,16 @@ import contextlib
 import json
 import math
 import os
+import pickle
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..errors import FileError, NbnumbaError
 
 _SECONDS, _BYTES_PER_SECOND = 4, 5_000_000  # of the processor, for a file of any size and more for a large one
 _MEMORY, _MEMORY_PER_BYTE = 4_000_000_000, 50
@@ -26,7 +30,7 @@ def main() -> None:
     path, what, *words = sys.argv[1:]
     _limit(Path(path).stat().st_size)
     try:
-        tasks: dict[str, Callable[..., Any]] = {"fabio": _by_fabio, "hdf5": _by_hdf5, "pixels": _pixels}
+        tasks: dict[str, Callable[..., Any]] = {"fabio": _by_fabio, "hdf5": _by_hdf5, "pixels": _pixels, "call": _call}
         answer: dict[str, Any] = {"result": tasks[what](path, *words)}
     except Exception as error:
         text = str(error).strip()
@@ -100,3 +104,14 @@ def _pixels(path: str, dataset: str, index: str, out: str) -> None:
     with open_to_read(path) as file:
         pixels = file[dataset][()] if which is None else file[dataset][which]
     np.save(out, pixels, allow_pickle=False)
+
+
+def _call(path: str, what: str, arguments: str, out: str) -> tuple[str, str] | None:
+    """Keep what a function returns; return the kind and the text of its error, or None."""
+    module, _, name = what.partition(":")
+    try:
+        found = getattr(import_module(module), name)(path, *json.loads(arguments))
+    except NbnumbaError as error:
+        return FileError.__name__ if isinstance(error, FileError) else "", str(error)
+    Path(out).write_bytes(pickle.dumps(found))
+    return None

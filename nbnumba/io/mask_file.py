@@ -15,6 +15,8 @@ from ..util.memory import check_image_fits
 from . import cbf, smv
 from .atomic import PathLike
 from .contents import content_of
+from .guarded import fabio_image, read_apart
+from .nexus import checksums
 from .opening import label, opened
 
 Mask = NDArray[np.bool_]
@@ -87,7 +89,9 @@ def read(path: PathLike, option: str = "") -> Mask:
         if form == "CBF":
             return np.asarray(_cbf(path, option) >= 0)
         if form == "HDF5":
-            return np.asarray(_hdf5(path, place) == 0)
+            ours = checksums.check(path, option, foreign=False)
+            found = hdf5_mask(path, option) if ours else read_apart(hdf5_mask, os.fspath(path), option)
+            return np.asarray(found == 0)
         values = _tiff(path, place) if form == "TIFF" else np.load(path, mmap_mode="r", allow_pickle=False)
     except NbnumbaError:
         raise
@@ -105,15 +109,20 @@ def _cbf(path: PathLike, option: str) -> NDArray[Any]:
     try:
         return cbf.read(path, option)
     except cbf.OtherCoding:
-        import fabio
+        pixels = fabio_image(os.fspath(path), 0)[2]
+        if pixels is None:
+            raise ValueError("no image") from None
+        return pixels
 
-        return np.asarray(fabio.open(path).data)
 
-
-def _hdf5(path: PathLike, place: str) -> NDArray[Any]:
+def hdf5_mask(path: PathLike, option: str) -> NDArray[Any]:
+    """Read the pixel mask of an HDF5 file in this process, whatever the library does with the file."""
     from .nexus import file as nexus_file
+    from .nexus.filters import register_filters
 
-    with nexus_file.read_any(path) as file:
+    register_filters()
+    place = label(option, path)
+    with nexus_file.read_any(path, option) as file:
         for name in _PLACES:
             if name in file and getattr(file[name], "ndim", 0) == 2:
                 check_image_fits(place, file[name].size * file[name].dtype.itemsize)

@@ -31,7 +31,7 @@ _DETECT = 4096  # bytes
 
 
 class SpectrumFile:
-    """A file of spectra, opened: a table is in memory, of an NXmx file a spectrum is read when it is asked for.
+    """A file of spectra, opened: a table is in memory, of an NXmx file spectra are read when one is asked for.
 
     A table has a line for each channel: its photon energy [eV], then its weight, or one weight for every shot. Blanks,
     tabs and ``, ; : !`` separate columns; blank lines are skipped, and so is a ``#`` with the rest of its line. An NXmx
@@ -58,6 +58,7 @@ class SpectrumFile:
         self._path, self._option, self._name = path, option, label(option, path)
         self._first = 0
         self._table: Array | None = None
+        self._spectra: spectrum.Spectra | None = None
         if start.startswith(_HDF5):
             return
         text = read_text(path, option)
@@ -92,15 +93,16 @@ class SpectrumFile:
         """
         shot = self._first if shot is None else shot
         if self._table is None:
-            return _from_nexus(self._path, shot, self._option, self._name)
+            if self._spectra is None or not self._spectra.holds(shot):
+                self._spectra = spectrum.read(self._path, shot, self._option)
+            return _from_nexus(*self._spectra.of(shot), self._name)
         shots = self._table.shape[1] - 1
         if shot >= shots:
             raise InputError(f"{self._name}: no spectrum {shot}; there are {shots}, counted from 0")
         return _sorted(self._table[:, 0], self._table[:, 1 + shot], self._name)
 
 
-def _from_nexus(path: PathLike, shot: int, option: str, name: str) -> tuple[Array, Array]:
-    wavelengths, weights = spectrum.read(path, shot, option)
+def _from_nexus(wavelengths: Array, weights: Array, name: str) -> tuple[Array, Array]:
     counted = weights != 0.0  # channels that pad the spectra of shots to one length
     wavelengths, weights = wavelengths[counted], weights[counted]
     if not np.all((wavelengths > 0.0) & np.isfinite(wavelengths)):

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 import h5py
+import hdf5plugin
+import numpy as np
 import pytest
 from requirements import ROOT
 
@@ -96,6 +98,34 @@ def test_an_hdf5_file_that_states_more_than_any_memory(tmp_path: Path, capsys: p
     assert "a.h5: states an image that takes " in capsys.readouterr().err
     assert cli.main(["convert", str(tmp_path / "a.h5"), "-o", str(tmp_path / "b.h5")]) == 2
     assert "nbnumba: error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "shape"),
+    [("-mask", "mask", (64, 64)), ("-spectrum_file", "a/b/spectrum_weights", (1, 4096))],
+    ids=["mask", "spectrum"],
+)
+def test_bytes_on_which_a_decoder_crashes(
+    option: str, name: str, shape: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The bytes of an image of crash.h5 in another place."""
+    path = tmp_path / "a.h5"
+    with h5py.File(CASES / "crash.h5") as source, h5py.File(path, "w") as file:
+        crashing = source["entry/data/data"]
+        file.create_group("a/b").attrs["NX_class"] = np.bytes_("NXbeam")
+        file["a/b/incident_wavelength"] = np.linspace(1.0, 2.0, 4096)
+        file["a/b/incident_wavelength"].attrs.update(variant="spectrum", units="angstrom")
+        file["a/b/spectrum"] = np.linspace(1.0, 2.0, 4096)
+        file["a/b/spectrum"].attrs["units"] = "angstrom"
+        packed = file.create_dataset(name, shape, "<u2", chunks=shape, **hdf5plugin.Bitshuffle(cname="lz4"))
+        mask, data = crashing.id.read_direct_chunk((0, 0, 0))
+        packed.id.write_direct_chunk((0, 0), data, mask)
+    place = "-distance 50 -pixel 1 -detpixels 64" + (" -lambda 1" if option == "-mask" else "")
+    words = f"{option} {path} -cell 50 60 70 -default_F 1 -N 2 -quiet -nopgm -nonoise -nodump {place}".split()
+    words += ["-floatfile", str(tmp_path / "f.bin"), "-intfile", str(tmp_path / "i.img")]
+    assert cli.main(words) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"nbnumba: error: {option} {path}: is damaged: ")  # by luck the decoder notices
 
 
 def test_one_index_far_from_the_others_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ The frame is that of the file, McStas': z along the beam, y up.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,7 @@ from ...geometry.mounting import Mounting, StandingAxis, axis_names
 from ...geometry.panel import PlacedPanel
 from ...geometry.vectors import rotation_matrix
 from ..atomic import PathLike
+from ..guarded import read_apart
 from ..opening import label
 from .checksums import check
 from .file import read_any
@@ -78,9 +80,15 @@ def read_geometry(path: PathLike, option: str = "", image: int = 0) -> NxGeometr
     InputError
         It is no NXmx file, or something of its geometry is missing or malformed.
     """
+    if check(path, option, foreign=False):
+        return read_unchecked(path, option, image)
+    return read_apart(read_unchecked, os.fspath(path), option, image)
+
+
+def read_unchecked(path: PathLike, option: str, image: int) -> NxGeometry:
+    """Read what `read_geometry` does in this process, whatever the HDF5 library does with the file."""
     where = label(option, path)
     register_filters()
-    check(path, option)
     with read_any(path, option) as file:
         try:
             return _Reader(file, where, image).geometry()
