@@ -84,6 +84,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Turn a skip that `requires` did not issue into a failure."""
     report = yield
+    # Of tests of odd file names; xdist sends no strings that are not Unicode.
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
     if report.skipped and not hasattr(report, "wasxfail") and "requires" not in dict(item.user_properties):
         report.outcome = "failed"
         report.longrepr = f"skipped without @requires(...) of tests/support/requirements.py: {report.longrepr}"
