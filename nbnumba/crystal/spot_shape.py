@@ -101,6 +101,19 @@ def spot_shape(crystal: Crystal) -> SpotShape:
     return SpotShape(triangle, cells, cells, GAUSS_WIDTH, math.inf)
 
 
+def steepest(crystal: Crystal) -> float:
+    """Return by how much r grows, at the most, with the distance from a reflection [m]."""
+    spot = spot_shape(crystal)
+    R = np.zeros((3, 3))
+    R[np.triu_indices(3)] = spot.triangle
+    return spot.scale * float(np.linalg.norm(R @ crystal.real_space, 2))  # dh = (a, b, c) dQ
+
+
+def narrowest_sigma(crystal: Crystal) -> float:
+    """Return the standard deviation of a Gaussian spot's intensity where it is narrowest [1/m]; fudge is above 0."""
+    return math.sqrt(spot_shape(crystal).width / (4.0 * crystal.fudge)) / steepest(crystal)
+
+
 def _determinant(N: Array) -> float:
     """Determinant; of a diagonal matrix the plain product."""
     if np.count_nonzero(N - np.diag(np.diagonal(N))) == 0:

@@ -119,8 +119,6 @@ def _resolve(
     beam, grid, crystal, detector = parts.beam, parts.grid, parts.crystal, parts.detector
     check_domains(crystal, goniometer.steps)
     further = _further_crystals(others, axes, goniometer)
-    size = max(float(np.max(one.size_m)) for one in (crystal, *further))
-    sampling, sampling_choices = build_sampling(settings, detector, crystal, size)
     spread = None
     if settings.crystal.spreading is Spreading.CONTINUOUS:
         turn = goniometer.turn(float(goniometer.angles.mean()))
@@ -129,6 +127,7 @@ def _resolve(
         crystal, beam, spread = in_closed_form(crystal, beam, keep_sources, turn, spectrum is not None)
         if settings.beam.source_file is None:
             grid = one_direction(grid, beam)
+    sampling, sampling_choices = build_sampling(settings, detector, (crystal, *further), beam, spread)
     readout = build_readout(settings, detector)
     detector = with_gaps(settings, with_mask(settings, detector), readout)
     experiment = Experiment.of_parts(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..constants import TOPHAT_RADIUS_SQUARED
 from ..crystal.model import Crystal
-from ..crystal.spot_shape import TOPHATS, spot_shape
+from ..crystal.spot_shape import TOPHATS, spot_shape, steepest
 from ..detector.resolution import finest_spacing
 from ..parameters.choices import Shape
 from .model import Experiment
@@ -50,11 +50,8 @@ def _spot_width(crystal: Crystal) -> float:
         own = 1.0 if crystal.shape is Shape.SQUARE else fudge
         return _SINC_SQUARED / (float(np.max(crystal.size_m)) * own)
     spot = spot_shape(crystal)
-    R = np.zeros((3, 3))
-    R[np.triu_indices(3)] = spot.triangle
-    steepest = spot.scale * float(np.linalg.norm(R @ crystal.real_space, 2))  # dh = (a, b, c) dQ
     half = math.sqrt(TOPHAT_RADIUS_SQUARED) if crystal.shape in TOPHATS else math.sqrt(0.5 * math.log(2.0) * spot.width)
-    return 2.0 * half / (steepest * fudge)
+    return 2.0 * half / (steepest(crystal) * fudge)
 
 
 def needed_phi_steps(experiment: Experiment, osc: float) -> tuple[int, float]:

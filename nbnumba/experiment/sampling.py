@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypedDict
 
+import numpy as np
+
+from ..beam.model import Beam
+from ..crystal.continuous import ContinuousSpread
 from ..crystal.model import Crystal
+from ..crystal.spot_shape import GAUSSIAN, narrowest_sigma
 from ..detector.model import Detector
 from ..errors import InputError, called
 from ..parameters.choices import Semantics
@@ -29,7 +35,7 @@ class SamplingChoices(TypedDict):
 
 
 def build_sampling(
-    settings: Settings, detector: Detector, crystal: Crystal, largest: float
+    settings: Settings, detector: Detector, crystals: Sequence[Crystal], beam: Beam, spread: ContinuousSpread | None
 ) -> tuple[Sampling, SamplingChoices]:
     """Choose oversampling, interpolation and region.
 
@@ -37,10 +43,10 @@ def build_sampling(
     ----------
     settings : Settings
     detector : Detector
-    crystal : Crystal
-        The first.
-    largest : float [m]
-        Longest edge of all crystals.
+    crystals : sequence of Crystal
+    beam : Beam
+    spread : ContinuousSpread or None
+        How wide spots in closed form are.
 
     Raises
     ------
@@ -55,20 +61,29 @@ def build_sampling(
         panel_number = chosen_panel(settings, len(detector.panels), called("roi"))
         panel = detector.panels[panel_number]
     reciprocal_pixel = _reciprocal_pixel(settings, detector)
+    largest = max(float(np.max(one.size_m)) for one in crystals)
     recommended = _recommended_oversample(largest, reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
+    enough = _oversample_of_widths(crystals, beam, spread, reciprocal_pixel, recommended)
+    if spread is not None:
+        recommended = enough
     if chosen and recommended > _MOST_CHOSEN:
         raise InputError(
             f"{called('oversample')}: {recommended}-fold would be chosen for this crystal and detector; "
             f"at most {_MOST_CHOSEN}, give {called('oversample')}"
         )
-    if chosen and recommended > _MANY:
+    if chosen and 2 * enough <= recommended:
+        logger.warning(
+            f"{recommended}-fold oversampling is chosen by the size of the crystal, as for its fringes; its Gaussian "
+            f"spots are wide enough for {called('oversample')} {enough}"
+        )
+    elif chosen and recommended > _MANY:
         logger.warning(
             f"{recommended}-fold oversampling is chosen for this crystal and detector, {recommended**2} samples a "
-            f"pixel; {called('oversample')} sets another"
+            f"pixel; {called('oversample')} 1, or another number, can be given"
         )
     roi_as_set, roi = region_of_interest(settings, panel)
-    interpolate, interpolate_chosen = _interpolation(settings, crystal)
+    interpolate, interpolate_chosen = _interpolation(settings, crystals[0])
     sampling = Sampling(
         oversample=recommended if chosen else int(settings.sampling.oversample or 1),
         oversample_thick=settings.sampling.oversample_thick,
@@ -113,3 +128,31 @@ def _recommended_oversample(size: float, reciprocal_pixel: float) -> int:
     wanted = 3.0 * size / reciprocal_pixel if reciprocal_pixel != 0.0 else math.inf
     # As C: 1 where the pixel's size in reciprocal space comes out negative or undefined.
     return math.ceil(min(wanted, C_INT)) if wanted > 1.0 else 1
+
+
+def _oversample_of_widths(
+    crystals: Sequence[Crystal], beam: Beam, spread: ContinuousSpread | None, reciprocal_pixel: float, fringes: int
+) -> int:
+    """Return the sub-pixels along an edge that are no wider than the narrowest Gaussian spots' standard deviation.
+
+    At most `fringes`, which is what the fringes of the crystals would take, and for other shapes exactly that.
+
+    Notes
+    -----
+    In closed form, spots widen with |q|: mosaicity across q, the bandwidth along it, divergence across the beam. The
+    narrowest are those of the lowest order, whose q lies across the beam.
+    """
+    if not all(crystal.shape in GAUSSIAN and crystal.fudge > 0.0 for crystal in crystals):
+        return fringes
+    narrowest = math.inf
+    for crystal in crystals:
+        variance = narrowest_sigma(crystal) ** 2
+        if spread is not None:
+            squared = 1.0 / float(np.max(np.sum(crystal.real_space**2, axis=1)))
+            mosaicity = float(np.linalg.eigvalsh(spread.mosaicity)[0])
+            divergence = float(np.linalg.eigvalsh(spread.divergence)[1])
+            variance += min(max(mosaicity, 0.0), spread.bandwidth**2) * squared
+            variance += max(divergence, 0.0) / beam.wavelength**2
+        narrowest = min(narrowest, variance)
+    wanted = 1.0 / (math.sqrt(narrowest) * reciprocal_pixel) if narrowest * reciprocal_pixel > 0.0 else math.inf
+    return max(1, min(fringes, math.ceil(min(wanted, C_INT))))

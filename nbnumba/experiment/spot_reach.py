@@ -13,6 +13,7 @@ from ..parameters.choices import Semantics
 from .model import Experiment
 
 NOTHING = 1e-47  # photons; the smallest number that float32 holds is 1.4e-45
+FAINTEST = 1e-12  # of the brightest pixel there could be; beside a real one, float32 shows 6e-8 at the least
 
 
 class SpotReach(NamedTuple):
@@ -53,6 +54,9 @@ def spot_reach(experiment: Experiment, panel: Panel, spot: SpotShape, largest_F:
     over all other samples, whose weights are 1 on average. Of the last three factors the largest values are taken.
     Samples are left out where that, were all samples like them, is below what may be left out of the pixel: whichever
     they are, together they stay below it.
+
+    In closed form a spot does not end where another reflection is the nearer one. By default it ends where float32
+    could not show it beside the brightest spot.
     """
     crystal, sampling = experiment.crystal, experiment.sampling
     fudge, gaussian = crystal.fudge, crystal.shape in GAUSSIAN
@@ -64,9 +68,12 @@ def spot_reach(experiment: Experiment, panel: Panel, spot: SpotShape, largest_F:
     # Of logarithms, since products of what the options allow overflow.
     terms = (R_E_SQUARED, fluence, panel.sensor.layers, factors)
     brightness = sum(map(math.log, terms)) + 2.0 * math.log(spot.height)
-    brightness -= math.log(sampling.spot_cutoff or NOTHING)
-    if experiment.closed_form is not None:  # a pixel sees any number of spots
-        brightness += math.log(max(1, reflections))
+    left_out = math.log(sampling.spot_cutoff or NOTHING)
+    if experiment.closed_form is not None:
+        if sampling.spot_cutoff == 0.0 and math.isfinite(brightness):
+            left_out = max(left_out, brightness + 2.0 * math.log(largest_F) + math.log(FAINTEST))
+        brightness += math.log(max(1, reflections))  # a pixel sees any number of spots
+    brightness -= left_out
     brightest = brightness + 2.0 * math.log(largest_F)
     if fudge <= 0.0:
         return SpotReach(stretch, brightness, math.inf)

@@ -112,7 +112,7 @@ SAMPLING = (
         ("spot_cutoff",),
         allowed=NOT_NEGATIVE,
         own=True,
-        default="0: what a float32 cannot hold",
+        default="0: what float32 cannot hold; in closed form, show",
         name="spot_cutoff_photons",
     ),
 )

@@ -158,6 +158,25 @@ def test_much_oversampling_is_told(distance: float, told: bool) -> None:
     assert (experiment.sampling.oversample > 64) == told
 
 
+@pytest.mark.parametrize(
+    ("words", "chosen", "enough"),
+    [
+        ("-gauss_xtal -N 50", 28, None),  # C's Gaussian spots are narrower than the fringes of the crystal
+        ("-shape gauss_abc -N 50 -fudge 0.01", 28, 3),
+        ("-shape square -N 50 -fudge 0.01", 28, None),
+        ("-shape gauss_abc -N 50 -fudge 0.01 -spread continuous", 3, None),
+        ("-shape gauss_abc -N 3000 -spread continuous -mosaic 2 -dispersion 50 -dispsteps 9", 11, None),
+    ],
+)
+def test_oversampling_by_the_width_of_gaussian_spots(words: str, chosen: int, enough: int | None) -> None:
+    """In closed form the narrowest spots decide, else the crystal's size does, with a notice where that is too much."""
+    line = f"-cell 78 -default_F 10 -lambda 1 -distance 100 -pixel 0.234 -detpixels 10 -nodump {words}"
+    notices: list[str] = []
+    with notices_to(notices.append):
+        assert resolve(parse(line.split()).settings).sampling.oversample == chosen
+    assert [line.rpartition(" ")[2] for line in notices if "wide enough" in line] == ([str(enough)] if enough else [])
+
+
 MOSFLM = """ 0.01 0 0
  0 0.0125 0
  0 0 0.02
