@@ -141,6 +141,43 @@ def chain_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "read", ptx(chain.read_kernel(), read, capability)
 
 
+def spot_kernels_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
+    """Compile the kernels that list spots and put them in order."""
+    import numba
+
+    from nbnumba.kernels.cuda import spot_kernel as cuda
+    from nbnumba.kernels.scene import RECORD
+
+    real, table, whole = numba.float64[::1], numba.float64[:, ::1], numba.int64
+    record, boxes, counts = numba.from_dtype(RECORD)[::1], numba.int32[:, ::1], numba.int64[::1]
+    scene = (record, real, table, table)
+    yield "columns", ptx(cuda.columns_kernel(), (*scene, real, whole, counts), capability)
+    yield "spots of columns", ptx(cuda.count_kernel(), (*scene, real, whole, counts, counts), capability)
+    listed = (*scene, real, real, whole, counts, counts, table, boxes)
+    yield "list of spots", ptx(cuda.list_kernel(), listed, capability)
+    yield "spots of tiles", ptx(cuda.units_kernel(), (boxes, whole, whole, whole, counts), capability)
+    order = (boxes, whole, whole, whole, counts, numba.int32[::1])
+    yield "order of spots", ptx(cuda.order_kernel(), order, capability)
+    parts, starts, within = cuda.scan_kernels()
+    yield "scan parts", ptx(parts, (counts, counts), capability)
+    yield "scan starts", ptx(starts, (counts,), capability)
+    yield "scan within", ptx(within, (counts, counts), capability)
+
+
+def draw_spots_ptx(variant: tuple[int | bool, ...], capability: Capability) -> str:
+    """Compile the kernel that draws spots: shape, crowded, single precision."""
+    import numba
+
+    from nbnumba.kernels.cuda import spot_kernel as cuda
+    from nbnumba.kernels.spot_lists import SpotVariant
+
+    common, _ = _arguments()
+    whole, table = numba.int64, numba.float64[:, ::1]
+    lists = (table, numba.int32[::1], numba.int64[::1], whole, whole, numba.boolean, numba.boolean)
+    images = (table, numba.float32[:, ::1], numba.float64[::1])
+    return ptx(cuda.draw_kernel(SpotVariant(*variant)), (*common, *lists, *images), capability)
+
+
 def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:
     """Compile one kernel of each kind."""
     yield "square, double", sum_ptx((0, 0, False, False), capability)
@@ -148,6 +185,8 @@ def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "search", search_ptx(1, capability)
     yield "noise", noise_ptx(capability)
     yield "fold", fold_ptx(capability)
+    yield "spots", draw_spots_ptx((2, False, False), capability)
+    yield from spot_kernels_ptx(capability)
 
 
 def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:

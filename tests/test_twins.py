@@ -17,6 +17,7 @@ from agreement import judge
 from requirements import ROOT, requires
 
 from nbnumba import cli, kernels
+from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.scene import NEVER
 from nbnumba.readout.poisson import poisson_image_counter
 
@@ -87,6 +88,29 @@ def test_same_picture(
     assert simulation[f"{name} latch"] == expected.latch
     # Sums of the same numbers in another order.
     assert simulation[f"{name} solid angle"] == pytest.approx(expected.solid_angle, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", list(simulated.SPOT_COMMANDS))
+def test_lists_of_spots(
+    name: str, simulation: Mapping[str, Any], precision: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    scene = simulated.scene_of(simulated.SPOT_COMMANDS[name])
+    plan = spot_driver.forced_plan(scene)
+    assert plan is not None
+    expected = spot_driver.render(scene, plan, 1, None, None)
+    assert expected.image.any(), "a picture that shows nothing proves nothing"
+    verdict = judge(expected.image, simulation[name], GATES[precision])
+    assert verdict.passed, verdict.reason
+    assert simulation[f"{name} listed"] == expected.spots
+    # Sums of the same numbers in another order.
+    assert simulation[f"{name} solid angle"] == pytest.approx(expected.solid_angle, rel=1e-13)
+
+
+def test_progress_of_spots(simulation: Mapping[str, Any]) -> None:
+    seen = simulation["progress of spots"]
+    assert np.count_nonzero(seen == 1.0) == len(simulated.SPOT_COMMANDS)
+    assert len(seen) > 2 * len(simulated.SPOT_COMMANDS)
 
 
 def test_some_picture_has_a_latch_and_some_has_none(simulation: Mapping[str, Any]) -> None:

@@ -110,10 +110,6 @@ def render_panels(
         See `check_compute_options`.
     """
     check_compute_options("cpu", threads)
-    if any(scene.continuous for scene in scenes):  # there is no kernel for it on a GPU
-        if backend == "cuda":
-            raise InputError("-backend cuda: -spread continuous is drawn by the processor; give -backend cpu or auto")
-        backend = "cpu"
     if backend == "cuda" or (backend == "auto" and (device is not None or _gpu_may_be_there())):
         try:
             gpu = renderer(device, precision)

@@ -228,7 +228,7 @@ def make_sum_orientations(variant):
     nothing = real(0.0)
 
     @inner
-    def run(q, orientations, weights, flat, begin, end, qx, qy, qz, ordinal, total, carry, factor):
+    def run(q, source, orientations, weights, flat, begin, end, qx, qy, qz, ordinal, total, carry, factor):
         """Add terms to a sum and what its rounding has left over (Kahan's sum, in mixed precision alone).
 
         A compound sum is multiplied by the factor after each term, as C does.
@@ -272,9 +272,13 @@ def make_sum_orientations(variant):
     return run
 
 
-def make_sum(variant):
-    """Compile the sum of one pixel, from some sample to some other."""
-    sum_orientations = make_sum_orientations(variant)
+def make_sum(variant, sum_terms=None):
+    """Compile the sum of one pixel, from some sample to some other.
+
+    What a source adds to a sub-pixel is the sum over all orientations, or that of another function in its place, which
+    then also reads what stands in the place of the table.
+    """
+    sum_orientations = make_sum_orientations(variant) if sum_terms is None else sum_terms
     compound = variant.compound
     real = np.float32 if variant.single else np.float64
 
@@ -335,11 +339,11 @@ def make_sum(variant):
                 here = ordinal + (place * per_place + source * n)
                 if passes and compound:
                     total, _ = sum_orientations(
-                        q, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
+                        q, source, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
                     )
                 elif passes:
                     part, carry = sum_orientations(
-                        q, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
+                        q, source, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
                     )
                     if o_end == n:
                         total += weight * factor * (np.float64(part) - np.float64(carry))

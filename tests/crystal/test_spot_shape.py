@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nbnumba import cli, errors, kernels
+from nbnumba import cli, errors
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cpu import driver, spot_driver
@@ -147,9 +147,3 @@ def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert "spots: cutoff 0.01 photons, " in said
     assert cli.main([*words, "-trace_pixel", "3", "4"]) == 2
     assert "-trace_pixel: with -spread continuous" in capsys.readouterr().err
-
-
-def test_a_gpu_is_refused_for_closed_forms(tmp_path: Path) -> None:
-    scene = scene_of(f"{LINE} -shape gauss_abc -spread continuous", tmp_path)
-    with pytest.raises(errors.InputError, match="-spread continuous is drawn by the processor"):
-        kernels.render(scene, "cuda")

@@ -9,7 +9,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from nbnumba.kernels import pixel
+from nbnumba.kernels import pixel, spot_lists
+from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.cuda import plan as cuda_plan
 from nbnumba.kernels.latch import may_trip
 from nbnumba.kernels.scene import NEVER, Scene
@@ -91,3 +92,99 @@ def render(scene: Scene, mixed: bool, portion: int | None = None) -> NDArray[np.
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(draw, np.array_split(np.arange(scene.slow_first, scene.slow_last + 1), 4 * _THREADS)))
     return image
+
+
+@functools.cache
+def _compiled_spots(variant: spot_lists.SpotVariant):
+    run = pixel.make_sum(pixel.Variant(variant.shape, pixel.NEAREST), spot_lists.make_spot_terms(variant))
+
+    @numba.njit(**_OPTIONS)
+    def starts_of(counts):
+        starts = np.zeros(counts.shape[0] + 1, dtype=np.int64)
+        for i in range(counts.shape[0]):
+            starts[i + 1] = starts[i] + counts[i]
+        return starts
+
+    @numba.njit(**_OPTIONS)
+    def listed(numbers, view, sources, orientations, weights, flat, first, last):
+        q = numbers[0]
+        columns = np.zeros(last - first, dtype=np.int64)
+        for i in range(last - first):
+            columns[i] = spot_lists.columns_of_pair(q, view, sources, orientations, flat, first + i)
+        starts = starts_of(columns)
+        counts = np.zeros(starts[-1], dtype=np.int64)
+        for i in range(counts.shape[0]):
+            pair = spot_lists.last_start(starts, last - first, i)
+            counts[i] = spot_lists.count_column(q, view, sources, orientations, flat, first + pair, i - starts[pair])
+        places = starts_of(counts)
+        spots = np.full((places[-1], spot_lists.LISTED), np.nan)
+        boxes = np.zeros((4, places[-1]), dtype=np.int32)
+        for i in range(counts.shape[0]):
+            pair = spot_lists.last_start(starts, last - first, i)
+            spot_lists.list_column(
+                q, view, sources, orientations, weights, flat, first + pair, i - starts[pair], places[i], spots, boxes
+            )
+        return spots, boxes
+
+    @numba.njit(**_OPTIONS)
+    def ordered(boxes, rows, columns, tiles_per_row, tiles, units):
+        counts = np.zeros(tiles * units, dtype=np.int64)
+        spots = boxes.shape[1]
+        for unit in range(units):
+            first, last = spots * unit // units, spots * (unit + 1) // units
+            spot_lists.count_unit(boxes, first, last, rows, columns, tiles_per_row, unit, units, counts)
+        places = starts_of(counts)
+        order = np.full(places[-1], -1, dtype=np.int32)
+        for unit in range(units):
+            first, last = spots * unit // units, spots * (unit + 1) // units
+            spot_lists.order_unit(boxes, first, last, rows, columns, tiles_per_row, unit, units, places, order)
+        return order, places
+
+    @numba.njit(**_OPTIONS)
+    def draw(numbers, mask, sources, orientations, weights, spots, order, places, units, rows, columns, sums):
+        q = numbers[0]
+        samples = q.layers * q.oversample * q.oversample * sources.shape[0] * (orientations.shape[0] // 9)
+        state = np.zeros((pixel.STATE, 1))
+        tiles_per_row = (q.fast_last - q.fast_first) // columns + 1
+        omega = 0.0
+        for slow in range(q.slow_first, q.slow_last + 1):
+            for fast in range(q.fast_first, q.fast_last + 1):
+                if mask.shape[0] > 0 and mask[slow, fast] == 0:
+                    continue
+                tile = (slow - q.slow_first) // rows * tiles_per_row + (fast - q.fast_first) // columns
+                first, last = spot_lists.tile_bounds(places, tile, units)
+                value, own = run(
+                    q, sources, orientations, weights, (spots, order, first, last), slow, fast, 0, samples, state, 0
+                )
+                sums[slow, fast] += value
+                omega += own
+        return omega
+
+    return listed, ordered, draw
+
+
+def render_spots(
+    scene: Scene, plan: spot_driver.SpotPlan, mixed: bool, rows: int = 8, columns: int = 16, units: int = 5
+) -> tuple[NDArray[np.float32], float, NDArray[np.float64]]:
+    """Render a scene from lists of spots as a GPU does; return image, solid angle and the spots of the last block.
+
+    `rows` and `columns` are those of a tile, and the list is put in order by so many units.
+    """
+    view = plan.geometry.view
+    listed, ordered, draw = _compiled_spots(spot_lists.SpotVariant(scene.shape, bool(view[7]), mixed))
+    n_slow, n_fast = scene.region_shape
+    per_row = -(-n_fast // columns)
+    tiles = per_row * -(-n_slow // rows)
+    sums = np.zeros((scene.n_slow, scene.n_fast))
+    omega, one = 0.0, scene
+    spots = np.zeros((0, spot_lists.LISTED))
+    for first in range(0, plan.pairs, plan.block):
+        arrays = (one.sources, one.orientations, one.weights, one.flat)
+        spots, boxes = listed(one.numbers, view, *arrays, first, min(plan.pairs, first + plan.block))
+        order, places = ordered(boxes, rows, columns, per_row, tiles, units)
+        omega = draw(
+            one.numbers, one.mask, one.sources, one.orientations.reshape(-1), one.weights, spots, order, places, units,
+            rows, columns, sums,
+        )  # fmt: skip
+        one = scene.replace(water_start=0.0, water_end=0.0)
+    return sums.astype(np.float32), omega, spots

@@ -16,6 +16,7 @@ import numpy as np
 from nbnumba import kernels
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
+from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.cuda import kernel as cuda
 from nbnumba.kernels.cuda.renderer import DeviceRenderer
 from nbnumba.kernels.random import counter as counter_random
@@ -62,6 +63,14 @@ COMMANDS = {
     "mask": _LYSOZYME + "-mask mask.img -detpixels 128 -pixel 0.8 -roi 57 66 60 68",
     "point_pixel": _LYSOZYME + "-point_pixel -nopolar",
 }
+# The same of lists of spots, by all ways through their kernels.
+_SPOTS = "-nonoise -nodump -lambda 1 -distance 100 -detpixels 9 -pixel 7 -cell 20 24 16 80 95 100 -default_F 20 "
+SPOT_COMMANDS = {
+    "spots": _SPOTS + "-gauss_xtal -N 3 -oversample 1 -mosaic 1 -mosaic_domains 2 -semantics exact",
+    "spots apart": _SPOTS + "-shape gauss_argchk -N 12 -oversample 2 -dispersion 4 -dispsteps 2 " + _THICK,
+    "spots tophat": _SPOTS + "-shape tophat_abc -N 3 -oversample 1 -roi 1 6 0 7 -water 20",
+    "spots in closed form": _SPOTS + "-shape gauss_abc -N 9 -oversample 1 -spread continuous -mosaic 2 -water 20",
+}
 MEANS = np.geomspace(1e-3, 1e8, 240).astype(np.float32).reshape(16, 15)
 
 
@@ -70,10 +79,18 @@ def scene_of(command: str) -> Scene:
     return build_scene(resolve(parse(command.split()).settings))
 
 
+def _planned(scene: Scene, _: object) -> spot_driver.SpotPlan | None:
+    """Plan lists of spots wherever they can draw a scene, for one pair at a time where there are two sources."""
+    planned = spot_driver.forced_plan(scene)
+    assert planned is not None
+    return planned._replace(block=1) if len(scene.sources) == 2 else planned
+
+
 def main(precision: str, out: str) -> None:
     """Render everything and save it."""
     start = time.perf_counter()
     found: dict[str, object] = {}
+    spot_progress: list[float] = []
     with DeviceRenderer(precision=precision) as renderer:
         scenes = {name: scene_of(command) for name, command in COMMANDS.items()}
         for name, scene in scenes.items():
@@ -81,6 +98,12 @@ def main(precision: str, out: str) -> None:
             found[name] = rendered.image
             found[f"{name} latch"] = rendered.latch
             found[f"{name} solid angle"] = rendered.solid_angle
+        with DeviceRenderer(precision=precision, launch_steps=200, planner=_planned) as listing:
+            for name, command in SPOT_COMMANDS.items():
+                rendered = listing.render(scene_of(command), spot_progress.append)
+                found[name], found[f"{name} listed"] = rendered.image, rendered.spots
+                found[f"{name} solid angle"] = rendered.solid_angle
+        found["progress of spots"] = spot_progress
         some = ["square", "cubic", "square", "water exact switches", "mask"]
         for i, rendered in enumerate(renderer.render_many(scenes[name] for name in some)):
             found[f"many {i} {some[i]}"] = rendered.image

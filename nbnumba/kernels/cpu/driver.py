@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
 from ..latch import may_trip
 from ..scene import NEVER, Scene
 from . import kernel as cpu
 from . import spot_driver
+from .spot_driver import needed_plan
 from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
 
@@ -92,19 +92,12 @@ def _plans(
     if len(scenes) > 2 * _DECIDING:
         chosen = [scenes[i * (len(scenes) - 1) // (_DECIDING - 2)] for i in range(_DECIDING - 1)]
         chosen.append(max(scenes, key=lambda scene: float(scene.reach)))
-        deciding = [(scene, planned) for scene in chosen if (planned := _plan(scene, on_compiling)) is not None]
+        deciding = [(scene, planned) for scene in chosen if (planned := needed_plan(scene, on_compiling)) is not None]
         if len(deciding) == _DECIDING:
             widest, planned = max(deciding, key=lambda pair: float(pair[0].reach))
             planned = planned._replace(block=min(other.block for _, other in deciding))
-            return [spot_driver.like(scene, widest, planned) or _plan(scene, on_compiling) for scene in scenes]
-    return [_plan(scene, on_compiling) for scene in scenes]
-
-
-def _plan(scene: Scene, on_compiling: Callable[[], None] | None) -> spot_driver.SpotPlan | None:
-    planned = spot_driver.plan(scene, on_compiling)
-    if planned is None and scene.continuous:
-        raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
-    return planned
+            return [spot_driver.like(scene, widest, planned) or needed_plan(scene, on_compiling) for scene in scenes]
+    return [needed_plan(scene, on_compiling) for scene in scenes]
 
 
 def _part_of(progress: Progress, first: int, count: int, total: int) -> Progress:

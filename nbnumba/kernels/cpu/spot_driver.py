@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InputError
 from ..scene import FLAT, GAUSS, TOPHAT, Scene
 from . import spot_tiles
 from . import spots as cpu
@@ -68,6 +69,20 @@ def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPl
         return None
     with announced(on_compiling):
         return forced_plan(scene, _PER_STEP * steps)
+
+
+def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
+    """Plan as `plan` does, for a renderer that has no other way to draw spots in closed form.
+
+    Raises
+    ------
+    InputError
+        For spots in closed form that cannot be listed.
+    """
+    planned = plan(scene, on_compiling)
+    if planned is None and scene.continuous:
+        raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
+    return planned
 
 
 def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_SPOTS) -> SpotPlan | None:

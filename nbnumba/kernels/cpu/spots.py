@@ -13,6 +13,7 @@ from ..jit import borrowed, inner, kernel
 from ..physics import sample as p
 from ..physics import spot as geometry
 from ..physics import structure_factor as look_up
+from ..physics.intrinsics import ceil
 from ..scene import GAUSS
 
 TILE_ROWS = 32
@@ -153,6 +154,114 @@ def doubled(spots, boxes):
     return more, more_boxes
 
 
+@inner
+def opened_pair(q, view, sources, orientations, bounded, pair):
+    """Work out what the search for the spots of a pair needs.
+
+    Parameters
+    ----------
+    view : as of `list_spots`
+    bounded : bool
+        Whether reflections outside the table are 0.
+
+    Returns
+    -------
+    wave : (k0, x, y, z)
+        1/wavelength, and the incident direction times it [1/m].
+    m, reciprocal : tuples of 9
+        M, and a*, b*, c*.
+    box : (h first, h last, k first, k last, l first, l last)
+    shell : (rho, inner squared, outer squared)
+        The longest offset of any spot [1/m]; v of a reflection has a length in between [1/m^2].
+    """
+    source, orientation = pair // orientations.shape[0], pair % orientations.shape[0]
+    gx, gy, gz, cos_view = view[0], view[1], view[2], view[3]
+    longest, farthest = view[8], view[9]
+    k0 = sources[source, 3]
+    ix, iy, iz = sources[source, 0] * k0, sources[source, 1] * k0, sources[source, 2] * k0
+    o = orientations[orientation]
+    root = min(math.sqrt(q.reach) * q.spot_stretch, farthest)
+    half_chord = math.sqrt(max(0.0, 2.0 - 2.0 * cos_view))
+    rho = min(root / smallest_stretch(q, view, k0, 0.0), longest)
+    if q.continuous:
+        # Spots become larger as q does: |q| <= outermost + rho, and rho <= that of q = 0 + share |q|.
+        x, y, z = k0 * gx - ix, k0 * gy - iy, k0 * gz - iz
+        outermost = math.sqrt(p.dot(x, y, z, x, y, z)) + k0 * half_chord
+        share = root * math.sqrt(2.0 * max(view[10], q.bandwidth * q.bandwidth))
+        rho = (rho + share * outermost) / (1.0 - share)
+    reciprocal = geometry.reciprocal_vectors(o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8])
+    box = index_box(q, o, k0, (gx, gy, gz), (ix, iy, iz), k0 * half_chord + rho, bounded)
+    shell = rho, max(0.0, k0 - rho) ** 2, (k0 + rho) ** 2
+    return (k0, ix, iy, iz), matrix_of(q, o), reciprocal, box, shell
+
+
+@inner
+def open_column(opened, h, k):
+    """Work out which l of a column of reflections may have spots.
+
+    Returns
+    -------
+    first, last : int
+    middle, skipped : float
+        None of those has that are nearer than `skipped` to `middle`.
+    """
+    (_, ix, iy, iz), _, (ax, ay, az, bx, by, bz, cx, cy, cz), box, (_, inner_squared, outer_squared) = opened
+    ux, uy, uz = ix + h * ax + k * bx, iy + h * ay + k * by, iz + h * az + k * bz
+    uc, uu, cc = ux * cx + uy * cy + uz * cz, ux * ux + uy * uy + uz * uz, cx * cx + cy * cy + cz * cz
+    discriminant = uc * uc - cc * (uu - outer_squared)
+    if discriminant < 0.0:
+        return 0, -1, 0.0, -1.0
+    half = math.sqrt(discriminant) / cc
+    first, last = index_range(-uc / cc, half + 1e-9, box[4], box[5])
+    discriminant = uc * uc - cc * (uu - inner_squared)
+    skipped = math.sqrt(discriminant) / cc - 1e-9 if discriminant > 0.0 else -1.0
+    return first, last, -uc / cc, skipped
+
+
+@inner
+def stepped(l, middle, skipped):
+    """Return l, or the first beyond those that have no spots."""
+    return int(ceil(middle + skipped)) if abs(l - middle) < skipped else l
+
+
+@inner
+def find_spot(q, view, flat, opened, h, k, l):
+    """Work out whether a reflection has a spot on the panel.
+
+    Returns
+    -------
+    seen : bool
+    x, y, z : float [1/m]
+        v.
+    factor, root : float
+        Structure factor, and where the spot ends.
+    left, right, bottom, top : int
+        Columns and rows of the panel.
+    area : float [pixels]
+    """
+    (k0, ix, iy, iz), m, (ax, ay, az, bx, by, bz, cx, cy, cz), _, (rho_of_all, _, _) = opened
+    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0, -1, 0, -1, 0.0)
+    x = ix + h * ax + k * bx + l * cx
+    y = iy + h * ay + k * by + l * cy
+    z = iz + h * az + k * bz + l * cz
+    v = math.sqrt(x * x + y * y + z * z)
+    cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
+    if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta):
+        return nothing
+    f = factor_at(q, flat, h, k, l)
+    if f == 0.0:
+        return nothing
+    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
+    root = min(spot_root(q, f, gain), view[9])
+    if root == 0.0:
+        return nothing
+    rho = min(root / smallest, view[8])
+    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, form, root, rho, view[6])
+    if left > right:
+        return nothing
+    return True, x, y, z, f, root, left, right, bottom, top, area
+
+
 @kernel
 def list_spots(scene, view, first, last, tile_width, tiles):
     """List the spots of the pairs first to last - 1.
@@ -184,64 +293,20 @@ def list_spots(scene, view, first, last, tile_width, tiles):
     spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, 4), dtype=np.int32)
     work = np.zeros(3)
     found = 0
-    gx, gy, gz, cos_view, largest = view[0], view[1], view[2], view[3], view[6]
-    longest, farthest = view[8], view[9]
-    root_of_all = min(math.sqrt(q.reach) * q.spot_stretch, farthest)
     tiles_per_row = (q.fast_last - q.fast_first) // tile_width + 1
-    half_chord = math.sqrt(max(0.0, 2.0 - 2.0 * cos_view))
     for pair in range(first, last):
-        source, orientation = pair // orientations.shape[0], pair % orientations.shape[0]
-        k0 = sources[source, 3]
-        ix, iy, iz = sources[source, 0] * k0, sources[source, 1] * k0, sources[source, 2] * k0
-        o = orientations[orientation]
-        m = matrix_of(q, o)
-        reciprocal = geometry.reciprocal_vectors(o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8])
-        ax, ay, az, bx, by, bz, cx, cy, cz = reciprocal
-        cc = cx * cx + cy * cy + cz * cz
-        rho_of_all = min(root_of_all / smallest_stretch(q, view, k0, 0.0), longest)
-        if q.continuous:
-            # Spots become larger as q does: |q| <= outermost + rho, and rho <= that of q = 0 + share |q|.
-            x, y, z = k0 * gx - ix, k0 * gy - iy, k0 * gz - iz
-            outermost = math.sqrt(p.dot(x, y, z, x, y, z)) + k0 * half_chord
-            share = root_of_all * math.sqrt(2.0 * max(view[10], q.bandwidth * q.bandwidth))
-            rho_of_all = (rho_of_all + share * outermost) / (1.0 - share)
-        h1, h2, k1, k2, l1, l2 = index_box(q, o, k0, (gx, gy, gz), (ix, iy, iz), k0 * half_chord + rho_of_all, bounded)
-        inner_squared = max(0.0, k0 - rho_of_all) ** 2
-        outer_squared = (k0 + rho_of_all) ** 2
+        opened = opened_pair(q, view, sources, orientations, bounded, pair)
+        h1, h2, k1, k2 = opened[3][0], opened[3][1], opened[3][2], opened[3][3]
         for h in range(h1, h2 + 1):
             for k in range(k1, k2 + 1):
-                ux, uy, uz = ix + h * ax + k * bx, iy + h * ay + k * by, iz + h * az + k * bz
-                uc, uu = ux * cx + uy * cy + uz * cz, ux * ux + uy * uy + uz * uz
-                discriminant = uc * uc - cc * (uu - outer_squared)
-                if discriminant < 0.0:
-                    continue
-                half = math.sqrt(discriminant) / cc
-                l, l_last = index_range(-uc / cc, half + 1e-9, l1, l2)
-                discriminant = uc * uc - cc * (uu - inner_squared)
-                skipped = math.sqrt(discriminant) / cc - 1e-9 if discriminant > 0.0 else -1.0
-                l -= 1
-                while l < l_last:
+                l, l_last, middle, skipped = open_column(opened, h, k)
+                while l <= l_last:
+                    l = stepped(l, middle, skipped)
+                    if l > l_last:
+                        break
+                    seen, x, y, z, f, root, left, right, bottom, top, area = find_spot(q, view, flat, opened, h, k, l)
                     l += 1
-                    if abs(l + uc / cc) < skipped:
-                        l = math.ceil(-uc / cc + skipped) - 1
-                        continue
-                    x, y, z = ux + l * cx, uy + l * cy, uz + l * cz
-                    v = math.sqrt(x * x + y * y + z * z)
-                    cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
-                    if cos_theta > 1.0:
-                        continue
-                    if misses_panel(view, x, y, z, v, cos_theta):
-                        continue
-                    f = factor_at(q, flat, h, k, l)
-                    if f == 0.0:
-                        continue
-                    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
-                    root = min(spot_root(q, f, gain), farthest)
-                    if root == 0.0:
-                        continue
-                    rho = min(root / smallest, longest)
-                    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, form, root, rho, largest)
-                    if left > right:
+                    if not seen:
                         continue
                     if found == spots.shape[0]:
                         spots, boxes = doubled(spots, boxes)

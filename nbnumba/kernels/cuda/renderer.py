@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import DeviceError
 from ..background.bodies import Surroundings
+from ..cpu import spot_driver
 from ..random.c_stream import ceiling
 from ..readout.steps import PanelRead, SeparableSpread, Steps
 from ..scene import Scene
@@ -21,9 +22,12 @@ from .chain import read_out
 from .device import choose, translated
 from .image_job import RenderJob
 from .launcher import Launcher
+from .spot_job import SpotJob
 
 if TYPE_CHECKING:
     from ..types import Progress, Rendered
+
+Planner = Callable[[Scene, Callable[[], None] | None], spot_driver.SpotPlan | None]
 
 
 class DeviceRenderer:
@@ -42,6 +46,8 @@ class DeviceRenderer:
         Images that `render_many` works on at a time.
     launch_steps : int, optional
         Steps of a launch; chosen by measured speed by default. The image does not depend on it.
+    planner : callable
+        Decides whether a scene is drawn from lists of spots; by default as for the processor.
 
     Attributes
     ----------
@@ -57,12 +63,18 @@ class DeviceRenderer:
     """
 
     def __init__(
-        self, device: int | None = None, precision: str = "auto", in_flight: int = 2, launch_steps: int | None = None
+        self,
+        device: int | None = None,
+        precision: str = "auto",
+        in_flight: int = 2,
+        launch_steps: int | None = None,
+        planner: Planner = spot_driver.needed_plan,
     ) -> None:
         self.gpu = choose(device)
         self.precision = self.gpu.precision if precision == "auto" else precision
         self.kernel_seconds = 0.0
         self.launcher = Launcher(self.gpu, launch_steps)
+        self._planner = planner
         self.resident: dict[str, Resident] = {}
         self._in_flight = max(1, in_flight)
         self._images: list[DeviceImage] = []
@@ -132,7 +144,7 @@ class DeviceRenderer:
 
     def render_many(self, scenes: Iterable[Scene]) -> Iterator[Rendered]:
         """Render scenes in their order; while one is rendered, others are copied."""
-        under_way: collections.deque[RenderJob] = collections.deque()
+        under_way: collections.deque[RenderJob | SpotJob] = collections.deque()
         try:
             for scene in scenes:
                 if len(under_way) == self._in_flight:
@@ -196,7 +208,7 @@ class DeviceRenderer:
         held = next((image.device for image in self._images if image.is_of(mean)), None)
         return slot.upload("mean", mean) if held is None else held
 
-    def _finish(self, under_way: collections.deque[RenderJob]) -> Rendered:
+    def _finish(self, under_way: collections.deque[RenderJob | SpotJob]) -> Rendered:
         with self.on_device():
             job = under_way.popleft()
             try:
@@ -210,11 +222,18 @@ class DeviceRenderer:
         scene: Scene,
         on_compiling: Callable[[], None] | None,
         surroundings: Surroundings | None = None,
-    ) -> RenderJob:
+    ) -> RenderJob | SpotJob:
         mixed = self.precision == "mixed"
+        planned = self._planner(scene, on_compiling)
+        if planned is not None:
+            return SpotJob(
+                self.launcher, slot, self.resident, scene, mixed, on_compiling, surroundings, planned
+            )  # fmt: skip
         return RenderJob(self.launcher, slot, self.resident, scene, mixed, on_compiling, surroundings)
 
-    def _result(self, job: RenderJob, progress: Progress | None, room: NDArray[np.float32] | None = None) -> Rendered:
+    def _result(
+        self, job: RenderJob | SpotJob, progress: Progress | None, room: NDArray[np.float32] | None = None
+    ) -> Rendered:
         rendered = job.result(progress, room)
         self.kernel_seconds = job.kernel_seconds
         return rendered

@@ -118,11 +118,17 @@ def exp_parts(x):
 
 
 @physics
+def exp_of_rest(r):
+    """exp(r) for |r| <= ln(2)/2, relative error 4e-16; in the type of r."""
+    return polynomial(r, _EXP, _EXP_SINGLE)
+
+
+@physics
 def exp_of_parts(n, r):
     """2^n exp(r) for an integer n and small r, relative error 4e-16; in the type of r."""
     # In two halves, so that results below the smallest normal number are reached.
     half = n >> 1
-    return polynomial(r, _EXP, _EXP_SINGLE) * power_of_two(half, r) * power_of_two(n - half, r)
+    return exp_of_rest(r) * power_of_two(half, r) * power_of_two(n - half, r)
 
 
 @physics

@@ -60,6 +60,15 @@ class TestCompiled:
         code = cuda_compile.sum_ptx((shape, look_up, compound, single and not compound), (9, 0))
         assert ".visible .entry" in code
 
+    @pytest.mark.parametrize("variant", [(GAUSS, True, True), (GAUSS, False, True), (TOPHAT, True, False)])
+    def test_lists_of_spots(self, variant: tuple[int, bool, bool]) -> None:
+        from bench import cuda_compile
+
+        code = cuda_compile.draw_spots_ptx(variant, (9, 0))
+        assert ".visible .entry" in code
+        assert ".extern .func" not in code
+        assert not re.search(r"\batom\.", code)
+
     @pytest.mark.parametrize("single", [False, True], ids=["double", "mixed"])
     def test_a_diffuse_halo(self, single: bool) -> None:
         from bench import cuda_compile
