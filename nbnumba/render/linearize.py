@@ -281,9 +281,11 @@ class Linearization:
                     image += self._background[panel, rows, columns]
                 for number, slope in self._background_slopes.items():
                     slopes[number] += slope[panel, rows, columns]
-                sums = np.zeros(reduce.sums_size(n))
+                sums, scratch = np.zeros(reduce.sums_size(n)), np.empty(reduce.scratch_size(n))
                 there = counted[panel, rows, columns] & _rendered_part(scene, rows, columns)
-                reduce.add_likelihood(measured[panel, rows, columns], there, image, slopes, variance, sums)
+                reduce.add_likelihood(
+                    measured[panel, rows, columns], there, image, slopes, variance, scratch, np.zeros(n, np.int64), sums
+                )
                 parts[panel, first] = sums
 
             return add

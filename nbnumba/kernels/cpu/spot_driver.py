@@ -87,7 +87,7 @@ def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None) ->
 
 def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_SPOTS) -> SpotPlan | None:
     """Plan lists of spots where they can draw a scene at all and cost less than `worth` nanoseconds."""
-    geometry = _geometry(scene)
+    geometry = geometry_of(scene)
     if geometry is None:
         return None
     pairs = len(scene.sources) * len(scene.orientations)
@@ -255,7 +255,7 @@ class _Image:
             )  # fmt: skip
 
 
-def _geometry(scene: Scene) -> SpotGeometry | None:
+def geometry_of(scene: Scene) -> SpotGeometry | None:
     """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
     if scene.shape not in (GAUSS, TOPHAT) or scene.surface != FLAT or scene.compound or scene.interpolate:
         return None

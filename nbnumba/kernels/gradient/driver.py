@@ -33,6 +33,9 @@ class _Spots(NamedTuple):
     spots: Array
     boxes: NDArray[np.int32]
     source: NDArray[np.int64]  # of each spot
+    covariances: Array  # of the orientations, see `spots.prepare_orientations`
+    slopes: Array
+    spreading: NDArray[np.bool_]  # (directions,) whether mosaicity, bandwidth or divergence change
 
 
 class Pass(NamedTuple):
@@ -60,7 +63,7 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
         )
     latch = cpu_driver.find_latch(scene, threads, on_compiling)
     scene = scene.replace(latch=latch)
-    found = _spots(scene, threads, on_compiling)
+    found = _spots(scene, tangents.directions, threads, on_compiling)
     if found is None:
         if scene.continuous:
             raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
@@ -69,38 +72,50 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
     # Each spot has coefficients of its own, whatever changes it.
     d = tangents.numbers
     apart = tangents.strained | tangents.strained_apart | (tangents.table_of >= 0)
-    apart = apart | np.any(tangents.forms[:, :6] != 0.0, axis=1) | np.any(tangents.sources[:, :, 3] != 0.0, axis=1)
+    spreading = np.any(tangents.sources[:, :, 3] != 0.0, axis=1)
     if len(d):
         for name in ("mosaicity", "divergence", "bandwidth"):
-            apart = apart | (d[name].reshape(len(d), -1) != 0.0).any(axis=1)
+            spreading = spreading | (d[name].reshape(len(d), -1) != 0.0).any(axis=1)
+    apart = apart | np.any(tangents.forms[:, :6] != 0.0, axis=1) | spreading
     tangents = tangents._replace(strained=np.zeros_like(apart), strained_apart=apart)
     _load(scene, tangents, True, on_compiling)
-    return Pass(scene, tangents, found)
+    spots.prepare_orientations(scene, tangents, found.covariances, found.slopes)
+    return Pass(scene, tangents, found._replace(spreading=spreading))
 
 
-def _spots(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> _Spots | None:
+def _spots(scene: Scene, directions: int, threads: int, on_compiling: Callable[[], None] | None) -> _Spots | None:
     """List the spots of a scene; None where it is better drawn sample by sample, or cannot be drawn otherwise."""
-    plan = spot_driver.plan(scene, on_compiling)
-    if plan is None:
+    pairs = len(scene.sources) * len(scene.orientations)
+    if scene.continuous:
+        geometry = spot_driver.geometry_of(scene)
+    else:
+        plan = spot_driver.plan(scene, on_compiling)
+        # Spots that overlap their neighbors, or too many for one list, are better asked for.
+        few = plan is not None and plan.block == pairs and plan.geometry.view[7] == 0.0
+        geometry = plan.geometry if few and plan is not None else None
+    if geometry is None:
         return None
-    view = plan.geometry.view
-    if not scene.continuous and (plan.block < plan.pairs or view[7] != 0.0):
-        return None
-    units = min(32, plan.pairs)
-    bounds = [plan.pairs * unit // units for unit in range(units + 1)]
+    view = geometry.view
+    units = min(32, pairs)
+    bounds = [pairs * unit // units for unit in range(units + 1)]
     parts: list[tuple[Array, NDArray[np.int32]]] = [(np.zeros((0, listed.SPOT)), np.zeros((0, 4), np.int32))] * units
 
     def work(first: int, last: int) -> None:
         for unit in range(first, last):
-            tiles = np.zeros(plan.geometry.tiles, dtype=np.int32)
-            parts[unit] = listed.list_spots(
-                scene, view, bounds[unit], bounds[unit + 1], plan.geometry.tile_width, tiles
-            )[:2]
+            tiles = np.zeros(geometry.tiles, dtype=np.int32)
+            parts[unit] = listed.list_spots(scene, view, bounds[unit], bounds[unit + 1], geometry.tile_width, tiles)[:2]
 
-    Tasks(units, lambda: work).run(threads, None)
+    tasks = Tasks(units, lambda: work)
+    if threads == 1 or units == 1:
+        tasks.run_here()
+    else:
+        tasks.run(threads, None)
     found = np.concatenate([part[0] for part in parts])
     source = found[:, listed.PAIR].astype(np.int64) // len(scene.orientations)
-    return _Spots(view, found, np.concatenate([part[1] for part in parts]), source)
+    boxes, orientations = np.concatenate([part[1] for part in parts]), len(scene.orientations)
+    covariances = np.zeros((orientations, spots.COVARIANCE))
+    slopes = np.zeros((orientations, directions, spots.SLOPE))
+    return _Spots(view, found, boxes, source, covariances, slopes, np.zeros(directions, dtype=np.bool_))
 
 
 _loaded: set[bool] = set()
@@ -119,9 +134,13 @@ def _load(scene: Scene, tangents: Tangents, by_spots: bool, on_compiling: Callab
                 no_spots = np.zeros(len(scene.sources) + 1, dtype=np.int64)
                 coefficients, ellipses = np.zeros((0, spots.BASE)), np.zeros((0, 1, spots.ELLIPSE))
                 view = np.zeros(12)
+                covariances = np.zeros((len(scene.orientations), spots.COVARIANCE))
+                slopes = np.zeros((len(scene.orientations), tangents.directions, spots.SLOPE))
+                spots.prepare_orientations(scene, tangents, covariances, slopes)
                 spots.prepare_spots(
-                    scene, tangents, view, np.zeros((0, listed.SPOT)), no_spots[:0], coefficients, ellipses
-                )
+                    scene, tangents, view, np.zeros((0, listed.SPOT)), no_spots[:0], covariances, slopes,
+                    tangents.moving, coefficients, ellipses,
+                )  # fmt: skip
                 kernel.add_spots(
                     scene, tangents, room.scratch, room.numbers, coefficients, ellipses, no_spots, nothing, none, 0, 0
                 )
@@ -197,7 +216,10 @@ def _of_band(one: Pass, found: _Spots, first: int, last: int) -> tuple[Array, Ar
     starts = np.searchsorted(found.source[order], np.arange(len(scene.sources) + 1))
     coefficients = np.zeros((len(order), spots.BASE + spots.PER_DIRECTION * tangents.directions))
     ellipses = np.zeros((len(order), scene.layers, spots.ELLIPSE))
-    spots.prepare_spots(scene, tangents, found.view, found.spots, order, coefficients, ellipses)
+    spots.prepare_spots(
+        scene, tangents, found.view, found.spots, order, found.covariances, found.slopes, found.spreading, coefficients,
+        ellipses,
+    )  # fmt: skip
     return coefficients, ellipses, starts
 
 

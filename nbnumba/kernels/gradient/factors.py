@@ -39,6 +39,7 @@ from .rows import (
     D_Z,
     DIRECTION,
     DIRECTIONS,
+    REST,
     T_X,
     T_Y,
     T_Z,
@@ -69,10 +70,12 @@ def move_strip(q, d, s, n, slow, fast, layer, sub, row):
     y = d.origin[1] + along_slow * d.slow[1] + depth * d.normal[1] + d_depth * q.normal[1]
     z = d.origin[2] + along_slow * d.slow[2] + depth * d.normal[2] + d_depth * q.normal[2]
     fx, fy, fz = d.fast[0], d.fast[1], d.fast[2]
+    # A view: the compiler cannot tell that an index which begins at `row` is never negative.
+    t = s[row:]
     sub_fast = sub % oversample
     for w in range(n):
         along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
-        s[row + D_X + w], s[row + D_Y + w], s[row + D_Z + w], s[row + D_LOG_DISTANCE + w] = slopes.direction_slope(
+        t[D_X + w], t[D_Y + w], t[D_Z + w], t[D_LOG_DISTANCE + w] = slopes.direction_slope(
             s[DX + w],
             s[DY + w],
             s[DZ + w],
@@ -88,9 +91,10 @@ def omega_slope_strip(q, d, s, n, row):
     """Derivative of the solid angle of the current sub-pixel."""
     log_close = d.close_distance / q.close_distance
     point, obliquity = q.point_pixel, q.surface != CURVED
+    t = s[row:]
     for w in range(n):
-        change = slopes.solid_angle_log_slope(s[row + D_LOG_DISTANCE + w], log_close, point, obliquity)
-        s[row + D_OMEGA + w] = s[OMEGA + w] * change
+        change = slopes.solid_angle_log_slope(t[D_LOG_DISTANCE + w], log_close, point, obliquity)
+        t[D_OMEGA + w] = s[OMEGA + w] * change
 
 
 @inner
@@ -99,12 +103,13 @@ def capture_slope_strip(q, d, s, n, layer, row):
     nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
     mx, my, mz = d.normal[0], d.normal[1], d.normal[2]
     along_ray = q.surface == CURVED
+    t = s[row:]
     for w in range(n):
         x, y, z = s[DX + w], s[DY + w], s[DZ + w]
         parallax = 1.0 if along_ray else p.dot(x, y, z, nx, ny, nz)
         change = p.dot(x, y, z, mx, my, mz)
-        change += p.dot(s[row + D_X + w], s[row + D_Y + w], s[row + D_Z + w], nx, ny, nz)
-        s[row + D_CAPTURE + w] = slopes.capture_slope(
+        change += p.dot(t[D_X + w], t[D_Y + w], t[D_Z + w], nx, ny, nz)
+        t[D_CAPTURE + w] = slopes.capture_slope(
             layer, q.layer_step, q.mu, parallax, d.layer_step, d.mu, 0.0 if along_ray else change
         )
 
@@ -118,6 +123,7 @@ def open_place_slopes(q, tangents, s, n, slow, fast, layer, sub):
         if not tangents.moving[number]:
             continue
         d, row = tangents.numbers[number], DIRECTIONS + number * DIRECTION
+        t = s[row:]
         move_strip(q, d, s, n, slow, fast, layer, sub, row)
         if first or q.oversample_omega:
             omega_slope_strip(q, d, s, n, row)
@@ -127,13 +133,13 @@ def open_place_slopes(q, tangents, s, n, slow, fast, layer, sub):
             continue
         subs = q.oversample * q.oversample
         for w in range(n):
-            s[row + D_OMEGA_SUM + w] += s[row + D_OMEGA + w]
+            t[D_OMEGA_SUM + w] += t[D_OMEGA + w]
         if thick:
             for w in range(n):
-                s[row + D_WATER_CAPTURE + w] += s[row + D_CAPTURE + w] / subs
+                t[D_WATER_CAPTURE + w] += t[D_CAPTURE + w] / subs
         elif sub == subs - 1:
             for w in range(n):
-                s[row + D_WATER_CAPTURE + w] += s[row + D_CAPTURE + w]
+                t[D_WATER_CAPTURE + w] += t[D_CAPTURE + w]
 
 
 @inner
@@ -153,11 +159,12 @@ def polar_slope_strip(q, d, sources, d_sources, s, n, source, row, to, always):
     )
     i = sources[source, 0], sources[source, 1], sources[source, 2]
     d_i = d_sources[source, 0], d_sources[source, 1], d_sources[source, 2]
+    t = s[row:]
     for w in range(n):
         if always or s[WANTED + w] != 0.0:
-            s[row + to + w] = slopes.polarization_slope(
+            t[to + w] = slopes.polarization_slope(
                 q.kahn, axis, i, (s[DX + w], s[DY + w], s[DZ + w]),
-                d.kahn, d_axis, d_i, (s[row + D_X + w], s[row + D_Y + w], s[row + D_Z + w]),
+                d.kahn, d_axis, d_i, (t[D_X + w], t[D_Y + w], t[D_Z + w]),
             )  # fmt: skip
 
 
@@ -169,12 +176,13 @@ def polarization_slopes(q, tangents, sources, s, n, source, first):
         if not tangents.moving[number]:
             continue
         d, d_sources, row = tangents.numbers[number], tangents.sources[number], DIRECTIONS + number * DIRECTION
+        t = s[row:]
         polar_slope_strip(q, d, sources, d_sources, s, n, source, row, D_POLAR, False)
         if q.water_end != 0.0:
             if first:
                 polar_slope_strip(q, d, sources, d_sources, s, n, source, row, D_WATER_FIRST, True)
             for w in range(n):
-                s[row + D_WATER_POLAR + w] += s[row + D_POLAR + w] * weight
+                t[D_WATER_POLAR + w] += t[D_POLAR + w] * weight
 
 
 @inner
@@ -189,12 +197,13 @@ def close_source_slopes(q, tangents, sources, s, n, source):
         if not tangents.moving[number]:
             continue
         d_source, row = tangents.sources[number, source], DIRECTIONS + number * DIRECTION
+        t = s[row:]
         jx, jy, jz, d_k0 = d_source[0], d_source[1], d_source[2], d_source[3]
         for w in range(n):
-            x = (s[row + D_X + w] - jx) * k0 + (s[DX + w] - ix) * d_k0
-            y = (s[row + D_Y + w] - jy) * k0 + (s[DY + w] - iy) * d_k0
-            z = (s[row + D_Z + w] - jz) * k0 + (s[DZ + w] - iz) * d_k0
-            s[row + D_SUM + w] += s[T_X + w] * x + s[T_Y + w] * y + s[T_Z + w] * z
+            x = (t[D_X + w] - jx) * k0 + (s[DX + w] - ix) * d_k0
+            y = (t[D_Y + w] - jy) * k0 + (s[DY + w] - iy) * d_k0
+            z = (t[D_Z + w] - jz) * k0 + (s[DZ + w] - iz) * d_k0
+            t[D_SUM + w] += s[T_X + w] * x + s[T_Y + w] * y + s[T_Z + w] * z
         if thick:
             add_log_slope(s, n, row, D_CAPTURE, CAPTURE)
         if polar:
@@ -204,44 +213,47 @@ def close_source_slopes(q, tangents, sources, s, n, source):
         if d_source[4] != 0.0:
             change = d_source[4] / sources[source, 4]
             for w in range(n):
-                s[row + D_SUM + w] += change * s[PART + w]
+                t[D_SUM + w] += change * s[PART + w]
 
 
 @inner_inlined
 def add_log_slope(s, n, row, slope, factor):
     """Add the sum of one source times the change of the logarithm of one of its factors."""
+    t = s[row:]
     for w in range(n):
         value = s[factor + w]
-        s[row + D_SUM + w] += s[PART + w] * s[row + slope + w] / value if value != 0.0 else 0.0
+        t[D_SUM + w] += s[PART + w] * t[slope + w] / value if value != 0.0 else 0.0
 
 
 @inner
 def finish_slopes(q, tangents, s, n, number, n_sources):
     """Complete the derivative of the pixels by one direction: what multiplies the whole sum, and the water."""
     row = DIRECTIONS + number * DIRECTION
+    t = s[row:]
+    for w in range(n):
+        t[D_SUM + w] *= s[REST + w]
+    if not tangents.moving[number]:
+        return
     with_capture = not (q.oversample_thick or q.weigh_layers)
     with_polar, with_omega = not q.oversample_polar, not q.oversample_omega
-    d = tangents.numbers[number]
-    start, photons, d_photons, moving = q.water_start, q.photons, d.photons, tangents.moving[number]
+    start, photons = q.water_start, q.photons
     for w in range(n):
         capture, polar, omega = s[CAPTURE + w], s[POLAR + w], s[OMEGA + w]
-        rest = p.switched_product(with_capture, with_polar, with_omega, capture, polar, omega)
-        change = d_photons * rest
-        if moving:
-            by_capture = p.switched_product(with_capture, with_polar, with_omega, s[row + D_CAPTURE + w], polar, omega)
-            by_polar = p.switched_product(with_capture, with_polar, with_omega, capture, s[row + D_POLAR + w], omega)
-            by_omega = p.switched_product(with_capture, with_polar, with_omega, capture, polar, s[row + D_OMEGA + w])
-            change += photons * (by_capture if with_capture else 0.0)
-            change += photons * (by_polar if with_polar else 0.0)
-            change += photons * (by_omega if with_omega else 0.0)
-        s[row + D_SUM + w] = photons * rest * s[row + D_SUM + w] + (start + s[TOTAL + w]) * change
-    if q.water_end != 0.0 and moving:
-        finish_water_slopes(q, s, n, row, row + D_SUM, n_sources)
+        by_capture = p.switched_product(with_capture, with_polar, with_omega, t[D_CAPTURE + w], polar, omega)
+        by_polar = p.switched_product(with_capture, with_polar, with_omega, capture, t[D_POLAR + w], omega)
+        by_omega = p.switched_product(with_capture, with_polar, with_omega, capture, polar, t[D_OMEGA + w])
+        change = by_capture if with_capture else 0.0
+        change += by_polar if with_polar else 0.0
+        change += by_omega if with_omega else 0.0
+        t[D_SUM + w] += (start + s[TOTAL + w]) * (photons * change)
+    if q.water_end != 0.0:
+        finish_water_slopes(q, s, n, row, n_sources)
 
 
 @inner
-def finish_water_slopes(q, s, n, row, to, n_sources):
+def finish_water_slopes(q, s, n, row, n_sources):
     """Add the derivative of the water of semantics exact."""
+    t = s[row:]
     places = q.layers * q.oversample * q.oversample
     polars = float(places * n_sources)
     for w in range(n):
@@ -249,9 +261,9 @@ def finish_water_slopes(q, s, n, row, to, n_sources):
         polar = p.water_polarization(
             q.polarized, q.oversample_polar, s[POLAR + w], s[WATER_POLAR_FIRST + w], s[WATER_POLAR + w] / polars
         )
-        d_polar = s[row + D_WATER_FIRST + w] if q.polarized and s[POLAR + w] == 0.0 else s[row + D_POLAR + w]
-        d_polar = s[row + D_WATER_POLAR + w] / polars if q.polarized and q.oversample_polar else d_polar
-        d_omega = s[row + D_OMEGA_SUM + w] / places
-        s[to + w] += q.water_end * (
-            s[row + D_WATER_CAPTURE + w] * polar * omega + capture * (d_polar * omega + polar * d_omega)
+        d_polar = t[D_WATER_FIRST + w] if q.polarized and s[POLAR + w] == 0.0 else t[D_POLAR + w]
+        d_polar = t[D_WATER_POLAR + w] / polars if q.polarized and q.oversample_polar else d_polar
+        d_omega = t[D_OMEGA_SUM + w] / places
+        t[D_SUM + w] += q.water_end * (
+            t[D_WATER_CAPTURE + w] * polar * omega + capture * (d_polar * omega + polar * d_omega)
         )

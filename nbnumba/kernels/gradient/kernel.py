@@ -35,7 +35,7 @@ from .factors import (
     open_place_slopes,
     polarization_slopes,
 )
-from .rows import D_SUM, DIRECTION, DIRECTIONS, FORM_0, HH, LL, SHARE, T_X, T_Y, T_Z, TOTAL
+from .rows import D_SUM, DIRECTION, DIRECTIONS, FORM_0, HH, LL, REST, SHARE, T_X, T_Y, T_Z, TOTAL
 from .samples import share_nothing, share_out_samples, sum_samples
 from .spots import share_out_spots, sum_spots
 from .tangents import Tangents
@@ -50,6 +50,15 @@ def any_of(flags):
     return found
 
 
+@inner_inlined
+def add_row(s, row, change, to, n):
+    """Add a number times a row to another."""
+    # Views: the compiler cannot tell that indices which begin at `row` or `to` are never negative.
+    x, y = s[row:], s[to:]
+    for w in range(n):
+        y[w] += change * x[w]
+
+
 @inner
 def finish_directions(q, tangents, s, n, n_sources):
     """Complete the derivatives of a strip's pixels."""
@@ -59,17 +68,14 @@ def finish_directions(q, tangents, s, n, n_sources):
             for i in range(9):
                 change = tangents.strains[number, 0, i]
                 if change != 0.0:
-                    for w in range(n):
-                        s[row + w] += change * s[HH + i * STRIDE + w]
+                    add_row(s, HH + i * STRIDE, change, row, n)
         for i in range(6):
             change = tangents.forms[number, i]
             if change != 0.0:
-                for w in range(n):
-                    s[row + w] += change * s[FORM_0 + i * STRIDE + w]
+                add_row(s, FORM_0 + i * STRIDE, change, row, n)
         change = tangents.forms[number, 6]
         if change != 0.0:
-            for w in range(n):
-                s[row + w] += change * s[TOTAL + w]
+            add_row(s, TOTAL, change, row, n)
         finish_slopes(q, tangents, s, n, number, n_sources)
 
 
@@ -81,6 +87,7 @@ def finish_image(q, s, n, n_sources):
     start, photons = q.water_start, q.photons
     for w in range(n):
         rest = p.switched_product(with_capture, with_polar, with_omega, s[CAPTURE + w], s[POLAR + w], s[OMEGA + w])
+        s[REST + w] = photons * rest
         s[SUM + w] = photons * (start + s[TOTAL + w]) * rest
     if q.water_end != 0.0:
         water_strip(q, n_sources, s, n)
@@ -137,14 +144,13 @@ def sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, ext
 @inner_inlined
 def store(q, tangents, s, pixels, row, column, image, slopes):
     """Add a strip to the image and to the derivatives of a band; pixels that are not rendered get nothing."""
+    drawn = image[row, column:]
     for w in range(pixels):
-        if s[ACTIVE + w] != 0.0:
-            image[row, column + w] += s[SUM + w]
+        drawn[w] += s[SUM + w] if s[ACTIVE + w] != 0.0 else 0.0
     for number in range(tangents.numbers.shape[0]):
-        at = DIRECTIONS + number * DIRECTION + D_SUM
+        t, to = s[DIRECTIONS + number * DIRECTION + D_SUM :], slopes[number, row, column:]
         for w in range(pixels):
-            if s[ACTIVE + w] != 0.0:
-                slopes[number, row, column + w] += s[at + w]
+            to[w] += t[w] if s[ACTIVE + w] != 0.0 else 0.0
 
 
 @inner_inlined
@@ -181,6 +187,7 @@ def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, sl
     n_sources = scene.sources.shape[0]
     apart = any_of(tangents.strained_apart) or tangents.tables.shape[0] > 0
     want = any_of(tangents.moving), any_of(tangents.strained), apart
+    dry = q.water_start == 0.0 and q.water_end == 0.0
     columns = q.fast_last - q.fast_first + 1
     for row in range(first, last):
         slow = q.slow_first + row
@@ -191,6 +198,8 @@ def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, sl
             if not activate_strip(scene.mask, s, n, pixels, slow, fast):
                 continue
             sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, extra)
+            if dry and not any_positive(s, TOTAL, n):
+                continue
             finish_image(q, s, n, n_sources)
             finish_directions(q, tangents, s, n, n_sources)
             store(q, tangents, s, pixels, row - first, column, image, slopes)

@@ -7,7 +7,7 @@ from ..cpu.strip import SCRATCH, STRIDE
 _FIRST = -(-SCRATCH // STRIDE)
 _NAMES = (
     "OFF_H OFF_K OFF_L LATTICE BY_H BY_K BY_L F_H F_K F_L TOTAL WANTED T_X T_Y T_Z FORM_0 FORM_1 FORM_2 FORM_3 FORM_4 "
-    "FORM_5 SHARE HH HK HL KH KK KL LH LK LL"
+    "FORM_5 SHARE REST HH HK HL KH KK KL LH LK LL"
 ).split()
 (
     OFF_H,  # offsets from the nearest reflection
@@ -32,6 +32,7 @@ _NAMES = (
     FORM_4,
     FORM_5,
     SHARE,  # derivative of a number by the pixel's sum, for derivatives by structure factors
+    REST,  # what multiplies the pixel's sum [photons]
     HH,  # sum of derivative by h times h, and so on: derivatives by a strain that all orientations share
     HK,
     HL,

@@ -104,9 +104,16 @@ def square_slopes(s, n, form, weight):
     """Samples of a parallelepiped crystal, and their derivatives by offsets and by Na, Nb, Nc."""
     Na, Nb, Nc, height = form[0], form[1], form[2], form[6] * weight
     for w in range(n):
-        a, a_h, a_N = slopes.interference_slopes(s[OFF_H + w], Na)
-        b, b_k, b_N = slopes.interference_slopes(s[OFF_K + w], Nb)
-        c, c_l, c_N = slopes.interference_slopes(s[OFF_L + w], Nc)
+        dh, dk, dl = s[OFF_H + w], s[OFF_K + w], s[OFF_L + w]
+        at_h = slopes.interference_terms(dh, Na)
+        at_k = slopes.interference_terms(dk, Nb)
+        at_l = slopes.interference_terms(dl, Nc)
+        # One division for all three.
+        below_h, below_k, below_l = at_h[3], at_k[3], at_l[3]
+        inverse = 1.0 / (below_h * below_k * below_l)
+        a, a_h, a_N = slopes.interference_slopes(dh, Na, at_h, inverse * (below_k * below_l))
+        b, b_k, b_N = slopes.interference_slopes(dk, Nb, at_k, inverse * (below_h * below_l))
+        c, c_l, c_N = slopes.interference_slopes(dl, Nc, at_l, inverse * (below_h * below_k))
         f = s[FCELL + w]
         lattice = height * s[GAIN + w]
         ff = f * f * lattice
@@ -201,10 +208,11 @@ def strain_strip(s, n):
 def strain_apart_strip(s, n, S, row):
     """Add what the strain S of one orientation makes of a sample."""
     a, b, c, d, e, f, g, i, j = S[0], S[1], S[2], S[3], S[4], S[5], S[6], S[7], S[8]
+    t = s[row:]
     for w in range(n):
         h, k, l = s[H + w], s[K + w], s[L + w]
         change = s[BY_H + w] * (a * h + b * k + c * l) + s[BY_K + w] * (d * h + e * k + f * l)
-        s[row + w] += change + s[BY_L + w] * (g * h + i * k + j * l)
+        t[w] += change + s[BY_L + w] * (g * h + i * k + j * l)
 
 
 @inner
@@ -271,10 +279,10 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
                 if tangents.strained_apart[number]:
                     strain_apart_strip(s, n, tangents.strains[number, o], row)
                 if tangents.table_of[number] >= 0:
-                    table = tangents.tables[tangents.table_of[number]]
+                    table, t = tangents.tables[tangents.table_of[number]], s[row:]
                     for w in range(n):
                         change = factor_at(q, table, s, index, w, allowed)
-                        s[row + w] += 2.0 * s[FCELL + w] * change * s[LATTICE + w]
+                        t[w] += 2.0 * s[FCELL + w] * change * s[LATTICE + w]
 
 
 @inner

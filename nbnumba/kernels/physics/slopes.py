@@ -21,9 +21,8 @@ from .sample import (
 )
 from .structure_factor import cubic_plane, cubic_weights, neighbors_on_plane, table_place
 
-_SERIES = 0.5  # pi N h below which differences of cotangents are taken from their series
-# 1/z - cot z = z (1/3 + z^2/45 + ...), from the constant term up.
-_COTANGENT = (1 / 3, 1 / 45, 2 / 945, 1 / 4725, 2 / 93555, 1382 / 638512875, 4 / 18243225)
+_SERIES = 0.05  # pi N h below which differences of cotangents are taken from their series; above they lose 3 digits
+_COTANGENT = (1 / 3, 1 / 45, 2 / 945, 1 / 4725)  # 1/z - cot z = z (1/3 + z^2/45 + ...), from the constant term up
 # (d sinc3/dx)/x, from the constant term up; of `sample._SINC3` term by term.
 _SINC3_SLOPE = tuple(2 * n * (-1) ** n * 6.0 * (n + 1) / math.factorial(2 * n + 3) for n in range(1, 9))
 
@@ -39,29 +38,38 @@ def sine_cosine_pi(x):
 
 @physics
 def cotangent_rest(z):
-    """1/z - cot z for |z| < 1/2."""
+    """1/z - cot z for |z| < 1/20."""
     t = z * z
     return z * polynomial(t, _COTANGENT, _COTANGENT)
 
 
 @physics
-def interference_slopes(dh, cells):
+def interference_terms(dh, cells):
+    """|h|, sin(pi N h), cos(pi N h), sin(pi h) and cos(pi h) at an offset from a reflection."""
+    x = off_peak(dh)
+    sine, cosine = sine_cosine_pi(turns(x, cells))
+    below, beside = sine_cosine_pi(x)
+    return x, sine, cosine, below, beside
+
+
+@physics
+def interference_slopes(dh, cells, terms, inverse):
     """sin(pi N h)/sin(pi h) at an offset from a reflection, with its derivatives by h and by N, up to a common sign.
+
+    `terms` are those of `interference_terms`, and `inverse` is 1/sin(pi h).
 
     Notes
     -----
     Near the reflection the derivative by h is the value times N cot(pi N h) - cot(pi h), all times pi, whose
     poles cancel: there the rests of their series are subtracted.
     """
-    x = off_peak(dh)
-    sine, cosine = sine_cosine_pi(turns(x, cells))
-    below, beside = sine_cosine_pi(x)
-    ratio = sine / below
+    x, sine, cosine, _, beside = terms
+    ratio = sine * inverse
     a, b = math.pi * cells * x, math.pi * x
     central = ratio * math.pi * (cotangent_rest(b) - cells * cotangent_rest(a))
-    direct = math.pi * (cells * cosine * below - sine * beside) / (below * below)
+    direct = math.pi * (cells * cosine - ratio * beside) * inverse
     slope = central if a < _SERIES else direct
-    return ratio, slope if dh >= 0.0 else -slope, b * cosine / below
+    return ratio, slope if dh >= 0.0 else -slope, b * cosine * inverse
 
 
 @physics

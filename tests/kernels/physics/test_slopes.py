@@ -21,23 +21,29 @@ def _ratio(h: float, N: float) -> float:
     return math.sin(math.pi * N * h) / math.sin(math.pi * h)
 
 
+def _interference(h: float, N: float) -> tuple[float, float, float]:
+    terms = slopes.interference_terms(h, N)
+    value, by_h, by_N = slopes.interference_slopes(h, N, terms, 1.0 / terms[3])
+    return value, by_h, by_N
+
+
 @pytest.mark.parametrize("N", [1.0, 5.0, 36.7, 400.0])
-@pytest.mark.parametrize("reach", [1e-4, 0.1, 0.9, 1.5, 3.3])
+@pytest.mark.parametrize("reach", [1e-4, 0.01, 0.02, 0.1, 0.9, 1.5, 3.3])
 def test_interference(N: float, reach: float) -> None:
     """On either side of where the series ends, and far from the reflection."""
     h = min(0.45, reach / N)
-    value, by_h, by_N = slopes.interference_slopes(h, N)
+    value, by_h, by_N = _interference(h, N)
     sign = math.copysign(1.0, value * _ratio(h, N))
     step = 1e-3 * h
     # Rounding of the differences: 1e-16 of a value of N over the step; truncation: the step's fourth power.
     assert sign * by_h == pytest.approx(difference(lambda x: _ratio(x, N), h, step), abs=1e-9 * N * N)
     assert sign * by_N == pytest.approx(difference(lambda n: _ratio(h, n), N, 1e-3 * N), abs=1e-9 * N)
-    mirrored = slopes.interference_slopes(-h, N)
+    mirrored = _interference(-h, N)
     assert mirrored == (value, -by_h, by_N)
 
 
 def test_interference_in_the_middle() -> None:
-    value, by_h, by_N = slopes.interference_slopes(0.0, 25.0)
+    value, by_h, by_N = _interference(0.0, 25.0)
     assert (abs(value), by_N) == (pytest.approx(25.0), pytest.approx(1.0))
     assert abs(by_h) < 1e-6  # it is worked out at 1e-12 off the middle
 
