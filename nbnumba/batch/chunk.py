@@ -256,7 +256,10 @@ class _Maker:
             sampling=replace(experiment.sampling, roi=(0, 0, 0, 0)),
         )
         rendered = renderer.render(pixel, None, _compiling)
-        to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
+        readout = experiment.readout
+        if readout is not None:
+            readout = replace(readout, dead_pixels=0, hot_pixels=0)  # there is one pixel here
+        to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, readout)
         if spec.spots:
             from ..render.spot_table import spot_table
 
@@ -357,34 +360,11 @@ def to_pixels(
 ) -> tuple[Pixels, int]:
     """Draw the noise of an image, if it is to have any, and make the numbers that the file holds.
 
-    Returns
-    -------
-    pixels : array of the SPEC's dtype
-    clipped : int
-        Pixels that hold something else than their nearest number.
-
-    Notes
-    -----
-    Drawn counts end at 2147483645, those of float32 images too.
+    See `nbnumba.readout.drawn.drawn_pixels`.
     """
-    from ..readout.digitize import to_dtype
-    from ..readout.poisson import poisson_image_c, poisson_image_counter
+    from ..readout.drawn import drawn_pixels
 
-    if seed is None:
-        return to_dtype(photons, spec.dtype)
-    if readout is not None:
-        from ..readout.chain import read_out
-
-        detected = read_out(photons, readout, seed, number or 0, device=device)
-        pixels, clipped = to_dtype(detected.pixels, spec.dtype)
-        return pixels, clipped + detected.overloads
-    rows = photons.reshape(-1, photons.shape[-1])  # panels one below the other
-    if number is None:
-        noisy = poisson_image_c(rows, seed, 0.0, dtype="int32")
-    else:
-        noisy = poisson_image_counter(rows, seed, 0.0, image_number=number, threads=1, device=device, dtype="int32")
-    pixels, clipped = to_dtype(noisy.counts.reshape(photons.shape), spec.dtype)
-    return pixels, clipped + noisy.overloads
+    return drawn_pixels(photons, spec.dtype, seed, number, readout, device=device)
 
 
 def _all_threads() -> int:

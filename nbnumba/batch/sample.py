@@ -44,6 +44,11 @@ def generator(seed: int, image: int, what: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(image, name))))
 
 
+def noise_seed_c(seed: int, image: int) -> int:
+    """Return the seed of the noise of an image that C's generator draws."""
+    return int(generator(seed, image, "noise").integers(1, MAX_SEED, endpoint=True))
+
+
 def draw(spec: Spec, base: Base, image: int) -> Draw:
     """Draw the values of an image.
 
@@ -82,7 +87,7 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     if spec.noise and spec.noise_rng == "counter":
         noise_seed, noise_number = spec.seed, image
     elif spec.noise:
-        noise_seed = int(numbers("noise").integers(1, MAX_SEED, endpoint=True))
+        noise_seed = noise_seed_c(spec.seed, image)
     further = range(1, max(1, int(values.get(LATTICES, len(base.experiment.crystals)))))
     whose = image if spec.series is None else 0  # the images of a rotation show the same crystals
     return Draw(

@@ -8,8 +8,6 @@ import typer
 
 from ..batch.command import batch, series
 from ..compare.command import compare
-from ..errors import InputError
-from ..parameters.parser import parse_with_files
 from ..util.messages import logger
 from ..view.command import view
 from .help import COMMANDS
@@ -42,30 +40,26 @@ def noise(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="FLOATFILE",
+            metavar="FLOATFILE|STORED",
             help="A raw float image and options as for rendering: -detpixels_f and -detpixels_s give its size, "
             "-seed, -adc and -roi the noise, -noisefile the result, -h5file and -cbffile the counts without offset; "
-            "-distance, -pixel and others go into the headers.",
+            "-distance, -pixel and others go into the headers. Or an .h5 file of nbnumba with expected photons, or "
+            "the folder of a batch without noise, with -o for the file or folder to write and options of the "
+            "readout: -psf, -gain, -readout_noise and so on. Its noise is what the batch would have drawn, or that "
+            "of -seed N; -dtype uint16 (default), int32 or float32 chooses the numbers.",
         ),
     ],
 ) -> None:
-    """Draw photon noise on a float image and write it as SMV.
+    """Draw photon noise on a float image and write it as SMV, or on stored images of a batch.
 
     Raises
     ------
-    InputError
-        For a mistake in the words, not exactly one float image among them, or what `draw_noise` refuses.
-    FileError
-        When a file cannot be read or written.
+    InputError, FileError
+        As `nbnumba.commandline.noise.noise`.
     """
-    from .noise import draw_noise
+    from .noise import noise as run
 
-    command, files = parse_with_files(words)
-    for line in command.notices:
-        logger.warning(line)
-    if len(files) != 1:
-        raise InputError(f"noise: needs one float image, got {len(files)}: {' '.join(files) or 'none'}")
-    draw_noise(command, files[0])
+    run(words)
 
 
 @app.command("noisify", help=_help("noisify"), context_settings=_OUR_WORDS)

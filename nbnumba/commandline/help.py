@@ -17,7 +17,7 @@ COMMANDS: dict[str, str] = {
     "series": "render the images of a rotation, with XDS.INP and the truth for DIALS",
     "compare": "show how far two images agree, or another program and nbnumba",
     "view": "show images in a browser, with resolution and h k l under the pointer",
-    "noise": "draw photon noise on a float image that exists already",
+    "noise": "draw photon noise on a float image that exists already, or on a batch without noise",
     "noisify": "add the noise of a detector to a float image, with the options of noisify",
     "nonbragg": "draw scattering by amorphous material, with the options of nonBragg",
     "background-profile": "work the background of an image out as a table for -background",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,81 @@ from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
 from ..imagefiles.smv import header_style, smv_fields
 from ..io import smv
-from ..io.atomic import check_is_on_disk
+from ..io.atomic import check_can_write, check_distinct, check_is_on_disk
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
+from ..parameters.parser import parse_with_files
 from ..readout.chain import read_out
+from ..readout.digitize import DTYPES
 from ..readout.model import Readout
 from ..readout.poisson import NoiseImage, poisson_image_c, poisson_image_counter, seed_from_time
 from ..util.messages import Reporter, logger, progress_bar
 from . import effects
+from .own_options import take_own_options
 
 Region = tuple[int, int, int, int]
 """Fast first and last, slow first and last, inclusive."""
 
 _OUTPUTS = ("-noisefile", "-h5file", "-cbffile")
+
+
+def noise(words: Sequence[str]) -> None:
+    """Draw noise on a float image, or on stored images with -o.
+
+    Parameters
+    ----------
+    words : sequence of str
+        A file or the folder of a batch, and options.
+
+    Raises
+    ------
+    InputError
+        For a mistake in the words, not exactly one file among them, or what `draw_noise` or
+        `nbnumba.batch.stored_noise.add_noise` refuses.
+    FileError
+        When a file cannot be read or written.
+    """
+    own, rest = take_own_options(words, {"-o": "-o", "-output": "-o", "-dtype": "-dtype"})
+    command, files = parse_with_files(rest)
+    for line in command.notices:
+        logger.warning(line)
+    if len(files) != 1:
+        raise InputError(f"noise: needs one image or folder, got {len(files)}: {' '.join(files) or 'none'}")
+    source = Path(files[0])
+    if not source.is_dir() and source.suffix.lower() not in registry.NXMX.endings:
+        for option in own:
+            raise InputError(f"{option}: goes with an .h5 file or a folder, and {source} is a raw float image")
+        draw_noise(command, files[0])
+        return
+    _draw_on_stored(command, source, own)
+
+
+def _draw_on_stored(command: CommandLine, source: Path, own: dict[str, str]) -> None:
+    """Draw noise on the images of a file or a batch."""
+    from ..batch.stored_noise import Terms, add_noise, add_noise_to_folder, is_term
+
+    if "-o" not in own:
+        raise InputError("noise: needs -o, the file or the folder to write")
+    dtype = own.get("-dtype", "uint16")
+    if dtype not in DTYPES:
+        raise InputError(f"-dtype {dtype}: allowed: {', '.join(DTYPES)}")
+    used = {"seed", "noise_rng", "quiet", "progress"}
+    idle = [item.label for item in command.given if not is_term(item) and not used.intersection(item.parameter.fields)]
+    idle = [label for label in dict.fromkeys(idle) if label not in ("-quiet", "-progress", "-noprogress")]
+    if idle:
+        logger.warning(f"noise: without effect here: {', '.join(idle)}")
+    target = Path(own["-o"])
+    check_distinct([("-o", own["-o"])], [("noise", str(source))])
+    terms = Terms.of(command, dtype)
+    with progress_bar("drawing noise", command.output.shows_progress) as progress:
+        if source.is_dir():
+            add_noise_to_folder(source, target, terms, progress)
+        else:
+            registry.check_ending("-o", own["-o"], registry.NXMX)
+            check_is_on_disk("-o", own["-o"])
+            check_can_write("-o", own["-o"])
+            add_noise(source, target, terms, progress)
+    Reporter(command.output.quiet)([f"writing {target}"])
 
 
 def draw_noise(command: CommandLine, float_file: str) -> None:

@@ -16,6 +16,7 @@ from ..crystal.lattice import cell_of_vectors, upright_reciprocal
 from ..crystal.model import Crystal
 from ..geometry.vectors import Array
 from ..parameters.choices import MosaicModel
+from ..readout.model import Readout
 from ..version import __version__
 from .geometry import Geometry
 from .model import Experiment
@@ -127,7 +128,7 @@ def ground_truth(
         noise_rng=noise_rng,
         noise_number=noise_number,
         background=_background(experiment),
-        readout=None if noise_seed is None else _readout(experiment),
+        readout=None if noise_seed is None else readout_text(experiment.readout),
         phi_sampling=experiment.goniometer.sampling.value if experiment.goniometer.sweeps else None,
     )
 
@@ -174,10 +175,11 @@ def _background(experiment: Experiment) -> str | None:
     return json.dumps(bodies) if bodies else None
 
 
-def _readout(experiment: Experiment) -> str | None:
-    if experiment.readout is None:
+def readout_text(readout: Readout | None) -> str | None:
+    """Return what a detector did to the photons, as JSON; None where it only counted them."""
+    if readout is None:
         return None
-    said = {key: value for key, value in asdict(experiment.readout).items() if value is not None}
+    said = {key: value for key, value in asdict(readout).items() if value is not None}
     kernel = said.get("spread", {}).pop("kernel", None)
     if kernel is not None:
         said["spread"] |= {"file": kernel["file"], "shape": kernel["shape"]}

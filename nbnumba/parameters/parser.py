@@ -68,6 +68,11 @@ def parse_with_files(words: Sequence[str], *, dialect: Dialect = NANOBRAGG) -> t
     return dataclasses.replace(command, words=tuple(words)), tuple(item.word for item in loose)
 
 
+def given_of(words: Sequence[str], dialect: Dialect = NANOBRAGG) -> list[Given]:
+    """Return the parameters that the options among some words give, without reading what files say."""
+    return [_given(use) for use in split(words, dialect)[0]]
+
+
 def _left_over(loose: Loose) -> str:
     """Return the notice for a word that belongs to no option, or raise where it is a mistake."""
     if loose.after is None:

@@ -93,8 +93,8 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
     ("words", "status", "message"),
     [
         ("noise", 2, "noise: "),
-        ("noise -seed 5", 2, "noise: needs one float image, got 0: none"),
-        ("noise f.bin g.bin", 2, "noise: needs one float image, got 2: f.bin g.bin"),
+        ("noise -seed 5", 2, "noise: needs one image or folder, got 0: none"),
+        ("noise f.bin g.bin", 2, "noise: needs one image or folder, got 2: f.bin g.bin"),
         ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
         ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100; -detpixels_f"),
         ("noise g.bin -detpixels 8", 3, "g.bin: "),
@@ -190,12 +190,13 @@ def test_noise_of_a_file_of_another_kind(capsys: pytest.CaptureFixture[str]) -> 
     capsys.readouterr()
     for name, what in (
         ("noiseimage.img", "an SMV image"),
-        ("x.h5", "an HDF5 file"),
         ("x.cbf", "a CBF image"),
         ("x.txt", "a text"),
     ):
         assert cli.main(f"noise {name} -detpixels 8 -seed 5 -noisefile n.img".split()) == 2
         assert capsys.readouterr().err == f"nbnumba: error: {name}: is {what}; a raw float image is needed\n"
+    assert cli.main("noise x.h5 -seed 5 -noisefile n.img".split()) == 2
+    assert capsys.readouterr().err == "nbnumba: error: noise: needs -o, the file or the folder to write\n"
     assert not Path("n.img").exists()
 
 
