@@ -100,7 +100,7 @@ class Keywords(TypedDict, total=False):
 
     # Structure factors
     hkl: Path | ArrayLike
-    """A file (text, MTZ, CIF), or an array (n, 4) of h, k, l, F for P1."""
+    """A file (text, MTZ, CIF, XDS_ASCII), or an array (n, 4) of h, k, l, F for P1."""
     hkl_column: str
     """Column of an MTZ or CIF file."""
     hkl_dmin_A: float

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def understood(place: str, what: str) -> Iterator[None]:
     except NbnumbaError:
         raise
     except (RuntimeError, ValueError, OSError, IndexError, MemoryError) as error:
-        detail = " ".join(str(error).split())[:200]
+        detail = re.sub(r"[: ]*/proc/self/fd/\d+", "", " ".join(str(error).split()))[:200]
         raise InputError(f"{place}: not a readable {what}: {detail}") from error
 
 

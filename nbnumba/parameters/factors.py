@@ -28,13 +28,13 @@ INTERPOLATE = yes_or_no(
 FACTORS = (
     input_file(
         "-hkl",
-        "reflections: lines of h k l F, for P1; or an MTZ or CIF file",
+        "reflections: lines of h k l F, for P1; or an MTZ, CIF or XDS_ASCII file",
         "FILE",
         ("hkl_file",),
         name="hkl",
         chosen=True,
         hint="Path | ArrayLike",
-        note="A file (text, MTZ, CIF), or an array (n, 4) of h, k, l, F for P1.",
+        note="A file (text, MTZ, CIF, XDS_ASCII), or an array (n, 4) of h, k, l, F for P1.",
         excludes=("pdb", "dump"),
     ),
     text(

@@ -1,4 +1,4 @@
-"""Reflection files of other programs, MTZ and CIF, brought to P1."""
+"""Reflection files of other programs, MTZ, CIF and XDS_ASCII, brought to P1."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from .mtz_cif_columns import Cell, Columns, read_mtz
 from .phased import PhasedReflections
 from .symmetry import Expansion, expand
 from .table import LARGEST_F, IndexBox
+from .xds_ascii import is_xds_ascii, read_xds_ascii
 
-MTZ, CIF = "MTZ", "CIF"
+MTZ, CIF, XDS = "MTZ", "CIF", "XDS_ASCII"
 Spacing = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+_BOM = b"\xef\xbb\xbf"
 _SNIFFED = 1 << 16  # bytes that comments before the first item of a CIF may take
 
 
@@ -38,7 +40,7 @@ def kind_of(file: BinaryIO, place: str) -> str | None:
 
     Returns
     -------
-    "MTZ", "CIF" or None
+    "MTZ", "CIF", "XDS_ASCII" or None
         None for a text list.
 
     Raises
@@ -61,7 +63,7 @@ def kind_of(file: BinaryIO, place: str) -> str | None:
         raise InputError(f"{place}: cannot be unpacked: {error}") from error
     if found is None:
         other_lists.refuse(start, place)
-        raise InputError(f"{place}: packed by gzip, and neither MTZ nor CIF; unpack a list of reflections")
+        raise InputError(f"{place}: packed by gzip, and neither MTZ, CIF nor XDS_ASCII; unpack a list of reflections")
     file.seek(0)
     return found
 
@@ -69,19 +71,21 @@ def kind_of(file: BinaryIO, place: str) -> str | None:
 def _kind_of(start: bytes) -> str | None:
     if start.startswith(b"MTZ "):
         return MTZ
-    start = start.removeprefix(b"\xef\xbb\xbf")
+    start = start.removeprefix(_BOM)
+    if is_xds_ascii(start):
+        return XDS
     item = re.match(rb"(?:\s+|#[^\r\n]*)*+(?=[^\s#])", start)
     return CIF if item and start[item.end() : item.end() + 5].lower() == b"data_" else None
 
 
 class ReflectionFile:
-    """The content of an MTZ or CIF file.
+    """The content of an MTZ, CIF or XDS_ASCII file.
 
     Parameters
     ----------
     data : bytes
         As they stand in the file, packed or not.
-    kind : {"MTZ", "CIF"}
+    kind : {"MTZ", "CIF", "XDS_ASCII"}
     column : str or None
         The column to take; of a pair of Friedel mates either. Without, amplitudes come before pairs of amplitudes,
         intensities and pairs of intensities; in an MTZ well known names of amplitudes come before others, observed
@@ -99,11 +103,14 @@ class ReflectionFile:
 
     def __init__(self, data: bytes, kind: str, column: str | None, place: str, phase: str | None = None) -> None:
         self._place = place
-        data = unpacked_data(data, place)
+        data = unpacked_data(data, place).removeprefix(_BOM)
         with understood(place, f"{kind} file"):
             if phase is not None and kind != MTZ:
                 raise InputError(f"{called('phase_column')} {phase}: {place} is no MTZ file; phases are read from one")
-            self._chosen = read_mtz(data, column, place, phase) if kind == MTZ else read_cif(data, column, place)
+            if kind == MTZ:
+                self._chosen = read_mtz(data, column, place, phase)
+            else:
+                self._chosen = (read_cif if kind == CIF else read_xds_ascii)(data, column, place)
 
     @property
     def cell(self) -> Cell | None:

@@ -16,12 +16,7 @@ _BEGINNINGS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (
         re.compile(rb"(?:!.*\r?\n)*?!OUTPUT_FILE=\s*INTEGRATE"),
         "is an INTEGRATE.HKL of XDS, intensities that are neither corrected nor merged",
-        "let CORRECT make an XDS_ASCII.HKL, and turn that into an MTZ file of amplitudes (xdsconv)",
-    ),
-    (
-        re.compile(rb"(?:!.*\r?\n)*?!(?:FORMAT=\s*XDS_ASCII|NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD=|END_OF_HEADER)"),
-        "is an XDS_ASCII file, intensities of a space group",
-        "turn it into an MTZ file of amplitudes (xdsconv, or aimless and ctruncate)",
+        "let CORRECT make an XDS_ASCII.HKL, which is read",
     ),
     (
         re.compile(rb"\s*CrystFEL reflection list"),
