@@ -13,6 +13,7 @@ from ..errors import InputError, called
 from ..io.gzip_files import understood
 from ..util.text import quote
 from .mtz_cif_columns import Columns, cell_of, check_limit, group_of, whole_indices
+from .symmetry import check_number
 
 # Items of refln: whether an intensity, and the item of the Friedel mates. In the order in which they are looked for.
 _CIF_ITEMS: dict[str, tuple[bool, str | None]] = {
@@ -90,7 +91,7 @@ def read_cif(data: bytes, column: str | None, place: str) -> Columns:
     sigmas = _cif_errors(block, names) if intensity else []
     group = block.spacegroup or next((other.spacegroup for other in tables if other.spacegroup), None)
     group = group or _group_by(symbols, numbers, place)
-    _check_number(group, numbers, place)
+    check_number(group, numbers[0] if numbers else "", place)
     group_name, operations = group_of(group, stated, listed, place)
     name = block.block.name.strip()
     return Columns(
@@ -189,16 +190,6 @@ def _group_by(symbols: Sequence[str], numbers: Sequence[str], place: str) -> Any
             raise InputError(f"{place}: the space group number {quote(number)} is unknown; allowed are 1 to 230")
         return group
     return None
-
-
-def _check_number(group: Any, numbers: Sequence[str], place: str) -> None:
-    """Refuse a number that is not that of the space group that is stated otherwise."""
-    if group is None or not numbers or not numbers[0].isdecimal() or int(numbers[0]) == group.number:
-        return
-    raise InputError(
-        f"{place}: the space group number {numbers[0]} that it states is not that of {group.xhm()}, {group.number}; "
-        "one of the two must be mended"
-    )
 
 
 def _choose_cif(blocks: Sequence[Any], wanted: str | None, place: str) -> tuple[Any, list[str], bool]:

@@ -24,7 +24,7 @@ from .mtz_cif_columns import Cell
 from .old_pdb import without_line_numbers
 from .phased import PhasedReflections
 from .small_molecule import is_small_molecule, read_small_molecule
-from .symmetry import Layout, expand
+from .symmetry import Layout, check_number_in, expand
 from .table import IndexBox, NeededRange, index_margin, inside
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
@@ -182,6 +182,7 @@ def _structure(data: bytes, place: str, small: bool) -> Any:
         else:
             structure = gemmi.read_structure_string(without_line_numbers(data), format=gemmi.CoorFormat.Detect)
         _check_structure(structure, place)
+        check_number_in(data, structure.find_spacegroup(), place)
         if structure.cell.explicit_matrices:
             structure = _in_the_standard_frame(structure, place)
     return structure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .table import IndexBox, inside
+
+_NUMBER = re.compile(
+    rb"^_(?:symmetry|space_group)[._](?:Int_Tables|IT)_number\s+['\"]?(\d{1,3})\b", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +37,30 @@ class Expansion:
     count: int
     unique: int
     repeated: int
+
+
+def check_number(group: Any, stated: str, place: str) -> None:
+    """Refuse a space group number that is not that of the space group that a file states otherwise.
+
+    Parameters
+    ----------
+    group : gemmi.SpaceGroup or None
+    stated : str
+        The number in the file; what is no number does not count.
+    place : str
+        What messages begin with.
+    """
+    if group is not None and stated.isdecimal() and int(stated) != group.number:
+        raise InputError(
+            f"{place}: the space group number {stated} that it states is not that of {group.xhm()}, {group.number}; "
+            "one of the two must be mended"
+        )
+
+
+def check_number_in(data: bytes, group: Any, place: str) -> None:
+    """Do so with the number in the text of a CIF, if it has one."""
+    found = _NUMBER.search(data)
+    check_number(group, found[1].decode("ascii") if found else "", place)
 
 
 def rotations_of(operations: Any) -> NDArray[np.int64]:

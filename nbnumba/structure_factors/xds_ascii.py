@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def read_xds_ascii(data: bytes, column: str | None, place: str) -> Columns:
     )
 
 
-def _group(data: bytes, place: str) -> object:
+def _group(data: bytes, place: str) -> Any:
     """Return the space group of the header."""
     import gemmi
 
@@ -88,7 +89,7 @@ def _group(data: bytes, place: str) -> object:
 
 
 def _side_by_side(
-    merged: object, apart: bool
+    merged: Any, apart: bool
 ) -> tuple[
     NDArray[np.int32],
     NDArray[np.float64],

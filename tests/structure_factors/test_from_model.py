@@ -465,6 +465,12 @@ def test_small_molecules_that_cannot_be_read(tmp_path: Path) -> None:
             load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=0.9e-10, write_dump=False))
         return str(caught.value)
 
+    number = "_symmetry_Int_Tables_number {}\nloop_"
+    assert "number 15 that it states is not that of P 1 21/c 1, 14" in error(
+        SMALL.replace("loop_", number.format(15), 1)
+    )
+    (tmp_path / "m.cif").write_text(SMALL.replace("loop_", number.format(14), 1))
+    assert load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=2e-10, write_dump=False)) is not None
     assert "m.cif: the space group 'P x' is unknown" in error(SMALL.replace("P 1 21/c 1", "P x"))
     named = "loop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'\n'-x,-y,-z'\nloop_"
     assert "operations that it lists are those of P -1, not of P 1 21/c 1" in error(SMALL.replace("loop_", named, 1))

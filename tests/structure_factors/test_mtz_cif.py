@@ -488,6 +488,21 @@ def test_name_and_operations_that_disagree_are_an_error(listed: str, agrees: boo
         Reading(tmp_path / "x.cif")
 
 
+@pytest.mark.parametrize(("number", "agrees"), [("19", True), ("18", False), ("?", True)])
+def test_name_and_number_that_disagree_are_an_error(number: str, agrees: bool, tmp_path: Path) -> None:
+    rows = unique_reflections("P 21 21 21")
+    text = cif_text("P 21 21 21", rows, {"F_meas_au": values_of(rows)})
+    text = "\ufeff" + text.replace(
+        "loop_", f"_symmetry.Int_Tables_number {number}\nloop_", 1
+    )  # after a byte order mark
+    (tmp_path / "x.cif").write_text(text, "utf-8")
+    if agrees:
+        assert Reading(tmp_path / "x.cif").reflections == expanded("P 21 21 21", rows, values_of(rows))
+        return
+    with pytest.raises(InputError, match=r"space group number 18 that it states is not that of P 21 21 21, 19; one of"):
+        Reading(tmp_path / "x.cif")
+
+
 def test_intensities_below_zero_are_counted(tmp_path: Path) -> None:
     rows = unique_reflections("P 1")
     values = values_of(rows)
