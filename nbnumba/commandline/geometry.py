@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ def geometry(words: Sequence[str]) -> None:
     target = own.get("-out")
     if target is None:
         raise InputError("geometry: needs -out PAGE.html, the page to write")
+    if Path(target).suffix.lower() not in ("", ".html", ".htm"):
+        raise InputError(f"-out {target}: geometry writes a page; allowed endings: .html, .htm")
     check_files(command.settings)
     check_distinct([("-out", target)], input_files(command.settings))
     check_can_write("-out", target)

@@ -85,6 +85,8 @@ def _read_raw_or_other(source: Source, size: int, shape: tuple[int, int] | None)
     if Path(path).suffix.lower() not in (*registry.FLOAT.endings, *registry.FLOAT.other_endings):
         with contextlib.suppress(InputError):
             return load_by_fabio(source)
+    if registry.looks_like_text(registry.beginning(path)):
+        raise InputError(f"{path}: is a text file; an image is needed")
     if shape is not None:
         return _read_raw(source, shape)  # says what is wrong
     side = math.isqrt(size // 4)

@@ -113,8 +113,10 @@ def _pixels(path: str) -> NDArray[Any]:
 
 def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[ImageRecord]:
     """Read an image; options of a command line override what its header says."""
-    pixels, fields = _pixels(path), cbf.read_header(path)
+    pixels, fields = _pixels(path), cbf.read_header(path, partly=True)
     n_slow, n_fast = pixels.shape
+    if geometry:
+        _note_unsaid(path, fields, typed)
     said: dict[str, float | str] = {
         "pixels_fast": n_fast,
         "pixels_slow": n_slow,
@@ -132,4 +134,20 @@ def read(path: str, typed: CommandLine, geometry: bool = True) -> Iterator[Image
     if not gives_beam_center(typed):
         said["beam_center_fast_mm"] = fields.beam_fast * fields.pixel_size * 1e3
         said["beam_center_slow_mm"] = fields.beam_slow * fields.pixel_size * 1e3
-    yield image_of_options(path, pixels, *build_geometry(settings_beside(typed, said)))
+    known = {key: value for key, value in said.items() if isinstance(value, str) or math.isfinite(value)}
+    yield image_of_options(path, pixels, *build_geometry(settings_beside(typed, known)))
+
+
+def _note_unsaid(path: str, fields: cbf.CbfFields, typed: CommandLine) -> None:
+    """Name what neither the header nor the options tell, so that a default takes its place."""
+    said = {
+        "Pixel_size": (fields.pixel_size, typed.gives("pixel_mm")),
+        "Wavelength": (fields.wavelength, typed.gives("wavelength_A", "energy_ev")),
+        "Detector_distance": (fields.distance, typed.gives("distance_mm", "close_distance_mm")),
+        "Beam_xy": (fields.beam_fast + fields.beam_slow, gives_beam_center(typed)),
+    }
+    unsaid = [key for key, (value, given) in said.items() if not given and not math.isfinite(value)]
+    if unsaid and not typed.gives("expt", "geometry"):
+        logger.warning(
+            f"{path}: its header does not say {', '.join(unsaid)}; without an option for it the default is taken"
+        )

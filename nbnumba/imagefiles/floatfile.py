@@ -58,7 +58,7 @@ def read_pixels(path: str, shape: tuple[int, int], option: str = "") -> NDArray[
         pixels = floatfile.read(path, shape, option)
     except InputError:
         if registry.looks_like_text(start):
-            raise InputError(f"{label(option, path)}: is a text; a raw float image is needed") from None
+            raise InputError(f"{label(option, path)}: is a text file; a raw float image is needed") from None
         raise
     not_finite = floatfile.not_finite(pixels)
     if not_finite is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -183,15 +184,23 @@ def _depth(thickness: float) -> float:
     return 0.0 if thickness == NO_SENSOR else thickness
 
 
-def read_header(path: PathLike, option: str = "") -> CbfFields:
+def read_header(path: PathLike, option: str = "", partly: bool = False) -> CbfFields:
     """Read what the header says about the experiment.
+
+    Parameters
+    ----------
+    path : str or path
+    option : str
+        What messages begin with.
+    partly : bool
+        Whether pixel size, wavelength, distance and beam center may be missing, and are then NaN.
 
     Raises
     ------
     FileError
         The file is missing or cannot be read.
     InputError
-        The header leaves out what it should say.
+        The header leaves out what it must say.
     """
     name, data = label(option, path), _content(path, option)
     lines = data[: data.find(_SECTION)].decode("latin-1").splitlines()
@@ -205,6 +214,8 @@ def read_header(path: PathLike, option: str = "") -> CbfFields:
         numbers = said.get(key, [])
         if len(numbers) > place:
             return numbers[place]
+        if default is None and partly:
+            return math.nan
         if default is None:
             raise InputError(f"{name}: its header does not say {key}")
         return default

@@ -394,7 +394,6 @@ def test_a_tilted_header_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> N
         (f"a.bin -o b.cbf {SIZE} -distnace 5", 2, "-distnace"),
         ("short.img -o b.cbf", 2, "short.img: cut short"),
         ("short.cbf -o b.cbf", 2, "short.cbf: cut short or damaged"),
-        ("poor.cbf -o b.bin", 2, "poor.cbf: its header does not say Wavelength"),
         ("good.img -detpixels_f 11 -o b.cbf", 2, "good.img: has 12 x 9 pixels, the detector of the options 11 x 9"),
         ("good.img other.cbf -o b.h5", 2, "other.cbf: its detector stands elsewhere than that of good.img"),
         ("foreign.h5 -o b.bin", 2, "foreign.h5"),
@@ -417,7 +416,6 @@ def test_mistakes_are_one_line_and_write_nothing(
     write_cbf("other.cbf", counts.astype(np.int32), other, other.crystal, ground_truth(other))
     whole = Path("other.cbf").read_bytes()
     Path("short.cbf").write_bytes(whole[: whole.index(b"\x0c\x1a\x04\xd5") + 40])
-    Path("poor.cbf").write_bytes(whole.replace(b"# Wavelength", b"# Wavelenght"))
     with h5py.File("foreign.h5", "w") as file:
         file["data"] = counts
     Path("short.h5").write_bytes(Path("foreign.h5").read_bytes()[:100])
@@ -522,7 +520,7 @@ def test_images_of_other_formats_take_their_geometry_from_the_options() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"# h k l F\n1 2 3 4.5\n", "a.bin: is a text; a raw float image is needed"),
+        (b"# h k l F\n1 2 3 4.5\n", "a.bin: is a text file; a raw float image is needed"),
         (b"\x93NUMPY\x01\x00", "a.bin: not readable as a NumPy array"),
         (b"II*\x00\x08\x00", "a.bin: begins with 'II*"),
         (b"###CBF: VERSION 1.5\ndata_x\n", "a.bin: holds no pixels"),
@@ -535,3 +533,17 @@ def test_files_of_other_kinds_are_called_by_their_name(
     assert run(f"a.bin -o b.cbf {SIZE}") == 2
     (line,) = [text for text in capsys.readouterr().err.splitlines() if "notice" not in text]
     assert line.startswith(f"nbnumba: error: {message}")
+
+
+@pytest.mark.readers
+def test_a_cbf_of_another_program_takes_its_geometry_from_options(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = np.arange(108, dtype=np.int32).reshape(9, 12) - 5
+    fabio.cbfimage.CbfImage(data=counts).save("other.cbf")
+    assert run("other.cbf -o b.h5 -pixel 0.1 -distance 50") == 0
+    unsaid = "other.cbf: its header does not say Wavelength, Beam_xy; without an option for it the default is taken"
+    assert unsaid in capsys.readouterr().err
+    with h5py.File("b.h5") as file:
+        np.testing.assert_array_equal(file["entry/data/data"][0], counts)
+        assert file["entry/instrument/detector/x_pixel_size"][()] == pytest.approx(1e-4)
+    assert run("other.cbf -o b.bin") == 0
+    assert "header" not in capsys.readouterr().err
