@@ -357,9 +357,7 @@ def test_the_kind_is_recognized_by_the_content() -> None:
     assert kind(b"#" * 1_000_000) is None
     assert kind(gzip.compress(b"MTZ rest")) == MTZ
     assert kind(gzip.compress(b"\ndata_x\n")) == CIF
-    with pytest.raises(
-        InputError, match=r"\.hkl: packed by gzip, and neither MTZ, CIF nor XDS_ASCII; unpack"
-    ):
+    with pytest.raises(InputError, match=r"\.hkl: packed by gzip, and neither MTZ, CIF nor XDS_ASCII; unpack"):
         kind(gzip.compress(b"1 2 3 4\n"))
     with pytest.raises(InputError, match=r"reflections\.hkl: cannot be unpacked"):
         kind(gzip.compress(b"MTZ rest" * 99)[:15])
