@@ -32,7 +32,7 @@ class Term(NamedTuple):
     table: Array
     cells: float
     scale: float
-    smooth: bool = False  # whether tiles are tried: many samples of a pixel, or a curve that many wavelengths smooth
+    samples: int = 0  # of a pixel, where tiles of pixels may be smooth; 0 where every pixel is summed
 
 
 def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) -> list[Term]:
@@ -62,8 +62,7 @@ def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) ->
     if together:
         directions, table, cells = tabulated(scene.sources, together, sine_range(scene)[1])
         samples = scene.oversample**2 * scene.layers * len(directions)
-        smooth = samples > 1 or len(scene.sources) > 1
-        found.append(Term(directions, curve.TABULATED, together[0].points, table, cells, 1.0, smooth))
+        found.append(Term(directions, curve.TABULATED, together[0].points, table, cells, 1.0, samples))
     return found
 
 
@@ -102,7 +101,9 @@ def _add(scene: Scene, term: Term, image: Array, threads: int) -> None:
 
     def rows(first: int) -> None:
         last = first + _ROWS - 1
-        if term.smooth:
+        if term.samples == 1:
+            sums.sum_one_sample(*fixed, term.scale, TOLERANCE, first, last, _EDGE, image)
+        elif term.samples > 1:
             sums.sum_tiles(*fixed, term.scale, TOLERANCE, first, last, _EDGE, image)
         else:
             sums.sum_rows(*fixed, term.scale, first, last, image)

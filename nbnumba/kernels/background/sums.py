@@ -10,10 +10,30 @@ import numpy as np
 from ..jit import inner, kernel
 from ..physics import sample as p
 from ..pixel import capture, direction_to, polarization, position, solid_angle
-from .curve import LAGRANGE, intensity, lagrange, monotone
+from .curve import LAGRANGE, intensity, lagrange, monotone, tabulated
 
 NODES = 8  # of a tile, along each edge
-_TAIL = 2  # orders of the expansion that estimate what is left out
+_TAIL = 2  # orders of the expansion of a curve that estimate what is left out; of geometry the last one does
+_ANGLE_TOLERANCE = 1e-12  # of squared sin(theta): rings may be narrow
+
+
+@inner
+def direction_and_factor(q, slow, fast, sub, layer):
+    """Diffracted direction of a sample, and its solid angle times the capture [sr]."""
+    x, y, z = position(q, slow, fast, sub, layer)
+    dx, dy, dz, radius = direction_to(x, y, z)
+    factor = solid_angle(q, 1.0 / radius)
+    if q.sensor:
+        factor *= capture(q, layer, dx, dy, dz)
+    return dx, dy, dz, factor
+
+
+@inner
+def angle_and_polarization(q, sources, source, dx, dy, dz):
+    """Squared sin(theta) and polarization factor of a source for a diffracted direction."""
+    qx, qy, qz = p.scattering_vector(dx, dy, dz, sources[source, 0], sources[source, 1], sources[source, 2], 1.0)
+    polar = polarization(q, sources, source, dx, dy, dz) if q.polarized else 1.0
+    return 0.25 * p.dot(qx, qy, qz, qx, qy, qz), polar
 
 
 @inner
@@ -27,19 +47,13 @@ def pixel_sum(q, sources, kind, knots, values, slopes, table, cells, slow, fast)
     total = 0.0
     for sub in range(q.oversample * q.oversample):
         for layer in range(q.layers):
-            x, y, z = position(q, slow, fast, sub, layer)
-            dx, dy, dz, radius = direction_to(x, y, z)
-            factor = solid_angle(q, 1.0 / radius)
-            if q.sensor:
-                factor *= capture(q, layer, dx, dy, dz)
+            dx, dy, dz, factor = direction_and_factor(q, slow, fast, sub, layer)
             for source in range(sources.shape[0]):
-                ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
-                qx, qy, qz = p.scattering_vector(dx, dy, dz, ix, iy, iz, 1.0)
-                sine = 0.5 * math.sqrt(p.dot(qx, qy, qz, qx, qy, qz))
+                squared_sine, polar = angle_and_polarization(q, sources, source, dx, dy, dz)
+                sine = math.sqrt(squared_sine)
                 inverse_wavelength, weight = sources[source, 3], sources[source, 4]
                 stol = sine * inverse_wavelength
                 squared = intensity(kind, stol, sine, source, knots, values, slopes, table, cells)
-                polar = polarization(q, sources, source, dx, dy, dz) if q.polarized else 1.0
                 total += squared * polar * factor * weight
     return total
 
@@ -58,8 +72,8 @@ def sum_rows(numbers, mask, sources, kind, knots, values, slopes, table, cells, 
 
 
 @inner
-def expansion(nodes, orders, at_nodes, work):
-    """Chebyshev coefficients of a tile from its values at the nodes, in place; returns the estimated error."""
+def expansion(orders, at_nodes, work, tail):
+    """Chebyshev coefficients of a tile from its values at the nodes, in place; returns the sum of the last orders'."""
     for i in range(NODES):
         for j in range(NODES):
             total = 0.0
@@ -73,7 +87,7 @@ def expansion(nodes, orders, at_nodes, work):
             for n in range(NODES):
                 total += work[i, n] * orders[j, n]
             at_nodes[i, j] = total
-            if i >= NODES - _TAIL or j >= NODES - _TAIL:
+            if i >= NODES - tail or j >= NODES - tail:
                 rest += abs(total)
     return rest
 
@@ -85,6 +99,17 @@ def chebyshev(x, terms):
     terms[1] = x
     for n in range(2, NODES):
         terms[n] = 2.0 * x * terms[n - 1] - terms[n - 2]
+
+
+@inner
+def chebyshev_nodes():
+    """Places of the nodes from -1 to 1, and what turns values there into coefficients."""
+    nodes, orders = np.empty(NODES), np.empty((NODES, NODES))
+    for n in range(NODES):
+        nodes[n] = np.cos(np.pi * (n + 0.5) / NODES)
+        for order in range(NODES):
+            orders[order, n] = np.cos(np.pi * order * (n + 0.5) / NODES) * ((1.0 if order == 0 else 2.0) / NODES)
+    return nodes, orders
 
 
 @inner
@@ -102,7 +127,7 @@ def smooth_tile(
             fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j])
             at_nodes[i, j] = pixel_sum(q, sources, kind, knots, values, slopes, table, cells, slow, fast)
             least = min(least, abs(at_nodes[i, j]))
-    if not expansion(nodes, orders, at_nodes, work) <= tolerance * least:
+    if not expansion(orders, at_nodes, work, _TAIL) <= tolerance * least:
         return False
     along, across, row = np.empty((n_fast, NODES)), np.empty(NODES), np.empty(NODES)
     for fast in range(n_fast):
@@ -145,11 +170,7 @@ def sum_tiles(
     """
     q = numbers[0]
     masked = mask.shape[0] > 0
-    nodes, orders = np.empty(NODES), np.empty((NODES, NODES))
-    for n in range(NODES):
-        nodes[n] = np.cos(np.pi * (n + 0.5) / NODES)
-        for order in range(NODES):
-            orders[order, n] = np.cos(np.pi * order * (n + 0.5) / NODES) * ((1.0 if order == 0 else 2.0) / NODES)
+    nodes, orders = chebyshev_nodes()
     single = 0
     begin, end = max(first, q.slow_first), min(last, q.slow_last) + 1
     for slow_0 in range(begin, end, edge):
@@ -183,6 +204,82 @@ def sum_tiles(
                                 q, sources, kind, knots, values, slopes, table, cells, slow, fast
                             )
     return single
+
+
+@inner
+def line_of_tile(coefficients, across, along, line):
+    """Write the values of an expansion along a line of a tile; `along` holds an order in each row."""
+    line[:] = 0.0
+    for j in range(NODES):
+        total = 0.0
+        for i in range(NODES):
+            total += across[i] * coefficients[i, j]
+        for fast in range(line.shape[0]):
+            line[fast] += total * along[j, fast]
+
+
+@inner
+def tile_of_one_sample(q, mask, sources, table, cells, scale, tolerance, corner, size, nodes, orders, image):
+    """Add a tile whose pixels have one sample, and return True; return False where its geometry is not smooth enough.
+
+    Angle and factor are expanded, and the curve is looked up for every pixel: it may have any rings.
+    """
+    slow_0, fast_0 = corner
+    n_slow, n_fast = size
+    squares, factors, work = np.empty((NODES, NODES)), np.empty((NODES, NODES)), np.empty((NODES, NODES))
+    least_square, least_factor = np.inf, np.inf
+    for i in range(NODES):
+        slow = slow_0 + 0.5 * (n_slow - 1) * (1.0 + nodes[i])
+        for j in range(NODES):
+            fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j])
+            dx, dy, dz, factor = direction_and_factor(q, slow, fast, 0, 0)
+            squares[i, j], polar = angle_and_polarization(q, sources, 0, dx, dy, dz)
+            factors[i, j] = factor * polar
+            least_square, least_factor = min(least_square, squares[i, j]), min(least_factor, factors[i, j])
+    if not expansion(orders, squares, work, 1) <= _ANGLE_TOLERANCE * least_square:
+        return False
+    if not expansion(orders, factors, work, 1) <= tolerance * least_factor:
+        return False
+    along, across = np.empty((NODES, n_fast)), np.empty(NODES)
+    for fast in range(n_fast):
+        chebyshev(2.0 * fast / (n_fast - 1) - 1.0, along[:, fast])
+    square, factor_line = np.empty(n_fast), np.empty(n_fast)
+    masked = mask.shape[0] > 0
+    for slow in range(n_slow):
+        chebyshev(2.0 * slow / (n_slow - 1) - 1.0, across)
+        line_of_tile(squares, across, along, square)
+        line_of_tile(factors, across, along, factor_line)
+        for fast in range(n_fast):
+            if not masked or mask[slow_0 + slow, fast_0 + fast] != 0:
+                value = tabulated(math.sqrt(max(0.0, square[fast])), table, 0, cells)
+                image[slow_0 + slow, fast_0 + fast] += scale * factor_line[fast] * value
+    return True
+
+
+@kernel
+def sum_one_sample(
+    numbers, mask, sources, kind, knots, values, slopes, table, cells, scale, tolerance, first, last, edge, image
+):
+    """As `sum_rows` where each pixel has one sample of a tabulated curve; smooth tiles have their geometry expanded."""
+    q = numbers[0]
+    masked = mask.shape[0] > 0
+    nodes, orders = chebyshev_nodes()
+    begin, end = max(first, q.slow_first), min(last, q.slow_last) + 1
+    for slow_0 in range(begin, end, edge):
+        for fast_0 in range(q.fast_first, q.fast_last + 1, edge):
+            n_slow, n_fast = min(edge, end - slow_0), min(edge, q.fast_last + 1 - fast_0)
+            worthwhile = n_slow * n_fast > 2 * NODES * NODES and min(n_slow, n_fast) > 1
+            if worthwhile and tile_of_one_sample(
+                q, mask, sources, table, cells, scale, tolerance, (slow_0, fast_0), (n_slow, n_fast), nodes, orders,
+                image,
+            ):  # fmt: skip
+                continue
+            for slow in range(slow_0, slow_0 + n_slow):
+                for fast in range(fast_0, fast_0 + n_fast):
+                    if not masked or mask[slow, fast] != 0:
+                        image[slow, fast] += scale * pixel_sum(
+                            q, sources, kind, knots, values, slopes, table, cells, slow, fast
+                        )
 
 
 @kernel
