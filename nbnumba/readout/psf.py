@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ _LARGEST_KERNEL = 4097  # pixels along an edge of a kernel file
 _WIDEST = 1e4  # pixels
 _STEP = 0.125  # of ln t, between the Gaussians that make up a Moffat function
 _SMALLEST_PART = 1e-13  # of a kernel that is cut into products, relative to the largest
+_BAND = 128  # rows that a thread convolves at a time
 _DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
 
 
@@ -256,7 +258,6 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadI
     image : (n_slow, n_fast)
     spread : PointSpread
     threads : int
-        Of the transforms.
 
     Returns
     -------
@@ -268,7 +269,7 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadI
     total = float(source.sum())
     if spread.kind == "gauss":
         along = _symmetric(_gauss_integrals_of(spread, longest))
-        result = _along_axes(source, along)
+        result = _along_axes(source, along, threads)
         kept = float(along.sum()) ** 2
     elif spread.kind == "file" or radius_of(spread, longest) <= _DIRECT:
         kernel = full_kernel(spread, longest)
@@ -319,10 +320,23 @@ def _symmetric(half: Array) -> Array:
     return np.concatenate([half[:0:-1], half])
 
 
-def _along_axes(image: Array, kernel: Array) -> Array:
+def _along_axes(image: Array, kernel: Array, threads: int) -> Array:
+    """Convolve along slow and along fast, band after band of rows."""
     from scipy.ndimage import convolve1d
 
-    return np.asarray(convolve1d(convolve1d(image, kernel, axis=1, mode="constant"), kernel, axis=0, mode="constant"))
+    out, reach = np.empty(image.shape), len(kernel) // 2
+
+    def band(first: int) -> None:
+        last = min(first + _BAND, len(image))
+        start = max(0, first - reach)
+        # What is cut off above and below is too far away to be seen.
+        rows = convolve1d(image[start : last + reach], kernel, axis=0, mode="constant")[first - start :][: last - first]
+        convolve1d(rows, kernel, axis=1, mode="constant", output=out[first:last])
+
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        for _ in pool.map(band, range(0, len(image), _BAND)):
+            pass
+    return out
 
 
 def _summed(image: Array, kernel: Array) -> Array:

@@ -10,7 +10,8 @@ from numba import cuda
 
 from ..background.sums import pixel_sum
 from ..random.counter import poisson_count
-from ..readout.chain import converted, detected
+from ..readout.chain import converted, detected, sensitivity_deviate
+from ..readout.normal import READOUT, gaussian
 from .kernel import kernel_of
 
 
@@ -58,7 +59,8 @@ def count_kernel():
             return
         pixel = first_pixel + np.uint64(i)
         expected = np.float64(mean[i // columns, i % columns])
-        value = np.float64(np.float32(detected(expected, factor, calibration, calibration_seed, dead, pixel)))
+        deviate = sensitivity_deviate(calibration_seed, pixel) if calibration > 0.0 else 0.0
+        value = np.float64(np.float32(detected(expected, factor, calibration, deviate, dead)))
         if noise:
             value = poisson_count(value, seed, image, pixel)
         photons[i] = value
@@ -160,7 +162,9 @@ def read_kernel():
         if i >= pixels.shape[0] * columns:
             return
         row, column = i // columns, i % columns
-        value = converted(photons[i], gain, offset, readout, dark, seed, image, first_pixel + np.uint64(i))
+        pixel = first_pixel + np.uint64(i)
+        deviate = gaussian(seed, image, READOUT, pixel) if readout > 0.0 else 0.0
+        value = converted(photons[i], gain, offset, readout, deviate, dark, seed, image, pixel)
         overloads[i] = below[i] = 0.0
         if value > top:
             value = top

@@ -151,14 +151,26 @@ def hat(mean):
 
 
 @strict_physics
+def proposed(mean, a, b, u):
+    """Count that a random number proposes, and the number's distance from 0 or 1, whichever is nearer."""
+    middle = u - 0.5
+    reach = 0.5 - abs(middle)
+    return floor(rounded_product(2.0 * a / reach + b, middle) + mean + 0.43), reach
+
+
+@strict_physics
+def at_once(reach, v, surely):
+    """Whether a proposed count is accepted without a look at its probability."""
+    return (reach >= 0.07) & (v <= surely)
+
+
+@strict_physics
 def propose(mean, constants, seed, image, pixel, draw):
     """Propose a count, and the level that its probability must reach: 0 where it is accepted, 2 where it is not."""
     a, b, inverse_alpha, surely = constants
     u, v = two_fractions(seed, image, pixel, draw)
-    u -= 0.5
-    reach = 0.5 - abs(u)
-    count = floor(rounded_product(2.0 * a / reach + b, u) + mean + 0.43)
-    if reach >= 0.07 and v <= surely:
+    count, reach = proposed(mean, a, b, u)
+    if at_once(reach, v, surely):
         return count, 0.0
     if count < 0.0 or (reach < 0.013 and v > reach):
         return count, 2.0

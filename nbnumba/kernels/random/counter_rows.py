@@ -12,7 +12,17 @@ import numpy as np
 from ..jit import strict, strict_inner
 from ..physics.functions import exp_minus
 from .c_stream import ceiling, to_whole
-from .counter import NOISELESS_FROM, REJECTION_FROM, hat, poisson_count, probability, propose, two_fractions
+from .counter import (
+    NOISELESS_FROM,
+    REJECTION_FROM,
+    at_once,
+    hat,
+    poisson_count,
+    probability,
+    propose,
+    proposed,
+    two_fractions,
+)
 
 MARGIN = 1e-9  # far above what is lost to rounding here, 1e-11, and in `counter`
 _STRIP = 256  # pixels whose random numbers are worked out together
@@ -59,34 +69,54 @@ def by_rejection(mean, seed, image, pixel):
 
 
 @strict_inner
-def prepare(mean, first, seed, image, u, p):
-    """Work out the first random number and exp(-mean) of some pixels in a row, in vector units.
+def prepare(mean, first, seed, image, u, v, p):
+    """Work out what most counts of some pixels in a row need, in vector units.
 
-    `first` is the number of the first pixel. Nothing is done where no mean is small enough to need them.
+    Parameters
+    ----------
+    mean : (n,) float32
+    first : uint64
+        Number of the first pixel.
+    seed, image : uint64
+    u, v, p : (n,) or longer
+        Written: the first two random numbers, and exp(-mean) of small means. For others p is the count where the first
+        draw is accepted at once, else -1.
     """
-    smallest = np.float32(REJECTION_FROM)
+    smallest, largest = np.float32(REJECTION_FROM), np.float32(0.0)
     for w in range(mean.shape[0]):
         smallest = mean[w] if mean[w] < smallest else smallest
-    if smallest >= REJECTION_FROM:
+        largest = mean[w] if mean[w] > largest else largest
+    for w in range(mean.shape[0]):
+        u[w], v[w] = two_fractions(seed, image, first + np.uint64(w), np.uint64(0))
+    if largest < REJECTION_FROM:
+        for w in range(mean.shape[0]):
+            p[w] = exp_minus(np.float64(mean[w]))
         return
     for w in range(mean.shape[0]):
-        u[w] = two_fractions(seed, image, first + np.uint64(w), np.uint64(0))[0]
-    for w in range(mean.shape[0]):
-        p[w] = exp_minus(np.float64(mean[w]))
+        expected = np.float64(max(mean[w], np.float32(REJECTION_FROM)))
+        a, b, _, surely = hat(expected)
+        count, reach = proposed(expected, a, b, u[w])
+        p[w] = count if at_once(reach, v[w], surely) else -1.0
+    if smallest < REJECTION_FROM:
+        for w in range(mean.shape[0]):
+            if mean[w] < REJECTION_FROM:
+                p[w] = exp_minus(np.float64(mean[w]))
 
 
 @strict_inner
 def quick_count(mean, u, p, seed, image, pixel):
     """Draw a photon count, as a float: that of `counter.poisson_count`.
 
-    `u` and `p` are what `prepare` has worked out for small means.
+    `u` and `p` are what `prepare` has worked out.
     """
     if not mean > 0.0:
         return 0.0
     if mean < REJECTION_FROM:
         count = by_inversion(mean, u, p)
         return count if count >= 0.0 else poisson_count(mean, seed, image, pixel)
-    return by_rejection(mean, seed, image, pixel) if mean < NOISELESS_FROM else mean
+    if mean < NOISELESS_FROM:
+        return p if p >= 0.0 else by_rejection(mean, seed, image, pixel)
+    return mean
 
 
 @strict
@@ -115,12 +145,12 @@ def draw_rows(mean, counts, region, adc, seed, image):
     photons = 0.0
     overloads = 0
     most = ceiling(counts)
-    u, p = np.empty(_STRIP), np.empty(_STRIP)
+    u, v, p = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP)
     for slow in range(slow_min, slow_max + 1):
         for start in range(fast_min, fast_max + 1, _STRIP):
             means = mean[slow, start : min(start + _STRIP, fast_max + 1)]
             first = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(start)
-            prepare(means, first, seed, image, u, p)
+            prepare(means, first, seed, image, u, v, p)
             for w in range(means.shape[0]):
                 drawn = quick_count(np.float64(means[w]), u[w], p[w], seed, image, first + np.uint64(w))
                 photons += drawn

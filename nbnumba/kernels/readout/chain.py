@@ -10,7 +10,7 @@ from ..jit import strict, strict_inner
 from ..physics.intrinsics import round_even, rounded_product
 from ..random.counter import exponential, poisson_count
 from ..random.counter_rows import prepare, quick_count
-from .normal import CALIBRATION, DARK, FLICKER, READOUT, gaussian
+from .normal import CALIBRATION, DARK, FLICKER, READOUT, gaussian, gaussians
 
 _STRIP = 256  # pixels whose random numbers are worked out together
 _FIRST_IMAGE = np.uint64(0)  # what is the same in every image is counted as of this one
@@ -23,7 +23,13 @@ def flicker_factor(fraction, seed, image):
 
 
 @strict_inner
-def detected(mean, factor, calibration, calibration_seed, dead, pixel):
+def sensitivity_deviate(calibration_seed, pixel):
+    """Gaussian deviate of a pixel's sensitivity, the same in every image."""
+    return gaussian(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel)
+
+
+@strict_inner
+def detected(mean, factor, calibration, deviate, dead):
     """Photons that a pixel is expected to count.
 
     Parameters
@@ -34,13 +40,13 @@ def detected(mean, factor, calibration, calibration_seed, dead, pixel):
         Brightness of this image.
     calibration : float
         Fraction by which the sensitivities of pixels differ; the same in every image.
-    calibration_seed, pixel : uint64
+    deviate : float
+        The pixel's, by `sensitivity_deviate`.
     dead : float
         Dead time over exposure time. A paralysable counter sees n exp(-n dead) of n photons.
     """
     value = mean * factor
     if calibration > 0.0:
-        deviate = gaussian(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel)
         value *= max(0.0, 1.0 + rounded_product(calibration, deviate))
     if dead > 0.0 and value > 0.0:
         value *= exponential(rounded_product(value, dead))
@@ -72,19 +78,19 @@ def count_rows(
         Sum of the photons.
     """
     n_fast = mean.shape[1]
-    u, p = np.empty(_STRIP), np.empty(_STRIP)
-    expected = np.empty(_STRIP, np.float32)
+    u, v, p = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP)
+    expected, deviates = np.empty(_STRIP, np.float32), np.zeros(_STRIP)
     total = 0.0
     for slow in range(first, last + 1):
         for start in range(0, n_fast, _STRIP):
             count = min(_STRIP, n_fast - start)
             pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(start)
+            if calibration > 0.0:
+                gaussians(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel, deviates[:count])
             for w in range(count):
-                expected[w] = detected(
-                    np.float64(mean[slow, start + w]), factor, calibration, calibration_seed, dead, pixel + np.uint64(w)
-                )
+                expected[w] = detected(np.float64(mean[slow, start + w]), factor, calibration, deviates[w], dead)
             if noise:
-                prepare(expected[:count], pixel, seed, image, u, p)
+                prepare(expected[:count], pixel, seed, image, u, v, p)
             for w in range(count):
                 value = np.float64(expected[w])
                 if noise:
@@ -95,13 +101,16 @@ def count_rows(
 
 
 @strict_inner
-def converted(photons, gain, offset, readout, dark, seed, image, pixel):
-    """Whole number that a pixel's photons are converted to, whatever a file can hold; see `read_rows`."""
+def converted(photons, gain, offset, readout, deviate, dark, seed, image, pixel):
+    """Whole number that a pixel's photons are converted to, whatever a file can hold; see `read_rows`.
+
+    `deviate` is Gaussian, of purpose READOUT.
+    """
     value = rounded_product(photons, gain) + offset
     if dark > 0.0:
         value += poisson_count(dark, seed ^ DARK, image, pixel)
     if readout > 0.0:
-        value += rounded_product(readout, gaussian(seed, image, READOUT, pixel))
+        value += rounded_product(readout, deviate)
     return round_even(value)
 
 
@@ -132,15 +141,23 @@ def read_rows(photons, pixels, first_pixel, first, last, gain, offset, readout, 
     """
     n_fast = photons.shape[1]
     overloads = below = 0
+    deviates = np.zeros(_STRIP)
     for slow in range(first, last + 1):
-        for fast in range(n_fast):
-            pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(fast)
-            value = converted(np.float64(photons[slow, fast]), gain, offset, readout, dark, seed, image, pixel)
-            if value > top:
-                value = top
-                overloads += 1
-            elif not value >= 0.0:
-                below += 1
-                value = 0.0
-            pixels[slow, fast] = value
+        for start in range(0, n_fast, _STRIP):
+            count = min(_STRIP, n_fast - start)
+            pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(start)
+            if readout > 0.0:
+                gaussians(seed, image, READOUT, pixel, deviates[:count])
+            for w in range(count):
+                value = converted(
+                    np.float64(photons[slow, start + w]), gain, offset, readout, deviates[w], dark, seed, image,
+                    pixel + np.uint64(w),
+                )  # fmt: skip
+                if value > top:
+                    value = top
+                    overloads += 1
+                elif not value >= 0.0:
+                    below += 1
+                    value = 0.0
+                pixels[slow, start + w] = value
     return overloads, below

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..jit import strict_inner
+from ..jit import strict_inner, strict_physics
 from ..physics.intrinsics import bits_of, float_of, rounded_product
 from ..random.counter import two_fractions
 
@@ -50,7 +50,7 @@ _ROOT_HALF = 0.7071067811865476
 _ODD = tuple(1.0 / n for n in range(23, 0, -2))
 
 
-@strict_inner
+@strict_physics
 def _horner(x, coefficients):
     total = 0.0
     for coefficient in coefficients:
@@ -77,13 +77,18 @@ def minus_log(x):
     return -(rounded_product(np.float64(exponent), _LN2) + series)
 
 
+@strict_physics
+def _central(q):
+    r = _CENTRAL * _CENTRAL - rounded_product(q, q)
+    return rounded_product(q, _horner(r, _A)) / _horner(r, _B)
+
+
 @strict_inner
 def normal_quantile(u):
     """Number below which a Gaussian of mean 0 and variance 1 lies with a probability u between 0 and 1."""
     q = u - 0.5
     if abs(q) <= _CENTRAL:
-        r = _CENTRAL * _CENTRAL - rounded_product(q, q)
-        return rounded_product(q, _horner(r, _A)) / _horner(r, _B)
+        return _central(q)
     r = math.sqrt(minus_log(u if q < 0.0 else 1.0 - u))
     if r <= _SWITCH:
         r -= 1.6
@@ -99,3 +104,17 @@ def gaussian(seed, image, purpose, pixel):
     """Deviate of mean 0 and variance 1; all arguments are uint64, the purpose is one of this module's."""
     u, _ = two_fractions(seed, image, pixel, purpose)
     return normal_quantile(u)
+
+
+@strict_inner
+def gaussians(seed, image, purpose, first, deviates):
+    """Write the deviates of pixels in a row, those of `gaussian`, most of them worked out in vector units."""
+    for w in range(deviates.shape[0]):
+        deviates[w] = two_fractions(seed, image, first + np.uint64(w), purpose)[0]
+    for w in range(deviates.shape[0]):
+        q = deviates[w] - 0.5
+        central = _central(q)
+        deviates[w] = central if abs(q) <= _CENTRAL else math.nan
+    for w in range(deviates.shape[0]):
+        if math.isnan(deviates[w]):
+            deviates[w] = gaussian(seed, image, purpose, first + np.uint64(w))
