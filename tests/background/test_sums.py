@@ -61,7 +61,8 @@ def test_flat_curve_at_normal_incidence_is_a_closed_form(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["water", "air", "icerings"])
 @pytest.mark.parametrize(
     "extra",
-    ["", "-detpixels 250 -pixel 0.4 -polar 0.9 -dispersion 2 -dispsteps 9", "-oversample 3", "-dispersion 3 -dispsteps 7", "-oversample 2 -detector_thick 0.4 -detector_abs 0.3"
+    ["", "-detpixels 250 -pixel 0.4 -polar 0.9 -dispersion 2 -dispsteps 9",
+     "-oversample 3", "-dispersion 3 -dispsteps 7", "-oversample 2 -detector_thick 0.4 -detector_abs 0.3"
      " -detector_thicksteps 3 -hdivrange 4 -hdivsteps 3 -detector_rotx 12"],
 )  # fmt: skip
 def test_fast_form_equals_the_whole_sum(name: str, extra: str, tmp_path: Path) -> None:
