@@ -1,6 +1,6 @@
 """DIALS' programs, from Debian's package `dials`, and what they find in a data set.
 
-`process` and `found` are called by the tests; run as a program by the Python of the system, this module reads the files
+The other functions are called by the tests; run as a program by the Python of the system, this module reads the files
 that DIALS has left in a folder and prints what it finds as JSON.
 """
 
@@ -36,16 +36,30 @@ def _environment() -> dict[str, str]:
 def process(folder: Path, images: Sequence[Path], cell: Sequence[float]) -> None:
     """Import, find, index, refine and integrate images, in a folder that receives the files."""
     unit_cell = ",".join(map(str, cell))
-    commands = [
+    run(
+        folder,
         ["dials.import", *map(str, images)],
         ["dials.find_spots", "imported.expt", "nproc=1"],
         ["dials.index", "imported.expt", "strong.refl", "space_group=P1", f"unit_cell={unit_cell}"],
         ["dials.refine", "indexed.expt", "indexed.refl", "scan_varying=False"],
         ["dials.integrate", "refined.expt", "refined.refl", "nproc=1"],
-    ]
+    )
+
+
+def run(folder: Path, *commands: Sequence[str]) -> None:
+    """Run programs one after another in a folder."""
     for command in commands:
         ran = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"{command[0]}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}"
+
+
+def ask(script: str, *arguments: object) -> Any:
+    """Run a script in the Python of the system, and return what its last line says as JSON."""
+    ran = subprocess.run(
+        [PYTHON, "-c", script, *map(str, arguments)], env=_environment(), capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
 def found(folder: Path, truth: Path) -> dict[str, Any]:
