@@ -1,4 +1,4 @@
-"""How fast batches are: images a second, next to what the kernel alone could do. `python -m bench.batch`."""
+"""How fast batches are: images a second, next to what kernel and noise alone could do. `python -m bench.batch`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Speed:
 
 
 def measure(row: Row, folder: Path, threads: int, rounds: int) -> dict[str, list[Speed]]:
-    """Time the kernel alone, on scenes that are ready, and the whole batch, in turn."""
+    """Time kernel and noise alone, on scenes that are ready, and the whole batch, in turn."""
     from nbnumba import kernels
     from nbnumba.batch.chunk import ChunkTask, render_chunk
     from nbnumba.batch.executors.resources import Share, use_share
@@ -67,16 +67,18 @@ def measure(row: Row, folder: Path, threads: int, rounds: int) -> dict[str, list
     scenes = [build_scene(image_experiment(base, draw(spec, base, image))) for image in range(row.images)]
     use_share(Share(threads))
 
-    def kernel_alone() -> None:
-        for scene in scenes:
-            kernels.render(scene, "cpu", threads)
+    def kernel_and_noise() -> None:
+        for number, scene in enumerate(scenes):
+            image = kernels.render(scene, "cpu", threads).image
+            region = (0, scene.n_fast - 1, 0, scene.n_slow - 1)
+            kernels.draw_noise(image, region, 0.0, 1, number, threads)
 
     def batch() -> None:
         render_chunk(ChunkTask(spec, str(folder), 0, row.name, {}))
 
     found: dict[str, list[Speed]] = {"kernel": [], "batch": []}
     for number in range(rounds + 1):
-        for name, work in (("kernel", kernel_alone), ("batch", batch)):
+        for name, work in (("kernel", kernel_and_noise), ("batch", batch)):
             speed = _speed(work, row.images)
             if number > 0:  # the first round compiles
                 found[name].append(speed)
@@ -97,7 +99,7 @@ def main() -> int:
     given = parser.parse_args()
     where = machine.describe(given.threads, None)
     print(", ".join(f"{name} {value}" for name, value in where.items() if value is not None) + "\n")
-    print("| uint16 with noise | kernel alone | batch | batch / kernel | processor time of an image, kernel / batch |")
+    print("| uint16 with noise | kernel and noise | batch | batch / both alone | processor time, alone / batch |")
     print("|---|---|---|---|---|")
     for row in ROWS:
         with tempfile.TemporaryDirectory() as folder:
