@@ -15,9 +15,6 @@ from typing import Any
 
 from .commandline.help import COMMANDS, USAGE, help_text
 from .errors import IncompleteError, InputError
-from .experiment.required import missing_crystal
-from .parameters.tokens import DASHES
-from .structure_factors.required import missing_structure_factors
 from .util.exits import INTERRUPTED, exit_status
 from .util.messages import let_streams_take_any_letter, logger, notice, notices_to, say
 from .util.signals import ending_signals_raise
@@ -59,8 +56,10 @@ def _run(words: list[str]) -> int:
 
 
 def _simulate(words: list[str]) -> int:
+    from .experiment.required import missing_crystal
     from .io.contents import Contents, read_once
     from .parameters.parser import parse
+    from .structure_factors.required import missing_structure_factors
 
     contents: Contents = {}
     with read_once(contents):
@@ -86,6 +85,7 @@ def _run_command(words: list[str]) -> int:
     import typer
 
     from .commandline.usage_errors import message
+    from .parameters.tokens import DASHES
 
     end = words.index("--") if "--" in words else len(words)
     ours = ["--help" if word in _HELP else word for word in words[:end]]

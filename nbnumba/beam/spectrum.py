@@ -12,7 +12,6 @@ import numpy as np
 from ..errors import InputError, called
 from ..geometry.vectors import Array
 from ..io.contents import content_of
-from ..io.nexus.spectrum import MOST_CHANNELS
 from ..io.spectrum_file import EV_ANGSTROM, HIGHEST, LOWEST, SpectrumFile
 from ..parameters.settings import BeamSettings, Settings
 from ..util.text import quote
@@ -166,6 +165,8 @@ def _numbers(name: str, rest: str, place: str) -> tuple[list[float], int]:
     if not (words[-1].isascii() and words[-1].isdecimal() and len(words[-1]) < 10):
         raise InputError(f"{place}: channels is {quote(words[-1])}; a whole number is allowed")
     channels = int(words[-1])
+    from ..io.nexus.spectrum import MOST_CHANNELS
+
     if not 1 <= channels <= MOST_CHANNELS:
         raise InputError(f"{place}: channels is {channels}; allowed are 1 to {MOST_CHANNELS}")
     return values, channels

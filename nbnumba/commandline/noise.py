@@ -19,7 +19,6 @@ from ..io.atomic import check_can_write, check_distinct, check_is_on_disk
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..parameters.parser import parse_with_files
-from ..readout.chain import read_out
 from ..readout.digitize import DTYPES
 from ..readout.model import Readout
 from ..readout.poisson import NoiseImage, poisson_image_c, poisson_image_counter, seed_from_time
@@ -247,6 +246,8 @@ class NoiseDraw:
         largest = int(np.iinfo(dtype).max)
         top = largest if readout.saturation is None else min(readout.saturation, largest)
         made = replace(readout, offset=adc, dtype=dtype, saturation=top)
+        from ..readout.chain import read_out
+
         result = read_out(image, made, seed, threads=self.threads or available_threads(), device=self.device)
         if readout.spread is not None:
             Reporter(self.output.quiet)(

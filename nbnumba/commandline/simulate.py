@@ -12,7 +12,7 @@ from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.model import Experiment
 from ..experiment.regions import chosen_panel, region_of_rows, stacked_mask
 from ..experiment.resolve import resolve, resolve_with_choices
-from ..imagefiles import registry, spots
+from ..imagefiles import registry
 from ..imagefiles.headers import note_phi_bias, truth_lines
 from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
@@ -27,7 +27,6 @@ from ..parameters.table import NANOBRAGG
 from ..parameters.types import Role
 from ..render.image import Image
 from ..render.renderer import simulate
-from ..render.spot_table import spot_table
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
@@ -135,6 +134,8 @@ def _check_outputs(command: CommandLine) -> None:
         raise InputError(f"-tracefile {output.trace_file}: no pixel is chosen; give -trace_pixel SLOW FAST as well")
     check_endings(output)
     if output.spots_file is not None:
+        from ..imagefiles import spots
+
         spots.check_name("-spotsfile", output.spots_file)
     check_files(command.settings, image_outputs(output))
     settings = command.settings
@@ -266,6 +267,9 @@ class _Writer:
             write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, self._options("-cbffile", seed))
         if output.spots_file is not None:
             self.say([f"writing {output.spots_file} as a table of spots"])
+            from ..imagefiles import spots
+            from ..render.spot_table import spot_table
+
             spots.write(output.spots_file, spot_table(experiment, self.image.threads))
 
     def _options(self, option: str, seed: int | None) -> SaveOptions:

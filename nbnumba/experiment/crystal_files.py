@@ -12,7 +12,6 @@ import numpy as np
 from ..errors import InputError, called, parameters_called
 from ..io.contents import content_of
 from ..io.opening import label, read_text
-from ..io.toml_text import NoTOML, parse
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
 from ..parameters.given import Given
@@ -71,6 +70,8 @@ def description(entry: str) -> tuple[dict[str, Any], str]:
     text = content_of(read_text, entry, option)
     if not entry.lower().endswith(".toml"):
         return {"matrix": entry}, place
+    from ..io.toml_text import NoTOML, parse
+
     try:
         found = parse(text)
     except NoTOML as error:

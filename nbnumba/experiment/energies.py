@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from ..beam.model import Beam
 from ..crystal.model import Crystal, EnergyGroup
 from ..io.spectrum_file import EV_ANGSTROM
 from ..parameters.settings import Settings
-from ..structure_factors.by_energy import EnergyFactors
-from ..structure_factors.from_model import needed_resolution
 from ..structure_factors.load import FactorSource
 from ..structure_factors.table import NeededRange
 from .resolved import Resolved
+
+if TYPE_CHECKING:
+    from ..structure_factors.by_energy import EnergyFactors
 
 
 def factors_by_energy(
@@ -24,6 +26,8 @@ def factors_by_energy(
     """Return what structure factors at any energy are made of, as before where that serves; None without -anomalous."""
     if not settings.factors.anomalous:
         return None
+    from ..structure_factors.from_model import needed_resolution
+
     old = None if before is None else before.by_energy
     if before is None or old is None or not before.agrees(settings, "factors"):
         return factors.by_energy(reach)

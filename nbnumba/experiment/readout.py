@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,11 @@ from ..errors import InputError, called
 from ..io.contents import content_of
 from ..parameters.presets import PRESETS, Preset
 from ..parameters.settings import ReadoutSettings, Settings
-from ..readout.chain import bad_pixels
 from ..readout.model import Readout
-from ..readout.psf import PointSpread, read_kernel
-from ..readout.psf import parse as parse_psf
 from .model import Experiment
+
+if TYPE_CHECKING:
+    from ..readout.psf import PointSpread
 
 
 def build_background(settings: Settings) -> tuple[Water | Material, ...]:
@@ -93,6 +94,9 @@ def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
         return None
     if (given.psf == "file") != (given.psf_file is not None):
         raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
+    from ..readout.psf import parse as parse_psf
+    from ..readout.psf import read_kernel
+
     kernel = None if given.psf_file is None else content_of(read_kernel, given.psf_file, called("psf_file"))
     pixel = detector.panels[0].pixel_sizes[0]
     sizes = np.array([panel.pixel_sizes for panel in detector.panels])
@@ -117,6 +121,8 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
     if given.beamstop > 0.0:
         mask &= _outside(panel, detector, given.beamstop)
     if readout is not None and bad:
+        from ..readout.chain import bad_pixels
+
         for places in bad_pixels(mask.size, readout):
             mask.reshape(-1)[places] = False
     return replace(detector, panels=(replace(panel, mask=mask),))

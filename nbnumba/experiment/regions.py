@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ..detector.model import Detector
 from ..errors import InputError, called
 from ..geometry.panel import PanelGeometry
-from ..io import mask_file
 from ..io.contents import content_of
 from ..parameters.settings import Settings
 from .model import Experiment
@@ -117,6 +116,8 @@ def with_mask(settings: Settings, detector: Detector) -> Detector:
     """
     if settings.detector.mask_file is None:
         return detector
+    from ..io import mask_file
+
     data = content_of(mask_file.read, settings.detector.mask_file, called("mask"))
     panels = detector.panels
     n_slow, n_fast = (max(sizes) for sizes in zip(*((panel.n_slow, panel.n_fast) for panel in panels), strict=True))

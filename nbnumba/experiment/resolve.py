@@ -25,8 +25,7 @@ from ..parameters.choices import Spreading
 from ..parameters.files import check_files
 from ..parameters.settings import FactorSettings, Settings
 from ..structure_factors.load import FactorSource
-from ..structure_factors.mtz_cif_columns import Cell
-from ..structure_factors.table import NeededRange, ReflectionTable
+from ..structure_factors.table import Cell, NeededRange, ReflectionTable
 from ..util.messages import logger
 from .crystal_files import settings_of_crystals
 from .defects import log_defects

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..beam.model import Beam, SourceGrid
 from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..detector.placement import Axes
 from ..parameters.settings import FactorSettings, Settings
-from ..structure_factors.by_energy import EnergyFactors
 from .model import Experiment
+
+if TYPE_CHECKING:
+    from ..structure_factors.by_energy import EnergyFactors
 
 
 @dataclass(frozen=True, eq=False)

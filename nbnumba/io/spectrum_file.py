@@ -7,7 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..util.text import NUMBER, quote
 from .atomic import PathLike
-from .nexus import spectrum
-from .nexus.spectrum import MOST_CHANNELS
 from .opening import label, opened, read_text
+
+if TYPE_CHECKING:
+    from .nexus.spectrum import Spectra
 
 Array = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class SpectrumFile:
         self._path, self._option, self._name = path, option, label(option, path)
         self._first = 0
         self._table: Array | None = None
-        self._spectra: spectrum.Spectra | None = None
+        self._spectra: Spectra | None = None
         if start.startswith(_HDF5):
             return
         text = read_text(path, option)
@@ -94,6 +95,8 @@ class SpectrumFile:
         shot = self._first if shot is None else shot
         if self._table is None:
             if self._spectra is None or not self._spectra.holds(shot):
+                from .nexus import spectrum
+
                 self._spectra = spectrum.read(self._path, shot, self._option)
             return _from_nexus(*self._spectra.of(shot), self._name)
         shots = self._table.shape[1] - 1
@@ -112,6 +115,8 @@ def _from_nexus(wavelengths: Array, weights: Array, name: str) -> tuple[Array, A
 
 def _sorted(energies: Array, weights: Array, name: str) -> tuple[Array, Array]:
     """Return a spectrum in the order of its energies, checked."""
+    from .nexus.spectrum import MOST_CHANNELS
+
     if len(energies) > MOST_CHANNELS:
         raise InputError(f"{name}: {len(energies)} channels; at most {MOST_CHANNELS}")
     outside = energies[(energies < LOWEST) | (energies > HIGHEST) | ~np.isfinite(energies)]

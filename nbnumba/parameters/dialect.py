@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .given import Given
 from .types import Option, Parameter
+
+if TYPE_CHECKING:
+    from .given import Given
 
 _NEAR = 0.75  # of 1: how alike a name must be to be suggested
 
@@ -107,6 +108,8 @@ class Dialect:
 
     def _nearest(self, word: str) -> str | None:
         """Return the spelling that comes closest to a word, or None."""
+        import difflib
+
         spellings = {name.lower(): name for option in self.options for name in reversed(option.spellings)}
         typed = word.lower()
         if typed in spellings:

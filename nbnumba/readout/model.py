@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
-from . import psf
+
+if TYPE_CHECKING:
+    from .psf import PointSpread
 
 TOPS = {"uint16": 65533, "int32": 2**31 - 3, "uint32": 2**32 - 3}  # the two above mean masked and missing
 
@@ -46,7 +49,7 @@ class Readout:
     """
 
     flicker: float = 0.0
-    spread: psf.PointSpread | None = None
+    spread: PointSpread | None = None
     spread_first: bool = False
     calibration: float = 0.0
     calibration_seed: int = 123456789

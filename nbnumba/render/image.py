@@ -16,7 +16,6 @@ from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import Experiment
 from ..experiment.regions import rendered_panels
 from ..parameters.types import C_INT
-from ..readout.chain import DetectorImage
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, notices_to
@@ -24,6 +23,7 @@ from ..util.regions import row_blocks
 
 if TYPE_CHECKING:
     from ..imagefiles.spots import Table
+    from ..readout.chain import DetectorImage
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, called
 from ..util.memory import gigabytes, too_little_memory
-from .mtz_cif_columns import Cell
 from .scatterers import Scatterer
 from .symmetry import Layout
-from .table import ReflectionTable
+from .table import Cell, ReflectionTable
 
 Array = NDArray[np.float64]
 

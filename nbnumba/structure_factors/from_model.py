@@ -20,12 +20,11 @@ from ..util.messages import logger
 from ..util.text import quote
 from . import fdump, scatterers
 from .by_energy import EnergyFactors
-from .mtz_cif_columns import Cell
 from .old_pdb import without_line_numbers
 from .phased import PhasedReflections
 from .small_molecule import is_small_molecule, read_small_molecule
 from .symmetry import Layout, check_number_in, expand
-from .table import IndexBox, NeededRange, index_margin, inside
+from .table import Cell, IndexBox, NeededRange, index_margin, inside
 
 K_SOLVENT = 0.35  # electrons/Angstrom^3
 B_SOLVENT = 46.0  # Angstrom^2

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ from ..parameters.settings import FactorSettings, Settings
 from ..util.messages import logger
 from . import fdump
 from . import hkl_list as hkl
-from .by_energy import EnergyFactors
-from .from_model import Model
-from .mtz_cif import ReflectionFile, kind_of
-from .mtz_cif_columns import Cell
 from .required import missing_structure_factors
-from .table import IndexBox, NeededRange, ReflectionTable, inside
+from .table import Cell, IndexBox, NeededRange, ReflectionTable, inside
+
+if TYPE_CHECKING:
+    from .by_energy import EnergyFactors
+    from .from_model import Model
+    from .mtz_cif import ReflectionFile
 
 Report = Callable[[str], None]
 
@@ -83,6 +84,8 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
             raise InputError(
                 f"{option}: there is no file to take it from; give {called('hkl')} FILE, of MTZ or CIF, or leave it out"
             )
+        from .mtz_cif import ReflectionFile
+
         if not isinstance(self._opened(), ReflectionFile):
             self._closing.close()
             raise InputError(f"{option}: {self.place} is a text list, not an MTZ or CIF file; leave it out")
@@ -117,8 +120,12 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         """Open the file, and read it unless it is a text list; None where there is no file."""
         factors = self._settings.factors
         if self._content is None and factors.pdb_file is not None and factors.phase_column is None:
+            from .from_model import Model
+
             self._content = Model(factors.pdb_file)
         elif self._content is None and factors.hkl_file is not None:
+            from .mtz_cif import ReflectionFile, kind_of
+
             file = self._closing.enter_context(opened(factors.hkl_file, called("hkl")))
             file = file if is_regular(file) else io.BytesIO(file.read())
             kind = kind_of(file, self.place)
@@ -152,6 +159,11 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         if self._reflections is not None:
             return self._reflections.cell
         content = self._opened()
+        if content is None:
+            return None
+        from .from_model import Model
+        from .mtz_cif import ReflectionFile
+
         if not isinstance(content, (ReflectionFile, Model)):
             return None
         if content.cell is None:
@@ -178,6 +190,9 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         factors = self._settings.factors
         if not factors.anomalous:
             return None
+        from .from_model import Model
+        from .mtz_cif import ReflectionFile
+
         assert factors.pdb_file is not None
         content, phased = self._opened(), None
         if isinstance(content, ReflectionFile):
@@ -223,6 +238,9 @@ class FactorSource(contextlib.AbstractContextManager["FactorSource"]):
         factors, content, cell = self._settings.factors, self._opened(), None
         if content is None:
             return self._from_dump_or_nothing(report)
+        from .from_model import Model
+        from .mtz_cif import ReflectionFile
+
         if isinstance(content, Model):
             table, box = content.table(self._settings, reach, cache_folder)
             return ReflectionTable(table, box.h_min, box.k_min, box.l_min, box.cells, content.cell)

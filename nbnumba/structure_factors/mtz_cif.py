@@ -16,10 +16,10 @@ from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
 from . import french_wilson, other_lists
 from .cif_columns import read_cif
-from .mtz_cif_columns import Cell, Columns, read_mtz
+from .mtz_cif_columns import Columns, read_mtz
 from .phased import PhasedReflections
 from .symmetry import Expansion, expand
-from .table import LARGEST_F, IndexBox
+from .table import LARGEST_F, Cell, IndexBox
 from .xds_ascii import is_xds_ascii, read_xds_ascii
 
 MTZ, CIF, XDS = "MTZ", "CIF", "XDS_ASCII"

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, called
 from ..io.gzip_files import named
 from ..util.text import quote
-
-Cell = tuple[float, float, float, float, float, float]
-"""Lengths [Angstrom] and angles [degree]."""
+from .table import Cell
 
 RESOLUTIONS = 0.3, 1000.0  # Angstrom; finest and coarsest limit that a file may state
 _LONGEST_HEADER = 1 << 20  # bytes

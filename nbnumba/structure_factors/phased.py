@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, called
-from .mtz_cif_columns import Cell
+from .table import Cell
 
 _LONGER, _WIDER = 0.01, 1.0  # by which lengths, relatively, and angles [deg] of two cells may differ
 

@@ -13,7 +13,9 @@ from ..errors import InputError
 from ..geometry.vectors import Array
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
-from .mtz_cif_columns import Cell
+
+Cell = tuple[float, float, float, float, float, float]
+"""Lengths [Angstrom] and angles [degree]."""
 
 LARGEST_TABLE = 1 << 31  # cells
 _LARGE_TABLE = 10_000_000  # cells

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -84,6 +81,10 @@ def is_shortage(error: BaseException) -> bool:
 
 def _log_file(error: Exception) -> str | None:
     """Write what helps to find a mistake of ours into a new file, in this folder or that of temporary files."""
+    import platform
+    import tempfile
+    import traceback
+
     name = f"nbnumba-error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     text = "".join(
         [

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..latch import may_trip
-from ..scene import NEVER, Scene
+from ..scene import GAUSS, NEVER, TOPHAT, Scene
 from . import kernel as cpu
-from . import spot_driver
-from .spot_driver import needed_plan
 from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
     from ..types import Progress, Rendered
+    from .spot_driver import SpotPlan
 
 Image = NDArray[np.float32]
 
@@ -63,12 +62,16 @@ def render_panels(
     apart = len(listed) >= _PANELS_PER_THREAD * threads
     together = list(listed)[:1] if apart else list(listed)
     for number, place in enumerate(together):
+        from . import spot_driver
+
         report = None if progress is None else _part_of(progress, number, 1, len(scenes))
         drawn[place] = spot_driver.render(scenes[place], listed[place], threads, report, on_compiling, rooms[place])
     if apart:
         waiting = list(listed)[1:]
 
         def draw(first: int, last: int) -> None:
+            from . import spot_driver
+
             for place in waiting[first:last]:
                 drawn[place] = spot_driver.render(scenes[place], listed[place], 1, None, None, rooms[place], here=True)
 
@@ -83,21 +86,30 @@ def render_panels(
     return [drawn[place] for place in range(len(scenes))]
 
 
-def _plans(
-    scenes: Sequence[Scene], few: bool, on_compiling: Callable[[], None] | None
-) -> list[spot_driver.SpotPlan | None]:
+def _plans(scenes: Sequence[Scene], few: bool, on_compiling: Callable[[], None] | None) -> list[SpotPlan | None]:
     """Plan every panel; of many, some decide for all."""
     if few and not any(scene.continuous for scene in scenes):
         return [None] * len(scenes)
     if len(scenes) > 2 * _DECIDING:
         chosen = [scenes[i * (len(scenes) - 1) // (_DECIDING - 2)] for i in range(_DECIDING - 1)]
         chosen.append(max(scenes, key=lambda scene: float(scene.reach)))
-        deciding = [(scene, planned) for scene in chosen if (planned := needed_plan(scene, on_compiling)) is not None]
+        deciding = [(scene, planned) for scene in chosen if (planned := _plan(scene, on_compiling)) is not None]
         if len(deciding) == _DECIDING:
             widest, planned = max(deciding, key=lambda pair: float(pair[0].reach))
             planned = planned._replace(block=min(other.block for _, other in deciding))
-            return [spot_driver.like(scene, widest, planned) or needed_plan(scene, on_compiling) for scene in scenes]
-    return [needed_plan(scene, on_compiling) for scene in scenes]
+            from . import spot_driver
+
+            return [spot_driver.like(scene, widest, planned) or _plan(scene, on_compiling) for scene in scenes]
+    return [_plan(scene, on_compiling) for scene in scenes]
+
+
+def _plan(scene: Scene, on_compiling: Callable[[], None] | None) -> SpotPlan | None:
+    """Plan a panel, without loading what lists spots where there can be none."""
+    if not scene.continuous and scene.shape not in (GAUSS, TOPHAT):
+        return None
+    from .spot_driver import needed_plan
+
+    return needed_plan(scene, on_compiling)
 
 
 def _part_of(progress: Progress, first: int, count: int, total: int) -> Progress:

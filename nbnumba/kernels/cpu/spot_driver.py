@@ -65,7 +65,7 @@ def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPl
     if scene.continuous:
         with announced(on_compiling):
             return forced_plan(scene)
-    if steps < _LEAST_STEPS or scene.shape not in (GAUSS, TOPHAT):
+    if steps < _LEAST_STEPS:
         return None
     with announced(on_compiling):
         return forced_plan(scene, _PER_STEP * steps)
