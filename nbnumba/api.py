@@ -20,7 +20,6 @@ from .experiment.model import Experiment
 from .experiment.resolve import resolve, resolve_with_choices
 from .experiment.resolved import Resolved
 from .io.contents import read_once
-from .keyword_values import number_of
 from .keywords import Keywords
 from .parameters.choices import PhiSampling, Semantics
 from .parameters.command import CommandLine
@@ -29,6 +28,7 @@ from .parameters.parser import parse, without_program
 from .parameters.stub import with_keywords as doc_with_keywords
 from .parameters.table import KEYWORDS, SUBJECT_OF
 from .parameters.types import Kind
+from .parameters.values import number_of
 from .structure_factors.table import ReflectionTable
 from .util.messages import Notify, logger, notices_to
 

@@ -13,7 +13,7 @@ from ..experiment.command_line import given_as
 from ..experiment.crystal_files import description, written
 from ..geometry.vectors import Array, rotate_xyz
 from ..parameters.given import Given
-from ..parameters.table import PARAMETERS
+from ..parameters.table import PARAMETERS, VARYING, stated_by
 from ..parameters.types import Kind
 from .distributions import HIT, LATTICES, MISSET, TURN
 from .drawn import Draw
@@ -21,7 +21,7 @@ from .reference import Base
 
 # What says where the crystal comes from and how it lies; A_matrix says all of it.
 CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
-_OF_WAVELENGTH = {"energy_ev", "spectrum_shot", "spectrum_seed", "spectrum_shift_ev"}
+_OF_WAVELENGTH = {name for name, parameter in VARYING.items() if "wavelength" in stated_by(parameter)}
 
 
 def crystals_given(base: Base, draw: Draw) -> list[Given]:

@@ -19,7 +19,7 @@ from ..parameters.choices import Pivot
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
 from ..parameters.given import Given
-from ..parameters.table import NANOBRAGG
+from ..parameters.table import NANOBRAGG, PARAMETERS, VARYING
 from ..util.messages import muted
 from .distributions import A_COLUMNS, HIT, KEYS, LATTICES, PARAMETER_OF, SPLIT, U_COLUMNS, Number
 from .drawn import Draw
@@ -35,7 +35,12 @@ MAX_SEED = 2**31 - 1  # of generators as C has them
 _NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
 
 # What would overrule a parameter, and is taken away by 0.
-_OVERRULED = {"N": "crystal_size_mm", "Na": "sample_x", "Nb": "sample_y", "Nc": "sample_z", "fluence": "flux"}
+_OVERRULED = {
+    one: other
+    for name, parameter in VARYING.items()
+    for excluded in parameter.excludes
+    for one, other in ((name, excluded), *zip(parameter.parts, PARAMETERS[excluded].parts, strict=True))
+}
 
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:

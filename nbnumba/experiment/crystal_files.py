@@ -7,17 +7,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..errors import InputError, called, parameters_called
 from ..io.contents import content_of
 from ..io.opening import label, read_text
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
-from ..parameters.given import Given
 from ..parameters.settings import Settings
-from ..parameters.table import KEYWORDS, PARAMETERS, SUBJECT_OF
+from ..parameters.table import KEYWORDS, SUBJECT_OF
 from ..parameters.types import Kind
+from ..parameters.values import given_by
 from ..util.text import quote
 from .required import has_crystal
 
@@ -28,7 +26,6 @@ KEYS = tuple(
 )
 """What a crystal may be described by."""
 
-_LATTICE = {"matrix", "cell", "A_matrix", "misset_deg", "misset_seed"}
 _MOSAICITY = ("mosaic_spread_deg", "mosaic_sigmas_deg", "mosaic_file")
 _NO_MOSAICITY = {"mosaic_spread": None, "mosaic_sigmas": (), "mosaic_file": None}
 
@@ -130,7 +127,7 @@ def _with_description(settings: Settings, entry: str) -> Settings:
     try:
         with parameters_called(lambda name, value: name):
             for key, value in found.items():
-                for item in _given(key, value):
+                for item in given_by(KEYWORDS[key], value):
                     apply(draft, item)
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
@@ -145,40 +142,3 @@ def _with_description(settings: Settings, entry: str) -> Settings:
     if not has_crystal(described):
         raise InputError(f"{place}: says nothing of the lattice; one of matrix, cell, A_matrix is needed")
     return described
-
-
-def _given(key: str, value: Any) -> list[Given]:
-    """Return the parameters that a key gives."""
-    parameter = KEYWORDS[key]
-    if key == "A_matrix":
-        value = _columns(value)
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    if parameter.kind in (Kind.FILE, Kind.TEXT, Kind.CHOICE) or values == ["random"]:
-        if not all(isinstance(item, str) for item in values):
-            raise InputError(f"{key}: {quote(str(value))} is not a text")
-    elif parameter.kind is Kind.SWITCH:
-        if not all(isinstance(item, bool) for item in values):
-            raise InputError(f"{key}: {quote(str(value))} is not true or false")
-    elif not all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in values):
-        raise InputError(f"{key}: {quote(str(value))} is not a number, or numbers")
-    if len(values) not in parameter.counts or (values == ["random"] and key != "misset_deg"):
-        allowed = " or ".join(map(str, parameter.counts))
-        raise InputError(f"{key}: {len(values)} values; allowed: {allowed}")
-    if key == "misset_deg" and (len(values) == 1) != (values == ["random"]):
-        raise InputError(f"{key}: {quote(str(value))}; allowed: 3 numbers, or random")
-    texts = [item if isinstance(item, str) else repr(item) for item in values]
-    if parameter.parts and len(values) > 1:
-        parts = zip(parameter.parts, values, texts, strict=True)
-        return [Given(PARAMETERS[part], (item,), (text,), key, key) for part, item, text in parts]
-    return [Given(parameter, tuple(values), tuple(texts), key, key)]
-
-
-def _columns(value: Any) -> list[float]:
-    """Return a*, b*, c* one after the other, of a matrix that has them as columns."""
-    try:
-        matrix = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        matrix = np.zeros(0)
-    if matrix.shape != (3, 3):
-        raise InputError(f"A_matrix: {quote(str(value))} is not (3, 3), columns a*, b*, c*")
-    return [float(number) for number in matrix.T.ravel()]

@@ -256,6 +256,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         ("expt_file",),
         own=True,
         name="expt",
+        beside_panels=True,
         note="DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given.",
         states=("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
     ),
@@ -274,6 +275,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         allowed=at_most(MAX_SIDE),
         own=True,
         name="expt_number",
+        beside_panels=True,
         states=("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
     ),
     input_file(
@@ -284,6 +286,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         ("geometry_file",),
         own=True,
         name="geometry",
+        beside_panels=True,
         note="File that places the panels: .geom, .poni, NXmx, .expt, XPARM.XDS, SMV or mini-CBF.",
         states=("size", "geometry", "wavelength", "rotation", "polarization"),
     ),
@@ -293,6 +296,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         "FILE",
         ("mask_file",),
         name="mask",
+        beside_panels=True,
         chosen=True,
         states=("size", "geometry", "wavelength", "rotation"),
     ),
@@ -413,6 +417,7 @@ AXES = (
         sets=_CUSTOM,
         default="0 0 1",
         name="polar_vector",
+        beside_panels=True,
     ),
     number(
         "-spindle_axis",
@@ -422,6 +427,7 @@ AXES = (
         sets=_CUSTOM | {"mounting": None},
         default="0 0 1",
         name="spindle_axis",
+        beside_panels=True,
     ),
     number(
         "-twotheta_axis",
@@ -443,13 +449,9 @@ AXES = (
     number("-pix0_vector_mm", "the same", "X Y Z", ("pix0_vector",), unit=MM, sets=_CUSTOM, name="pix0_vector_mm"),
 )
 
-# Beside -expt these would place or size the detector, or mean a frame that is not the file's. A mask's header does not
-# count there.
-PLACING = {row.parameter.name if isinstance(row, Option) else row.name for row in (*DETECTOR, *AXES)} - {
-    "expt",
-    "expt_number",
-    "geometry",
-    "mask",
-    "polar_vector",
-    "spindle_axis",
+PLACING = {
+    parameter.name
+    for parameter in (row.parameter if isinstance(row, Option) else row for row in (*DETECTOR, *AXES))
+    if not parameter.beside_panels
 }
+"""Parameters that would place or size the detector, or mean a frame that is not the file's, where a file places it."""

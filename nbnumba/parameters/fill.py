@@ -19,6 +19,7 @@ from .given import BIGGEST, Given, beyond_meaning, checked, number
 from .pairs import split_pairs
 from .placing import apply_expt, apply_geometry, settle_sensors
 from .presets import PRESETS, silicon_attenuation
+from .table import stated_by
 from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Kind, Unit
 
 EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
@@ -264,14 +265,11 @@ _KEYWORDS: tuple[tuple[str, str, Unit], ...] = (
 )
 
 
-_SIZING = {"expt", "geometry", "header_file", "mask", "pixel_mm", "detpixels", "pixels_fast", "pixels_slow", "detsize",
-           "detsize_f", "detsize_s"}  # fmt: skip
-"""Parameters that say what a detector by name says already."""
-
-
 def _apply_preset(draft: Draft, preset: Given, given: Sequence[Given]) -> None:
     """Let a detector that is named set defaults."""
-    typed = list(dict.fromkeys(item.label for item in given if item.parameter.name in _SIZING))
+    # The number of an experiment may be that of a crystal.
+    sizing = [item for item in given if "size" in stated_by(item.parameter) and item.parameter.name != "expt_number"]
+    typed = list(dict.fromkeys(item.label for item in sizing if item.parameter is not preset.parameter))
     name = str(checked(preset, 0))
     if typed:
         contradict = "contradicts" if len(typed) == 1 else "contradict"

@@ -150,6 +150,9 @@ class Parameter:
     states
         What it says of an image that is made from another file, where that differs from the rest of its subject:
         "geometry", "wavelength", ...; empty: nothing that a file states.
+    beside_panels
+        Of a parameter of a detector's size, place and axes: whether it may stand beside a file that places the panels.
+        (The header of a mask does not count there.)
     one_panel
         Whether it goes with a detector of one panel only.
     square_pixels
@@ -184,6 +187,7 @@ class Parameter:
     keyword: bool = False
     excludes: tuple[str, ...] = ()
     states: tuple[str, ...] | None = None
+    beside_panels: bool = False
     one_panel: bool = False
     square_pixels: bool = False
     in_batch: str = ""
