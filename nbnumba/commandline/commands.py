@@ -160,7 +160,9 @@ def refine(
             "limits and expected values with their standard deviations, -shoebox N only pixels that close to a spot, "
             "-image N one image out of several, -evaluations N the most that is tried. Counts are taken for Poisson "
             "distributed; with -readout_noise the likelihood is normal. NAME.expt is the result, NAME.json the "
-            "table with errors and correlations, NAME_residual.bin image less model, raw float32.",
+            "table with errors and correlations, NAME.html a page with the image before and after, "
+            "NAME_residual.bin image less model, raw float32. Of several images NAME.csv is the table of all; "
+            "-workers N processes share them out, -resume goes on with those that are missing.",
         ),
     ],
 ) -> int:

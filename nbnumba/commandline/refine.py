@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..background.material import Material
+from ..batch.executors.open import Pool, check_executor, open_executor, own_share
 from ..errors import InputError
-from ..experiment.model import Experiment
-from ..experiment.resolve import resolve
-from ..gradients.parameters import Parameters, parameters_of
-from ..imagefiles.load import count, read
-from ..imagefiles.records import ImageRecord
-from ..io import floatfile
-from ..io.atomic import check_can_write, check_distinct
+from ..gradients.parameters import Parameters
+from ..imagefiles.load import count, format_of
+from ..io import expt
+from ..io.atomic import check_can_write, check_distinct, whole_file
 from ..parameters.command import CommandLine
+from ..parameters.detector import PLACING
 from ..parameters.parser import parse_with_files
-from ..refine.fit import MOST_EVALUATIONS, Fit, Refined, refine
-from ..refine.report import table_lines, write_expt, write_json
-from ..util.messages import Reporter, logger, progress_bar
+from ..refine.fit import MOST_EVALUATIONS
+from ..refine.shots import DEFAULT, Done, Shot, done_before, parameters_at, refine_shot, start_of
+from ..util.messages import Reporter, logger, muted, progress_bar
 from ..util.text import quote
 from .own_options import take_own_options
 
@@ -37,11 +35,9 @@ _OWN = {
     "-priors": "-priors",
     "-shoebox": "-shoebox",
     "-evaluations": "-evaluations",
+    "-workers": "-workers",
 }
-_DEFAULT = "misset,cell,N,mosaic_spread,scale,background"
-_ALIASES = {"mosaic": "mosaic_spread"}
-_SEEN = 0.1  # photons of the starting model from which on a pixel belongs to a spot
-_FULL = 65533  # numbers of files of 16 bits that mark pixels
+_RESUME = ("-resume", "--resume")
 
 
 def run(words: Sequence[str]) -> int:
@@ -50,12 +46,12 @@ def run(words: Sequence[str]) -> int:
     Parameters
     ----------
     words : sequence of str
-        An image, the options of this command (`_OWN`), and options of a rendering that say where to start.
+        An image, the options of this command (`_OWN` and -resume), and options of a rendering that say where to start.
 
     Returns
     -------
     int
-        Exit status: 1 where a fit has not converged.
+        Exit status: 1 where a fit has not converged, or one of several images could not be refined.
 
     Raises
     ------
@@ -63,106 +59,190 @@ def run(words: Sequence[str]) -> int:
         For a mistake in the words, an image that is not the detector's, or one that determines nothing.
     FileError
         When a file cannot be read or written.
+    WorkerError
+        When a process is lost.
     """
-    own, rest = take_own_options(words, _OWN)
+    resume = any(word in _RESUME for word in words)
+    own, rest = take_own_options([word for word in words if word not in _RESUME], _OWN)
     if not any(word.lstrip("-").startswith("semantics") for word in rest if word.startswith("-")):
         rest = [*rest, "-semantics", "exact"]
-    command, files = parse_with_files(rest)
-    for line in command.notices:
-        logger.warning(line)
+    with muted():
+        typed, files = parse_with_files(rest)
     if len(files) != 1:
         raise InputError(f"refine: needs one image, got {len(files)}: {' '.join(files) or 'none'}")
     target = own.get("-o")
     if target is None:
         raise InputError("refine: needs -o NAME, what the results are called: NAME.expt, NAME.json, NAME_residual.bin")
-    chosen = _chosen(own.get("-image"), files[0])
-    names = [target if len(chosen) == 1 else f"{target}_{number + 1:04d}" for number in chosen]
-    for name in names[:1]:
-        outputs = _outputs(name)
-        check_distinct([("-o", path) for path in outputs], [("refine", files[0])])
-        for path in outputs:
-            check_can_write("-o", path)
-    from .. import kernels
-
-    kernels.check_compute_options("cpu", command.compute.threads)
-    experiment = resolve(command.settings.changed(write_dump=False))
-    parameters = _parameters(own.get("-free", _DEFAULT), experiment)
-    converged = True
-    for number, image in enumerate(read(files[0], command)):
-        if number in chosen:
-            refined = _refine(image, own, command, parameters)
-            _report(refined, files[0], names[chosen.index(number)], image, command)
-            converged = converged and refined.converged
-    return 0 if converged else 1
-
-
-def _outputs(name: str) -> list[str]:
-    return [f"{name}.expt", f"{name}.json", f"{name}_residual.bin"]
-
-
-def _chosen(text: str | None, path: str) -> list[int]:
-    """Numbers of the images that are refined."""
-    there = count(path)
-    if text is None:
-        return list(range(there))
-    if not text.isdecimal() or not 1 <= int(text) <= there:
-        raise InputError(f"-image {quote(text)}: allowed are 1 to {there}, the images of {path}")
-    return [int(text) - 1]
-
-
-def _parameters(text: str, experiment: Experiment) -> Parameters:
-    """Parameters that are refined; a background without material is the same in all pixels."""
-    material = any(isinstance(part, Material) for part in experiment.background)
-    names = [_ALIASES.get(word.strip(), word.strip()) for word in text.split(",") if word.strip()]
-    names = ["offset" if name == "background" and not material else name for name in names]
-    # Orientations are refined as turns of the crystal as it stands: near angles that are not unique they stay so.
-    still = tuple(dataclasses.replace(crystal, misset=None) for crystal in experiment.crystals)
-    if "mosaic_spread" in names and experiment.crystal.mosaic_spread == 0.0 and text == _DEFAULT:
-        names.remove("mosaic_spread")
-    return parameters_of(dataclasses.replace(experiment, crystals=still), names)
-
-
-def _refine(image: ImageRecord, own: Mapping[str, str], command: CommandLine, parameters: Parameters) -> Refined:
-    """Fit one image."""
-    readout = command.settings.readout
-    data = image.pixels.astype(np.float64) / readout.gain
-    if parameters.experiment.detector.panels[0].n_fast != data.shape[-1] or data.shape[-2] != max(
-        panel.n_slow for panel in parameters.experiment.detector.panels
-    ):
-        raise InputError(
-            f"{image.name}: has {data.shape[-1]} x {data.shape[-2]} pixels, which are not those of the detector"
-        )
-    used = np.isfinite(data) & (data >= (0.0 if readout.readout_noise == 0.0 else -math.inf))
-    if image.pixels.dtype.kind in "iu" and image.pixels.max() >= _FULL:
-        used &= image.pixels < image.pixels.max()
-    if "-shoebox" in own:
-        used &= _shoeboxes(parameters, _whole("-shoebox", own["-shoebox"], 0, 10_000))
-    most = _whole("-evaluations", own.get("-evaluations", str(MOST_EVALUATIONS)), 1, 100_000)
-    fit = Fit(
-        parameters=parameters,
-        data=data,
-        used=used,
-        variance=(readout.readout_noise / readout.gain) ** 2,
+    path = files[0]
+    rest = [*_without(rest, path), *_geometry_of(path, typed)]
+    workers = None if "-workers" not in own else _whole("-workers", own["-workers"], 1, 10_000)
+    first = Shot(
+        words=tuple(rest),
+        path=path,
+        number=0,
+        name=target,
+        free=own.get("-free", DEFAULT),
         bounds=_pairs("-bounds", own.get("-bounds")),
         priors=_pairs("-priors", own.get("-priors")),
-        most_evaluations=most,
-        threads=command.compute.threads,
+        shoebox=None if "-shoebox" not in own else _whole("-shoebox", own["-shoebox"], 0, 10_000),
+        most_evaluations=_whole("-evaluations", own.get("-evaluations", str(MOST_EVALUATIONS)), 1, 100_000),
+        quiet=typed.output.quiet,
     )
-    fit.limits()
-    with progress_bar("refining", not command.output.quiet) as bar:
-        return refine(fit, None if bar is None else lambda done, loss: bar(done / most))
+    shots = _shots(first, own.get("-image"), typed)
+    _check(shots, typed, workers)
+    return _run(shots, target, typed, workers, resume)
 
 
-def _shoeboxes(parameters: Parameters, margin: int) -> NDArray[np.bool_]:
-    """Pixels within some number of pixels of a spot of the starting model."""
-    from scipy.ndimage import maximum_filter
+def _without(words: Sequence[str], path: str) -> list[str]:
+    """Return words without that which names the image: the last, where options have the same value."""
+    place = len(words) - 1 - list(reversed(words)).index(path)
+    for number, word in enumerate(words):
+        if word == path:
+            with muted():
+                files = parse_with_files([*words[:number], *words[number + 1 :]])[1]
+            if not files:
+                place = number
+                break
+    return [*words[:place], *words[place + 1 :]]
 
-    from ..render.linearize import Linearization
 
-    image = Linearization(parameters).image
-    size = (2 * margin + 1, 2 * margin + 1)
-    grown = maximum_filter(image, size=(1,) * (image.ndim - 2) + size)
-    return np.asarray(grown > _SEEN)
+def _geometry_of(path: str, typed: CommandLine) -> list[str]:
+    """Return the option that takes the geometry from the image, where no other says anything of it."""
+    if typed.gives("expt", "geometry", "header_file") or typed.gives(*(name for name in PLACING if name)):
+        return []
+    if any(item.parameter.fields == ("header_file",) for item in typed.given) or not format_of(path).geometry:
+        return []
+    logger.warning(f"refine: the geometry is that of {path}")
+    return ["-geometry", path]
+
+
+def _shots(first: Shot, image: str | None, typed: CommandLine) -> list[Shot]:
+    """Return what is to be refined, each with its own start where an experiment list has one for each image."""
+    there = count(first.path)
+    if image is not None and (not image.isdecimal() or not 1 <= int(image) <= there):
+        raise InputError(f"-image {quote(image)}: allowed are 1 to {there}, the images of {first.path}")
+    chosen = range(there) if image is None else [int(image) - 1]
+    starts = typed.settings.detector.expt_file
+    apart = there > 1 and starts is not None and not typed.gives("expt_number") and expt.count(starts) == there
+    if apart:
+        logger.warning(f"refine: every image starts from its own experiment of {starts}")
+    return [
+        dataclasses.replace(
+            first,
+            number=number,
+            name=first.name if len(chosen) == 1 else f"{first.name}_{number + 1:04d}",
+            words=(*first.words, "-expt_number", str(number)) if apart else first.words,
+            with_page=len(chosen) == 1,
+        )
+        for number in chosen
+    ]
+
+
+def _check(shots: Sequence[Shot], typed: CommandLine, workers: int | None) -> None:
+    """Find mistakes before any work."""
+    from .. import kernels
+
+    outputs = shots[0].outputs
+    check_distinct([("-o", path) for path in outputs], [("refine", shots[0].path)])
+    for path in outputs:
+        check_can_write("-o", path)
+    if workers is not None and len(shots) == 1 and workers > 1:
+        raise InputError(f"-workers: {workers} for one image; they share out the images of a file")
+    check_executor("local", workers=workers)
+    kernels.check_compute_options("cpu", typed.compute.threads)
+    command, experiment = start_of(shots[0].words)
+    for line in command.notices:
+        logger.warning(line)
+    parameters = parameters_at(shots[0].free, experiment)
+    for option, named in (("bounds", shots[0].bounds), ("priors", shots[0].priors)):
+        _check_names(option, named, parameters)
+
+
+def _check_names(option: str, named: dict[str, tuple[float, float]], parameters: Parameters) -> None:
+    for name in named:
+        if name not in parameters.names:
+            raise InputError(f"{option}: {name!r} is not refined; allowed: {', '.join(parameters.names)}")
+
+
+def _run(shots: Sequence[Shot], target: str, typed: CommandLine, workers: int | None, resume: bool) -> int:
+    """Do the refinements and report them; return the exit status."""
+    before = {shot.number: done_before(shot) for shot in shots} if resume else {}
+    waiting = [shot for shot in shots if before.get(shot.number) is None]
+    if len(waiting) < len(shots):
+        logger.warning(f"refine: {len(shots) - len(waiting)} of {len(shots)} images are there already")
+    good = all(done is None or done.converged for done in before.values())
+    if len(shots) == 1:
+        done = [refine_shot(shot, typed.compute.threads) for shot in waiting]
+        _report(done, typed, set())
+        return 0 if good and all(one.converged for one in done) else 1
+    quiet = [dataclasses.replace(shot, quiet=True) for shot in waiting]
+    said: set[str] = set()
+    with (
+        open_executor("local", workers=workers, threads=typed.compute.threads, backend="cpu") as pool,
+        progress_bar("refining", not typed.output.quiet) as bar,
+    ):
+        for number, one in enumerate(_done(pool, quiet)):
+            _report([one], typed, said)
+            good = good and one.converged
+            if bar is not None:
+                bar((number + 1) / len(quiet))
+    _write_summary(shots, f"{target}.csv")
+    Reporter(typed.output.quiet)([f"wrote {target}.csv"])
+    return 0 if good else 1
+
+
+def _report(done: Sequence[Done], typed: CommandLine, said: set[str]) -> None:
+    """Print tables, and notices that are not among those that were said."""
+    for one in done:
+        for line in one.notices:
+            if line not in said:
+                logger.warning(line)
+        said.update(one.notices)
+        if one.lines:
+            Reporter(typed.output.quiet)(one.lines)
+
+
+def _done(pool: Pool, shots: Sequence[Shot]) -> Iterator[Done]:
+    """Yield what the refinements have come to, as they end; one image that cannot be refined is no other's failure."""
+    running: dict[Future[Done], Shot] = {}
+    waiting = iter(shots)
+    while True:
+        while len(running) < pool.in_flight and (shot := next(waiting, None)) is not None:
+            running[pool.submit(_refine_here, shot)] = shot
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            shot = running.pop(future)
+            try:
+                yield future.result()
+            except InputError as error:
+                yield Done((), (f"{shot.path}, image {shot.number + 1}: not refined: {error}",), False)
+
+
+def _refine_here(shot: Shot) -> Done:
+    """Refine an image in the share of the machine that this process has."""
+    return refine_shot(shot, own_share().threads)
+
+
+def _write_summary(shots: Sequence[Shot], path: str) -> None:
+    """Write a table with a line for each image that was refined."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names: list[str] = []
+    for shot in shots:
+        if not Path(shot.table).is_file():
+            continue
+        content = json.loads(Path(shot.table).read_bytes())
+        rows = content["parameters"]
+        if not names:
+            names = [row["name"] for row in rows]
+            columns = [column for name in names for column in (name, f"{name}_error")]
+            writer.writerow(["image", "converged", "evaluations", "sigma_z", *columns])
+        numbers = [repr(row[key]) for row in rows for key in ("value", "error")]
+        state = int(content["converged"]), content["evaluations"], repr(content["sigma_z"])
+        writer.writerow([shot.number + 1, *state, *numbers])
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode("ascii"))
 
 
 def _whole(option: str, text: str, low: int, high: int) -> int:
@@ -186,16 +266,3 @@ def _pairs(option: str, text: str | None) -> dict[str, tuple[float, float]]:
             raise InputError(f"{option}: {quote(word)}: both numbers must be finite")
         found[name.strip()] = (first, second)
     return found
-
-
-def _report(refined: Refined, path: str, name: str, image: ImageRecord, command: CommandLine) -> None:
-    """Print the table of a fit and write its files."""
-    expt, table, residual = _outputs(name)
-    Reporter(command.output.quiet)([*table_lines(refined), f"wrote {expt}, {table} and {residual}"])
-    if not refined.converged:
-        logger.warning(f"refine: {name}: not converged after {refined.evaluations} evaluations")
-    write_expt(refined.point.experiment, str(Path(path).resolve()), expt)
-    write_json(refined, path, table)
-    readout = command.settings.readout
-    difference: Any = image.pixels.astype(np.float64) / readout.gain - refined.image
-    floatfile.write(residual, difference.astype(np.float32))

@@ -105,6 +105,19 @@ def read(path: PathLike, option: str = "-expt", number: int | None = None, phi_d
     return parse(read_text(path, option), path, option, number, phi_deg)
 
 
+def count(path: PathLike, option: str = "-expt") -> int:
+    """Return how many experiments a file holds.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    InputError
+        It is no experiment list.
+    """
+    return len(_root(read_text(path, option), path, option).experiment)
+
+
 def parse(
     text: str, path: PathLike, option: str = "-expt", number: int | None = None, phi_deg: float | None = None
 ) -> Expt:
@@ -115,18 +128,7 @@ def parse(
     InputError
         As `read`.
     """
-    where = label(option, path)
-    try:
-        content = json.loads(text)  # dxtbx writes Infinity, which msgspec's own reader refuses
-    except json.JSONDecodeError as error:
-        raise InputError(f"{label(option, path, error.lineno)}: not JSON, so no .expt: {error.msg}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{where}: not an .expt: numbers too long or lists too deep") from None
-    if not isinstance(content, dict) or content.get("__id__") != _KIND:
-        raise InputError(f'{where}: not an .expt: it does not say "__id__": "{_KIND}"')
-    root = converted(content, Root, where)
-    if not root.experiment:
-        raise InputError(f"{where}: holds no experiment")
+    where, root = label(option, path), _root(text, path, option)
     others, lattices = _choose(root, number, where)
     number = number or 0
     beam, beam_place = _model(root, number, "beam", BeamEntry, where)
@@ -169,6 +171,23 @@ def parse(
         remarks=tuple(dict.fromkeys(remarks)),
         panel_remarks=tuple(_panel_remarks(where, detector)),
     )
+
+
+def _root(text: str, path: PathLike, option: str) -> Root:
+    """Return what a file holds."""
+    where = label(option, path)
+    try:
+        content = json.loads(text)  # dxtbx writes Infinity, which msgspec's own reader refuses
+    except json.JSONDecodeError as error:
+        raise InputError(f"{label(option, path, error.lineno)}: not JSON, so no .expt: {error.msg}") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{where}: not an .expt: numbers too long or lists too deep") from None
+    if not isinstance(content, dict) or content.get("__id__") != _KIND:
+        raise InputError(f'{where}: not an .expt: it does not say "__id__": "{_KIND}"')
+    root = converted(content, Root, where)
+    if not root.experiment:
+        raise InputError(f"{where}: holds no experiment")
+    return root
 
 
 def _choose(root: Root, number: int | None, where: str) -> tuple[str, list[int]]:

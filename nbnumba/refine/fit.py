@@ -116,6 +116,17 @@ class Fit:
                 raise InputError(f"bounds: {name}: {lowest:g} to {highest:g} lies outside what is possible")
         return low, high
 
+    def first_values(self) -> Array:
+        """Values to start from, (n,).
+
+        An offset of 0, which would make every background pixel impossible, is the median first.
+        """
+        values = self.parameters.values
+        for number, name in enumerate(self.parameters.names):
+            if name == "offset" and values[number] == 0.0:
+                values[number] = max(_LEAST_OFFSET, float(np.median(self.data[self.used])))
+        return np.clip(values, *self.limits())
+
     def number(self, name: str, option: str) -> int:
         """Number of a parameter by its name."""
         if name not in self.parameters.names:
@@ -155,7 +166,7 @@ def refine(fit: Fit, progress: Progress | None = None) -> Refined:
     """
     start = _checked(fit)
     low, high = fit.limits()
-    values = np.clip(_first_values(fit), low, high)
+    values = fit.first_values()
     factors = (low >= 0.0) & (values > 0.0)
 
     longest = np.where(factors, _LONGEST_LOG_STEP, _LONGEST_STEP * fit.parameters.scales)
@@ -195,15 +206,6 @@ def refine(fit: Fit, progress: Progress | None = None) -> Refined:
         else:
             damping, growth = damping * growth, 2.0 * growth
     return _result(fit, now, values, before, evaluations, converged)
-
-
-def _first_values(fit: Fit) -> Array:
-    """Values to start from: an offset of 0, which would make every background pixel impossible, is first the median."""
-    values = fit.parameters.values
-    for number, name in enumerate(fit.parameters.names):
-        if name == "offset" and values[number] == 0.0:
-            values[number] = max(_LEAST_OFFSET, float(np.median(fit.data[fit.used])))
-    return values
 
 
 def _checked(fit: Fit) -> Array:

@@ -39,8 +39,19 @@ def table_lines(refined: Refined) -> Iterator[str]:
     )
 
 
-def write_json(refined: Refined, image: str, path: str) -> None:
+def write_json(refined: Refined, image: str, path: str, image_number: int, fingerprint: str) -> None:
     """Write all numbers of a refinement.
+
+    Parameters
+    ----------
+    refined : Refined
+    image : str
+        File of the image.
+    path : str
+    image_number : int
+        Of the image in its file, counted from 1.
+    fingerprint : str
+        Stands for what the result depends on.
 
     Raises
     ------
@@ -51,6 +62,8 @@ def write_json(refined: Refined, image: str, path: str) -> None:
     rows = zip(parameters.names, parameters.units, parameters.values, refined.values, refined.errors, strict=True)
     content = {
         "image": image,
+        "image_number": image_number,
+        "fingerprint": fingerprint,
         "parameters": [
             {"name": name, "unit": unit, "start": float(start), "value": float(value), "error": float(error)}
             for name, unit, start, value, error in rows

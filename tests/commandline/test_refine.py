@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import dxtbx_reader
+import h5py
 import numpy as np
 import pytest
+from PIL import Image
 from requirements import requires
 
 import nbnumba
 from nbnumba import cli
+from nbnumba.crystal.mosaic import misset_angles
+from nbnumba.geometry.vectors import rotate_xyz
 from nbnumba.io import expt
 
 pytestmark = pytest.mark.command_line
@@ -112,6 +119,8 @@ def test_what_it_wrote_is_where_it_can_go_on(folder: Path) -> None:
         (["still.h5", "-o", "found", "-bounds", "cell_a=1:inf"], 2, "both numbers must be finite"),
         (["still.h5", "-o", "found", "-priors", "Nd=1:2"], 2, "'Nd' is not refined"),
         (["still.h5", "-o", "found", "-shoebox", "-1"], 2, "-shoebox: '-1'; allowed are whole numbers"),
+        (["still.h5", "-o", "found", "-workers", "2"], 2, "-workers: 2 for one image"),
+        (["still.h5", "-o", "found", "-workers", "none"], 2, "-workers: 'none'; allowed are whole numbers"),
         (["still.h5", "-o", "found", "-evaluations", "0"], 2, "-evaluations: '0'; allowed"),
         (["still.h5", "-o", "found", "-shape", "tophat", "-spread", "sampled"], 2, "with shape tophat pixels jump"),
     ],
@@ -130,14 +139,97 @@ def test_no_crystal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "-cell" in capsys.readouterr().err
 
 
-def test_every_image_of_a_file(folder: Path) -> None:
+def _several(count: int) -> str:
+    """Make a file of some images of the crystal, in turns by phi."""
     words = [*_GEOMETRY, *_CRYSTAL, *_CELL, "-misset", "10", "20", "30", "-mosaic", "0.1"]
-    Path("spec.toml").write_text(f'command = "{" ".join(words)}"\ncount = 2\nnoise = true\nimages_per_file = 2\n')
+    Path("spec.toml").write_text(
+        f'command = "{" ".join(words)}"\ncount = {count}\nnoise = true\nimages_per_file = {count}\n'
+    )
     assert cli.main(["batch", "spec.toml", "-o", "shots", "--threads", "1"]) == 0
-    words = ["shots/shots_0000.h5", "-o", "shot", "-free", "misset,scale"]
+    return "shots/shots_0000.h5"
+
+
+def test_workers_and_resume(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is there stays; what is missing, or cut short, is made; processes give the same as this one."""
+    words = [_several(3), "-o", "shot", "-free", "misset,scale"]
     assert _refine(*words) == 0
-    values = [json.loads(Path(f"shot_000{number}.json").read_text())["sigma_z"] for number in (1, 2)]
-    assert values[0] != values[1]
+    whole = {path.name: path.read_bytes() for path in folder.glob("shot_*")}
+    table = Path("shot.csv").read_text().splitlines()
+    assert table[0].startswith("image,converged,evaluations,sigma_z,misset_x,misset_x_error")
+    assert [line.split(",")[0] for line in table[1:]] == ["1", "2", "3"]
+    Path("shot_0002.json").unlink()
+    Path("shot_0003.json").write_text("{")
+    before = Path("shot_0001.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert _refine(*words, "-workers", "2", "-resume") == 0
+    assert "1 of 3 images are there already" in capsys.readouterr().err
+    assert Path("shot_0001.json").stat().st_mtime_ns == before
+    assert {path.name: path.read_bytes() for path in folder.glob("shot_*")} == whole
+    assert _refine(*words[:-1], "misset", "-resume") == 2
+    assert "was made with other options or of other files" in capsys.readouterr().err
+
+
+def test_an_image_with_nothing_in_it_is_no_failure_of_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _several(2)
+    with h5py.File(path) as file:
+        pixels = file["/entry/data/data"][:]
+        pixels[0] = 0
+    with h5py.File("stack.h5", "w") as file:
+        file["entry/data/data"] = pixels
+    assert _refine("stack.h5", "-o", "shot", "-free", "misset,scale") == 1
+    assert "stack.h5, image 1: not refined: refine: every pixel that counts is 0" in capsys.readouterr().err
+    assert not Path("shot_0001.json").exists()
+    assert json.loads(Path("shot_0002.json").read_text())["converged"]
+
+
+def test_page(folder: Path) -> None:
+    """It shows everything without any other file."""
+    assert _refine("still.h5", "-o", "found", "-free", "misset,scale,background") == 0
+    text = Path("found.html").read_text()
+    assert len(re.findall('src="data:image/png;base64,', text)) == 5
+    assert not re.findall(r'(?:src|href)="(?!data:)|url\(', text)
+    rows = json.loads(Path("found.json").read_text())["parameters"]
+    assert all(f"<td>{row['value']:.7g}</td>" in text for row in rows)
+    pictures = [base64.b64decode(found) for found in re.findall('base64,([^"]+)', text)]
+    sizes = {Image.open(io.BytesIO(picture)).size for picture in pictures}
+    assert sizes == {(96, 96)}
+
+
+@pytest.mark.parametrize("image", ["still.h5", "still.cbf"])
+def test_geometry_of_the_image(folder: Path, image: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # The laboratory frame is the file's: the crystal is turned as the panel is.
+    crystal = [*_CRYSTAL, "-oversample", "1", "-mosaic", "0.1", "-cell", "79.1", "79.1", "37.95", "90", "90", "90"]
+    panels = [
+        nbnumba.Experiment.from_command([*crystal, "-misset", "10.05", "19.95", "30.05", *words]).detector.panels[0]
+        for words in (_GEOMETRY, ["-geometry", image])
+    ]
+    before, after = (np.column_stack([panel.fast, panel.slow, panel.normal]) for panel in panels)
+    old = np.column_stack([rotate_xyz(axis, *np.radians([10.05, 19.95, 30.05])) for axis in np.eye(3)])
+    angles = np.degrees(misset_angles(after @ before.T @ old)).tolist()
+    words = [*crystal, "-misset", *map(repr, angles)]
+    assert cli.main(["refine", image, *words, "-o", "found", "-free", "misset,cell,scale,background"]) == 0
+    assert f"the geometry is that of {image}" in capsys.readouterr().err
+    rows = {row["name"]: row for row in json.loads(Path("found.json").read_text())["parameters"]}
+    assert abs(rows["cell_a"]["value"] - 79.0) < 5 * rows["cell_a"]["error"]
+
+
+def test_every_image_from_its_own_start(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _several(2)
+    assert _refine(path, "-o", "first", "-image", "1", "-free", "misset,scale") == 0
+    content = json.loads(Path("first.expt").read_text())
+    content["experiment"] = [content["experiment"][0], {**content["experiment"][0], "crystal": 1}]
+    turned = json.loads(json.dumps(content["crystal"][0]))
+    turned["real_space_a"], turned["real_space_b"] = turned["real_space_b"], [-x for x in turned["real_space_a"]]
+    content["crystal"].append(turned)
+    Path("starts.expt").write_text(json.dumps(content))
+    words = ["-expt", "starts.expt", "-oversample", "1", *_CRYSTAL, "-mosaic", "0.1", "-o", "shot", "-free", "scale"]
+    assert cli.main(["refine", path, *words]) == 0
+    assert "every image starts from its own experiment" in capsys.readouterr().err
+    axes = [json.loads(Path(f"shot_000{n}.expt").read_text())["crystal"][0]["real_space_a"] for n in (1, 2)]
+    np.testing.assert_allclose(axes[0], content["crystal"][0]["real_space_a"], rtol=1e-9)
+    np.testing.assert_allclose(axes[1], turned["real_space_a"], rtol=1e-9)
 
 
 def test_out_of_evaluations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
