@@ -237,11 +237,12 @@ class _Writer:
         scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
         if output.int_file is not None:
             self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
-            smv.write(output.int_file, smv.int_values(rows, scale, output.adc, roi), self._header(None))
+            counts = smv.int_values(rows, scale, output.adc, roi, self.image.threads)
+            smv.write(output.int_file, counts, self._header(None))
         if output.pgm_file is not None:
             gray = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
             self.say([f"pgm_scale = {gray:g}", f"writing {output.pgm_file} as 1-byte integers"])
-            pgm.write(output.pgm_file, pgm.pgm_values(rows, gray, roi), gray)
+            pgm.write(output.pgm_file, pgm.pgm_values(rows, gray, roi, self.image.threads), gray)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
             flat = not experiment.detector.curved

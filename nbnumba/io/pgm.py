@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..util.regions import Roi, roi_slices, row_blocks
+from ..util.regions import Roi, on_row_blocks, roi_slices
 from .atomic import PathLike, whole_file, write_array
 
 
@@ -14,7 +14,7 @@ def automatic_scale(rmsd: float, int_scale: float) -> float:
     return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else int_scale
 
 
-def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> NDArray[np.uint8]:
+def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None, threads: int = 1) -> NDArray[np.uint8]:
     """Scale a float image to gray values.
 
     Parameters
@@ -25,6 +25,8 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None)
         Gray values per photon.
     roi : (fast_min, fast_max, slow_min, slow_max), optional
         Inclusive bounds [pixels]; pixels outside hold 0.
+    threads : int
+        The values do not depend on it.
 
     Returns
     -------
@@ -34,12 +36,15 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None)
     """
     values = np.zeros(image.shape, dtype=np.uint8)
     rows, columns = roi_slices(roi, image.shape)
-    for block in row_blocks(rows, columns):
+
+    def convert(block: slice) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             gray = image[block, columns].astype(np.float64)
             gray *= scale
             np.fmax(gray, 0.0, out=gray)  # NaN becomes 0
         values[block, columns] = np.minimum(gray, 255.0, out=gray).astype(np.uint8)
+
+    on_row_blocks(convert, rows, columns, threads)
     return values
 
 

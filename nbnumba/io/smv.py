@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError
-from ..util.regions import Roi, roi_slices, row_blocks
+from ..util.regions import Roi, on_row_blocks, roi_slices
 from ..util.text import quote
 from .atomic import PathLike, whole_file, write_array
 from .opening import is_regular, label, opened
@@ -383,7 +383,9 @@ def automatic_scale(maximum: float) -> float:
     return 55000.0 / maximum if maximum > 0.0 else 1.0
 
 
-def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None) -> NDArray[np.uint16]:
+def int_values(
+    image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None, threads: int = 1
+) -> NDArray[np.uint16]:
     """Scale a float image to counts.
 
     Parameters
@@ -396,6 +398,8 @@ def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | 
         Added to every pixel.
     roi : (fast_min, fast_max, slow_min, slow_max), optional
         Inclusive bounds [pixels]; pixels outside hold 0, not `adc`.
+    threads : int
+        The counts do not depend on it.
 
     Returns
     -------
@@ -409,7 +413,8 @@ def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | 
     """
     counts = np.zeros(image.shape, dtype=np.uint16)
     rows, columns = roi_slices(roi, image.shape)
-    for block in row_blocks(rows, columns):
+
+    def convert(block: slice) -> None:
         value = image[block, columns].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             value *= scale
@@ -418,4 +423,6 @@ def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | 
         np.minimum(value, 65535.0, out=value)
         value += 0.5
         counts[block, columns] = value.astype(np.float32).astype(np.uint16)
+
+    on_row_blocks(convert, rows, columns, threads)
     return counts

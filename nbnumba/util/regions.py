@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 Roi = tuple[int, int, int, int]
 
@@ -50,3 +51,14 @@ def row_blocks(rows: slice, columns: slice) -> Iterator[slice]:
     step = max(1, _BLOCK // max(1, columns.stop - columns.start))
     for first in range(rows.start, rows.stop, step):
         yield slice(first, min(first + step, rows.stop))
+
+
+def on_row_blocks(work: Callable[[slice], object], rows: slice, columns: slice, threads: int = 1) -> None:
+    """Call a function with each of the `row_blocks`, on some threads where there are several blocks."""
+    blocks = list(row_blocks(rows, columns))
+    if threads == 1 or len(blocks) <= 1:
+        for block in blocks:
+            work(block)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, blocks))

@@ -21,7 +21,7 @@ from nbnumba.experiment.ground_truth import ground_truth
 from nbnumba.experiment.model import Experiment
 from nbnumba.imagefiles.headers import truth_lines
 from nbnumba.imagefiles.smv import smv_fields
-from nbnumba.io import smv
+from nbnumba.io import pgm, smv
 from nbnumba.io.smv import SmvFields
 
 RADIANS = math.pi / 180.0
@@ -449,3 +449,14 @@ def test_pixels_outside_the_region_hold_0_not_the_offset() -> None:
 def test_the_automatic_scale() -> None:
     assert smv.automatic_scale(0.0) == 1.0
     assert smv.automatic_scale(11.0) == 5000.0
+
+
+@pytest.mark.parametrize("roi", [None, (3, 480, 20, 699)])
+def test_threads_do_not_show_in_counts(roi: tuple[int, int, int, int] | None) -> None:
+    """Of 350 000 pixels, three blocks of rows."""
+    image = np.random.default_rng(1).uniform(-5.0, 90.0, (700, 500)).astype(np.float32)
+    image[5, 7], image[600, 100] = np.nan, np.inf
+    counts = smv.int_values(image, 1000.0, 40.0, roi)
+    assert counts.max() == 65535
+    assert np.array_equal(counts, smv.int_values(image, 1000.0, 40.0, roi, threads=3))
+    assert np.array_equal(pgm.pgm_values(image, 3.0, roi), pgm.pgm_values(image, 3.0, roi, threads=3))
