@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, called
+from ..io.validated import converted_table
 from ..parameters.command import CommandLine
-from ..parameters.given import BIGGEST, SMALLEST
+from ..parameters.given import SMALLEST
 from . import toml_file as document
 from .distributions import KEYS, Distribution
-from .names import FORMATS, Series
+from .names import Series
 from .spec import VARYING, refuse_misplaced, spec_of, top_values
 from .spec_model import Spec
-from .spec_schema import MAX_COUNT, MAX_SEED, Common
+from .spec_schema import MAX_SEED, Common, Rotation
 from .toml_file import Document, Where, shown
 
 _DTYPES = {"h5": "int32", "cbf": "int32", "img": "uint16"}
@@ -24,9 +24,7 @@ _ALLOWED = {"h5": ("int32", "uint16", "float32"), "cbf": ("int32",), "img": ("ui
 _IMAGES_PER_FILE = 100
 _TOP = Common.__struct_fields__
 _SCANNING = {"phi_deg": "phi0_deg", "osc_deg": "osc_deg"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}", re.ASCII)
-
-_SWEEP = ("phi0_deg", "osc_deg", "images", "format", "name", "options", "seed", "vary")
+_SWEEP = (*Rotation.__struct_fields__, "vary")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +85,26 @@ def _sweep(found: Document, table: Mapping[str, Any], number: int, several: bool
             **dict.fromkeys(VARYING, "below the line [vary]"),
         },
     )
-    start = _number(found, table, (*where, "phi0_deg"), 0.0)
-    width = _number(found, table, (*where, "osc_deg"), None)
+
+    def fault(key: str, allowed: str) -> InputError:
+        if key not in table:
+            return InputError(f"{found.name}: {key} is missing below [series]; it takes {allowed}")
+        return found.error((*where, key), f"{shown(table[key])}; allowed: {allowed}")
+
+    said = converted_table(table, Rotation, fault)
+    start, width, form = said.phi0_deg, said.osc_deg, said.format
+    for key, angle in (("phi0_deg", start), ("osc_deg", width)):
+        if not KEYS["phi_deg"].takes(angle):
+            raise found.error(
+                (*where, key), f"{shown(table[key])}; allowed: 0, or at least {SMALLEST:g} degrees either way"
+            )
     if width == 0.0:
         raise found.error((*where, "osc_deg"), "0; allowed: a number other than 0")
-    images = _whole(found, table, (*where, "images"), None, 1, MAX_COUNT)
-    form = table.get("format", "h5")
-    if form not in FORMATS:
-        raise found.error((*where, "format"), f"{shown(form)}; allowed: {', '.join(FORMATS)}")
-    stem = table.get("name", f"sweep_{number + 1:02d}" if several else "series")
-    if not isinstance(stem, str) or not _NAME.fullmatch(stem):
-        raise found.error((*where, "name"), f"{shown(stem)}; allowed: a name of letters, digits, _ - and .")
+    stem = said.name or (f"sweep_{number + 1:02d}" if several else "series")
     merged = _merged(found, table, where)
-    values = top_values(merged, Common) | {"count": images}
-    values["command"] = f"{values['command']} {_options(found, table, where)}"
-    values["seed"] = _whole(found, table, (*where, "seed"), min(values["seed"] + number, MAX_SEED), 0, MAX_SEED)
+    values = top_values(merged, Common) | {"count": said.images}
+    values["command"] = f"{values['command']} {said.options}"
+    values["seed"] = min(values["seed"] + number, MAX_SEED) if said.seed is None else said.seed
     if "images_per_file" not in found.content:
         values["images_per_file"] = _IMAGES_PER_FILE
     if "dtype" not in found.content:
@@ -135,14 +138,6 @@ def _merged(found: Document, table: Mapping[str, Any], where: Where) -> Document
     return dataclasses.replace(found, content={**found.content, "vary": {**common, **own}})
 
 
-def _options(found: Document, table: Mapping[str, Any], where: Where) -> str:
-    """Return what one rotation adds to the command."""
-    words = table.get("options", "")
-    if not isinstance(words, str):
-        raise found.error((*where, "options"), f"{shown(words)}; allowed: options of nbnumba, in quotes")
-    return words
-
-
 def _refuse_own_rotation(found: Document, spec: Spec, command: CommandLine) -> None:
     """Refuse what the scan decides."""
     for key, instead in _SCANNING.items():
@@ -158,25 +153,3 @@ def _refuse_own_rotation(found: Document, spec: Spec, command: CommandLine) -> N
             f"{called('misset_deg')} random needs {called('misset_seed')} N here: all images of a rotation show one "
             "crystal",
         )
-
-
-def _number(found: Document, table: Mapping[str, Any], where: Where, default: float | None) -> float:
-    """Return an angle."""
-    value = table.get(where[-1], default)
-    if value is None:
-        raise InputError(f"{found.name}: {where[-1]} is missing below [series]; it takes a number of degrees")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not KEYS["phi_deg"].takes(float(value)):
-        raise found.error(where, f"{shown(value)}; allowed: a number from {SMALLEST:g} to {BIGGEST:g} [deg]")
-    if abs(value) > 1e6:
-        raise found.error(where, f"{shown(value)}; allowed: at most a million degrees")
-    return float(value)
-
-
-def _whole(found: Document, table: Mapping[str, Any], where: Where, default: int | None, low: int, high: int) -> int:
-    """Return a whole number."""
-    value = table.get(where[-1], default)
-    if value is None:
-        raise InputError(f"{found.name}: {where[-1]} is missing below [series]; it takes a whole number from {low} on")
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise found.error(where, f"{shown(value)}; allowed: a whole number from {low} to {high}")
-    return value

@@ -24,7 +24,7 @@ from .distributions import HIT, HIT_RATE, KEYS, ONLY_COLUMNS, BadValue, Distribu
 from .names import Series
 from .spec_checks import check_places
 from .spec_model import Spec
-from .spec_schema import Common, Top
+from .spec_schema import Common, Top, Varying
 from .texts import TEXTS, Choice, choice, given_texts, words_of
 from .toml_file import Document, Where, shown
 
@@ -213,12 +213,11 @@ def _vary(found: Document) -> _Varied:
     typed = found.content.get("vary", {})
     if not isinstance(typed, dict):
         raise found.error(("vary",), f"{shown(typed)}; it is a table: a line [vary], and below it keys and values")
-    random_orientation = "orientation" in typed
-    if random_orientation and typed["orientation"] != "random":
-        raise found.error(("vary", "orientation"), f'{shown(typed["orientation"])}; allowed: "random"')
-    csv_file = typed.get("csv")
-    if csv_file is not None and (not isinstance(csv_file, str) or not csv_file or "\0" in csv_file):
-        raise found.error(("vary", "csv"), f"{shown(csv_file)}; allowed: the name of a file, in quotes")
+
+    def fault(key: str, allowed: str) -> InputError:
+        return found.error(("vary", key), f"{shown(typed[key])}; allowed: {allowed}")
+
+    fixed = converted_table(typed, Varying, fault)
     vary: dict[str, Distribution] = {}
     texts: dict[str, Choice] = {}
     for key in typed:
@@ -235,7 +234,7 @@ def _vary(found: Document) -> _Varied:
         both = [part for part in parts if part in vary]
         if whole in vary and both:
             raise found.error(("vary", both[0]), f"{whole} sets it too; give {whole}, or {', '.join(parts)}")
-    return _Varied(vary, texts, random_orientation, csv_file)
+    return _Varied(vary, texts, fixed.orientation is not None, fixed.csv)
 
 
 def _hit_rate(typed: Mapping[str, Any]) -> Distribution:

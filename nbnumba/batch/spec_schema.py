@@ -1,4 +1,4 @@
-"""What stands at the top of a SPEC."""
+"""Keys of a SPEC, table by table; how values are drawn is read in `distributions`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 MAX_COUNT = 100_000_000
 MAX_SEED = 2**63 - 1
+_MOST_DEGREES = 1e6
 
 
 def _whole(low: int, high: int) -> Any:
@@ -16,6 +17,11 @@ def _whole(low: int, high: int) -> Any:
 
 def _one_of(*allowed: str) -> Any:
     return msgspec.Meta(description=", ".join(allowed))
+
+
+def _degrees(more: str = "") -> Any:
+    allowed = f"a number of degrees{more}, of at most a million"
+    return msgspec.Meta(ge=-_MOST_DEGREES, le=_MOST_DEGREES, description=allowed)
 
 
 class Common(msgspec.Struct, kw_only=True):
@@ -37,3 +43,30 @@ class Top(Common, kw_only=True):
     """Keys of a batch, apart from the table [vary]."""
 
     count: Annotated[int, _whole(1, MAX_COUNT)]
+
+
+class Varying(msgspec.Struct, kw_only=True):
+    """Keys of a table [vary] that hold no way to draw."""
+
+    orientation: Annotated[Literal["random"], msgspec.Meta(description='"random"')] | None = None
+    csv: Annotated[str, msgspec.Meta(pattern=r"\A[^\0]+\Z", description="the name of a file, in quotes")] | None = None
+
+
+class Rotation(msgspec.Struct, kw_only=True):
+    """Keys of a table [series], apart from its own table [vary]."""
+
+    phi0_deg: Annotated[float, _degrees()] = 0.0
+    osc_deg: Annotated[float, _degrees(" other than 0")]
+    images: Annotated[int, _whole(1, MAX_COUNT)]
+    format: Annotated[Literal["h5", "cbf", "img"], _one_of("h5", "cbf", "img")] = "h5"
+    name: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,60}\Z", description="a name of letters, digits, _ - and ."
+            ),
+        ]
+        | None
+    ) = None
+    options: Annotated[str, msgspec.Meta(description="options of nbnumba, in quotes")] = ""
+    seed: Annotated[int, _whole(0, MAX_SEED)] | None = None
