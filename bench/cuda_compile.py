@@ -185,8 +185,6 @@ def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "search", search_ptx(1, capability)
     yield "noise", noise_ptx(capability)
     yield "fold", fold_ptx(capability)
-    yield "spots", draw_spots_ptx((2, False, False), capability)
-    yield from spot_kernels_ptx(capability)
 
 
 def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -48,6 +48,9 @@ def _kernels(capability: cuda_compile.Capability) -> list[tuple[str, str]]:
     found.append(("search", cuda_compile.search_ptx(0, capability)))
     found.append(("noise", cuda_compile.noise_ptx(capability)))
     found.append(("fold", cuda_compile.fold_ptx(capability)))
+    found.append(("spots, double", cuda_compile.draw_spots_ptx((2, False, False), capability)))
+    found.append(("spots, mixed", cuda_compile.draw_spots_ptx((2, False, True), capability)))
+    found.extend(cuda_compile.spot_kernels_ptx(capability))
     return found
 
 

@@ -60,14 +60,16 @@ class TestCompiled:
         code = cuda_compile.sum_ptx((shape, look_up, compound, single and not compound), (9, 0))
         assert ".visible .entry" in code
 
-    @pytest.mark.parametrize("variant", [(GAUSS, True, True), (GAUSS, False, True), (TOPHAT, True, False)])
-    def test_lists_of_spots(self, variant: tuple[int, bool, bool]) -> None:
+    def test_lists_of_spots(self) -> None:
         from bench import cuda_compile
 
-        code = cuda_compile.draw_spots_ptx(variant, (9, 0))
-        assert ".visible .entry" in code
-        assert ".extern .func" not in code
-        assert not re.search(r"\batom\.", code)
+        codes = dict(cuda_compile.spot_kernels_ptx((7, 5)))
+        codes["apart"] = cuda_compile.draw_spots_ptx((GAUSS, False, True), (10, 0))
+        codes["overlapping"] = cuda_compile.draw_spots_ptx((TOPHAT, True, False), (9, 0))
+        for name, code in codes.items():
+            assert ".visible .entry" in code, name
+            assert ".extern .func" not in code, f"{name} calls what is not there"
+            assert not re.search(r"\batom\.", code), name
 
     @pytest.mark.parametrize("single", [False, True], ids=["double", "mixed"])
     def test_a_diffuse_halo(self, single: bool) -> None:
