@@ -342,6 +342,8 @@ def sources_of(experiment: Experiment) -> Array:
 
 def _bend_signs(experiment: Experiment, panel: Panel) -> tuple[float, float]:
     """Sense of the two turns of a curved detector that goes over into the flat one near the beam."""
+    if not experiment.detector.curved:
+        return 1.0, 1.0
     beam = experiment.beam.direction
     along_fast = dot(cross(panel.slow, beam), panel.fast)
     along_slow = dot(cross(panel.fast, beam), panel.slow)

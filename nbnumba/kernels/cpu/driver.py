@@ -93,23 +93,25 @@ def _plans(scenes: Sequence[Scene], few: bool, on_compiling: Callable[[], None] 
     if len(scenes) > 2 * _DECIDING:
         chosen = [scenes[i * (len(scenes) - 1) // (_DECIDING - 2)] for i in range(_DECIDING - 1)]
         chosen.append(max(scenes, key=lambda scene: float(scene.reach)))
-        deciding = [(scene, planned) for scene in chosen if (planned := _plan(scene, on_compiling)) is not None]
+        deciding = [(scene, planned) for scene in chosen if (planned := _plan(scene, on_compiling, len(scenes)))]
         if len(deciding) == _DECIDING:
             widest, planned = max(deciding, key=lambda pair: float(pair[0].reach))
             planned = planned._replace(block=min(other.block for _, other in deciding))
             from . import spot_driver
 
-            return [spot_driver.like(scene, widest, planned) or _plan(scene, on_compiling) for scene in scenes]
-    return [_plan(scene, on_compiling) for scene in scenes]
+            return [
+                spot_driver.like(scene, widest, planned) or _plan(scene, on_compiling, len(scenes)) for scene in scenes
+            ]
+    return [_plan(scene, on_compiling, len(scenes)) for scene in scenes]
 
 
-def _plan(scene: Scene, on_compiling: Callable[[], None] | None) -> SpotPlan | None:
-    """Plan a panel, without loading what lists spots where there can be none."""
+def _plan(scene: Scene, on_compiling: Callable[[], None] | None, panels: int) -> SpotPlan | None:
+    """Plan a panel of several, without loading what lists spots where there can be none."""
     if not scene.continuous and scene.shape not in (GAUSS, TOPHAT):
         return None
     from .spot_driver import needed_plan
 
-    return needed_plan(scene, on_compiling)
+    return needed_plan(scene, on_compiling, panels)
 
 
 def _part_of(progress: Progress, first: int, count: int, total: int) -> Progress:

@@ -59,19 +59,27 @@ class SpotPlan(NamedTuple):
     block: int  # pairs in a block
 
 
-def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
-    """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better."""
+def plan(scene: Scene, on_compiling: Callable[[], None] | None = None, panels: int = 1) -> SpotPlan | None:
+    """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better.
+
+    Parameters
+    ----------
+    scene : Scene
+    on_compiling : callable, optional
+    panels : int
+        Of the detector, all about as large.
+    """
     steps = math.prod(scene.region_shape) * scene.samples_per_pixel
     if scene.continuous:
         with announced(on_compiling):
             return forced_plan(scene)
-    if steps < _LEAST_STEPS:
+    if steps * panels < _LEAST_STEPS:
         return None
     with announced(on_compiling):
         return forced_plan(scene, _PER_STEP * steps)
 
 
-def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
+def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None, panels: int = 1) -> SpotPlan | None:
     """Plan as `plan` does, for a renderer that has no other way to draw spots in closed form.
 
     Raises
@@ -79,7 +87,7 @@ def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None) ->
     InputError
         For spots in closed form that cannot be listed.
     """
-    planned = plan(scene, on_compiling)
+    planned = plan(scene, on_compiling, panels)
     if planned is None and scene.continuous:
         raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
     return planned
@@ -322,15 +330,11 @@ def _farthest_offsets(scene: Scene) -> tuple[float, float]:
 
 def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
     """Axis and half-angle of a cone that holds the directions from the sample to the region."""
-    edges = [
-        (f * scene.pixel_fast, s * scene.pixel_slow)
-        for f in (scene.fast_first, scene.fast_last + 1)
-        for s in (scene.slow_first, scene.slow_last + 1)
-    ]
-    depths = (0.0, scene.layers * scene.layer_step)
-    corners = np.array(
-        [scene.origin + f * scene.fast + s * scene.slow + t * scene.normal for f, s in edges for t in depths]
-    )
+    across = scene.pixel_fast * np.array([scene.fast_first, scene.fast_last + 1])
+    along = scene.pixel_slow * np.array([scene.slow_first, scene.slow_last + 1])
+    depths = scene.layers * scene.layer_step * np.array([0.0, 1.0])
+    edges = across[:, None, None] * scene.fast + along[:, None] * scene.slow  # (2, 2, 3)
+    corners = (scene.origin + edges[:, :, None] + depths[:, None] * scene.normal).reshape(-1, 3)
     lengths = np.linalg.norm(corners, axis=1)
     if lengths.min() == 0.0:
         return scene.beam, math.pi
