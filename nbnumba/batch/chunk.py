@@ -20,7 +20,8 @@ from .. import kernels
 from ..errors import NbnumbaError
 from ..experiment.ground_truth import A_matrix, GroundTruth
 from ..experiment.model import Experiment
-from ..imagefiles import spots
+from ..imagefiles import pixel_truth, spots
+from ..imagefiles.pixel_truth import Maps
 from ..imagefiles.spots import Table
 from ..io.contents import read_once
 from ..io.nexus import checksums
@@ -129,6 +130,7 @@ class Shot:
     truth: GroundTruth
     labels: Labels
     spots: Table | None
+    maps: Maps | None = None
 
 
 def render_chunk(task: ChunkTask) -> ChunkResult:
@@ -192,6 +194,9 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
             writer.write(index, shot.pixels, shot.experiment, shot.truth)
             write_frame(Path(task.output), task.spec, images[index], shot.pixels, shot.experiment, shot.truth)
             rows.append(shot.labels)
+            if shot.maps is not None:
+                maps = shot.maps
+                writer.add(lambda file, index=index, maps=maps: pixel_truth.write_into(file, index, len(images), maps))  # type: ignore[misc]
             if shot.spots is not None:
                 tables.append(shot.spots)
             if watch.on_image is not None:
@@ -260,7 +265,7 @@ class _Maker:
         if readout is not None:
             readout = replace(readout, dead_pixels=0, hot_pixels=0)  # there is one pixel here
         to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, readout)
-        if spec.spots:
+        if spec.spots or spec.truth:
             from ..render.spot_table import spot_table
 
             spot_table(pixel, 1)
@@ -324,6 +329,7 @@ def make_shot(
     InputError, FileError, DeviceError
         As `render_chunk`.
     """
+    from ..render.pixel_truth import pixel_truth as pixel_maps
     from ..render.spot_table import spot_table
 
     drawn = draw(spec, base, image)
@@ -347,7 +353,8 @@ def make_shot(
     matrices = [A_matrix(crystal) for crystal in experiment.crystals]
     known = labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, device)
     table = spot_table(experiment, renderer.threads, image) if spec.spots else None
-    return Shot(pixels, experiment, truth, known, table)
+    maps = pixel_maps(experiment, renderer.threads) if spec.truth else None
+    return Shot(pixels, experiment, truth, known, table, maps)
 
 
 def to_pixels(

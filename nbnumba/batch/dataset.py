@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
@@ -59,7 +59,10 @@ class _Shape:
         return np.asarray(blocks.sum(axis=(-3, -1), dtype=np.float64).astype(wide))
 
 
-class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
+Item = tuple[NDArray[Any], Labels] | tuple[NDArray[Any], NDArray[Any], Labels]
+
+
+class Dataset(Sequence[Item]):
     """The images of a batch and their labels, rendered when they are asked for.
 
     Item i is what `nbnumba batch` would write as image i, to the byte, unless the options below change it: a tuple of
@@ -84,6 +87,9 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
         Hand out square roots, which have the same noise at all levels, as float32.
     dtype : NumPy dtype, optional
         To convert to at last; PyTorch has few operations for uint16.
+    masks : bool
+        Items are pixels, spot mask and labels: 1 (uint8) where a pixel is part of a spot, cropped, and the maximum of
+        each block.
 
     Raises
     ------
@@ -104,6 +110,7 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
         pooling: str = "sum",
         square_root: bool = False,
         dtype: DTypeLike | None = None,
+        masks: bool = False,
     ) -> None:
         self._spec, command = read_spec(os.fspath(spec))
         self._backend = one_of("backend", backend or self._spec.backend, ("auto", "cpu", "cuda"))
@@ -115,6 +122,8 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
             square_root,
             None if dtype is None else np.dtype(dtype),
         )
+        self._masks = masks
+        self._spec = replace(self._spec, truth=masks)
         self._images = range(self._spec.count)
         self._digests = input_digests(self._spec, command.settings)
         self._kept: tuple[Base, Renderer] | None = None
@@ -149,10 +158,10 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
         return len(self._images)
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> tuple[NDArray[Any], Labels]: ...
+    def __getitem__(self, index: SupportsIndex) -> Item: ...
     @overload
     def __getitem__(self, index: slice) -> Dataset: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> tuple[NDArray[Any], Labels] | Dataset:
+    def __getitem__(self, index: SupportsIndex | slice) -> Item | Dataset:
         """Return an image and its labels, or the Dataset of a slice."""
         if isinstance(index, slice):
             part = object.__new__(type(self))
@@ -160,9 +169,12 @@ class Dataset(Sequence[tuple[NDArray[Any], Labels]]):
             return part
         base, renderer = self._warm()
         shot = make_shot(self._spec, base, renderer, self._images[index])
-        return self._shape.apply(shot.pixels), shot.labels
+        if shot.maps is None:
+            return self._shape.apply(shot.pixels), shot.labels
+        mask = replace(self._shape, pooling="max", square_root=False, dtype=None).apply(shot.maps["spot_mask"])
+        return self._shape.apply(shot.pixels), mask, shot.labels
 
-    def __iter__(self) -> Iterator[tuple[NDArray[Any], Labels]]:
+    def __iter__(self) -> Iterator[Item]:
         return (self[i] for i in range(len(self)))
 
     @property

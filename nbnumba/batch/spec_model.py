@@ -25,6 +25,8 @@ class Spec:
     dtype : {"float32", "int32", "uint16"}
     spots : bool
         Whether there is a table of the spots of all images.
+    truth : bool
+        Whether the files hold what every pixel shows.
     random_orientation : bool
         Every image has an orientation of its own.
     vary : dict of str to Distribution
@@ -55,6 +57,7 @@ class Spec:
     backend: str
     precision: str
     spots: bool
+    truth: bool
     random_orientation: bool
     vary: Mapping[str, Distribution]
     columns: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ class Common(msgspec.Struct, kw_only=True):
     dtype: Annotated[Literal["float32", "int32", "uint16"], _one_of("float32", "int32", "uint16")] = "uint16"
     noise: Annotated[bool, msgspec.Meta(description="true or false")] = True
     spots: Annotated[bool, msgspec.Meta(description="true or false")] = False
+    truth: Annotated[bool, msgspec.Meta(description="true or false")] = False
     noise_rng: Annotated[Literal["counter", "c"], _one_of("counter", "c")] = "counter"
     semantics: Annotated[Literal["exact", "c"], _one_of("exact", "c")] = "exact"
     backend: Annotated[Literal["auto", "cpu", "cuda"], _one_of("auto", "cpu", "cuda")] = "auto"

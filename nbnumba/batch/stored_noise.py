@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detector.model import Detector
+from ..detector.model import Detector, Panel
 from ..errors import FileError, InputError, called
 from ..experiment.ground_truth import readout_text
 from ..experiment.readout import build_readout, with_gaps
@@ -128,18 +128,18 @@ def add_noise(source: Path, target: Path, terms: Terms, progress: Callable[[floa
     rows: list[_Noisy] = []
     with nexus_file.read(source) as stored, nexus_file.written(target) as writing:
         data = writing.run(_copy, stored, target, terms.dtype)
-        mask: NDArray[np.bool_] | None = None
+        masked: Panel | None = None
         for index in range(count):
             label = known[index] if known else {}
             image = _with_noise(source, stored, index, truth, label, terms, detector)
-            mask = image.mask
+            masked = image.masked
             rows.append(image)
             writing.run(_write_image, data, index, image.pixels)
-            rows[-1] = replace(image, pixels=np.zeros(0), mask=None)
+            rows[-1] = replace(image, pixels=np.zeros(0), masked=None)
             if progress is not None:
                 progress((index + 1) / count)
         writing.run(_write_truth, truth, terms, rows)
-        writing.run(_write_detector, mask, terms.dtype, rows[0].readout)
+        writing.run(_write_detector, masked, terms.dtype, rows[0].readout)
         if known:
             noisy = [_relabeled(label, image, terms.dtype) for label, image in zip(known, rows, strict=True)]
             batch = _batch_of(source, terms)
@@ -221,7 +221,7 @@ class _Noisy:
     seed: int
     number: int | None
     readout: Readout | None
-    mask: NDArray[np.bool_] | None
+    masked: Panel | None
 
 
 def _checked_truth(source: Path) -> dict[str, Column]:
@@ -275,7 +275,8 @@ def _with_noise(
     if preset is not None and PRESETS[preset].size != panels[0].shape[::-1]:
         n_slow, n_fast = panels[0].shape
         raise InputError(f"{source}: has {n_fast} x {n_slow} pixels, {called('detector_preset')} {preset} has others")
-    mask = with_gaps(settings, detector, readout).panels[0].mask
+    masked = with_gaps(settings, detector, readout).panels[0]
+    mask = masked.mask
     photons = np.zeros((len(panels), *np.max([panel.shape for panel in panels], axis=0)), dtype=np.float32)
     for place, panel in zip(photons, panels, strict=True):
         place[: panel.shape[0], : panel.shape[1]] = panel
@@ -297,7 +298,7 @@ def _with_noise(
     wide = np.float64 if pixels.dtype.kind == "f" else np.int64
     total, maximum = pixels.sum(dtype=wide).item(), pixels.max().item()
     expected = float(whole.sum(dtype=np.float64))
-    return _Noisy(stacked, expected, total, maximum, clipped, seed, number, readout, mask)
+    return _Noisy(stacked, expected, total, maximum, clipped, seed, number, readout, masked)
 
 
 def _copy(file: h5py.File, stored: h5py.File, target: Path, dtype: str) -> h5py.Dataset:
@@ -341,7 +342,7 @@ def _write_truth(file: h5py.File, truth: dict[str, Column], terms: Terms, rows: 
         layout.write_column(group, name, column)
 
 
-def _write_detector(file: h5py.File, mask: NDArray[np.bool_] | None, dtype: str, readout: Readout | None) -> None:
+def _write_detector(file: h5py.File, masked: Panel | None, dtype: str, readout: Readout | None) -> None:
     """State the largest good value, and pixels that are masked now."""
     detector = file[DETECTOR]
     if dtype in SATURATION:
@@ -349,10 +350,12 @@ def _write_detector(file: h5py.File, mask: NDArray[np.bool_] | None, dtype: str,
         if "saturation_value" in detector:
             del detector["saturation_value"]
         detector["saturation_value"] = largest_good(top)
-    if mask is not None:
+    if masked is not None and masked.mask is not None:
         pixel_mask = detector["detectorSpecific/pixel_mask"]
         values = pixel_mask[()]
-        values[~mask] |= layout.USER_MASK
+        values[~masked.mask & (values == 0)] = layout.USER_MASK
+        if masked.gaps is not None:
+            values[masked.gaps] = layout.GAP
         pixel_mask[...] = values
 
 

@@ -55,7 +55,7 @@ def noise(words: Sequence[str]) -> None:
     if len(files) != 1:
         raise InputError(f"noise: needs one image or folder, got {len(files)}: {' '.join(files) or 'none'}")
     source = Path(files[0])
-    if not source.is_dir() and source.suffix.lower() not in registry.NXMX.endings:
+    if not source.is_dir() and not is_nexus(files[0]):
         for option in own:
             raise InputError(f"{option}: goes with an .h5 file or a folder, and {source} is a raw float image")
         draw_noise(command, files[0])
@@ -140,7 +140,8 @@ def draw_noise(command: CommandLine, float_file: str) -> None:
     Reporter(output.quiet)([f"noise seed = {seed}"])
     device = (compute.device or 0) if compute.backend == "cuda" else None
     draw = NoiseDraw(output, device, compute.threads)
-    write_noise(output.noise_file, image, seed, region, smv.header(fields, style), draw)
+    if not is_nexus(output.noise_file):
+        write_noise(output.noise_file, image, seed, region, smv.header(fields, style), draw)
     _write_counts(command, image, seed, region, draw)
 
 
@@ -151,6 +152,8 @@ def _write_counts(command: CommandLine, image: NDArray[np.float32], seed: int, r
 
     output = command.output
     wanted = [(registry.NXMX, "-h5file", output.h5_file), (registry.CBF, "-cbffile", output.cbf_file)]
+    if is_nexus(output.noise_file):
+        wanted.append((registry.NXMX, "-noisefile", output.noise_file))
     if all(path is None for _, _, path in wanted):
         return
     counts = draw(image, seed, region, 0.0, "int32").counts
@@ -161,6 +164,11 @@ def _write_counts(command: CommandLine, image: NDArray[np.float32], seed: int, r
             Reporter(output.quiet)([f"writing {path} as {form.name}"])
             options = SaveOptions(option=option, dtype="int32")
             write_images(form, path, [ImageRecord(counts, geometry, crystal, truth)], 1, options)
+
+
+def is_nexus(path: str | None) -> bool:
+    """Tell whether a noise image is to be an NXmx file, by its name."""
+    return path is not None and Path(path).suffix.lower() in registry.NXMX.endings
 
 
 def check_endings(output: Output) -> None:
@@ -181,6 +189,8 @@ def check_endings(output: Output) -> None:
             registry.check_ending(option, path, form)
             if form is registry.NXMX:
                 check_is_on_disk(option, path)
+    if output.noise_file is not None and is_nexus(output.noise_file):
+        check_is_on_disk("-noisefile", output.noise_file)
 
 
 def choose_noise_seed(output: Output) -> int:

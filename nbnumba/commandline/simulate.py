@@ -29,7 +29,7 @@ from ..render.image import Image
 from ..render.renderer import simulate
 from ..util.messages import Reporter, logger, progress_bar
 from . import report
-from .noise import NoiseDraw, check_endings, choose_noise_seed, write_noise
+from .noise import NoiseDraw, check_endings, choose_noise_seed, is_nexus, write_noise
 
 
 def run(command: CommandLine, contents: Contents | None = None) -> None:
@@ -66,7 +66,8 @@ def run(command: CommandLine, contents: Contents | None = None) -> None:
     style = header_style(experiment.semantics, output, experiment.detector, experiment.beam.direction)
     if any((output.int_file, output.noise_file, output.h5_file, output.cbf_file)):
         note_phi_bias(experiment.goniometer)
-    seed = None if output.noise_file is None else choose_noise_seed(output)
+    drawn = output.noise_file is not None or (output.h5_file is not None and output.h5_data == "counts")
+    seed = choose_noise_seed(output) if drawn else None
     say = Reporter(output.quiet)
     say(report.setup_lines(resolved, seed))
     with progress_bar("rendering", output.shows_progress) as progress:
@@ -137,6 +138,12 @@ def _check_outputs(command: CommandLine) -> None:
         from ..imagefiles import spots
 
         spots.check_name("-spotsfile", output.spots_file)
+    if output.truth_file is not None:
+        from ..imagefiles import pixel_truth
+
+        pixel_truth.check_name("-truthfile", output.truth_file)
+    if output.h5_data is not None and output.h5_file is None:
+        logger.warning("-h5data has no effect without an -h5file")
     check_files(command.settings, image_outputs(output))
     settings = command.settings
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
@@ -155,7 +162,9 @@ def _check_experiment(experiment: Experiment, command: CommandLine) -> None:
     output = command.output
     panels = len(experiment.detector.panels)
     if panels == 1 and not experiment.detector.panels[0].is_square:
-        typed = next((item for item in command.given if item.parameter.square_pixels), None)
+        kept = {"noise_file"} if is_nexus(output.noise_file) else set()
+        square = (item for item in command.given if item.parameter.square_pixels)
+        typed = next((item for item in square if kept.isdisjoint(item.parameter.fields)), None)
         if typed is not None:
             raise InputError(
                 f"{typed.label}: its header holds one edge of a pixel, and these are oblong; -h5file holds both"
@@ -178,9 +187,13 @@ def _for_panels(command: CommandLine, experiment: Experiment) -> Output:
     if len(experiment.detector.panels) == 1:
         if experiment.detector.panels[0].is_square:
             return output
-        logger.warning("-intfile and -noisefile are not written: their header holds one edge of a pixel; -h5file both")
-        return replace(output, int_file=None, noise_file=None)
+        counts = output.noise_file if is_nexus(output.noise_file) else None
+        dropped = "-intfile: not written" if counts else "-intfile, -noisefile: not written"
+        logger.warning(f"{dropped}, as a header of theirs holds one edge of a pixel; -h5file holds both")
+        return replace(output, int_file=None, noise_file=counts)
     names = {"int_file": "-intfile", "noise_file": "-noisefile", "pgm_file": "-pgmfile"}
+    if is_nexus(output.noise_file):
+        del names["noise_file"]
     given = {field for item in command.given for field in item.parameter.fields}
     given |= {"pgm_file"} if "pgm_name" in given else set()
     left_out = {field: name for field, name in names.items() if field not in given}
@@ -248,7 +261,11 @@ class _Writer:
             flat = not experiment.detector.curved
             options = SaveOptions("-pngfile", rings=output.rings and flat, annotate=output.annotate and flat)
             write_images(registry.PNG, output.png_file, [self._record(None)], 1, options)
-        if output.noise_file is not None and seed is not None:
+        if output.noise_file is not None and seed is not None and is_nexus(output.noise_file):
+            self.say([f"writing {output.noise_file} as NXmx"])
+            options = self._options("-noisefile", seed)
+            write_images(registry.NXMX, output.noise_file, [self._record(seed)], 1, options)
+        elif output.noise_file is not None and seed is not None:
             draw = NoiseDraw(
                 output,
                 self.device,
@@ -260,18 +277,25 @@ class _Writer:
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
             # Without a readout the file holds expected photons, as it always has.
-            drawn = None if experiment.readout is None else seed
+            counts = experiment.readout is not None if output.h5_data is None else output.h5_data == "counts"
+            drawn = seed if counts else None
             options = self._options("-h5file", drawn)
             write_images(registry.NXMX, output.h5_file, [self._record(drawn)], 1, options)
         if output.cbf_file is not None:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
-            write_images(registry.CBF, output.cbf_file, [self._record(seed)], 1, self._options("-cbffile", seed))
+            drawn = None if output.noise_file is None else seed
+            write_images(registry.CBF, output.cbf_file, [self._record(drawn)], 1, self._options("-cbffile", drawn))
         if output.spots_file is not None:
             self.say([f"writing {output.spots_file} as a table of spots"])
             from ..imagefiles import spots
             from ..render.spot_table import spot_table
 
             spots.write(output.spots_file, spot_table(experiment, self.image.threads))
+        if output.truth_file is not None:
+            self.say([f"writing {output.truth_file} as maps of what pixels show"])
+            from ..imagefiles import pixel_truth
+
+            pixel_truth.write(output.truth_file, self.image.pixel_truth())
 
     def _options(self, option: str, seed: int | None) -> SaveOptions:
         """Return how photons, or the counts that a seed draws, are written."""

@@ -54,6 +54,8 @@ class Panel(PanelGeometry):
     sensor : Sensor
     mask : (n_slow, n_fast) bool or None
         Pixels to render; None: all.
+    gaps : (n_slow, n_fast) bool or None
+        Pixels of the mask that there are not, between modules; None: none.
     name, group : str
         Of the panel and of the smallest group that it belongs to, as a file names them.
     """
@@ -63,6 +65,7 @@ class Panel(PanelGeometry):
     close_distance: float
     sensor: Sensor = field(default_factory=lambda: Sensor())
     mask: NDArray[np.bool_] | None = None
+    gaps: NDArray[np.bool_] | None = None
     name: str = ""
     group: str = ""
 

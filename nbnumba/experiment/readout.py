@@ -116,8 +116,10 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
         raise InputError(f"{names}: go with a detector of one panel")
     panel = detector.panels[0]
     mask = np.ones((panel.n_slow, panel.n_fast), dtype=np.bool_) if panel.mask is None else panel.mask.copy()
+    gaps = panel.gaps
     if given.detector_preset is not None:
-        mask &= modules(PRESETS[given.detector_preset])
+        gaps = ~modules(PRESETS[given.detector_preset])
+        mask &= ~gaps
     if given.beamstop > 0.0:
         mask &= _outside(panel, detector, given.beamstop)
     if readout is not None and bad:
@@ -125,7 +127,7 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
 
         for places in bad_pixels(mask.size, readout):
             mask.reshape(-1)[places] = False
-    return replace(detector, panels=(replace(panel, mask=mask),))
+    return replace(detector, panels=(replace(panel, mask=mask, gaps=gaps),))
 
 
 def modules(preset: Preset) -> NDArray[np.bool_]:

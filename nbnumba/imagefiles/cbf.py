@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..crystal.model import Crystal
+from ..detector.model import Panel
 from ..errors import InputError
 from ..experiment.geometry import Geometry
 from ..experiment.geometry_only import build_geometry
@@ -23,6 +24,8 @@ from ..util.messages import logger
 from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
 from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, digitized, image_of_options
+
+GAP, MASKED = -1, -2  # as the images of pixel detectors have them
 
 
 def cbf_fields(geometry: Geometry, saturation: int) -> cbf.CbfFields:
@@ -61,7 +64,8 @@ def write_cbf(
     path : str or path
         The file to write.
     counts : (n_slow, n_fast) int32 [photons/pixel]
-        The pixels, without offset; those under the detector's mask are written as -1.
+        The pixels, without offset; gaps between modules are written as -1, other
+        masked pixels as -2.
     geometry : Geometry
         Its detector has one panel. The format knows neither tilt nor curvature nor the direction of the spindle,
         which readers take to lie along fast.
@@ -85,11 +89,18 @@ def write_cbf(
     if counts.dtype != np.int32 or counts.shape != shape:
         raise InputError(f"{path}: needs int32 pixels of shape {shape}, not {counts.dtype} of {counts.shape}")
     if panels[0].mask is not None:
-        counts = np.where(panels[0].mask, counts, np.int32(-1))
+        counts = np.where(panels[0].mask, counts, _marks(panels[0]))
     for line in header_warnings(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
     fields = cbf_fields(geometry, largest_good(SATURATION["int32"] if saturation is None else saturation))
     cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)
+
+
+def _marks(panel: Panel) -> NDArray[np.int32]:
+    """Return what stands for a pixel that is not read."""
+    if panel.gaps is None:
+        return np.array(MASKED, dtype=np.int32)
+    return np.where(panel.gaps, GAP, MASKED).astype(np.int32)
 
 
 def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:

@@ -104,8 +104,8 @@ class NexusWriter:
     -----
     The panels of a detector lie one below the other in an array of three axes (image, row, fast), each with a
     module of its own: readers exist that know no fourth axis. Columns beside a narrower panel are marked
-    as gaps in the pixel mask; masked pixels bear the bit of a user's mask, pixels outside the region of
-    interest none.
+    and those between modules as gaps in the pixel mask; other masked pixels bear the bit of a user's mask, pixels
+    outside the region of interest none.
 
     DIALS' reader takes one detector geometry for a file, even where the format has room for one of every image. So
     that of `experiment` alone stands in the chain of transformations. Where a series varies the distance or the beam
@@ -232,6 +232,9 @@ class NexusWriter:
             if panel.mask is not None:
                 rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
                 rows[~panel.mask] |= nexus_writing.USER_MASK
+            if panel.gaps is not None:
+                rows = mask[module.first_row : module.first_row + module.n_slow, : module.n_fast]
+                rows[panel.gaps] = nexus_writing.GAP
         first = modules[0]
         met = _where_the_beam_meets(first.origin, first.fast, first.slow)
         return nexus_writing.Instrument(

@@ -22,8 +22,10 @@ class Output:
     rings: bool = False
     annotate: bool = False
     h5_file: str | None = None
+    h5_data: str | None = None  # "photons", "counts"; None: counts where there is a readout
     cbf_file: str | None = None
     spots_file: str | None = None
+    truth_file: str | None = None
     scale: float | None = None  # of the integer image; None: 55000 / maximum
     pgm_scale: float | None = None
     adc: float = 40.0

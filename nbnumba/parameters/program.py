@@ -93,6 +93,15 @@ OUTPUT = (
         own=True,
         default="not written",
     ),
+    choice(
+        "-h5data",
+        "what that file holds: expected photons, or counts with noise and readout, as the noise image without offset",
+        "photons|counts",
+        ("h5_data",),
+        choices=("photons", "counts"),
+        default="photons; with options of the readout counts",
+        states=("numbers",),
+    ),
     output_file(
         "-cbffile",
         "mini-CBF: the noise image, or with -nonoise rounded photons",
@@ -108,6 +117,15 @@ OUTPUT = (
         "every reflection with photons in the image: h k l, place, photons, partiality; .h5, .parquet or a DIALS .refl",
         "FILE",
         ("spots_file",),
+        own=True,
+        default="not written",
+    ),
+    output_file(
+        "-truthfile",
+        "what every pixel shows: h k l and lattice of its strongest reflection, mean wavelength, photons of the "
+        "crystals, and whether it is part of a spot; HDF5",
+        "FILE",
+        ("truth_file",),
         own=True,
         default="not written",
     ),
@@ -159,7 +177,7 @@ OUTPUT = (
 NOISE = (
     output_file(
         "-noisefile",
-        "image with photon noise, SMV",
+        "image with photon noise, SMV; where the name ends in .h5 NXmx, without offset",
         "FILE",
         ("noise_file",),
         names=("-noisefile", "-noiseimage"),

@@ -22,6 +22,7 @@ from ..util.messages import Notify, notices_to
 from ..util.regions import row_blocks
 
 if TYPE_CHECKING:
+    from ..imagefiles.pixel_truth import Maps
     from ..imagefiles.spots import Table
     from ..readout.chain import DetectorImage
 
@@ -141,6 +142,12 @@ class Image:
         from .spot_table import spot_table
 
         return spot_table(self.experiment, self.threads)
+
+    def pixel_truth(self) -> Maps:
+        """Return what every pixel shows of the crystals, map by map; see `nbnumba.render.pixel_truth`."""
+        from .pixel_truth import pixel_truth
+
+        return pixel_truth(self.experiment, self.threads)
 
     def _repr_png_(self) -> bytes:
         """Return the picture that a notebook shows."""

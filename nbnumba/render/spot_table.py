@@ -6,9 +6,9 @@ import dataclasses
 import functools
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from ..kernels.types import available_threads
 
 if TYPE_CHECKING:
     from ..kernels.cpu.tasks import Worker
+
+_T = TypeVar("_T")
 
 _ROWS = 16  # that a thread works through at a time
 _SPOTS = 20_000
@@ -74,42 +76,68 @@ def spot_table(experiment: Experiment, threads: int | None = None, image: int = 
     for part in split_into_passes(bare):
         for number, scene in enumerate(build_scenes(part.experiment)):
             rendered = driver.render(scene, threads, None, None)
-            sums = _sums(scene.replace(latch=rendered.latch), rendered.image, _angles(part.experiment), threads)
+            sums = _sums(scene.replace(latch=rendered.latch), rendered.image, angles_of(part.experiment), threads)
             tables.append(_columns(sums, part.experiment, image, number, part.crystal))
     joined = {name: np.concatenate([table[name] for table in tables]) for name in COLUMNS}
     return joined if len(tables) == 1 else _merged(joined)
 
 
-def _angles(experiment: Experiment) -> NDArray[np.float64]:
+def angles_of(experiment: Experiment) -> NDArray[np.float64]:
     """Return the spindle angle of every orientation [rad]."""
     return np.repeat(experiment.goniometer.angles, len(experiment.crystal.mosaic_rotations))
 
 
 def _sums(scene: Scene, image: NDArray[np.float32], phis: NDArray[np.float64], threads: int) -> _Sums:
+    return _joined(shares_by_block(scene, image, phis, threads, lambda shares: _by_reflection(shares, image)))
+
+
+def shares_by_block(
+    scene: Scene,
+    image: NDArray[np.float32],
+    phis: NDArray[np.float64],
+    threads: int,
+    take: Callable[[NDArray[np.float64]], _T],
+) -> list[_T]:
+    """Work out which reflections the photons of pixels come from, block by block of whole pixels.
+
+    Parameters
+    ----------
+    scene : Scene
+        With the latch of the image.
+    image : (n_slow, n_fast) float32
+    phis : (orientations,) [rad]
+    threads : int
+    take : callable
+        Receives shares as `nbnumba.kernels.cpu.attribution` makes them, and returns what is kept of them.
+
+    Returns
+    -------
+    list
+        Of what `take` returns, in no order.
+    """
     from ..kernels.cpu import spot_driver
     from ..kernels.cpu.tasks import Tasks
 
-    parts: list[_Sums | NDArray[np.float64]] = []
-    lock = threading.Lock()
     planned = spot_driver.forced_plan(scene)
-    if planned is None:
-        if scene.continuous:
-            return _Sums(np.zeros(0, np.int64), np.zeros((0, 8)))
-        from ..kernels.cpu import attribution
+    if planned is not None:
+        return [take(_spot_shares(scene, planned, phis, threads))]
+    if scene.continuous:
+        return []
+    from ..kernels.cpu import attribution
 
-        rows = range(scene.slow_first, scene.slow_last + 1)
-        blocks = [rows[i : i + _ROWS] for i in range(0, len(rows), _ROWS)]
+    parts: list[_T] = []
+    lock = threading.Lock()
+    rows = range(scene.slow_first, scene.slow_last + 1)
+    blocks = [rows[i : i + _ROWS] for i in range(0, len(rows), _ROWS)]
 
-        def of_rows(begin: int, end: int) -> None:
-            for block in blocks[begin:end]:
-                shares = attribution.shares_of_pixels(scene, image, phis, block.start, block.stop)
-                found = _by_reflection(shares, image)
-                with lock:
-                    parts.append(found)
+    def of_rows(begin: int, end: int) -> None:
+        for block in blocks[begin:end]:
+            found = take(attribution.shares_of_pixels(scene, image, phis, block.start, block.stop))
+            with lock:
+                parts.append(found)
 
-        Tasks(len(blocks), lambda: of_rows).run(threads, None)
-        return _joined([part for part in parts if isinstance(part, _Sums)])
-    return _by_reflection(_spot_shares(scene, planned, phis, threads), image)
+    Tasks(len(blocks), lambda: of_rows).run(threads, None)
+    return parts
 
 
 def _spot_shares(scene: Scene, planned: object, phis: NDArray[np.float64], threads: int) -> NDArray[np.float64]:
@@ -143,14 +171,21 @@ def _same(work: Worker) -> Worker:
     return work
 
 
-def _key(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+def key_of(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return a number for the reflection of each share."""
     h, k, l = (shares[:, column].astype(np.int64) + _OFFSET for column in range(3))
     return np.asarray((h << 42) | (k << 21) | l)
 
 
+def hkl_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return h, k, l of keys, (n, 3)."""
+    mask = (1 << 21) - 1
+    return np.asarray(np.column_stack([(keys >> 42) & mask, (keys >> 21) & mask, keys & mask]) - _OFFSET)
+
+
 def _by_pixel(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Add up the shares of each reflection in each pixel, in an order of their own."""
-    key = _key(shares)
+    key = key_of(shares)
     order = np.lexsort((shares[:, 4], shares[:, 3], key))
     shares, key = shares[order], key[order]
     if not len(key):
@@ -182,7 +217,7 @@ def _by_reflection(shares: NDArray[np.float64], image: NDArray[np.float32]) -> _
             np.ones(len(photons)),
         ]
     )
-    return _grouped(_key(shares), values)
+    return _grouped(key_of(shares), values)
 
 
 def _grouped(key: NDArray[np.int64], values: NDArray[np.float64]) -> _Sums:
@@ -208,8 +243,7 @@ def _columns(found: _Sums, experiment: Experiment, image: int, panel: int, latti
     keys, sums = found.keys, found.sums
     kept = sums[:, _PHOTONS] > 0.0
     keys, sums = keys[kept], sums[kept]
-    mask = (1 << 21) - 1
-    hkl = np.column_stack([(keys >> 42) & mask, (keys >> 21) & mask, keys & mask]) - _OFFSET
+    hkl = hkl_of(keys)
     photons = sums[:, _PHOTONS]
     n_fast = experiment.detector.panels[panel].n_fast
     peak = sums[:, _PEAK_PIXEL].astype(np.int64)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fabio
+import h5py
 import numpy as np
 import pytest
 from goldens import INPUTS
@@ -122,3 +124,30 @@ Unit Cell: 50 50 50 78.2 84.9 97.3
     )
     assert cli.main(words.replace(" -cell 50 50 50 90 90 90", "").split()) == 0
     assert "oddball" not in capsys.readouterr().out
+
+
+def test_counts_as_an_hdf5_file(capsys: pytest.CaptureFixture[str]) -> None:
+    image = "-cell 50 -default_F 100 -N 3 -detpixels 16 -pixel 1 -fluence 1e28 -lambda 3"
+    words = [*image.split(), *"-seed 4 -nopgm -quiet -adc 7".split()]
+    assert cli.main([*words, "-noisefile", "noise.img", "-cbffile", "noise.cbf"]) == 0
+    assert cli.main([*words, "-noisefile", "noise.h5", "-h5file", "photons.h5"]) == 0
+    assert cli.main([*words, "-h5file", "counts.h5", "-h5data", "counts", "-nonoise", "-cbffile", "mean.cbf"]) == 0
+    assert cli.main([*words, "-h5file", "expected.h5", "-h5data", "photons", "-gain", "3", "-noisefile", "g.img"]) == 0
+    counts = fabio.open("noise.cbf").data
+    assert counts.max() > 5
+    np.testing.assert_array_equal(fabio.open("noise.img").data.astype(int) - 7, counts)
+    photons = np.fromfile("floatimage.bin", "<f4").reshape(16, 16)
+    np.testing.assert_array_equal(fabio.open("mean.cbf").data, np.rint(photons))
+    for name, expected in (
+        ("noise.h5", counts), ("counts.h5", counts), ("photons.h5", photons), ("expected.h5", photons)
+    ):  # fmt: skip
+        with h5py.File(name) as file:
+            np.testing.assert_array_equal(file["/entry/data/data"][0], expected)
+            seed = file["/entry/ground_truth/noise_seed"][0]
+            assert (seed == 4) == (expected is counts)
+    assert cli.main(["noise", "floatimage.bin", "-detpixels", "16", "-seed", "4", "-noisefile", "again.h5"]) == 0
+    with h5py.File("again.h5") as file:
+        np.testing.assert_array_equal(file["/entry/data/data"][0], counts)
+    capsys.readouterr()
+    assert cli.main([*words, "-h5data", "photons"]) == 0
+    assert "-h5data has no effect without an -h5file" in capsys.readouterr().err

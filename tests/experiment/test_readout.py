@@ -72,12 +72,34 @@ def test_bad_pixels_and_the_beamstop_are_masked_in_files(tmp_path: Path) -> None
     assert 3 + 26 <= shaded <= 5 + 32  # a disc of 3 pixels around the middle, and the bad ones
     image.save(tmp_path / "a.cbf", noise_seed=1)
     image.save(tmp_path / "a.h5", noise_seed=1, dtype="int32")
-    np.testing.assert_array_equal(fabio.open(str(tmp_path / "a.cbf")).data == -1, ~mask)
+    np.testing.assert_array_equal(fabio.open(str(tmp_path / "a.cbf")).data == -2, ~mask)
     with h5py.File(tmp_path / "a.h5") as file:
         detector = file["entry/instrument/detector"]
         np.testing.assert_array_equal(detector["pixel_mask"][:] != 0, ~mask)
         assert detector["saturation_value"][()] == 499
         assert file["entry/data/data"][0][mask].max() <= 500
+
+
+def test_gaps_are_marked_otherwise_than_masked_pixels(tmp_path: Path) -> None:
+    from nbnumba.experiment.readout import modules
+    from nbnumba.parameters.presets import PRESETS
+
+    image = nbnumba.simulate(
+        nbnumba.Experiment(
+            cell=(50,), default_F=1.0, N=1, detector_preset="pilatus6m", beamstop_mm=3.0, roi=(0, 3, 0, 3)
+        )
+    )
+    gaps, panel = ~modules(PRESETS["pilatus6m"]), image.experiment.detector.panels[0]
+    assert panel.mask is not None
+    image.save(tmp_path / "a.cbf", noise_seed=1)
+    image.save(tmp_path / "a.h5", dtype="int32", noise_seed=1)
+    pixels = fabio.open(str(tmp_path / "a.cbf")).data
+    np.testing.assert_array_equal(pixels == -1, gaps)
+    np.testing.assert_array_equal(pixels == -2, ~panel.mask & ~gaps)
+    with h5py.File(tmp_path / "a.h5") as file:
+        mask = file["entry/instrument/detector/pixel_mask"][()]
+    np.testing.assert_array_equal(mask == 1, gaps)
+    np.testing.assert_array_equal(mask == 1 << 8, ~panel.mask & ~gaps)
 
 
 def test_detectors_by_name_have_the_sizes_of_their_makers() -> None:
