@@ -277,8 +277,8 @@ class _Writer:
         if output.h5_file is not None:
             self.say([f"writing {output.h5_file} as NXmx"])
             # Without a readout the file holds expected photons, as it always has.
-            counts = experiment.readout is not None if output.h5_data is None else output.h5_data == "counts"
-            drawn = seed if counts else None
+            noisy = experiment.readout is not None if output.h5_data is None else output.h5_data == "counts"
+            drawn = seed if noisy else None
             options = self._options("-h5file", drawn)
             write_images(registry.NXMX, output.h5_file, [self._record(drawn)], 1, options)
         if output.cbf_file is not None:

@@ -29,6 +29,22 @@ class EnergyGroup:
     reflections: ReflectionTable
 
 
+@dataclass(frozen=True)
+class AnomalousFactors:
+    """What anomalous scatterers are in a table of structure factors.
+
+    Attributes
+    ----------
+    energies_ev : (float, float)
+        Lowest and highest photon energy that the table is for.
+    factors : tuple of (str, complex)
+        Kind of atom and its f' + i f'' [electrons].
+    """
+
+    energies_ev: tuple[float, float]
+    factors: tuple[tuple[str, complex], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Crystal:
     """Unit cell, orientation at phi = 0, size and mosaicity.
@@ -73,6 +89,8 @@ class Crystal:
     diffuse : DiffuseHalo or None
     energy_groups : tuple of EnergyGroup
         Where structure factors depend on the energy, in place of `reflections`; every source is in one of them.
+    anomalous : tuple of AnomalousFactors
+        Of every table of structure factors by energy, by rising energy.
     mosaicity : (3, 3) [rad^2] or None
         Covariance of the rotation vectors of the mosaic domains in the laboratory frame, at phi = 0.
     """
@@ -104,6 +122,7 @@ class Crystal:
     domain_stretches: Array | None = None
     diffuse: DiffuseHalo | None = None
     energy_groups: tuple[EnergyGroup, ...] = ()
+    anomalous: tuple[AnomalousFactors, ...] = ()
     mosaicity: Array | None = None
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..beam.model import Beam
-from ..crystal.model import Crystal, EnergyGroup
+from ..crystal.model import AnomalousFactors, Crystal, EnergyGroup
 from ..io.spectrum_file import EV_ANGSTROM
 from ..parameters.settings import Settings
 from ..structure_factors.load import FactorSource
@@ -65,5 +65,15 @@ def with_energies(
         EnergyGroup(np.flatnonzero(np.isin(channel_of.reshape(-1), table.channels)), table.reflections)
         for table in tables
     )
+    names = [one.name for one in factors.scatterers]
+    anomalous = tuple(
+        AnomalousFactors(
+            (float(channels[table.channels].min()), float(channels[table.channels].max())),
+            tuple(zip(names, map(complex, table.factors), strict=True)),
+        )
+        for table in tables
+    )
     one = groups[len(groups) // 2].reflections
-    return dataclasses.replace(crystal, reflections=one, energy_groups=groups if len(groups) > 1 else ())
+    return dataclasses.replace(
+        crystal, reflections=one, energy_groups=groups if len(groups) > 1 else (), anomalous=anomalous
+    )

@@ -147,7 +147,8 @@ def _resolve(
     check(experiment)
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
-    reach = NeededRange(finest_spacing(detector, beam), indices) if factors.is_computed else None
+    needed = NeededRange(finest_spacing(detector, beam), indices)
+    reach = needed if factors.is_computed else None
     by_energy = factors_by_energy(settings, factors, reach, before)
     if by_energy is None:
         reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
@@ -159,7 +160,7 @@ def _resolve(
     own_factors = tuple(one.factors for one in others)
     old = before.experiment.crystals[1:] if before is not None and before.further_factors == own_factors else ()
     further = [
-        _with_factors(one, theirs, settings, crystal, old[number].reflections if old else None)
+        _with_factors(one, theirs, settings, crystal, old[number].reflections if old else None, needed, cache_folder)
         for number, (one, theirs) in enumerate(zip(further, others, strict=True))
     ]
     check_background(experiment)
@@ -229,19 +230,27 @@ def _with_crystal(experiment: Experiment, crystal: Crystal) -> Experiment:
 
 
 def _with_factors(
-    crystal: Crystal, theirs: Settings, settings: Settings, first: Crystal, old: ReflectionTable | None
+    crystal: Crystal,
+    theirs: Settings,
+    settings: Settings,
+    first: Crystal,
+    old: ReflectionTable | None,
+    needed: NeededRange,
+    cache_folder: Path | None,
 ) -> Crystal:
     """Give a further crystal its structure factors: those of the first, unless it names its own."""
     if _sources(theirs.factors) == _sources(settings.factors):
-        return dataclasses.replace(crystal, reflections=first.reflections, energy_groups=first.energy_groups)
-    if theirs.factors.anomalous or theirs.factors.pdb_file is not None:
+        return dataclasses.replace(
+            crystal, reflections=first.reflections, energy_groups=first.energy_groups, anomalous=first.anomalous
+        )
+    if theirs.factors.anomalous:
         raise InputError(
-            f"{called('crystals')}: a model, or structure factors by energy, are those of all crystals; give "
+            f"{called('crystals')}: structure factors by energy are those of all crystals; give "
             f"{called('pdb')} outside of them"
         )
     if old is None:
         with FactorSource(theirs) as source:
-            old = source.load()
+            old = source.load(reach=needed if source.is_computed else None, cache_folder=cache_folder)
     if old is not None and old.cell is not None:
         _compare_cells(crystal, old.cell)
     return dataclasses.replace(crystal, reflections=old)

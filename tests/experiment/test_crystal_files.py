@@ -11,6 +11,7 @@ import goldens
 import h5py
 import numpy as np
 import pytest
+from small_model import pdb_text
 
 from nbnumba import Experiment, cli, simulate
 from nbnumba.errors import InputError
@@ -121,6 +122,23 @@ def test_a_crystal_may_have_structure_factors_of_its_own() -> None:
     )
     other = np.fromfile("floatimage.bin", "<f4").reshape(40, 40)
     assert_same(both, 0.7 * first + other)
+
+
+def test_a_crystal_may_have_a_model_of_its_own() -> None:
+    Path("m.pdb").write_text(pdb_text())
+    Path("model.toml").write_text('cell = [24, 27, 31]\npdb = "m.pdb"\nhkl_dmin_A = 3\n')
+    more = "-semantics exact -nointerpolate"
+    both = drawn(f"{more} -crystal one.toml -crystal model.toml")
+    first = drawn(f"{more} -mat lyso.mat -mosaic 1 -mosaic_domains 3").astype(float)
+    alone = LINE.replace("-hkl lyso.hkl", "-pdb m.pdb -hkl_dmin 3 -cell 24 27 31")
+    assert cli.main([*alone.split(), *more.split()]) == 0
+    other = np.fromfile("floatimage.bin", "<f4").reshape(40, 40)
+    assert other.max() > 0.0
+    assert_same(both, 0.7 * first + other)
+    Path("m.pdb").write_text(pdb_text().replace("ZN", "FE"))
+    line = f"{LINE.replace('-hkl lyso.hkl', '-pdb m.pdb -hkl_dmin 3')} {more} -anomalous -crystal model.toml"
+    Path("other.toml").write_text('cell = [24, 27, 31]\npdb = "m.pdb"\nhkl_dmin_A = 2.5\n')
+    assert cli.main([*line.split(), "-crystal", "other.toml"]) == 2
 
 
 def test_a_batch_turns_every_crystal_by_itself(capsys: pytest.CaptureFixture[str]) -> None:

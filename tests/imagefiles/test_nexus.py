@@ -182,7 +182,7 @@ def test_the_ground_truth_travels_with_every_image(tmp_path: Path) -> None:
         for i, truth in enumerate(truths):
             expected = getattr(truth, item.name)
             if expected is None:
-                texts = "noise_rng background readout spectrum mosaic diffuse crystals phi_sampling".split()
+                texts = "noise_rng background readout spectrum mosaic diffuse crystals phi_sampling anomalous".split()
                 expected = "" if item.name in texts else NO_NUMBER
                 assert item.name in (*texts, "noise_seed", "noise_number", "misset_seed")
             np.testing.assert_array_equal(column.values[i], expected)

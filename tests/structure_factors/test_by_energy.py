@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import shlex
 import shutil
 from pathlib import Path
 
 import gemmi
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -241,6 +243,11 @@ def test_command_line_reports_tables_and_memory(folder: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "tables for 12 energies from 7084.5 to 7139.5 eV, " in out
     assert " MB; anomalous scatterers C Fe N O S" in out
+    with h5py.File("a.h5") as file:
+        said = json.loads(file["/entry/ground_truth/anomalous"].asstr()[0])
+    assert (said[0]["energies_ev"][0], said[-1]["energies_ev"][1]) == pytest.approx((7084.5, 7139.5))
+    assert list(said[0]["f"]) == ["C", "Fe", "N", "O", "S"]
+    assert said[0]["f"]["Fe"][1] < 1.0 < 3.0 < said[-1]["f"]["Fe"][1]  # below and above the edge
     assert cli.main((LINE + words + " -anomalous_bins 3").split()) == 0
     assert "structure factors by energy: 3 tables for 12 energies" in capsys.readouterr().out
 
