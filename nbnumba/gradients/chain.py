@@ -26,7 +26,7 @@ from ..parameters.choices import Shape
 from .cell import all_constants, cell_at, constants_by, free_constants
 from .change import Change
 from .model import Component, Point
-from .point import beam_spot, rotation, rotation_vectors, way_of_distance
+from .point import beam_spot, beam_turns, rotation, rotation_vectors, way_of_distance
 
 _DEGREE = math.pi / 180.0
 
@@ -38,12 +38,12 @@ class Place(NamedTuple):
     ----------
     point : Point
     base : Experiment
-        The one that the values of the parameters were taken from.
+        The one that the values of the parameters were taken from, with the crystal of the pass alone.
     part : Pass
     scenes : list of Scene
         Of the panels.
     values : dict
-        From the names of the parameters' groups to the values of their components.
+        From the names of the parameters' groups, of those that the crystal has, to the values of their components.
     """
 
     point: Point
@@ -270,6 +270,30 @@ def _bandwidth(place: Place) -> list[list[Change]]:
     return _everywhere(place, [Change(numbers={"bandwidth": np.array(0.01)})])
 
 
+def _divergence(place: Place) -> list[list[Change]]:
+    spread = place.part.experiment.closed_form
+    assert spread is not None
+    # Variances go with the square.
+    rate = 2.0 / place.values["divergence"][0]
+    return _everywhere(place, [Change(numbers={"divergence": spread.divergence * rate})])
+
+
+def _beam_direction(place: Place) -> list[list[Change]]:
+    experiment, sources = place.part.experiment, place.scenes[0].sources
+    changes = []
+    for axis in 1e-3 * beam_turns(place.base, place.values["beam_direction"])[1]:
+        moved = np.zeros_like(sources)
+        moved[:, :3] = np.cross(axis, sources[:, :3])
+        numbers = {}
+        if place.scenes[0].polarized:
+            numbers["polar_axis"] = np.cross(axis, experiment.beam.polarization_axis)
+        if experiment.closed_form is not None:
+            spun = np.cross(axis, experiment.closed_form.divergence.T).T
+            numbers["divergence"] = spun + spun.T
+        changes.append(Change(numbers=numbers, sources=moved))
+    return _everywhere(place, changes)
+
+
 def _B_factor(place: Place) -> list[list[Change]]:
     return _everywhere(place, [Change(table=_weakened(place))])
 
@@ -321,7 +345,7 @@ def _polarization(place: Place) -> list[list[Change]]:
 
 
 def _scale(place: Place) -> list[list[Change]]:
-    return _everywhere(place, [Change(log_height=1.0 / place.point.scale)])
+    return _everywhere(place, [Change(log_height=1.0 / place.point.scale_of(place.part.crystal))])
 
 
 def _elsewhere(place: Place) -> list[list[Change]]:
@@ -339,11 +363,13 @@ CHAINS: dict[str, Chain] = {
     "fudge": _fudge,
     "mosaic_spread": _mosaic_spread,
     "bandwidth": _bandwidth,
+    "divergence": _divergence,
     "B_factor": _B_factor,
     "distance": _distance,
     "beam_center": _beam_center,
     "detector_rotation": _detector_rotation,
     "wavelength": _wavelength,
+    "beam_direction": _beam_direction,
     "polarization": _polarization,
     "scale": _scale,
     "background": _elsewhere,

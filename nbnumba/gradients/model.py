@@ -18,8 +18,8 @@ class Point:
     Attributes
     ----------
     experiment : Experiment
-    scale : float
-        Of the crystal's photons.
+    scales : tuple of float
+        Of the photons of each crystal; empty: all 1.
     background : float
         Of the photons of materials around the crystal.
     offset : float [photons/pixel]
@@ -27,9 +27,13 @@ class Point:
     """
 
     experiment: Experiment
-    scale: float = 1.0
+    scales: tuple[float, ...] = ()
     background: float = 1.0
     offset: float = 0.0
+
+    def scale_of(self, crystal: int) -> float:
+        """What multiplies the photons of a crystal."""
+        return self.scales[crystal] if self.scales else 1.0
 
     def with_crystal(self, **changes: object) -> Point:
         """Return the same with another crystal."""
@@ -82,8 +86,18 @@ class Parameter(NamedTuple):
     change : callable
     kind : str
         "crystal", "spot", "place", "beam", "factors" or "photons": what it changes.
+    of_crystal : bool
+        Whether each crystal has its own.
     """
 
     components: Callable[[Experiment], list[Component]]
     change: Change
     kind: str
+    of_crystal: bool = False
+
+
+def view(experiment: Experiment, crystal: int) -> Experiment:
+    """The experiment as one of its crystals sees it: the only one."""
+    if len(experiment.crystals) == 1:
+        return experiment
+    return dataclasses.replace(experiment, crystals=(experiment.crystals[crystal],))

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..experiment.model import Experiment
 from ..geometry.vectors import Array
 from ..parameters.choices import Shape
-from .model import Component, Point
+from .model import Change, Component, Point, view
 from .point import PARAMETERS
 
 _TOPHATS = (Shape.TOPHAT, Shape.TOPHAT_ABC)
@@ -28,13 +28,16 @@ class Parameters:
     experiment : Experiment
         Whose values they have, unless they start elsewhere.
     groups : tuple of str
-        As they were asked for.
+        Names that were asked for; of several crystals each has its own.
+    crystals : tuple of int or None
+        Which crystal each group is of; None: of all.
     """
 
     experiment: Experiment
     groups: tuple[str, ...]
     components: tuple[Component, ...]
     counts: tuple[int, ...]  # components of each group
+    crystals: tuple[int | None, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,14 +93,41 @@ class Parameters:
             raise InputError(f"parameters: values of the shape {numbers.shape}; {len(self)} numbers are needed")
         if not np.all(np.isfinite(numbers)):
             raise InputError("parameters: every value must be a finite number")
-        point, at = Point(self.experiment), 0
-        own = [c.value for name in self.groups for c in PARAMETERS[name].components(self.experiment)]
-        for group, count in zip(self.groups, self.counts, strict=True):
-            part = numbers[at : at + count]
-            if group in ("B_factor", "scale", "background", "offset") or not np.array_equal(part, own[at : at + count]):
-                point = PARAMETERS[group].change(point, self.experiment, part.tolist())
-            at += count
+        base = self.experiment
+        point = Point(base, scales=(1.0,) * len(base.crystals))
+        own = self.parts(np.array([c.value for group in self._fresh for c in group]))
+        for group, crystal, part, before in zip(self.groups, self.crystals, self.parts(numbers), own, strict=True):
+            if group not in ("B_factor", "scale", "background", "offset") and np.array_equal(part, before):
+                continue
+            change = PARAMETERS[group].change
+            if crystal is None:
+                point = change(point, base, part.tolist())
+            else:
+                point = _with_one(point, crystal, change, view(base, crystal), part.tolist())
         return point
+
+    @property
+    def _fresh(self) -> list[list[Component]]:
+        """Components of the groups, as the experiment has them."""
+        return [
+            PARAMETERS[group].components(view(self.experiment, crystal or 0))
+            for group, crystal in zip(self.groups, self.crystals, strict=True)
+        ]
+
+    def parts(self, values: Array) -> list[Array]:
+        """Values by group."""
+        return np.split(values, np.cumsum(self.counts)[:-1])
+
+
+def _with_one(point: Point, number: int, change: Change, base: Experiment, values: Sequence[float]) -> Point:
+    """Return a point with one of its crystals changed."""
+    alone = replace(point, experiment=view(point.experiment, number), scales=(point.scale_of(number),))
+    changed = change(alone, base, values)
+    if len(point.experiment.crystals) == 1:
+        return changed
+    crystals, scales = list(point.experiment.crystals), list(point.scales)
+    crystals[number], scales[number] = changed.experiment.crystal, changed.scale_of(0)
+    return replace(point.with_parts(crystals=tuple(crystals)), scales=tuple(scales))
 
 
 def parameters_of(experiment: Experiment, names: Sequence[str]) -> Parameters:
@@ -108,8 +138,8 @@ def parameters_of(experiment: Experiment, names: Sequence[str]) -> Parameters:
     InputError
         For an unknown name, the same name twice, or one that an image has no derivative by.
     """
-    if len(experiment.crystals) != 1:
-        raise InputError(f"parameters: there are {len(experiment.crystals)} crystals; one is needed here")
+    if not experiment.crystals:
+        raise InputError("parameters: crystals: there are none; at least one is needed")
     if not names:
         raise InputError(f"parameters: there are none; allowed: {', '.join(PARAMETERS)}")
     for name in names:
@@ -119,15 +149,23 @@ def parameters_of(experiment: Experiment, names: Sequence[str]) -> Parameters:
         raise InputError(f"parameters: {', '.join(names)}: each may be named once")
     if "cell" in names and "whole_cell" in names:
         raise InputError("parameters: cell and whole_cell are the same; one may be named")
-    groups = tuple(name for name in PARAMETERS if name in names)
-    for name in groups:
-        _check(experiment, name)
-    found = [PARAMETERS[name].components(experiment) for name in groups]
+    count = len(experiment.crystals)
+    found: list[tuple[str, int | None, list[Component]]] = []
+    for name in (name for name in PARAMETERS if name in names):
+        for number in range(count if PARAMETERS[name].of_crystal else 1):
+            one = view(experiment, number)
+            _check(one, name)
+            components = PARAMETERS[name].components(one)
+            if PARAMETERS[name].of_crystal and count > 1:
+                components = [component._replace(name=f"{component.name}_{number + 1}") for component in components]
+            found.append((name, number if PARAMETERS[name].of_crystal else None, components))
+    groups, crystals, parts = zip(*found, strict=True)
     return Parameters(
         experiment,
         groups,
-        tuple(component for components in found for component in components),
-        tuple(len(components) for components in found),
+        tuple(component for components in parts for component in components),
+        tuple(len(components) for components in parts),
+        crystals,
     )
 
 

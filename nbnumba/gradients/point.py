@@ -14,7 +14,7 @@ from ..detector.model import Detector, Panel
 from ..detector.placement import final_center
 from ..errors import InputError
 from ..experiment.model import Experiment
-from ..geometry.vectors import Array, dot, rotate_xyz
+from ..geometry.vectors import Array, cross, dot, rotate_xyz, rotation_matrix, unit
 from ..parameters.choices import Pivot, Shape
 from .cell import all_constants, free_constants, set_all_constants, set_free_constants, with_axes
 from .model import Component, Parameter, Point
@@ -151,6 +151,24 @@ def _set_bandwidth(point: Point, base: Experiment, values: Sequence[float]) -> P
     return point.with_parts(closed_form=spread)
 
 
+def _divergence(experiment: Experiment) -> list[Component]:
+    spread = experiment.closed_form
+    if spread is None or not np.any(spread.divergence):
+        raise InputError(
+            "parameters: divergence: there is none in closed form; give a divergence and spread continuous"
+        )
+    value = 1e3 * math.sqrt(0.5 * float(np.trace(spread.divergence)))
+    return [Component("divergence", "mrad", value, 0.05 * value, 0.004 * value, 0.0)]
+
+
+def _set_divergence(point: Point, base: Experiment, values: Sequence[float]) -> Point:
+    assert base.closed_form is not None
+    squared = 1e-6 * values[0] ** 2 / (0.5 * float(np.trace(base.closed_form.divergence)))
+    divergence = base.closed_form.divergence * squared
+    spread = dataclasses.replace(point.experiment.closed_form or base.closed_form, divergence=divergence)
+    return point.with_parts(closed_form=spread)
+
+
 def _B_factor(experiment: Experiment) -> list[Component]:
     return [Component("B_factor", "Angstrom^2", experiment.crystal.B_factor, 1.0, 0.05)]
 
@@ -255,12 +273,47 @@ def _set_wavelength(point: Point, base: Experiment, values: Sequence[float]) -> 
     return point.with_parts(beam=beam)
 
 
+def _beam_direction(experiment: Experiment) -> list[Component]:
+    if experiment.detector.curved:
+        raise InputError("parameters: beam_direction: a curved detector has no derivative by it here; give a flat one")
+    return [Component(f"beam_direction_{name}", "mrad", 0.0, 0.1, 0.3) for name in ("fast", "slow")]
+
+
+def beam_turns(experiment: Experiment, values: Sequence[float]) -> tuple[Array, Array]:
+    """Rotation of a beam that is turned towards fast, then slow, and the axes about which it turns on, (2, 3)."""
+    panel, beam = experiment.detector.panels[0], experiment.beam.direction
+    first, second = (unit(cross(beam, axis)) for axis in (panel.fast, panel.slow))
+    after = rotation_matrix(second, 1e-3 * values[1])
+    return after @ rotation_matrix(first, 1e-3 * values[0]), np.array([after @ first, second])
+
+
+def _set_beam_direction(point: Point, base: Experiment, values: Sequence[float]) -> Point:
+    """Turn the beam, with its sources and its polarization; crystal and detector stay."""
+    turn, beam = beam_turns(base, values)[0], point.experiment.beam
+    sources = dataclasses.replace(beam.sources, directions=beam.sources.directions @ turn.T)
+    turned = dataclasses.replace(
+        beam, direction=turn @ beam.direction, polarization_axis=turn @ beam.polarization_axis, sources=sources
+    )
+    spread = point.experiment.closed_form
+    if spread is not None:
+        spread = dataclasses.replace(spread, divergence=turn @ spread.divergence @ turn.T)
+    return point.with_parts(beam=turned, closed_form=spread)
+
+
 def _polarization(experiment: Experiment) -> list[Component]:
     return [Component("polarization", "", experiment.beam.polarization, 0.01, 0.01, -1.0, 1.0)]
 
 
 def _set_polarization(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     return point.with_parts(beam=dataclasses.replace(point.experiment.beam, polarization=values[0]))
+
+
+def _scale(experiment: Experiment) -> list[Component]:
+    return [Component("scale", "", 1.0, 0.05, 0.05, 0.0)]
+
+
+def _set_scale(point: Point, base: Experiment, values: Sequence[float]) -> Point:
+    return dataclasses.replace(point, scales=(values[0],))
 
 
 def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
@@ -279,22 +332,24 @@ def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
 
 # In the order in which they are brought in.
 PARAMETERS = {
-    "cell": Parameter(free_constants, set_free_constants, "crystal"),
-    "whole_cell": Parameter(all_constants, set_all_constants, "crystal"),
-    "misset": Parameter(_misset, _set_misset, "crystal"),
+    "cell": Parameter(free_constants, set_free_constants, "crystal", of_crystal=True),
+    "whole_cell": Parameter(all_constants, set_all_constants, "crystal", of_crystal=True),
+    "misset": Parameter(_misset, _set_misset, "crystal", of_crystal=True),
     "phi": Parameter(_phi, _set_phi, "crystal"),
-    "N": Parameter(_N, _set_N, "spot"),
-    "N_between": Parameter(_between, _set_between, "spot"),
-    "fudge": Parameter(_fudge, _set_fudge, "spot"),
-    "mosaic_spread": Parameter(_mosaic_spread, _set_mosaic_spread, "crystal"),
+    "N": Parameter(_N, _set_N, "spot", of_crystal=True),
+    "N_between": Parameter(_between, _set_between, "spot", of_crystal=True),
+    "fudge": Parameter(_fudge, _set_fudge, "spot", of_crystal=True),
+    "mosaic_spread": Parameter(_mosaic_spread, _set_mosaic_spread, "crystal", of_crystal=True),
     "bandwidth": Parameter(_bandwidth, _set_bandwidth, "crystal"),
-    "B_factor": Parameter(_B_factor, _set_B_factor, "factors"),
+    "divergence": Parameter(_divergence, _set_divergence, "crystal"),
+    "B_factor": Parameter(_B_factor, _set_B_factor, "factors", of_crystal=True),
     "distance": Parameter(_distance, _set_distance, "place"),
     "beam_center": Parameter(_beam_center, _set_beam_center, "place"),
     "detector_rotation": Parameter(_detector_rotation, _set_detector_rotation, "place"),
     "wavelength": Parameter(_wavelength, _set_wavelength, "beam"),
+    "beam_direction": Parameter(_beam_direction, _set_beam_direction, "beam"),
     "polarization": Parameter(_polarization, _set_polarization, "polarization"),
-    "scale": _of_photons("scale", "", 1.0, 0.05),
+    "scale": Parameter(_scale, _set_scale, "photons", of_crystal=True),
     "background": _of_photons("background", "", 1.0, 0.05),
     "offset": _of_photons("offset", "photons/pixel", 0.0, 0.1),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..kernels.gradient.tangents import FORM, Tangents
 from ..kernels.scene import GAUSS, TOPHAT, Scene
 from .chain import CHAINS, Place, spot_form
 from .change import Change, along
-from .model import Point
+from .model import Point, view
 from .parameters import Parameters
 
 # Numbers of a scene that move its pixels or their factors.
@@ -54,6 +55,10 @@ class Slopes:
         self._parts = split_into_passes(self.point.experiment)
         self.scenes: Scenes = [build_scenes(part.experiment) for part in self._parts]
 
+    def form(self, number: int, scene: Scene) -> Array:
+        """The form of a scene of some pass, (FORM,)."""
+        return form_of(scene, self.point.scale_of(self._parts[number].crystal))
+
     def tangents(self, direction: Array | None = None) -> list[list[Tangents]]:
         """Return the tangents of every scene: by every parameter, or along one direction of them."""
         changes = self._changes()
@@ -65,19 +70,21 @@ class Slopes:
                 own = [change[i][j] for change in changes]
                 if direction is not None:
                     own = [along(own, direction)]
-                found[i].append(_tangents(scene, form_of(scene, self.point.scale), own))
+                found[i].append(_tangents(scene, self.form(i, scene), own))
         return found
 
     def _changes(self) -> list[list[list[Change]]]:
         """Return what each parameter changes, per unit of it, of every scene of every pass."""
-        values, at = {}, 0
-        for group, count in zip(self.parameters.groups, self.parameters.counts, strict=True):
-            values[group] = self.values[at : at + count].tolist()
-            at += count
-        by_pass = []
+        parameters, by_pass = self.parameters, []
+        values = [part.tolist() for part in parameters.parts(self.values)]
         for part, scenes in zip(self._parts, self.scenes, strict=True):
-            place = Place(self.point, self.parameters.experiment, part, scenes, values)
-            by_pass.append([panels for group in self.parameters.groups for panels in CHAINS[group](place)])
+            own = [crystal in (None, part.crystal) for crystal in parameters.crystals]
+            known = dict(itertools.compress(zip(parameters.groups, values, strict=True), own))
+            place = Place(self.point, view(parameters.experiment, part.crystal), part, scenes, known)
+            changes: list[list[Change]] = []
+            for group, count, has in zip(parameters.groups, parameters.counts, own, strict=True):
+                changes += CHAINS[group](place) if has else [[Change()] * len(scenes) for _ in range(count)]
+            by_pass.append(changes)
         return [list(of_one) for of_one in zip(*by_pass, strict=True)]
 
     def _check_effects(self, changes: Sequence[list[list[Change]]]) -> None:

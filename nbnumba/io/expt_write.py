@@ -1,4 +1,4 @@
-"""DIALS experiment lists (.expt) to be written: one still, with beam, detector and crystal."""
+"""DIALS experiment lists (.expt) to be written: one still, with beam, detector and crystals."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Still:
     panels : sequence of PanelGeometry
     thickness_mm, mu_per_mm : sequence of float
         Of the sensor of each panel; 0 where there is none.
-    real_space_A : (3, 3)
-        Rows a, b, c.
+    crystals_A : sequence of (3, 3)
+        Rows a, b, c of each crystal.
     spindle : (3,) or None
         Axis of a goniometer, and with it a scan of one image; None for a still.
     phi_deg, width_deg : float
@@ -43,7 +43,7 @@ class Still:
     panels: Sequence[PanelGeometry]
     thickness_mm: Sequence[float]
     mu_per_mm: Sequence[float]
-    real_space_A: Array
+    crystals_A: Sequence[Array]
     spindle: Array | None = None
     phi_deg: float = 0.0
     width_deg: float = 0.0
@@ -59,12 +59,15 @@ def write(path: PathLike, still: Still) -> None:
         The file cannot be written.
     """
     scanned = still.spindle is not None
-    models: dict[str, Any] = {"beam": 0, "detector": 0, "crystal": 0, "imageset": 0}
+    models: dict[str, Any] = {"beam": 0, "detector": 0, "imageset": 0}
     if scanned:
         models |= {"goniometer": 0, "scan": 0}
     content = {
         "__id__": "ExperimentList",
-        "experiment": [{"__id__": "Experiment", "identifier": "", **models}],
+        "experiment": [
+            {"__id__": "Experiment", "identifier": "", "crystal": number, **models}
+            for number in range(len(still.crystals_A))
+        ],
         "imageset": [
             {
                 "__id__": "ImageSet",
@@ -97,9 +100,10 @@ def write(path: PathLike, still: Still) -> None:
         "crystal": [
             {
                 "__id__": "crystal",
-                **{f"real_space_{name}": _list(row) for name, row in zip("abc", still.real_space_A, strict=True)},
+                **{f"real_space_{name}": _list(row) for name, row in zip("abc", axes, strict=True)},
                 "space_group_hall_symbol": " P 1",
             }
+            for axes in still.crystals_A
         ],
         "profile": [],
         "scaling_model": [],

@@ -74,7 +74,8 @@ def write_json(refined: Refined, image: str, path: str, image_number: int, finge
         "evaluations": refined.evaluations,
         "converged": refined.converged,
         "minus_log_likelihood": {"start": refined.loss_before, "refined": refined.loss},
-        "fluence_photons_per_m2": point.experiment.fluence * point.scale,
+        "fluence_photons_per_m2": point.experiment.fluence
+        * (point.scale_of(0) if len(point.experiment.crystals) == 1 else 1.0),
     }
     with whole_file(path) as file:
         file.write(json.dumps(content, indent=2).encode("ascii") + b"\n")
@@ -91,7 +92,7 @@ def write_expt(experiment: Experiment, image: str, path: str) -> None:
     FileError
         The file cannot be written.
     """
-    beam, gonio, crystal = experiment.beam, experiment.goniometer, experiment.crystal
+    beam, gonio = experiment.beam, experiment.goniometer
     along = np.linalg.norm(beam.direction - np.array([0.0, 0.0, -1.0])) < _ALONG
     turn: Array = np.eye(3) if along else to_imgcif(beam)
     panels = [
@@ -109,7 +110,7 @@ def write_expt(experiment: Experiment, image: str, path: str) -> None:
         panels=panels,
         thickness_mm=[sensor.thickness * 1e3 for sensor in sensors],
         mu_per_mm=[sensor.mu * 1e-3 for sensor in sensors],
-        real_space_A=crystal.real_space @ turn.T * 1e10,
+        crystals_A=[crystal.real_space @ turn.T * 1e10 for crystal in experiment.crystals],
         spindle=turn @ gonio.spindle if gonio.turns else None,
         phi_deg=math.degrees(gonio.phi),
         width_deg=math.degrees(gonio.osc),

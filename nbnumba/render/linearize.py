@@ -17,7 +17,7 @@ from ..experiment.model import Experiment
 from ..experiment.scene import build_scene, build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
-from ..gradients.tangents import SPOTS, WEIGHTS, Slopes, form_of
+from ..gradients.tangents import SPOTS, WEIGHTS, Slopes
 from ..kernels.scene import Scene
 from .background import background_photons
 
@@ -194,7 +194,7 @@ class Linearization:
         scene = self._scenes[0][0]
         padded = np.zeros(scene.table.shape)
         padded[inside] = given * attenuation
-        form = form_of(scene, self.point.scale)
+        form = self._slopes.form(0, scene)
         slopes = np.zeros((1, *self._stack_shape))
         self._run([[table_tangents(one, form, padded.reshape(-1)) for one in self._scenes[0]]], slopes)
         return slopes.reshape(self.shape)
@@ -224,7 +224,7 @@ class Linearization:
         _, attenuation, inside = self._table()
         total = np.zeros(self._scenes[0][0].flat.size)
         for panel, scene in enumerate(self._scenes[0]):
-            one = driver.prepared(scene, no_tangents(scene, form_of(scene, self.point.scale)), self._threads)
+            one = driver.prepared(scene, no_tangents(scene, self._slopes.form(0, scene)), self._threads)
             rows, columns = slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
             total += driver.table_gradient(one, np.ascontiguousarray(given[panel, rows, columns]), self._threads)
         return np.asarray(total.reshape(self._scenes[0][0].table.shape)[inside] * attenuation)
@@ -339,7 +339,7 @@ class Linearization:
             passes = []
             for i, panels in enumerate(self._scenes):
                 one = panels[panel]
-                own = tangents[i][panel] if len(tangents) else no_tangents(one, form_of(one, self.point.scale))
+                own = tangents[i][panel] if len(tangents) else no_tangents(one, self._slopes.form(i, one))
                 passes.append(driver.prepared(one, own, self._threads))
             driver.run(passes, self._threads, consume(panel, scene))
 

@@ -53,7 +53,7 @@ TABLE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "tophat_abc": (_FACTORS, {"shape": "tophat_abc", **_VARIED}),
     "closed form": ((*_ALL, "fudge", "B_factor"), {"shape": "gauss", "spread": "continuous", **_VARIED}),
     "closed form, band and divergence": (
-        (*_ALL, "bandwidth"),
+        (*_ALL, "bandwidth", "divergence", "beam_direction"),
         {"shape": "gauss_abc", "spread": "continuous", "dispersion_percent": 1, "dispsteps": 5, **_SOURCES, **_VARIED},
     ),
     "interpolated square": (
@@ -108,6 +108,23 @@ def test_against_differences(case: str) -> None:
     # The image is that of the renderer, to the rounding of float32.
     image = nbnumba.simulate(experiment, "cpu").array
     np.testing.assert_allclose(linear.image, image, rtol=2e-7, atol=2e-7 * float(image.max()))
+
+
+def test_several_crystals() -> None:
+    """Their derivatives are those of each of them alone."""
+    options = {**_STILL, "shape": "gauss", "spread": "continuous", **_VARIED}
+    ones = [nbnumba.Experiment(**{**options, "misset_deg": (x, 20, 30)}) for x in (10, 50)]
+    crystals = tuple(dataclasses.replace(one.crystal, weight=0.5) for one in ones)
+    both = dataclasses.replace(ones[0], crystals=crystals)
+    renderer = nbnumba.Renderer("cpu", 1)
+    together = renderer.linearize(both, ("misset", "scale"))
+    assert together.parameters.names[-2:] == ("scale_1", "scale_2")
+    apart = [renderer.linearize(one, ("misset", "scale")) for one in ones]
+    largest = np.abs(together.jacobian()).max()
+    jacobian = together.jacobian().reshape(-1, *together.shape)
+    for number, (one, rows) in enumerate(zip(apart, ([0, 1, 2, 6], [3, 4, 5, 7]), strict=True)):
+        # A pass ends its spots where they leave no trace in its own share of the image.
+        np.testing.assert_allclose(jacobian[rows], 0.5 * one.jacobian(), atol=1e-7 * largest, err_msg=str(number))
 
 
 @pytest.mark.parametrize(
