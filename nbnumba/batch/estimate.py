@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from ..experiment.hints import hints
 from ..experiment.model import Experiment
 from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
@@ -36,9 +37,11 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     widths = [max(len(row[i]) for row in (_head(draws[0]), *rows)) for i in range(len(rows[0]))]
     for row in (_head(draws[0]), *rows):
         yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-    seconds, ratio = _measure(spec, base, draws[0], experiments[0], threads)
+    seconds, ratio, surprises = _measure(spec, base, draws[0], experiments[0], threads)
     panels = base.experiment.detector.panels
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
+    for hint in surprises:
+        yield f"hint: of image {draws[0].image}, {hint}"
     yield f"time: about {duration(spec.count * seconds)}, {seconds:.3g} s an image, on this machine"
     yield f"disk: about {amount(size * ratio)} for the pixels; {amount(size)} before compression"
 
@@ -92,8 +95,10 @@ def _row(drawn: Draw, experiment: Experiment) -> list[str]:
     ]
 
 
-def _measure(spec: Spec, base: Base, drawn: Draw, experiment: Experiment, threads: int | None) -> tuple[float, float]:
-    """Render some rows of the first image; return the seconds that an image takes, and how far its file shrinks."""
+def _measure(
+    spec: Spec, base: Base, drawn: Draw, experiment: Experiment, threads: int | None
+) -> tuple[float, float, list[str]]:
+    """Render some rows of the first image; return the seconds an image takes, how far its file shrinks, and hints."""
     from ..render.renderer import Renderer
 
     sampling, panel = experiment.sampling, experiment.detector.panels[0]
@@ -108,7 +113,8 @@ def _measure(spec: Spec, base: Base, drawn: Draw, experiment: Experiment, thread
         detector=replace(experiment.detector, panels=(panel,)),
     )
     renderer = Renderer(spec.backend, threads, precision=spec.precision)
-    renderer.render(some, None, lambda: logger.warning(kernels.compiling_line()))
+    image = renderer.render(some, None, lambda: logger.warning(kernels.compiling_line()))
+    surprises = list(hints(some, image.array))
 
     def make() -> float:
         with muted():
@@ -118,7 +124,7 @@ def _measure(spec: Spec, base: Base, drawn: Draw, experiment: Experiment, thread
 
     share = make()  # what is loaded for the first image takes longer than a small image
     pixels_alone = _seconds(make) * rows / part * len(experiment.detector.panels)
-    return pixels_alone + _seconds(lambda: image_experiment(base, drawn)), share
+    return pixels_alone + _seconds(lambda: image_experiment(base, drawn)), share, surprises
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import kernels
 from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
+from ..experiment.hints import hints
 from ..experiment.model import Experiment
 from ..experiment.regions import chosen_panel, region_of_rows, stacked_mask
 from ..experiment.resolve import resolve, resolve_with_choices
@@ -85,6 +86,9 @@ def run(command: CommandLine, contents: Contents | None = None) -> None:
     not_finite = floatfile.not_finite(image.array)
     if not_finite is not None:
         logger.warning(f"the image: {not_finite}")
+    if command.gives("noise_file", "h5_file", "cbf_file"):  # for programs that look for spots
+        for hint in hints(experiment, image.array):
+            logger.warning(f"hint: {hint}")
     say(report.image_lines(image))
     if output.trace_pixel is not None:
         panel = chosen_panel(command.settings, len(experiment.detector.panels), "-trace_pixel")

@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import resource
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import fabio
@@ -223,6 +228,70 @@ def test_a_series_goes_on_after_a_loss(done: Path, tmp_path: Path) -> None:
     (out / "series_0001.h5").unlink()
     assert series(source, "-o", out, "--resume") == 0
     np.testing.assert_array_equal(images(out / "series_master.h5"), images(done / "series_master.h5"))
+
+
+def program(*words: str | Path, limit: int | None = None) -> subprocess.Popen[bytes]:
+    def prepare() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "nbnumba", "series", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=prepare,
+    )
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Return a SPEC of a series with a file for each image, and the folder in which nothing has disturbed it."""
+    folder = tmp_path_factory.mktemp("long")
+    source = spec(folder, 'osc_deg = 0.5\nimages = 24\nformat = "cbf"\n', images_per_file=3)
+    assert series(source, "-o", folder / "out") == 0
+    return source, folder / "out"
+
+
+def assert_same_images(one: Path, other: Path) -> None:
+    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
+    np.testing.assert_array_equal(images(other / "series_master.h5"), images(one / "series_master.h5"))
+    for number in range(1, 25):
+        name = f"series_{number:04d}.cbf"
+        np.testing.assert_array_equal(fabio.open(str(other / name)).data, fabio.open(str(one / name)).data)
+    assert (other / "labels.csv").read_text() == (one / "labels.csv").read_text()
+    for name in ("XDS.INP", "series.expt"):
+        assert (other / name).read_text() == (one / name).read_text()
+
+
+def test_a_killed_series_goes_on(long: tuple[str, Path], tmp_path: Path) -> None:
+    source, undisturbed = long
+    out = tmp_path / "out"
+    running = program(source, "-o", out)
+    end = time.monotonic() + 300
+    while not (out / "series_0001.h5").exists():
+        assert running.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
+    assert not (out / "series_master.h5").exists()
+    assert series(source, "-o", out, "--resume") == 0
+    assert_same_images(undisturbed, out)
+
+
+def test_a_series_on_a_full_disk_goes_on(long: tuple[str, Path], tmp_path: Path) -> None:
+    """By a limit of the size of files that images of their own pass and the NXmx files do not."""
+    source, undisturbed = long
+    out = tmp_path / "out"
+    running = program(source, "-o", out, limit=(undisturbed / "series_0000.h5").stat().st_size - 1000)
+    _, errors = running.communicate(timeout=300)
+    assert running.returncode == 3
+    assert errors.decode().splitlines()[-1].startswith("nbnumba: error: ")
+    assert not [path for path in out.iterdir() if path.suffix == ".h5" or path.name.startswith(".nbnumba-")]
+    assert series(source, "-o", out, "--resume") == 0
+    assert_same_images(undisturbed, out)
 
 
 def test_the_dry_run_and_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
