@@ -34,7 +34,11 @@ def notices(words: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     assert cli.main([*RENDER, "-quiet", *words.split()]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    return [line.removeprefix("nbnumba: notice: ") for line in err.splitlines() if "compiling" not in line]
+    return [
+        line.removeprefix("nbnumba: notice: ")
+        for line in err.splitlines()
+        if "compiling" not in line and "hint: " not in line
+    ]
 
 
 def test_a_noise_seed_from_the_time_is_shown_and_repeats_the_noise(capsys: pytest.CaptureFixture[str]) -> None:
