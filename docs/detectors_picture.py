@@ -12,7 +12,7 @@ import nbnumba
 
 EDGE = 500  # pixels of the picture, along slow, or a few more
 PLAIN = {
-    "cell": (78.0, 78.0, 38.0), "misset_deg": (17.0, 31.0, 50.0), "N": (400, 400, 800), "default_F": 150.0,
+    "cell": (78.0, 78.0, 38.0), "misset_deg": (17.0, 31.0, 50.0), "N": (2500, 2500, 5000), "default_F": 150.0,
     "shape": "gauss_abc", "spread": "continuous", "mosaic_spread_deg": 0.2, "spot_cutoff_photons": 0.01, "B_factor_A2": 25.0,
     "flux": 4e12,
     "exposure_s": 0.1, "beamsize_mm": 0.05, "wavelength_A": 1.0, "oversample": 1, "thickness_um": 0.0,

@@ -304,7 +304,7 @@ class Keywords(TypedDict, total=False):
     beamstop_mm: float
     """Radius of a disc around the beam whose pixels are masked [mm]."""
     psf: str
-    """Point spread: gauss, fiber, moffat:EXPONENT, or file, whose kernel is psf_file."""
+    """Point spread: gauss, fiber, moffat:EXPONENT, charge:THRESHOLD, or file, whose kernel is psf_file."""
     psf_fwhm_um: float
     """Its full width at half maximum [um]."""
     psf_radius: int

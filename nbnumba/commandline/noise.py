@@ -260,12 +260,7 @@ class NoiseDraw:
 
         result = read_out(image, made, seed, threads=self.threads or available_threads(), device=self.device)
         if readout.spread is not None:
-            Reporter(self.output.quiet)(
-                [
-                    f"point spread: {result.beyond * 100:.3g} % of the light lies beyond its kernel, "
-                    f"{result.left:.0f} photons left the image"
-                ]
-            )
+            Reporter(self.output.quiet)([result.spread_line])
         pixels = result.pixels
         if self.mask is not None:
             pixels = np.where(self.mask, pixels, pixels.dtype.type(0))

@@ -24,7 +24,7 @@ from ..parameters.noisify import EXACT_ONLY, NOISIFY
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import ReadoutSettings
 from ..readout import as_c, psf
-from ..readout.chain import read_out
+from ..readout.chain import DetectorImage, read_out
 from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
@@ -351,7 +351,7 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     result = read_out(photons, noiseless, 0, threads=threads)
     _write_int(job, result.pixels, np.minimum(result.pixels, 65535).astype(np.uint16))
     if noise_file is None:
-        _report_spread(noiseless, result.beyond, result.left)
+        _report_spread(result)
         return
     readout = replace(
         noiseless,
@@ -366,17 +366,14 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
         hot_pixels=given.hot_pixels,
     )
     result = read_out(photons, readout, job.seed, job.get("noise_image", 0), threads)
-    _report_spread(readout, result.beyond, result.left)
+    _report_spread(result)
     print(f"{result.photons:.0f} photons on noise image ({result.overloads} overloads)")
     _write(job, noise_file, result.pixels)
 
 
-def _report_spread(readout: Readout, beyond: float, left: float) -> None:
-    if readout.spread is not None:
-        print(
-            f"  point spread: {beyond * 100:.3g} % of the light lies beyond the kernel; "
-            f"{left:.0f} photons left the image"
-        )
+def _report_spread(result: DetectorImage) -> None:
+    if result.readout.spread is not None:
+        print(f"  {result.spread_line}")
 
 
 def _write_int(job: Job, pixels: NDArray[Any], sixteen: NDArray[np.uint16]) -> None:

@@ -24,6 +24,7 @@ from ..io.contents import Contents, read_once
 from ..parameters.choices import ComputeOptions
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
+from ..parameters.settings import ReadoutSettings
 from ..parameters.table import NANOBRAGG
 from ..parameters.types import Role
 from ..render.image import Image
@@ -150,6 +151,8 @@ def _check_outputs(command: CommandLine) -> None:
         logger.warning("-h5data has no effect without an -h5file")
     check_files(command.settings, image_outputs(output))
     settings = command.settings
+    if settings.readout != ReadoutSettings() and not abs(output.adc) <= 1e9:
+        raise InputError(f"-adc: {output.adc:g}; allowed where a readout is simulated are -1e9 to 1e9")
     writes_dump = settings.factors.hkl_file is not None and settings.factors.write_dump
     if writes_dump and settings.factors.dump_file is not None and command.gives("dump"):
         check_can_write("-dump", settings.factors.dump_file)

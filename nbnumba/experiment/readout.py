@@ -16,6 +16,7 @@ from ..io.contents import content_of
 from ..parameters.presets import PRESETS, Preset
 from ..parameters.settings import ReadoutSettings, Settings
 from ..readout.model import Readout
+from ..util.messages import logger
 from .model import Experiment
 
 if TYPE_CHECKING:
@@ -91,18 +92,30 @@ def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
     if given.psf is None:
         if given.psf_file is not None:
             raise InputError("psf_file", given.psf_file, f"goes with {called('psf', 'file')}")
+        plain = ReadoutSettings()
+        names = {"psf_fwhm_um": "psf_fwhm", "psf_radius": "psf_radius", "psf_stage": "psf_stage"}
+        idle = [called(name) for name, field in names.items() if getattr(given, field) != getattr(plain, field)]
+        if idle:
+            logger.warning(f"{', '.join(idle)}: without effect, as {called('psf')} is not given")
         return None
+    if given.psf.startswith("charge") and given.psf_stage == "counts":
+        raise InputError(
+            "psf_stage", "counts", f"contradicts {called('psf', given.psf)}, which comes before the counts"
+        )
     if (given.psf == "file") != (given.psf_file is not None):
         raise InputError(f"{called('psf_file')}: names the kernel of {called('psf', 'file')}, and is needed by it")
+    from ..readout.psf import WIDEST, read_kernel
     from ..readout.psf import parse as parse_psf
-    from ..readout.psf import read_kernel
 
     kernel = None if given.psf_file is None else content_of(read_kernel, given.psf_file, called("psf_file"))
     pixel = detector.panels[0].pixel_sizes[0]
     sizes = np.array([panel.pixel_sizes for panel in detector.panels])
     if given.psf != "file" and np.ptp(sizes) > 1e-9 * pixel:
         raise InputError("psf", given.psf, "goes with square pixels of one size; the detector has others")
-    return parse_psf(given.psf, given.psf_fwhm / pixel, called("psf"), radius=given.psf_radius, kernel=kernel)
+    fwhm = given.psf_fwhm / pixel
+    if given.psf != "file" and not 0.0 < fwhm <= WIDEST:
+        raise InputError("psf_fwhm_um", f"{given.psf_fwhm * 1e6:g} um:", f"allowed are above 0 to {WIDEST:g} pixels")
+    return parse_psf(given.psf, fwhm, called("psf"), radius=given.psf_radius, kernel=kernel)
 
 
 def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -> Detector:
@@ -122,6 +135,8 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
         mask &= ~gaps
     if given.beamstop > 0.0:
         mask &= _outside(panel, detector, given.beamstop)
+        if not mask.any():
+            raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
     if readout is not None and bad:
         from ..readout.chain import bad_pixels
 

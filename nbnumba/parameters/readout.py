@@ -22,6 +22,10 @@ from .types import (
 
 _NANOSECOND = Unit("ns", lambda x: x * 1e-9)
 _FRACTION = Range("from 0 to 10", low=0.0, high=10.0)
+_GAIN = Range("from 1e-9 to 1e9", low=1e-9, high=1e9)
+_DEAD_TIME = Range("from 0 to 1e18", low=0.0, high=1e18)
+_RATE = Range("from 1e-9 to 1e18", low=1e-9, high=1e18)
+_NUMBERS = Range("from 0 to 1e9", low=0.0, high=1e9)
 
 READOUT = (
     choice(
@@ -47,7 +51,7 @@ READOUT = (
     ),
     text(
         "-psf",
-        "point spread: gauss, fiber, moffat:EXPONENT, or file, whose kernel is -psf_file",
+        "point spread: gauss, fiber, moffat:EXPONENT, charge:THRESHOLD, or file, whose kernel is -psf_file",
         "KIND",
         ("psf",),
         own=True,
@@ -83,7 +87,7 @@ READOUT = (
         "photons|counts",
         ("psf_stage",),
         choices=("photons", "counts"),
-        default="counts",
+        default="counts; of charge sharing photons",
         name="psf_stage",
     ),
     number(
@@ -124,11 +128,11 @@ READOUT = (
         "T",
         ("dead_time",),
         unit=_NANOSECOND,
-        allowed=NOT_NEGATIVE,
+        allowed=_DEAD_TIME,
         own=True,
         default="0",
         name="dead_time_ns",
-        varies=NOT_NEGATIVE,
+        varies=_DEAD_TIME,
     ),
     number(
         "-rate_limit",
@@ -136,51 +140,51 @@ READOUT = (
         "R",
         ("rate_limit",),
         unit=FLUX,
-        allowed=POSITIVE,
+        allowed=_RATE,
         own=True,
         default="no limit",
         name="rate_limit",
-        varies=POSITIVE,
+        varies=_RATE,
     ),
     number(
         "-gain",
         "numbers per photon",
         "X",
         ("gain",),
-        allowed=POSITIVE,
+        allowed=_GAIN,
         own=True,
         default="1",
         name="gain",
-        varies=POSITIVE,
+        varies=_GAIN,
     ),
     number(
         "-dark_current",
         "mean dark current of an image, in numbers",
         "X",
         ("dark_current",),
-        allowed=NOT_NEGATIVE,
+        allowed=_NUMBERS,
         own=True,
         default="0",
         name="dark_current",
-        varies=NOT_NEGATIVE,
+        varies=_NUMBERS,
     ),
     number(
         "-readout_noise",
         "standard deviation of the readout, in numbers",
         "X",
         ("readout_noise",),
-        allowed=NOT_NEGATIVE,
+        allowed=_NUMBERS,
         own=True,
         default="0",
         name="readout_noise",
-        varies=NOT_NEGATIVE,
+        varies=_NUMBERS,
     ),
     whole(
         "-saturation",
         "largest number of a pixel, and the value of overloads",
         "N",
         ("saturation",),
-        allowed=Range("of at least 1", low=1, high=2**31 - 3),
+        allowed=Range(f"from 1 to {2**31 - 3}", low=1, high=2**31 - 3),
         own=True,
         default="what the file holds",
         name="saturation",

@@ -214,7 +214,7 @@ class ReadoutSettings:
     psf_fwhm: float = 46e-6
     psf_radius: int = 0
     psf_file: str | None = None
-    psf_stage: str = "counts"
+    psf_stage: str | None = None
     flicker: float = 0.0
     calibration: float = 0.0
     calibration_seed: int = 123456789

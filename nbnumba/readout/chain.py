@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DeviceError, InputError
+from ..errors import DeviceError, InputError, called
 from ..kernels.readout.steps import PanelRead, Steps
 from ..util.messages import logger
 from . import psf
@@ -50,6 +50,17 @@ class DetectorImage:
     beyond: float
     left: float
     readout: Readout = field(default_factory=Readout)
+
+    @property
+    def spread_line(self) -> str:
+        """What a report says of the point spread."""
+        spread = self.readout.spread
+        if spread is not None and spread.kind == "charge":
+            return f"charge sharing: a photon is counted {1.0 - self.beyond:.4g} times on average"
+        return (
+            f"point spread: {self.beyond * 100:.3g} % of the light lies beyond its kernel, "
+            f"{self.left:.0f} photons left the image"
+        )
 
     def truth(self) -> dict[str, Any]:
         """Return every parameter and what was drawn, for the ground truth of a file."""
@@ -129,7 +140,7 @@ def _steps(readout: Readout, seed: int, image_number: int) -> Steps:
         top=float(readout.top),
         most=float(np.float32((readout.rate_limit or 0.0) * readout.exposure / factor)) if limited else math.inf,
         dtype=readout.dtype,
-        spread_first=readout.spread_first,
+        spread_first=readout.spread_first or (readout.spread is not None and readout.spread.kind == "charge"),
     )
 
 
@@ -206,7 +217,8 @@ def bad_pixels(size: int, readout: Readout) -> tuple[NDArray[np.int64], NDArray[
     """
     wanted = readout.dead_pixels + readout.hot_pixels
     if wanted > size:
-        raise InputError(f"dead_pixels and hot_pixels are {wanted} together; the detector has {size} pixels")
+        names = f"{called('dead_pixels')} and {called('hot_pixels')}"
+        raise InputError(f"{names}: {wanted} together; the detector has {size} pixels")
     random = np.random.Generator(np.random.Philox(key=readout.bad_seed & (2**64 - 1)))
     places = random.choice(size, wanted, replace=False, shuffle=True)
     return places[: readout.dead_pixels], places[readout.dead_pixels :]

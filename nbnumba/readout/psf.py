@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.opening import label, read_text
 from ..kernels.readout.steps import SeparableSpread
+from .charge import counting_kernel
 
 Array = NDArray[np.float64]
 
-KINDS = ("gauss", "fiber", "moffat", "file")
+KINDS = ("gauss", "fiber", "moffat", "charge", "file")
 FIBER_EXPONENT = 1.5
 LOST = 1e-3  # of a long-tailed kernel, at most, beyond its radius
 _GAUSS_LOST = 1e-9
 _LARGEST_KERNEL = 4097  # pixels along an edge of a kernel file
-_WIDEST = 1e4  # pixels
+WIDEST = 1e4  # pixels
 _STEP = 0.125  # of ln t, between the Gaussians that make up a Moffat function
 _SMALLEST_PART = 1e-13  # of a kernel that is cut into products, relative to the largest
 _BAND = 128  # rows that a thread convolves at a time
+_LEAST_THRESHOLD = 0.05
 _DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
 
 
@@ -63,6 +65,8 @@ class PointSpread:
         of the image.
     kernel : Kernel or None
         For "file".
+    threshold : float
+        For "charge": the part of a photon's charge from which on a pixel counts it.
     """
 
     kind: str
@@ -70,18 +74,24 @@ class PointSpread:
     exponent: float = FIBER_EXPONENT
     radius: int = 0
     kernel: Kernel | None = None
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"point spread {self.kind!r}: allowed are {', '.join(KINDS)}")
         if (self.kind == "file") != (self.kernel is not None):
             raise InputError(f"point spread {self.kind!r}: a kernel goes with 'file' alone, and is needed there")
-        if self.kind != "file" and not 0.0 < self.fwhm <= _WIDEST:
+        if self.kind != "file" and not 0.0 < self.fwhm <= WIDEST:
             raise InputError(
-                f"the width of the point spread is {self.fwhm:g} pixels; allowed are above 0 to {_WIDEST:g}"
+                f"the width of the point spread is {self.fwhm:g} pixels; allowed are above 0 to {WIDEST:g}"
             )
         if not self.exponent > 1.0:
             raise InputError(f"the exponent of a Moffat function is {self.exponent:g}; its integral needs more than 1")
+        if not _LEAST_THRESHOLD <= self.threshold <= 1.0 - _LEAST_THRESHOLD:
+            raise InputError(
+                f"the threshold of charge sharing is {self.threshold:g}; allowed are {_LEAST_THRESHOLD:g} to "
+                f"{1.0 - _LEAST_THRESHOLD:g} of the charge"
+            )
         if self.radius < 0:
             raise InputError(f"the radius of the point spread is {self.radius}; allowed are 0 (automatic) and more")
 
@@ -102,15 +112,15 @@ class SpreadImage:
 
 
 def parse(word: str, fwhm: float, option: str, radius: int = 0, kernel: Kernel | None = None) -> PointSpread:
-    """Read ``gauss``, ``fiber``, ``moffat:EXPONENT`` or ``file``; `fwhm` in pixels.
+    """Read ``gauss``, ``fiber``, ``moffat:EXPONENT``, ``charge``, ``charge:THRESHOLD`` or ``file``; `fwhm` in pixels.
 
     Raises
     ------
     InputError
-        For another word, or an exponent that is not above 1.
+        For another word, an exponent that is not above 1, or a threshold that is not from 0.05 to 0.95.
     """
     kind, colon, text = word.partition(":")
-    exponent = FIBER_EXPONENT
+    exponent, threshold = FIBER_EXPONENT, 0.5
     if kind == "moffat":
         try:
             exponent = float(text)
@@ -118,9 +128,16 @@ def parse(word: str, fwhm: float, option: str, radius: int = 0, kernel: Kernel |
             exponent = math.nan
         if not 1.0 < exponent <= 1000.0:
             raise InputError(f"{option}: the exponent of {word!r} must be above 1, e.g. moffat:2.5")
+    elif kind == "charge" and colon:
+        try:
+            threshold = float(text)
+        except ValueError:
+            threshold = math.nan
+        if not _LEAST_THRESHOLD <= threshold <= 1.0 - _LEAST_THRESHOLD:
+            raise InputError(f"{option}: the threshold of {word!r} must be from 0.05 to 0.95, e.g. charge:0.5")
     elif colon or kind not in KINDS:
-        raise InputError(f"{option}: {word!r}; allowed are gauss, fiber, moffat:EXPONENT and file")
-    return PointSpread(kind, fwhm, exponent, radius, kernel)
+        raise InputError(f"{option}: {word!r}; allowed are gauss, fiber, moffat:EXPONENT, charge:THRESHOLD and file")
+    return PointSpread(kind, fwhm, exponent, radius, kernel, threshold)
 
 
 def radius_of(spread: PointSpread, longest: int, lost: float = LOST) -> int:
@@ -211,6 +228,8 @@ def full_kernel(spread: PointSpread, longest: int) -> Array:
     """The whole kernel, (2 radius + 1, 2 radius + 1) or as the file has it."""
     if spread.kernel is not None:
         return spread.kernel.array
+    if spread.kind == "charge":
+        return counting_kernel(spread.fwhm, spread.threshold)
     part = quarter(spread, radius_of(spread, longest))
     half = np.concatenate([part[:0:-1], part])
     return np.concatenate([half[:, :0:-1], half], axis=1)
@@ -271,7 +290,7 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadI
         along = _symmetric(_gauss_integrals_of(spread, longest))
         result = _along_axes(source, along, threads)
         kept = float(along.sum()) ** 2
-    elif spread.kind == "file" or radius_of(spread, longest) <= _DIRECT:
+    elif spread.kind in ("file", "charge") or radius_of(spread, longest) <= _DIRECT:
         kernel = full_kernel(spread, longest)
         result = _summed(source, kernel)
         kept = float(kernel.sum())
@@ -296,7 +315,7 @@ def separable(spread: PointSpread, longest: int) -> tuple[SeparableSpread, float
     if spread.kind == "gauss":
         along = _symmetric(_gauss_integrals_of(spread, longest))[None]
         return SeparableSpread(along, along), float(along.sum()) ** 2
-    if spread.kind == "file":
+    if spread.kind in ("file", "charge"):
         kernel = full_kernel(spread, longest)
         left, sizes, right = np.linalg.svd(kernel, full_matrices=False)
         chosen = sizes > _SMALLEST_PART * sizes[0]

@@ -157,6 +157,12 @@ def test_numbers_vary_in_a_batch() -> None:
         ("-dead_time 100 -exposure 0", "-exposure"),
         ("-rate_limit 1e6 -exposure 0", "-rate_limit"),
         ("-rate_limit 0", "-rate_limit"),
+        ("-gain 1e20", "-gain: '1e20'"),
+        ("-dark_current 1e30", "-dark_current: '1e30'"),
+        ("-psf gauss -psf_fwhm 1e20", "-psf_fwhm: 1e+20 um: allowed are above 0 to 10000 pixels"),
+        ("-psf charge -psf_stage counts", "-psf_stage"),
+        ("-beamstop 1e9", "covers the whole detector"),
+        ("-gain 2 -adc 1e30", "-adc: 1e+30"),
     ],
 )
 def test_mistakes_are_one_line(

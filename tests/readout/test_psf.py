@@ -9,9 +9,12 @@ import numpy as np
 import oracles
 import pytest
 from requirements import requires
+from scipy.special import erf
 
 from nbnumba.errors import InputError
 from nbnumba.readout import as_c, psf
+from nbnumba.readout.chain import read_out
+from nbnumba.readout.model import Readout
 from nbnumba.readout.psf import PointSpread
 
 
@@ -125,7 +128,53 @@ def test_bad_kernel_files(text: str, message: str, tmp_path: Path) -> None:
         psf.read_kernel(str(file))
 
 
-@pytest.mark.parametrize("word", ["moffat:1", "moffat:0.5", "moffat", "moffat:x", "gauss:2", "round", ""])
+def test_charge_sharing_counts_what_single_photons_are_counted() -> None:
+    random = np.random.default_rng(4)
+    x, y = random.random((2, 400_000)) - 0.5
+    for fwhm, threshold in ((0.25, 0.5), (0.3, 0.7), (0.3, 0.3)):
+        kernel = psf.full_kernel(psf.parse(f"charge:{threshold}", fwhm, "-psf"), 100)
+        scale = 2.0 * math.sqrt(math.log(2.0)) / fwhm
+        reach = kernel.shape[0] // 2
+        shares = [
+            [
+                0.5 * (erf(scale * (at + 0.5 - place)) - erf(scale * (at - 0.5 - place)))
+                for at in range(-reach, reach + 1)
+            ]
+            for place in (y, x)
+        ]
+        counted = [[np.mean(down * right > threshold) for right in shares[1]] for down in shares[0]]
+        # Five standard errors of so many photons.
+        np.testing.assert_allclose(kernel, counted, atol=5.0 * 0.5 / math.sqrt(x.size))
+        assert (reach > 0) == (threshold < 0.5)
+
+
+def test_charge_sharing_is_before_the_counts() -> None:
+    photons = np.full((300, 300), 20.0, dtype=np.float32)
+    image = read_out(photons, Readout(spread=psf.parse("charge", 0.3, "-psf")), seed=1)
+    once = 1.0 - image.beyond
+    assert 0.9 < once < 0.97
+    # Photons that are lost leave Poisson's distribution; four standard errors.
+    assert abs(image.pixels.mean() - 20.0 * once) < 4.0 * math.sqrt(20.0 * once / photons.size)
+    assert abs(image.pixels.var() / image.pixels.mean() - 1.0) < 4.0 * math.sqrt(2.0 / photons.size)
+    assert image.spread_line == f"charge sharing: a photon is counted {once:.4g} times on average"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "moffat:1",
+        "moffat:0.5",
+        "moffat",
+        "moffat:x",
+        "gauss:2",
+        "round",
+        "",
+        "charge:0",
+        "charge:1",
+        "charge:x",
+        "charge:nan",
+    ],
+)
 def test_bad_words(word: str) -> None:
     with pytest.raises(InputError, match="-psf"):
         psf.parse(word, 1.0, "-psf")
