@@ -29,6 +29,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "sensor": WATER | {"semantics": "exact", "thickness_um": 450.0, "attenuation_depth_um": 300.0, "thicksteps": 2},
     "as nonBragg": WATER | {"semantics": "c", "dispersion_percent": 4.0, "dispsteps": 2},
     "region": WATER | {"semantics": "exact", "roi": (2, 6, 3, 7)},
+    "spot list": WATER | {"shape": "gauss_abc", "N": (9, 9, 9), "spread": "continuous", "mosaic_spread_deg": 1.0},
     "beamstop": WATER | {"semantics": "exact", "beamstop_mm": 12.0},
 }
 MEANS = np.geomspace(1e-3, 1e5, 72).astype(np.float32).reshape(8, 9)
