@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -22,7 +23,8 @@ def main() -> int:
     parser.add_argument("formats", nargs="*", metavar="FORMAT", help=f"of {', '.join(NAMES)}; all by default")
     given = parser.parse_args()
     found = Fuzzer(given.formats or NAMES, given.seed, given.keep.absolute())
-    found.run(given.seconds, given.most)
+    with contextlib.suppress(KeyboardInterrupt):  # the counts so far
+        found.run(given.seconds, given.most)
     print(json.dumps({"seed": given.seed, "inputs": sum(found.counts.values()), "by format": dict(found.counts),
                       "by status": {str(key): value for key, value in found.statuses.items()},
                       "failures": len(found.failures)}))  # fmt: skip

@@ -161,9 +161,11 @@ def _trace(folder: Path, kind: str) -> bytes:
     return path.read_bytes() if kind == "json" else out.getvalue().encode()
 
 
+# What keeps an image small comes first: words that are cut off leave it.
 WORDS = [
-    *f"{CELL} -default_F 100 {RENDER} -mosaic 0.5 -mosaic_domains 3 -phi 1 -osc 1 -phisteps 2 -water 10".split(),
-    *"-dispersion 1 -dispsteps 2 -misset 1 2 3 -round_xtal -curved_det -twotheta 5 -beamsize 0.1 -flux 1e10".split(),
+    *f"-detpixels 4 -oversample 1 -threads 1 {SILENT} {CELL} -default_F 100 -lambda 1.5 -distance 50 -pixel 1".split(),
+    *"-N 3 -mosaic 0.5 -mosaic_domains 3 -phi 1 -osc 1 -phisteps 2 -water 10 -dispersion 1 -dispsteps 2".split(),
+    *"-misset 1 2 3 -round_xtal -curved_det -twotheta 5 -beamsize 0.1 -flux 1e10".split(),
 ]
 
 
