@@ -114,3 +114,20 @@ def test_set_up_script_without_python(tmp_path: Path) -> None:
     ran = subprocess.run(["bash", tmp_path / "run.sh", "test"], env=environment, capture_output=True, text=True)
     assert ran.returncode == 1
     assert ran.stderr == "run.sh: needs Python 3.11 or newer, /no/such/python3 is missing; set PYTHON to one\n"
+
+
+def test_one_version_everywhere() -> None:
+    """Package, conda recipe, citation and change log state the same version."""
+    stated = {
+        "recipe/meta.yaml": r'set version = "(.+?)"',
+        "CITATION.cff": r"(?m)^version: (.+)$",
+        "CHANGELOG.md": r"(?m)^## (\d.+)$",
+    }
+    for name, pattern in stated.items():
+        found = re.search(pattern, (ROOT / name).read_text("utf-8"))
+        assert found is not None, name
+        assert found[1] == nbnumba.__version__, name
+    recipe = (ROOT / "recipe" / "meta.yaml").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for needed in project["dependencies"]:
+        assert f"- {needed.replace('>=', ' >=')}\n" in recipe, needed
