@@ -208,11 +208,14 @@ def report(costs: Costs, edge: int, rows: list[tuple[int, float, float]], given:
     lines += ["", f"{IMAGES} images of {PIXELS / 1e6:g} megapixels, a file system that takes {given.disk:g} MB/s:", ""]
     lines += [f"- {given.cores} cores: {on_cores.total / 60:.1f} minutes, limited by the {on_cores.bottleneck}"]
     host = {name: value for name, value in big.seconds.items() if name != "spots and background"}
-    if given.gpu_image_s is None:
-        lines += [f"- {given.gpus} GPUs: not predicted; --gpu-image-s states what an image takes on one"]
-        return lines
     cores = given.gpus * given.cores_per_gpu
     on_host = predict(Costs(host, big.stored, big.disk, big.start), IMAGES, cores, given.disk * 1e6)
+    if given.gpu_image_s is None:
+        lines += [
+            f"- {given.gpus} GPUs with {given.cores_per_gpu} cores each: at least {on_host.total / 60:.1f} minutes, "
+            f"limited by the {on_host.bottleneck} beside them; --gpu-image-s adds what an image takes on a GPU"
+        ]
+        return lines
     rendering = IMAGES * given.gpu_image_s / given.gpus
     limit = "GPUs" if rendering > on_host.total else on_host.bottleneck
     lines += [f"- {given.gpus} GPUs: {max(rendering, on_host.total) / 60:.1f} minutes, limited by the {limit}"]
