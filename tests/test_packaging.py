@@ -101,13 +101,6 @@ def test_example_in_a_place_that_is_no_folder(tmp_path: Path) -> None:
     assert ran.stderr.count("\n") == 1
 
 
-def test_one_version_everywhere() -> None:
-    assert f"\nversion: {nbnumba.__version__}\n" in (ROOT / "CITATION.cff").read_text()
-    newest = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert newest is not None
-    assert newest.group(1) == nbnumba.__version__
-
-
 def test_set_up_script_without_python(tmp_path: Path) -> None:
     shutil.copyfile(ROOT / "run.sh", tmp_path / "run.sh")
     environment = {**os.environ, "PYTHON": "/no/such/python3"}
@@ -121,7 +114,7 @@ def test_one_version_everywhere() -> None:
     stated = {
         "recipe/meta.yaml": r'set version = "(.+?)"',
         "CITATION.cff": r"(?m)^version: (.+)$",
-        "CHANGELOG.md": r"(?m)^## (\d.+)$",
+        "CHANGELOG.md": r"(?m)^## (\d\S*)",
     }
     for name, pattern in stated.items():
         found = re.search(pattern, (ROOT / name).read_text("utf-8"))
