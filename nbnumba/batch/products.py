@@ -62,7 +62,8 @@ def _shown(image: NDArray[Any], experiment: Experiment) -> tuple[NDArray[Any], N
     detector, beam = experiment.detector, experiment.beam
     pitch, place = min(detector.panels[0].pixel_sizes), None
     if len(detector.panels) > 1:
-        together = assembled(np.asarray(image, dtype=np.float32), detector, beam)
+        stacked = np.asarray(image, dtype=np.float32).reshape(len(detector.panels), -1, image.shape[-1])
+        together = assembled(stacked, detector, beam)
         image, pitch, place = together.photons, together.pitch, together.beam
     elif not detector.curved:
         place = beam_place(detector.panels[0], beam)
