@@ -252,9 +252,9 @@ def _labels_of(source: Path) -> list[Labels]:
 
 def _check_seeds(source: Path, terms: Terms, known: Sequence[Labels]) -> None:
     if terms.seed is None and not known:
-        raise InputError(f"{source}: states no seed, as the files of batches do; give -seed N")
+        raise InputError(f"{source}: states no seed, as the files of batches do; give {called('seed')} N")
     if terms.seed is not None and terms.seed < 0 and terms.rng == "c":
-        raise InputError(f"-seed {terms.seed}: allowed with -noise_rng c: at least 0")
+        raise InputError(f"{called('seed')} {terms.seed}: allowed with {called('noise_rng')} c: at least 0")
 
 
 def _with_noise(
