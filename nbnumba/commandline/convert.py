@@ -15,7 +15,7 @@ from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine
 from ..parameters.parser import parse_with_files
 from ..util.messages import logger
-from ..util.text import quote
+from ..util.text import is_whole, quote
 from .effects import without_effect_on_copy
 from .own_options import take_own_options
 
@@ -75,7 +75,7 @@ def _chosen_image(text: str | None, files: Sequence[str]) -> int | None:
         return None
     if len(files) != 1:
         raise InputError(f"-image {text}: chooses among the images of one file, and {len(files)} are given")
-    if not text.isdecimal() or not 1 <= int(text) <= count(files[0]):
+    if not is_whole(text, 1, count(files[0])):
         raise InputError(f"-image {quote(text)}: allowed are 1 to {count(files[0])}, the images of {files[0]}")
     return int(text) - 1
 

@@ -17,6 +17,7 @@ from ..imagefiles.records import ImageRecord
 from ..io.atomic import check_can_write, check_distinct, whole_file
 from ..parameters.parser import parse, parse_with_files
 from ..util.messages import logger
+from ..util.text import is_whole, quote
 from .own_options import take_own_options
 
 _OWN = {"-o": "-o", "-output": "-o", "-bins": "-bins", "-amount": "-amount"}
@@ -73,8 +74,8 @@ def profile(words: Sequence[str]) -> None:
 def _bins(text: str | None) -> int:
     if text is None:
         return _DEFAULT_BINS
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_BINS:
-        raise InputError(f"-bins: {text!r}; allowed are whole numbers from 1 to {_MOST_BINS}")
+    if not is_whole(text, 1, _MOST_BINS):
+        raise InputError(f"-bins: {quote(text)}; allowed are whole numbers from 1 to {_MOST_BINS}")
     return int(text)
 
 

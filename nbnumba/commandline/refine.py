@@ -23,7 +23,7 @@ from ..parameters.parser import parse_with_files
 from ..refine.fit import MOST_EVALUATIONS
 from ..refine.shots import DEFAULT, Done, Shot, done_before, parameters_at, refine_shot, start_of
 from ..util.messages import Reporter, logger, muted, progress_bar
-from ..util.text import quote
+from ..util.text import is_whole, quote
 from .own_options import take_own_options
 
 _OWN = {
@@ -119,7 +119,7 @@ def _geometry_of(path: str, typed: CommandLine) -> list[str]:
 def _shots(first: Shot, image: str | None, typed: CommandLine) -> list[Shot]:
     """Return what is to be refined, each with its own start where an experiment list has one for each image."""
     there = count(first.path)
-    if image is not None and (not image.isdecimal() or not 1 <= int(image) <= there):
+    if image is not None and not is_whole(image, 1, there):
         raise InputError(f"-image {quote(image)}: allowed are 1 to {there}, the images of {first.path}")
     chosen = range(there) if image is None else [int(image) - 1]
     starts = typed.settings.detector.expt_file
@@ -246,7 +246,7 @@ def _write_summary(shots: Sequence[Shot], path: str) -> None:
 
 
 def _whole(option: str, text: str, low: int, high: int) -> int:
-    if not text.isdecimal() or not low <= int(text) <= high:
+    if not is_whole(text, low, high):
         raise InputError(f"{option}: {quote(text)}; allowed are whole numbers from {low} to {high}")
     return int(text)
 

@@ -50,7 +50,7 @@ def check_number(group: Any, stated: str, place: str) -> None:
     place : str
         What messages begin with.
     """
-    if group is not None and stated.isdecimal() and int(stated) != group.number:
+    if group is not None and stated.isdecimal() and len(stated) < 20 and int(stated) != group.number:
         raise InputError(
             f"{place}: the space group number {stated} that it states is not that of {group.xhm()}, {group.number}; "
             "one of the two must be mended"

@@ -19,3 +19,8 @@ def quote(text: str | bytes) -> str:
         text = text.decode("latin-1")
     shown = ascii(text[:_LONGEST_QUOTE])
     return f"{shown}..." if len(text) > _LONGEST_QUOTE else shown
+
+
+def is_whole(text: str, low: int, high: int) -> bool:
+    """Tell whether a text is a whole number of these; `int` raises at thousands of digits."""
+    return text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high

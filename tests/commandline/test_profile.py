@@ -40,6 +40,7 @@ def test_water_comes_back_beneath_spots(tmp_path: Path) -> None:
         ("in.bin", "needs -o FILE"),
         ("in.bin other.bin -o t.stol", "needs one image, got 2"),
         ("in.bin -o t.stol -bins 0", "-bins: '0'"),
+        (f"in.bin -o t.stol -bins {'9' * 5000}", "-bins: '9999"),
         ("in.bin -o t.stol -amount x", "-amount: 'x'"),
         ("in.bin -o t.stol -amount 0", "-amount: '0'"),
         ("in.bin -o t.stol -detpixels 4", "none of the 100 bins"),
