@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 from alone import turn
 from requirements import REQUIREMENTS
@@ -49,6 +50,9 @@ class _Reports:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The time that an example takes says more of the machine than of the code.
+    hypothesis.settings.register_profile("any machine", deadline=None)
+    hypothesis.settings.load_profile("any machine")
     config.stash[_skipped] = {}
     config.stash[_golden_rows] = []
     config.stash[_suite_of] = {}

@@ -80,7 +80,7 @@ def _left_over(loose: Loose) -> str:
     if loose.after.option.kind is not Kind.FLAG or loose.word[:1] in DASHES:
         typed = " ".join(map(shown, (loose.after.word, *loose.after.values)))
         raise InputError(f"{quote(loose.word)}: an option is expected after {typed}")
-    return f"{quote(loose.word)} is ignored: {loose.after.word} takes no value"
+    return f"{quote(loose.word)} has no meaning: {loose.after.word} takes no value"
 
 
 def _interpret(

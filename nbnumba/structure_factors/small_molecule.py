@@ -109,6 +109,9 @@ def _structure(small: Any, group: Any, place: str) -> Any:
         residue.add_atom(atom)
     if left_out:
         logger.warning(f"{place}: {left_out} atoms without coordinates are left out")
+    negative = sum(site.u_iso < 0.0 for site in small.sites)
+    if negative:
+        logger.warning(f"{place}: {negative} atoms have a negative U, by which their scattering grows with resolution")
     chain, model = gemmi.Chain("A"), gemmi.Model(1)
     chain.add_residue(residue)
     model.add_chain(chain)

@@ -98,7 +98,7 @@ def test_the_command_may_begin_with_the_name_of_the_program(program: str, tmp_pa
     [
         ("-cell_spread 0.1", "-cell_spread is read as -cell, as in nanoBragg; with"),
         ("-mosaic -1", "-mosaic: '-1' is out of range; allowed: a number from 0 to 360"),
-        ("-nopolar 3", "'3' is ignored: -nopolar takes no value; with"),
+        ("-nopolar 3", "'3' has no meaning: -nopolar takes no value; with"),
     ],
 )
 def test_what_nanoBragg_alone_would_take_is_an_error_in_exact(more: str, message: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_fractions_of_pixels() -> None:
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 30), st.data())
 def test_sum_is_kept(n_slow: int, n_fast: int, data: st.DataObject) -> None:
     fine = np.random.default_rng(n_slow * 100 + n_fast).random((n_slow, n_fast))

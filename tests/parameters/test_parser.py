@@ -468,7 +468,9 @@ def test_printout_names_the_option_that_shows_a_pixel(line: str) -> None:
 def test_words_after_a_flag_are_ignored_with_a_notice() -> None:
     command = parse("-curved_det 1 yes -5 -N 3".split())
     assert changed(command) == {"curved_detector": True, "Na": 3, "Nb": 3, "Nc": 3}
-    assert command.notices == tuple(f"'{word}' is ignored: -curved_det takes no value" for word in ("1", "yes", "-5"))
+    assert command.notices == tuple(
+        f"'{word}' has no meaning: -curved_det takes no value" for word in ("1", "yes", "-5")
+    )
 
 
 def test_name_with_letters_in_front_is_read_with_a_notice() -> None:
@@ -751,7 +753,7 @@ def test_a_name_that_extends_an_option_is_told(line: str, key: str) -> None:
 
 
 def test_stray_words_are_errors_in_exact() -> None:
-    with pytest.raises(InputError, match=r"^'1' is ignored: -curved_det takes no value; with -semantics exact"):
+    with pytest.raises(InputError, match=r"^'1' has no meaning: -curved_det takes no value; with -semantics exact"):
         parse("-semantics exact -curved_det 1 -N 3".split())
 
 

@@ -478,6 +478,14 @@ def test_small_molecules_that_cannot_be_read(tmp_path: Path) -> None:
     assert "holds no atoms" in error(SMALL.replace("_atom_site_fract_z", "_atom_site_other"))
 
 
+def test_a_negative_U_is_told(tmp_path: Path) -> None:
+    (tmp_path / "m.cif").write_text(SMALL.replace("0.3920 0.041", "0.3920 -0.041"))
+    notices: list[str] = []
+    with notices_to(notices.append):
+        load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=2e-10, write_dump=False))
+    assert any("m.cif: 1 atoms have a negative U" in line for line in notices)
+
+
 def test_a_pdb_file_from_before_1996(tmp_path: Path) -> None:
     """Columns 73 to 80 held the entry's code and the number of the line, where element and charge stand now."""
     new = pdb_text()

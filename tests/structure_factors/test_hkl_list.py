@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbnumba.errors import FileError, InputError
@@ -229,7 +229,6 @@ def test_the_first_line_with_further_columns_may_lie_in_a_later_block(tmp_path: 
 
 
 @pytest.mark.property
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e50, 1e50), min_size=1, max_size=50))
 def test_numbers_are_correctly_rounded(tmp_path_factory: pytest.TempPathFactory, numbers: list[float]) -> None:
     folder = tmp_path_factory.getbasetemp()
