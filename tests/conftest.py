@@ -6,6 +6,7 @@ What the end tells of a test travels in its reports, since several processes may
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -50,6 +51,9 @@ class _Reports:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what runs in the background with SIGINT ignored, which all processes of the tests would inherit.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # The time that an example takes says more of the machine than of the code.
     hypothesis.settings.register_profile("any machine", deadline=None)
     hypothesis.settings.load_profile("any machine")

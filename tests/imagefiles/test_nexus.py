@@ -584,9 +584,9 @@ interrupted = 0
 for wait in np.linspace(0.0, 0.05, 25):
     timer = threading.Timer(wait, os.kill, (os.getpid(), signal.SIGINT))
     try:
-        with NexusWriter(sys.argv[1], record, 10**6, "int32") as writer:
+        with NexusWriter(sys.argv[1], record, 2000, "int32") as writer:
             timer.start()
-            for index in range(10**6):
+            for index in range(2000):
                 writer.write(index, noise, record, ground_truth(record))
     except KeyboardInterrupt:
         interrupted += 1
