@@ -181,6 +181,10 @@ class Keywords(TypedDict, total=False):
     """Gaussian vertical divergence, full width at half maximum [mrad]."""
     gauss_divs: int
     """Directions of the Gaussian divergence."""
+    beam_tilt_fast_mrad: float
+    """Turns the beam towards fast once the detector is placed, which stays, as the crystal does [mrad]."""
+    beam_tilt_slow_mrad: float
+    """Turns it towards slow, after beam_tilt_fast_mrad [mrad]."""
 
     # Detector: size and place
     distance_mm: float

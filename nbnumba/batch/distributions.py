@@ -33,6 +33,8 @@ MOVING = (
     *(f"detector_rot{axis}_deg" for axis in "xyz"),
 )
 """What moves the detector."""
+BEAM_TILT = ("beam_tilt_fast_mrad", "beam_tilt_slow_mrad")
+"""What turns the beam, and with it the detector as files with the beam along an axis state it."""
 _NAMES = {f"detector_rot{axis}": f"detector_rot{axis}_deg" for axis in "xyz"}  # of parameters without a unit in theirs
 
 

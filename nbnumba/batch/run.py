@@ -24,7 +24,7 @@ from . import folder as state
 from . import products as finish
 from . import record
 from .chunk import ChunkResult, ChunkTask, is_whole, render_chunk, watch
-from .distributions import MOVING
+from .distributions import BEAM_TILT, MOVING
 from .estimate import amount, dry_run_lines, duration, sampling_lines
 from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
@@ -208,7 +208,7 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
     for texts in spec.all_texts[:MOST_TRIED]:
         with placed(request.spec_file, ("vary",)):
             base.with_texts(texts)
-    moving = [key for key in (*MOVING, "mask") if key in spec.keys or key in spec.text_keys]
+    moving = [key for key in (*MOVING, *BEAM_TILT, "mask") if key in spec.keys or key in spec.text_keys]
     if moving and spec.images_per_file == 1:
         logger.warning(
             f"{' and '.join(moving)}: every file states the detector of its own image; {spec.names.master} states that "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry.vectors import Array
+from ..geometry.vectors import Array, cross, rotation_matrix, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +114,35 @@ class Beam:
     exposure: float = 1.0
     size: float = 1.0e-4
     spectrum_origin: str | None = None
+
+    def turned(self, rotation: Array) -> Beam:
+        """Return the beam with its direction, sources and polarization turned by a matrix, (3, 3)."""
+        sources = dataclasses.replace(self.sources, directions=self.sources.directions @ rotation.T)
+        return dataclasses.replace(
+            self,
+            direction=rotation @ self.direction,
+            polarization_axis=rotation @ self.polarization_axis,
+            sources=sources,
+        )
+
+
+def beam_turns(beam: Array, axes: tuple[Array, Array], angles: tuple[float, float]) -> tuple[Array, Array]:
+    """Return the rotation of a beam that is turned towards fast, then slow, and the axes about which it turns on.
+
+    Parameters
+    ----------
+    beam : (3,)
+        Unit vector along the beam.
+    axes : tuple of (3,)
+        Unit vectors along fast and slow of a panel.
+    angles : tuple of float [rad]
+
+    Returns
+    -------
+    rotation : (3, 3)
+    axes : (2, 3)
+        Unit vectors; the first as turned by the second rotation.
+    """
+    first, second = (unit(cross(beam, axis)) for axis in axes)
+    after = rotation_matrix(second, angles[1])
+    return after @ rotation_matrix(first, angles[0]), np.array([after @ first, second])

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from ..beam.build import build_beam, with_spectrum
+from ..beam.model import Beam, SourceGrid, beam_turns
 from ..beam.spectrum import Spectrum
 from ..crystal.build import build_crystal, clipping_warnings
 from ..crystal.continuous import in_closed_form, one_direction
 from ..crystal.model import Crystal
+from ..detector.model import Detector
 from ..detector.placement import Axes, resolve_axes, resolve_detector
 from ..detector.resolution import finest_spacing
 from ..errors import IncompleteError, InputError, called
@@ -188,14 +190,15 @@ def _parts(
 ) -> Parts:
     """Build beam, detector and crystal, or take over those that were built of the same."""
     old = before.parts if before is not None and before.parts.axes is axes else None
-    if before is not None and old is not None and before.agrees(asked, "beam"):
+    stands = before is not None and before.agrees(asked, "detector")
+    detector = old.detector if old is not None and stands else resolve_detector(settings, axes)
+    tilt = settings.beam.tilt_fast, settings.beam.tilt_slow
+    if before is not None and old is not None and before.agrees(asked, "beam") and (stands or not any(tilt)):
         beam, grid = old.beam, old.grid
     else:
         beam, grid = build_beam(settings, axes.beam, axes.polar, spectrum)
-    if before is not None and old is not None and before.agrees(asked, "detector"):
-        detector = old.detector
-    else:
-        detector = resolve_detector(settings, axes)
+        if any(tilt):
+            beam, grid = _tilted(beam, grid, detector, tilt)
     drawn_anew = settings.crystal.misset_random and settings.crystal.misset_seed is None
     if (
         before is not None
@@ -209,6 +212,18 @@ def _parts(
     else:
         crystal = build_crystal(settings, axes, turning)
     return Parts(axes, beam, grid, crystal, turning, detector)
+
+
+def _tilted(beam: Beam, grid: SourceGrid, detector: Detector, tilt: tuple[float, float]) -> tuple[Beam, SourceGrid]:
+    """Turn the beam and its sources towards fast and slow of the first panel; nothing else moves."""
+    panel = detector.panels[0]
+    if detector.curved:
+        raise InputError(
+            f"{called('beam_tilt_fast_mrad')}, {called('beam_tilt_slow_mrad')}: the place of a curved detector follows "
+            "from the beam; allowed: 0, or a flat detector"
+        )
+    turn = beam_turns(beam.direction, (panel.fast, panel.slow), tilt)[0]
+    return beam.turned(turn), dataclasses.replace(grid, positions=grid.positions @ turn.T)
 
 
 def _further_crystals(others: Sequence[Settings], axes: Axes, goniometer: Goniometer) -> list[Crystal]:

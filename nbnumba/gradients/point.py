@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..background.material import Material
+from ..beam.model import beam_turns as turns_of_beam
 from ..crystal.spot_shape import BY_MATRIX, GAUSSIAN
 from ..detector.model import Detector, Panel
 from ..detector.placement import final_center
 from ..errors import InputError
 from ..experiment.model import Experiment
-from ..geometry.vectors import Array, cross, dot, rotate_xyz, rotation_matrix, unit
+from ..geometry.vectors import Array, dot, rotate_xyz
 from ..parameters.choices import Pivot, Shape
 from .cell import all_constants, free_constants, set_all_constants, set_free_constants, with_axes
 from .model import Component, Parameter, Point
@@ -281,23 +282,18 @@ def _beam_direction(experiment: Experiment) -> list[Component]:
 
 def beam_turns(experiment: Experiment, values: Sequence[float]) -> tuple[Array, Array]:
     """Rotation of a beam that is turned towards fast, then slow, and the axes about which it turns on, (2, 3)."""
-    panel, beam = experiment.detector.panels[0], experiment.beam.direction
-    first, second = (unit(cross(beam, axis)) for axis in (panel.fast, panel.slow))
-    after = rotation_matrix(second, 1e-3 * values[1])
-    return after @ rotation_matrix(first, 1e-3 * values[0]), np.array([after @ first, second])
+    panel = experiment.detector.panels[0]
+    first, second = 1e-3 * values[0], 1e-3 * values[1]
+    return turns_of_beam(experiment.beam.direction, (panel.fast, panel.slow), (first, second))
 
 
 def _set_beam_direction(point: Point, base: Experiment, values: Sequence[float]) -> Point:
     """Turn the beam, with its sources and its polarization; crystal and detector stay."""
     turn, beam = beam_turns(base, values)[0], point.experiment.beam
-    sources = dataclasses.replace(beam.sources, directions=beam.sources.directions @ turn.T)
-    turned = dataclasses.replace(
-        beam, direction=turn @ beam.direction, polarization_axis=turn @ beam.polarization_axis, sources=sources
-    )
     spread = point.experiment.closed_form
     if spread is not None:
         spread = dataclasses.replace(spread, divergence=turn @ spread.divergence @ turn.T)
-    return point.with_parts(beam=turned, closed_form=spread)
+    return point.with_parts(beam=beam.turned(turn), closed_form=spread)
 
 
 def _polarization(experiment: Experiment) -> list[Component]:

@@ -30,6 +30,7 @@ from .types import (
 )
 
 COUNT = Range(f"from 0 (not given) to {MAX_STEPS}", low=0, high=MAX_STEPS)
+_TILT = Range("from -100 to 100", low=-100.0, high=100.0)
 _SPREAD = {"divergence_or_dispersion_given": True}
 
 POLARIZED = yes_or_no(
@@ -355,5 +356,29 @@ SPREAD = (
         own=True,
         default="25",
         name="gauss_divs",
+    ),
+    number(
+        "-beam_tilt_fast",
+        "turns the beam towards fast once the detector is placed, which stays, as the crystal does",
+        "A",
+        ("tilt_fast",),
+        unit=MRAD,
+        allowed=_TILT,
+        own=True,
+        default="0",
+        name="beam_tilt_fast_mrad",
+        varies=_TILT,
+    ),
+    number(
+        "-beam_tilt_slow",
+        "turns it towards slow, after -beam_tilt_fast",
+        "A",
+        ("tilt_slow",),
+        unit=MRAD,
+        allowed=_TILT,
+        own=True,
+        default="0",
+        name="beam_tilt_slow_mrad",
+        varies=_TILT,
     ),
 )

@@ -111,6 +111,8 @@ class BeamSettings:
     gauss_hdiv: float = 0.0  # full width at half maximum
     gauss_vdiv: float = 0.0
     gauss_divs: int | None = None
+    tilt_fast: float = 0.0  # of the beam, after the detector is placed
+    tilt_slow: float = 0.0
     fluence: float = 125932015286227086360700780544.0  # photons/m^2
     flux: float = 0.0  # photons/s; 0: not given
     exposure: float = 1.0  # s

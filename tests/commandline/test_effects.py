@@ -134,6 +134,8 @@ CASES: dict[str, tuple[str, str]] = {
     "-gauss_hdiv": ("3", ""),
     "-gauss_vdiv": ("3", ""),
     "-gauss_divs": ("7", "-gauss_hdiv=2"),
+    "-beam_tilt_fast": ("3", ""),
+    "-beam_tilt_slow": ("3", ""),
     "-distance": ("110", ""),
     "-close_distance": ("110", ""),
     "-pixel": ("0.3", "-detpixels_f -detpixels_s -detsize_f=2.4 -detsize_s=1.8"),

@@ -90,6 +90,8 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "exposure_s": number(0.1, 1),
         "beamsize_mm": number(0.01, 0.1),
         "polarization": number(-1, 1),
+        "beam_tilt_fast_mrad": number(-5, 5),
+        "beam_tilt_slow_mrad": number(-5, 5),
         "polarized": switch,
         "dispersion_percent": number(0, 3),
         "dispsteps": whole(1, 3),
