@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..detector.assembly import assembled
 from ..detector.resolution import beam_place
 from ..experiment.ground_truth import A_matrix
+from ..experiment.hints import FEW
 from ..experiment.model import Experiment
 from ..geometry.vectors import length
 from ..imagefiles import spots
@@ -21,7 +22,8 @@ from ..io.nexus import file as nexus_file
 from ..io.nexus.checksums import check_images
 from ..io.nexus.layout import DATA
 from ..io.nexus.master import write_master
-from ..util.messages import muted
+from ..readout.digitize import SATURATION
+from ..util.messages import logger, muted
 from . import labels
 from .contact_sheet import MOST_IMAGES, write_contact_sheet
 from .labels import Labels
@@ -32,6 +34,7 @@ from .sample import draw, image_experiment
 from .spec_model import Spec
 from .truth_expt import write_truth
 
+_NAMED = 10  # images
 _BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; the forward peak ends there
 
 
@@ -42,8 +45,10 @@ def _rows(paths: Sequence[Path]) -> Iterator[Labels]:
             yield from labels.read_from(file)
 
 
-def _first_images(paths: Sequence[Path], spec: Spec, base: Base) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
-    """Yield the first images, their panels in place, and where they are free of the direct beam."""
+def _first_images(
+    paths: Sequence[Path], spec: Spec, base: Base, dim: list[int]
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Yield the first images, their panels in place, and where they are free of the direct beam; list dim ones."""
     number = 0
     for path in paths:
         with nexus_file.read(path) as file:
@@ -51,10 +56,20 @@ def _first_images(paths: Sequence[Path], spec: Spec, base: Base) -> Iterator[tup
             check_images(file[DATA], range(count))
             for index in range(count):
                 experiment = image_experiment(base, draw(spec, base, number))
-                yield _shown(np.asarray(file[DATA][index]), experiment)
+                image, counted = _shown(np.asarray(file[DATA][index]), experiment)
+                if any(crystal.weight for crystal in experiment.crystals) and _brightest(image, counted) < FEW:
+                    dim.append(number)
+                yield image, counted
                 number += 1
         if number == MOST_IMAGES:
             return
+
+
+def _brightest(image: NDArray[Any], counted: NDArray[np.bool_]) -> float:
+    """Return the largest value of the pixels that count and were read out."""
+    # Of whole numbers those above the largest good one stand for pixels without a value.
+    good = counted & (~np.isnan(image) if image.dtype.kind == "f" else image <= SATURATION[image.dtype.name])
+    return float(image.max(initial=0.0, where=good))
 
 
 def _shown(image: NDArray[Any], experiment: Experiment) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -97,7 +112,15 @@ def _write_master(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) ->
 
 
 def _write_sheet(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
-    write_contact_sheet(path, _first_images(chunks, spec, base))
+    dim: list[int] = []
+    write_contact_sheet(path, _first_images(chunks, spec, base, dim))
+    if dim:
+        numbers = ", ".join(map(str, dim[:_NAMED])) + (", ..." if len(dim) > _NAMED else "")
+        logger.warning(
+            f"hint: away from the direct beam no pixel reaches {FEW:g} in {len(dim)} of the first "
+            f"{min(spec.count, MOST_IMAGES)} images ({numbers}), so that spots will not be found; a larger -fluence or "
+            "-N makes them brighter"
+        )
 
 
 def write_rotation(path: Path, spec: Spec, base: Base) -> None:

@@ -555,6 +555,18 @@ def test_contact_sheet(tmp_path: Path) -> None:
     assert max(wide.shape) <= 160
 
 
+def test_dim_images_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = COMMAND.replace("-water 0.1", "-misset 10 20 30")
+    # Of four crystals the second and third are too dim; the last image has none.
+    for kind, more in (("uint16", {"noise": True}), ("float32", {"noise": False})):
+        (tmp_path / "t.csv").write_text("fluence,hit\n1e24,1\n1e12,1\n2e12,1\n1e24,1\n1e12,0\n")
+        source = spec(tmp_path, 'csv = "t.csv"', command=command, count=5, dtype=kind, **more)
+        assert batch(source, "-o", tmp_path / kind) == 0
+        said = "hint: away from the direct beam no pixel reaches 3 in 2 of the first 5 images (1, 2)"
+        assert said in capsys.readouterr().err
+        assert said in (tmp_path / kind / "batch.log").read_text()
+
+
 def test_contact_sheet_of_many(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -684,6 +696,28 @@ def test_a_file_of_one_image_states_its_detector(tmp_path: Path, capsys: pytest.
     for number, distance in enumerate(drawn):
         with h5py.File(tmp_path / "out" / f"shots_{number:04d}.h5") as file:
             assert file["/entry/instrument/detector/distance"][()] == pytest.approx(distance / 1000, rel=1e-12)
+
+
+def test_a_file_of_one_image_states_its_beam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vary = "beam_tilt_fast_mrad = { choice = [-8, 8] }\nbeam_tilt_slow_mrad = 3\nfluence = 1e23"
+    source = spec(tmp_path, vary, count=4, images_per_file=1)
+    assert batch(source, "-o", tmp_path / "out") == 0
+    assert "beam_tilt_fast_mrad and beam_tilt_slow_mrad: every file states" in capsys.readouterr().err
+    drawn = [float(row["beam_tilt_fast_mrad"]) for row in rows(tmp_path / "out")]
+    assert set(drawn) == {-8.0, 8.0}
+    for number, tilt in enumerate(drawn):
+        path = tmp_path / "out" / f"shots_{number:04d}.h5"
+        (line,) = commands(path)
+        made = resolve(parse(line.split()).settings)
+        panel = made.detector.panels[0]
+        with h5py.File(path) as file:
+            # The file's beam lies along z, so that its detector is turned the other way.
+            fast = file["/entry/instrument/detector/module/fast_pixel_direction"].attrs["vector"]
+        assert fast[2] == pytest.approx(panel.fast @ made.beam.direction, abs=1e-12)
+        assert fast[2] == pytest.approx(np.sin(tilt * 1e-3), rel=1e-4)
+        mean = simulate(made, "cpu").array
+        noisy = poisson_image_counter(mean, 7, 0.0, image_number=number)
+        assert np.array_equal(images(path)[0], noisy.counts)
 
 
 @pytest.mark.parametrize(("dtype", "missing"), [("uint16", 65535), ("int32", -1), ("float32", np.nan)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import resource
 import signal
 import subprocess
@@ -93,6 +94,32 @@ def test_terms_of_the_rendering_are_kept_and_may_be_replaced(tmp_path: Path) -> 
         target = tmp_path / "noisy.h5"
         assert main(["noise", str(stored / "shots_0000.h5"), "-o", str(target), *words]) == 0
         assert_same(expected / "shots_0000.h5", target, but=("entry/ground_truth/command",))
+
+
+def test_several_panels(tmp_path: Path) -> None:
+    panels = [
+        {
+            "fast_axis": [1, 0, 0],
+            "slow_axis": [0, -1, 0],
+            "origin": [-10, top, -60],
+            "image_size": [20, 12],
+            "pixel_size": [1, 1],
+        }
+        for top in (13.0, -1.0)
+    ]
+    parts = {"beam": [{"direction": [0, 0, 1], "wavelength": 3.0}], "detector": [{"panels": panels}]}
+    listed = {"__id__": "ExperimentList", "experiment": [{"beam": 0, "detector": 0}], **parts}
+    (tmp_path / "a.expt").write_text(json.dumps(listed))
+    command = "-expt a.expt -cell 50 60 70 90 95 90 -default_F 100 -N 4 -fluence 1e24 -shape gauss -water 0.05"
+    terms = "-psf gauss -psf_fwhm 900 -calibration 0.1 -gain 1.7 -readout_noise 2 -dead_pixels 4 -saturation 900"
+    stored = batch(tmp_path, "dark", noise=False, command=command)
+    at_once = batch(tmp_path, "once", noise=True, command=f"{command} {terms}")
+    assert main(["noise", str(stored), "-o", str(tmp_path / "later"), *terms.split(), "-quiet"]) == 0
+    for name in ("shots_0000.h5", "shots_0001.h5"):
+        assert_same(at_once / name, tmp_path / "later" / name, but=("entry/ground_truth/command",))
+    with h5py.File(tmp_path / "later" / "shots.h5") as file:
+        assert file["/entry/data/data"].shape == (5, 24, 20)
+        assert np.ptp(file["/entry/data/data"][()]) > 10
 
 
 def test_a_master_and_another_seed(dark: Path, tmp_path: Path) -> None:
