@@ -556,10 +556,10 @@ def test_contact_sheet(tmp_path: Path) -> None:
 
 
 def test_dim_images_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = COMMAND.replace("-water 0.1", "-misset 10 20 30")
+    command = COMMAND.replace("-water 0.1", "-misset 10 20 30 -N 20")
     # Of four crystals the second and third are too dim; the last image has none.
     for kind, more in (("uint16", {"noise": True}), ("float32", {"noise": False})):
-        (tmp_path / "t.csv").write_text("fluence,hit\n1e24,1\n1e12,1\n2e12,1\n1e24,1\n1e12,0\n")
+        (tmp_path / "t.csv").write_text("fluence,hit\n1e30,1\n1e12,1\n2e12,1\n1e30,1\n1e12,0\n")
         source = spec(tmp_path, 'csv = "t.csv"', command=command, count=5, dtype=kind, **more)
         assert batch(source, "-o", tmp_path / kind) == 0
         said = "hint: away from the direct beam no pixel reaches 3 in 2 of the first 5 images (1, 2)"

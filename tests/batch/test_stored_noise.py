@@ -110,8 +110,8 @@ def test_several_panels(tmp_path: Path) -> None:
     parts = {"beam": [{"direction": [0, 0, 1], "wavelength": 3.0}], "detector": [{"panels": panels}]}
     listed = {"__id__": "ExperimentList", "experiment": [{"beam": 0, "detector": 0}], **parts}
     (tmp_path / "a.expt").write_text(json.dumps(listed))
-    command = "-expt a.expt -cell 50 60 70 90 95 90 -default_F 100 -N 4 -fluence 1e24 -shape gauss -water 0.05"
-    terms = "-psf gauss -psf_fwhm 900 -calibration 0.1 -gain 1.7 -readout_noise 2 -dead_pixels 4 -saturation 900"
+    command = "-expt a.expt -cell 50 60 70 90 95 90 -default_F 100 -N 4 -fluence 1e26 -shape gauss -water 0.05"
+    terms = "-psf gauss -psf_fwhm 900 -calibration 0.1 -gain 1.7 -readout_noise 2 -saturation 900"
     stored = batch(tmp_path, "dark", noise=False, command=command)
     at_once = batch(tmp_path, "once", noise=True, command=f"{command} {terms}")
     assert main(["noise", str(stored), "-o", str(tmp_path / "later"), *terms.split(), "-quiet"]) == 0
