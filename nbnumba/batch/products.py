@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..detector.assembly import assembled
 from ..detector.resolution import beam_place
+from ..errors import called
 from ..experiment.ground_truth import A_matrix
 from ..experiment.hints import FEW
 from ..experiment.model import Experiment
@@ -118,8 +119,8 @@ def _write_sheet(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> 
         numbers = ", ".join(map(str, dim[:_NAMED])) + (", ..." if len(dim) > _NAMED else "")
         logger.warning(
             f"hint: away from the direct beam no pixel reaches {FEW:g} in {len(dim)} of the first "
-            f"{min(spec.count, MOST_IMAGES)} images ({numbers}), so that spots will not be found; a larger -fluence or "
-            "-N makes them brighter"
+            f"{min(spec.count, MOST_IMAGES)} images ({numbers}), so that spots will not be found; a larger "
+            f"{called('fluence')} or {called('N')} makes them brighter"
         )
 
 

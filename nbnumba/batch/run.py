@@ -211,13 +211,13 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
     moving = [key for key in (*MOVING, *BEAM_TILT, "mask") if key in spec.keys or key in spec.text_keys]
     if moving and spec.images_per_file == 1:
         logger.warning(
-            f"{' and '.join(moving)}: every file states the detector of its own image; {spec.names.master} states that "
+            f"{' and '.join(moving)}: every file states the geometry of its own image; {spec.names.master} states that "
             "of the first for all"
         )
     elif moving:
         logger.warning(
-            f"{' and '.join(moving)}: a file has one detector for other programs, here that of the command; "
-            "/entry/ground_truth and labels.csv tell where each image's stood; with images_per_file = 1 every "
+            f"{' and '.join(moving)}: a file has one geometry for other programs, here that of the command; "
+            "/entry/ground_truth and labels.csv tell that of each image; with images_per_file = 1 every "
             "file states that of its own image"
         )
     if spec.chunks > MANY_FILES:

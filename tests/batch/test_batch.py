@@ -690,7 +690,7 @@ def test_interpolation_latch_is_reported_once(
 def test_a_file_of_one_image_states_its_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = spec(tmp_path, "distance_mm = { choice = [95, 105] }", count=4, images_per_file=1)
     assert batch(source, "-o", tmp_path / "out") == 0
-    assert "every file states the detector of its own image" in capsys.readouterr().err
+    assert "every file states the geometry of its own image" in capsys.readouterr().err
     drawn = [float(row["distance_mm"]) for row in rows(tmp_path / "out")]
     assert len(set(drawn)) == 2
     for number, distance in enumerate(drawn):
