@@ -255,7 +255,7 @@ def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_a_detector_that_moves_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for vary, line in (
-        ("distance_mm = 90", "notice: distance_mm: a file has one detector"),
+        ("distance_mm = 90", "notice: distance_mm: a file has one geometry"),
         ("energy_ev = 9000", ""),
     ):
         assert batch(spec(tmp_path, vary, count=1), "-o", tmp_path / vary[:3]) == 0
