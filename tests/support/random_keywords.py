@@ -26,7 +26,7 @@ OF_OTHER_TESTS = set(
     "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
     "anomalous anomalous_file anomalous_bins phase_column spectrum_seed spectrum_shift_ev "
-    "gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs rate_limit".split()
+    "gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs rate_limit beam_tilt_fast_mrad beam_tilt_slow_mrad".split()
 )
 _EITHER = (
     ("wavelength_A", "energy_ev"),
@@ -90,8 +90,6 @@ def makers(rng: random.Random, folder: Path) -> dict[str, Callable[[], Any]]:
         "exposure_s": number(0.1, 1),
         "beamsize_mm": number(0.01, 0.1),
         "polarization": number(-1, 1),
-        "beam_tilt_fast_mrad": number(-5, 5),
-        "beam_tilt_slow_mrad": number(-5, 5),
         "polarized": switch,
         "dispersion_percent": number(0, 3),
         "dispsteps": whole(1, 3),
