@@ -113,6 +113,11 @@ def test_what_it_wrote_is_where_it_can_go_on(folder: Path) -> None:
         (["absent.h5", "-o", "found"], 3, "absent.h5"),
         (["still.h5", "-o", "absent/found"], 3, "absent/found.expt"),
         (["still.h5", "-o", "found", "-free", "nonsense"], 2, "'nonsense' is unknown; allowed: cell"),
+        (
+            ["still.h5", "-o", "found", "-free", "misset,psf_fwhm"],
+            2,
+            "psf_fwhm: the image that is differentiated has no",
+        ),
         (["still.h5", "-o", "found", "-free", ","], 2, "parameters: there are none"),
         (["still.h5", "-o", "found", "-image", "2"], 2, "-image '2': allowed are 1 to 1"),
         (["still.h5", "-o", "found", "-bounds", "cell_a"], 2, "-bounds: 'cell_a' is not NAME=X:Y"),
@@ -233,6 +238,9 @@ def test_every_image_from_its_own_start(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_out_of_evaluations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _refine("still.h5", "-o", "found", "-evaluations", "2", "-shoebox", "4") == 1
-    assert "not converged after 2 evaluations" in capsys.readouterr().err
+    spread = "-psf", "gauss", "-psf_fwhm", "200"
+    assert _refine("still.h5", "-o", "found", "-evaluations", "2", "-shoebox", "4", *spread) == 1
+    said = capsys.readouterr().err
+    assert "not converged after 2 evaluations" in said
+    assert said.count("refine: -psf gauss: the model has no point spread") == 1
     assert json.loads(Path("found.json").read_text())["converged"] is False

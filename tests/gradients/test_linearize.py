@@ -14,6 +14,7 @@ from nbnumba.errors import InputError
 
 # Derivatives are exact; what differs is the truncation and the rounding of the differences.
 TOLERANCE = 1e-6
+STEP = 3e-3  # of those differences, in units of the parameters' steps, where one is taken
 
 _INDICES = np.stack(np.meshgrid(*[np.arange(-22, 23)] * 3, indexing="ij"), -1).reshape(-1, 3)
 _HKL = np.column_stack([_INDICES, np.random.default_rng(7).uniform(10, 100, len(_INDICES))])
@@ -165,6 +166,57 @@ def test_panels_masks_and_regions() -> None:
     np.testing.assert_allclose(part.image, np.where(inside, whole.image, 0.0), rtol=1e-12)
 
 
+def test_two_panels_that_differ_with_a_mask() -> None:
+    """Masked pixels, and what a smaller panel leaves of the stack, have no image and no derivatives."""
+    experiment = nbnumba.Experiment(
+        **{**_STILL, "shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_VARIED}
+    )
+    first = experiment.detector.panels[0]
+    mask = np.ones((first.n_slow, first.n_fast), dtype=bool)
+    mask[4:9, 2:20] = False
+    second = dataclasses.replace(first, origin=first.origin + 25 * 0.4e-3 * first.fast, n_fast=17, n_slow=20)
+    panels = (dataclasses.replace(first, mask=mask), second)
+    experiment = dataclasses.replace(experiment, detector=dataclasses.replace(experiment.detector, panels=panels))
+    names = ("misset", "N", "distance", "beam_center", "detector_rotation", "background", "offset")
+    renderer = nbnumba.Renderer("cpu")
+    parameters = experiment.parameters(*names)
+    linear = renderer.linearize(experiment, parameters)
+    random = np.random.default_rng(3)
+    direction = random.choice([-1.0, 1.0], len(parameters)) * [component.step for component in parameters.components]
+    forward = linear.jvp(direction)
+    differences = np.zeros(linear.shape)
+    for steps, weight in ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12)):
+        at = parameters.values + steps * STEP * direction
+        differences += weight / STEP * renderer.linearize(experiment, parameters, at).image
+    np.testing.assert_allclose(forward, differences, rtol=0, atol=TOLERANCE * np.abs(differences).max())
+
+    there = np.zeros(linear.shape, dtype=bool)
+    there[0] = mask
+    there[1, :20, :17] = True
+    jacobian = linear.jacobian()
+    assert not linear.image[~there].any()
+    assert not jacobian[:, ~there].any()
+    for panel in range(2):
+        assert linear.image[panel][there[panel]].all()
+        assert np.all(np.abs(jacobian[:, panel]).max(axis=(1, 2)) > 0.0)
+
+    # What stands in pixels that are not there does not matter backward either.
+    weights = random.normal(size=linear.shape)
+    rounding = 1e-10 * float(np.abs(forward * weights).sum())  # of sums over pixels of either sign
+    spoiled = np.where(there, weights, 1e9)
+    assert direction @ linear.vjp(spoiled) == pytest.approx(float(np.sum(forward * weights)), abs=rounding)
+    along = random.normal(size=experiment.reflections.values.shape)  # type: ignore[union-attr]
+    by_factors = np.sum(linear.jvp_reflections(along) * weights)
+    assert np.sum(linear.vjp_reflections(spoiled) * along) == pytest.approx(float(by_factors), rel=1e-9)
+
+    # Water scatters into every pixel that is there, and only these are counted.
+    likelihood = linear.likelihood(linear.image, np.ones(linear.shape, dtype=bool))
+    assert likelihood.pixels == there.sum()
+    rows = jacobian[:, there]
+    expected = (rows / linear.image[there]) @ rows.T
+    np.testing.assert_allclose(likelihood.information, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
@@ -172,6 +224,7 @@ def test_panels_masks_and_regions() -> None:
         (("distance",), {"shape": "tophat_abc"}, "distance: with shape tophat_abc pixels jump"),
         (("distance",), {"curved": True}, "distance: a curved detector"),
         (("nonsense",), {}, "'nonsense' is unknown; allowed: cell"),
+        (("misset", "psf_fwhm"), {}, "psf_fwhm: the image that is differentiated has no point spread"),
         ((), {}, "there are none"),
         (("N", "N"), {}, "each may be named once"),
         (("cell", "whole_cell"), {}, "are the same"),
