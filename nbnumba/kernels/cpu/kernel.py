@@ -65,7 +65,7 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
             continue
         s[EVALUATED] += n
         if q.shape == ROUND:
-            per_orientation.round_strip(s, n, Na, Nb, Nc, fudge, cancels)
+            per_orientation.either_round_strip(s, n, Na, Nb, Nc, fudge, cancels)
         elif single:
             fill(s, AMPLITUDE, n, 1.0)
         else:

@@ -107,14 +107,29 @@ def square_strip(s, n, Na, Nb, Nc):
 
 
 @inner
-def round_strip(s, n, Na, Nb, Nc, fudge, cancels):
+def round_strip(s, n, Na, Nb, Nc, fudge):
     """Lattice factors of an ellipsoidal crystal."""
+    for w in range(n):
+        s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, False)
+
+
+@inner
+def cancelling_round_strip(s, n, Na, Nb, Nc, fudge):
+    """The same as C computes it, which loses digits near the middle of a spot."""
+    for w in range(n):
+        s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, True)
+
+
+@inner_inlined
+def either_round_strip(s, n, Na, Nb, Nc, fudge, cancels):
+    """Lattice factors of an ellipsoidal crystal, in one of two ways.
+
+    Both loops in one function compete for registers: twice the constants are stored and read again for each strip.
+    """
     if cancels:
-        for w in range(n):
-            s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, True)
+        cancelling_round_strip(s, n, Na, Nb, Nc, fudge)
     else:
-        for w in range(n):
-            s[AMPLITUDE + w] = p.lattice_factor_round(s[H + w], s[K + w], s[L + w], Na, Nb, Nc, fudge, False)
+        round_strip(s, n, Na, Nb, Nc, fudge)
 
 
 @inner
@@ -144,7 +159,7 @@ def amplitude_strip(q, s, n):
         square_strip(s, n, Na, Nb, Nc)
         return
     if shape == ROUND:
-        round_strip(s, n, Na, Nb, Nc, fudge, q.sinc3_cancels)
+        either_round_strip(s, n, Na, Nb, Nc, fudge, q.sinc3_cancels)
         return
     scale, height, width, limit = q.spot_scale, q.spot_height, q.spot_width, q.spot_limit
     t = q.triangle
