@@ -20,7 +20,6 @@ from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine, Output
 from ..util.messages import logger
 from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
-from .others import load_by_fabio, single
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, image_of_options, note_clipped
 
 # What a header should say, and the parameters that say it instead.
@@ -128,6 +127,8 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
 
 def load(source: Source) -> LoadedImage:
     """Read the pixels alone, as they are in the file."""
+    from .others import single  # late, as below: writing loads none of the readers of other formats
+
     return single(source, LoadedImage(source.path, "SMV", np.asarray(_pixels(source.path), dtype=np.float64)))
 
 
@@ -135,6 +136,8 @@ def _pixels(path: str) -> NDArray[Any]:
     try:
         return smv.read(path).data
     except InputError:
+        from .others import load_by_fabio
+
         with contextlib.suppress(InputError):
             return load_by_fabio(Source(path)).values  # it knows wider pixels
         raise
