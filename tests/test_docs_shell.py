@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -68,11 +69,23 @@ def make_inputs(folder: Path) -> None:
     rows = unique_reflections(group)
     write_mtz(folder / "scaled.mtz", group, rows, [("F", "F", values_of(rows))])
     crystal = nbnumba.Experiment(cell=CELLS[group], default_F=1, distance_mm=100, pixel_mm=1, detpixels=64, N=20)
-    for name in ("indexed.expt", "start.expt"):
+    for name in ("indexed.expt", "start.expt", "starts.expt"):
         write_expt(crystal, "shot_0001.h5", str(folder / name))
     start = crystal.replace(fluence=1e24, oversample=1, shape="gauss_abc", spread="continuous", mosaic_spread_deg=0.1)
     start = start.replace(hkl=str(folder / "P1.hkl"), default_F=None)
     nbnumba.simulate(start).save(folder / "shot.h5")
+    assert start.command[:2] == ("-semantics", "exact")  # as batches are without a word
+    batch = [
+        "command = " + json.dumps(shlex.join(start.command[2:])),
+        "count = 2",
+        'dtype = "float32"',
+        "noise = false",
+        "images_per_file = 2",
+    ]
+    (folder / "shots.toml").write_text("\n".join([*batch, "[vary]", "fluence = { uniform = [1e24, 2e24] }"]))
+    assert cli.main(["batch", str(folder / "shots.toml"), "-o", str(folder / "shots")]) == 0
+    (images,) = (folder / "shots").glob("shots_*.h5")
+    shutil.move(images, folder / "shots.h5")
     shutil.copy(folder / "P1.hkl", folder / "F.hkl")
     (folder / "model.pdb").write_text(pdb_text())
     for name in ("one", "two"):

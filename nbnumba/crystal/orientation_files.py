@@ -89,7 +89,7 @@ def reciprocal_from_file(settings: Settings, axes: Axes, turning: bool) -> Array
         _check_stated_cell(reciprocal, matrix.stated_cell(text), settings, path)
         return reciprocal
     if turning and spindle is not None and dot(turn @ spindle, axes.spindle) < _SAME_AXIS:
-        theirs, ours = (" ".join(f"{v + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
+        theirs, ours = (" ".join(f"{round(v, 9) + 0.0:.3g}" for v in axis) for axis in (turn @ spindle, axes.spindle))
         logger.warning(
             f"{called('matrix')} {path}: its crystal turned about {theirs}, as it lies here; the spindle is {ours}"
         )

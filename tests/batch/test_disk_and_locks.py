@@ -32,10 +32,14 @@ orientation = "random"
 WRITE = """
 import sys
 from pathlib import Path
+from nbnumba.batch.reference import make_base
 from nbnumba.batch.products import MAKERS
+from nbnumba.batch.spec import read_spec
 from nbnumba.errors import FileError
 {prepare}
 whole, out = Path(sys.argv[1]), Path(sys.argv[2])
+spec, _ = read_spec(str(whole.parent / "s.toml"))
+base = make_base(spec)
 chunks = sorted(whole.glob("shots_*.h5"))
 kinds = set()
 for name, make in MAKERS.items():
@@ -43,7 +47,7 @@ for name, make in MAKERS.items():
     for room in rooms(size):
         allow(room)
         try:
-            make(out / name, chunks)
+            make(out / name, chunks, spec, base)
         except FileError as error:
             kinds.add(str(error).rpartition(": ")[2])
         else:

@@ -191,7 +191,7 @@ def test_noise_of_a_file_of_another_kind(capsys: pytest.CaptureFixture[str]) -> 
     for name, what in (
         ("noiseimage.img", "an SMV image"),
         ("x.cbf", "a CBF image"),
-        ("x.txt", "a text"),
+        ("x.txt", "a text file"),
     ):
         assert cli.main(f"noise {name} -detpixels 8 -seed 5 -noisefile n.img".split()) == 2
         assert capsys.readouterr().err == f"nbnumba: error: {name}: is {what}; a raw float image is needed\n"

@@ -227,10 +227,12 @@ def test_contradictions(words: str, message: str, capsys: pytest.CaptureFixture[
     assert message in capsys.readouterr().err
 
 
-def test_derivatives_take_one_crystal() -> None:
+def test_each_crystal_has_parameters_of_its_own() -> None:
     experiment = Experiment(crystals=["one.toml", "two.toml"], hkl="lyso.hkl", wavelength_A=1, detpixels=4)
-    with pytest.raises(InputError, match="there are 2 crystals; one is needed"):
-        experiment.parameters("scale")
+    found = experiment.parameters("misset", "wavelength", "N").names
+    of_each = {f"{name}_{number}" for name in ("misset_x", "misset_y", "misset_z") for number in (1, 2)}
+    assert of_each <= set(found)
+    assert "wavelength" in found
 
 
 def test_a_share_dims_a_single_crystal() -> None:

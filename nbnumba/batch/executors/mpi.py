@@ -20,7 +20,7 @@ from .resources import Seat, Sharing, own_seat, perform
 INSTALL = 'pip install "nbnumba[mpi]"'
 START = "mpiexec -n 3 nbnumba batch ... --engine mpi"
 
-LEAVE_SECONDS = 5.0  # that a rank waits for rank 0 to end the job
+LEAVE_SECONDS = 10.0  # that a rank waits for rank 0 to end the job
 _PRINT_SECONDS = 0.2  # that mpiexec needs to hand on what rank 0 has printed; Abort does not wait for it
 
 

@@ -256,7 +256,7 @@ def test_rank_0_reports_the_signal_however_busy_its_machine_is(out: Path, tmp_pa
         program.process.send_signal(signal.SIGINT)
         time.sleep(2.0)  # in which the ranks that serve would have left
         os.kill(dealing, signal.SIGCONT)
-        assert program.wait(20.0) == 130
+        assert program.wait(30.0) == 130
         assert program.printed.splitlines().count("nbnumba: interrupted") == 1
         assert eventually(lambda: not program.living(), 10.0), program.living()
 
