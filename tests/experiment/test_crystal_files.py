@@ -14,7 +14,6 @@ import pytest
 from small_model import pdb_text
 
 from nbnumba import Experiment, cli, simulate
-from nbnumba.errors import InputError
 from nbnumba.experiment.crystal_files import KEYS
 
 LINE = "-hkl lyso.hkl -lambda 1 -distance 100 -detpixels 40 -pixel 2 -oversample 1 -N 5 -nonoise -nopgm -nodump"
