@@ -86,8 +86,14 @@ def _is_own_group(number: int) -> bool:
 class Checked:
     """Beside Numba's class of the files of a function's compiled code: each ends with a digest of what is before it.
 
-    A file without the right digest counts as absent, and is written anew.
+    A file without the right digest counts as absent, and is written anew. Of several processes that compile at once,
+    one saves at a time: the index tells which file has the code for which types, and would otherwise lose entries, or
+    name the code for other types.
     """
+
+    def save(self, key, data):
+        with _alone(self._cache_path):
+            super().save(key, data)
 
     def _load_index(self):
         try:
@@ -107,6 +113,23 @@ class Checked:
         data = content.getvalue()
         with super()._open_for_write(filepath) as file:
             file.write(data + hashlib.sha256(data).digest())
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Hold a folder against the other processes, where its file system has locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _verify(path: Path) -> None:

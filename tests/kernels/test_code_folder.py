@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from numba.core.caching import IndexDataCacheFile
 from requirements import ROOT, requires
 
 from nbnumba.kernels import code_folder
@@ -198,6 +199,34 @@ def test_code_of_other_packages_stays_in_its_own_place(named: bool, tmp_path: Pa
         assert Path(place).is_relative_to(expected)
     assert not kept(ours)
     assert kept(expected)
+
+
+SAVING = """
+import sys
+from numba.core.caching import IndexDataCacheFile
+from nbnumba.kernels.code_folder import Checked
+
+class File(Checked, IndexDataCacheFile):
+    pass
+
+sys.stdin.readline()
+for number in range(100):
+    File(sys.argv[1], "code", "").save((sys.argv[2], number), f"of {sys.argv[2]} {number}")
+"""
+
+
+def test_processes_that_save_at_once_lose_and_mix_nothing(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", SAVING, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    savers = [subprocess.Popen([*words, name], stdin=subprocess.PIPE, env=environment) for name in "ab"]
+    for saver in savers:
+        assert saver.stdin is not None
+        saver.stdin.close()  # both begin
+    assert [saver.wait(60) for saver in savers] == [0, 0]
+    kept = type("File", (code_folder.Checked, IndexDataCacheFile), {})(str(tmp_path), "code", "")
+    for name in "ab":
+        for number in range(100):
+            assert kept.load((name, number)) == f"of {name} {number}"
 
 
 def test_folders_of_other_versions_go_when_unused_for_a_month(probe: Path, tmp_path: Path) -> None:
