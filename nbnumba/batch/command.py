@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,6 +50,11 @@ Threads = Annotated[
 ]
 
 
+def _output(what: str) -> Any:
+    """Return the option that names the folder to write."""
+    return typer.Option("-o", "-output", "--output", metavar="FOLDER", help=what)
+
+
 def batch(
     spec: Annotated[
         str,
@@ -60,14 +65,7 @@ def batch(
         ),
     ],
     output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "-output",
-            "--output",
-            metavar="FOLDER",
-            help="Where shots.h5, shots_0000.h5 and so on, labels.csv, contact_sheet.png and batch.log go.",
-        ),
+        str | None, _output("Where shots.h5, shots_0000.h5 and so on, labels.csv, contact_sheet.png and batch.log go.")
     ] = None,
     dry_run: DryRun = False,
     resume: Resume = False,
@@ -96,14 +94,7 @@ def series(
         ),
     ],
     output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "-output",
-            "--output",
-            metavar="FOLDER",
-            help="Where series_master.h5, series_0000.h5 and so on, XDS.INP, series.expt and labels.csv go.",
-        ),
+        str | None, _output("Where series_master.h5, series_0000.h5 and so on, XDS.INP, series.expt and labels.csv go.")
     ] = None,
     dry_run: DryRun = False,
     resume: Resume = False,

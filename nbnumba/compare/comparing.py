@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FileError
+from ..errors import FileError, InputError
 from ..imagefiles.records import LoadedImage
 from ..util.regions import Roi
 from . import summary
@@ -83,10 +83,14 @@ def make_folder(name: str) -> Path:
 
     Raises
     ------
+    InputError
+        The name is that of a file.
     FileError
         It cannot be made.
     """
     folder = Path(name)
+    if folder.suffix.lower() in (".html", ".json", ".png") and not folder.is_dir():
+        raise InputError(f"-out {name}: names a folder, which gets compare.html, compare.png and metrics.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

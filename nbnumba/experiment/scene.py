@@ -26,7 +26,6 @@ from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, MOST_OPERATIONS, N
 from ..parameters.choices import Semantics, Shape
 from ..structure_factors.b_factor import attenuated, largest_indices
 from .model import Experiment
-from .passes import split_into_passes
 from .spot_reach import spot_reach
 
 _NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
@@ -46,11 +45,6 @@ class _Shared(NamedTuple):
     spot: SpotShape
     weighted: bool  # whether any source or orientation has another weight than 1
     numbers: dict[str, Any]  # fields of the record that no panel changes
-
-
-def build_passes(experiment: Experiment) -> list[list[Scene]]:
-    """Flatten an experiment for the kernels: the scenes of every pass, one for each panel."""
-    return [build_scenes(part.experiment) for part in split_into_passes(experiment)]
 
 
 def build_scenes(experiment: Experiment) -> list[Scene]:

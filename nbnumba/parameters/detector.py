@@ -1,4 +1,4 @@
-"""Parameters of the detector: size, place, sensor, conventions and axes."""
+"""Parameters of the detector: size, place, conventions and axes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from .choices import Convention, Pivot
 from .types import (
     ANY,
     DEGREE,
-    INTEGER,
     METER,
-    MICRON,
     MM,
-    NOT_NEGATIVE,
     NOT_ZERO,
     PIXEL,
     POSITIVE,
@@ -29,7 +26,6 @@ from .types import (
 )
 
 MAX_SIDE = 1_000_000  # pixels
-MAX_LAYERS = 1_000_000
 
 _SIDE = Range(
     f"from 0 (let the size in mm decide) to {MAX_SIDE} (a square of that needs {4e-12 * MAX_SIDE**2:g} TB)",
@@ -299,71 +295,6 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         beside_panels=True,
         chosen=True,
         states=("size", "geometry", "wavelength", "rotation"),
-    ),
-)
-
-SENSOR = (
-    special(
-        "-detector_abs",
-        "attenuation depth of the sensor, or inf for no depth effect at all",
-        "D",
-        unit=MICRON,
-        shown=("-detector_absorb",),
-        takes="a number [um] or inf",
-        default="inf",
-        name="attenuation_depth_um",
-        hint="float",
-        note="Attenuation depth of the sensor; infinite: no depth effect at all.",
-        states=("sensor",),
-    ),
-    number(
-        "-detector_thick",
-        "thickness of the sensor",
-        "D",
-        ("detector_thick",),
-        unit=MICRON,
-        names=(),
-        whole=("-detector_thick",),
-        default="0",
-        name="thickness_um",
-        varies=NOT_NEGATIVE,
-        states=("sensor",),
-    ),
-    whole(
-        "-detector_thicksteps",
-        "layers of the sensor",
-        "N",
-        ("detector_thicksteps",),
-        unset=Unset.NOT_POSITIVE,
-        allowed=at_most(MAX_LAYERS),
-        names=("-detector_thicksteps", "-thicksteps"),
-        name="thicksteps",
-        states=("sensor",),
-    ),
-    spelling("-curved_det", CURVED, True),
-    spelling("-point_pixel", POINT_PIXEL, True),
-    whole(
-        "-panel",
-        "the panel of -roi and -trace_pixel, counted from 0; needed where there are several",
-        "N",
-        ("panel",),
-        allowed=at_most(MAX_SIDE),
-        own=True,
-        name="panel",
-        note="The panel of roi, counted from 0.",
-    ),
-    whole(
-        "-roi",
-        "render a part only: fast min and max, slow min and max, inclusive",
-        "F0 F1 S0 S1",
-        ("roi",),
-        unset=Unset.NEGATIVE,
-        allowed=INTEGER,
-        strict=INTEGER,
-        name="roi",
-        hint="Sequence[int]",
-        note="Fast first and last, slow first and last; inclusive.",
-        states=("region",),
     ),
 )
 

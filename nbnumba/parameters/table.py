@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import call_parameters
 from .anomalous import ANOMALOUS_FACTORS
-from .detector import AXES, DETECTOR, SENSOR
+from .detector import AXES, DETECTOR
 from .dialect import Dialect, Row, inside_words
 from .disorder import DISORDER
 from .exposure import BEAM, SPREAD
@@ -16,6 +16,7 @@ from .program import ENGINE, HELP, NO_EFFECT, NOISE, OUTPUT
 from .readout import READOUT
 from .sample import CRYSTAL
 from .sampling import GONIOMETER, SAMPLING
+from .sensor import SENSOR
 from .types import Option, Parameter, Role
 
 SUBJECTS: dict[str, tuple[Row, ...]] = {

@@ -118,6 +118,7 @@ def test_shapes_that_differ(folder: Path) -> None:
         (["a.bin", "b.bin", *SIZE, "-roi", "50", "60", "0", "9"], 2, "-roi 50 60 0 9"),
         (["a.bin", "b.bin", *SIZE, "-image", "2"], 2, "image 2"),
         (["a.bin", "b.bin", *SIZE, "-out", "a.bin"], 3, "-out a.bin"),
+        (["a.bin", "b.bin", *SIZE, "-out", "x.html"], 2, "-out x.html: names a folder"),
         (["a.bin", "b.bin", *SIZE, "-percentile", "101"], 2, "-percentile"),
         (["a.bin", "b.bin", *SIZE, "-min_correlation", "nan"], 2, "-min_correlation: nan"),
         (["--with", "no-such-program", "--", "-cell", "50", "-default_F", "1"], 3, "no-such-program"),

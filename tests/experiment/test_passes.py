@@ -20,7 +20,7 @@ from nbnumba.errors import InputError
 from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.passes import split_into_passes
 from nbnumba.experiment.resolve import resolve
-from nbnumba.experiment.scene import build_passes
+from nbnumba.experiment.scene import build_scenes
 from nbnumba.parameters.parser import parse
 from nbnumba.render.image import Image
 from nbnumba.render.renderer import simulate
@@ -100,7 +100,7 @@ def test_several_crystals(more: str, tmp_path: Path) -> None:
     if experiment.closed_form is None:
         check_traces(image)
     if experiment.closed_form is None and not experiment.background:
-        scenes = [scene for (scene,) in build_passes(both)]
+        scenes = [scene for part in split_into_passes(both) for scene in build_scenes(part.experiment)]
         twins = sum(gpu_images.render(scene, mixed=False).astype(np.float64) for scene in scenes)
         verdict = judge(image.array, twins.astype(np.float32), "cuda")
         assert verdict.passed, verdict.reason

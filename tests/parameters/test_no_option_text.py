@@ -121,7 +121,6 @@ def test_names_of_options_stand_in_the_front_ends_alone() -> None:
             "batch/command.py",
             "batch/spec.py",
             "batch/spec_checks.py",
-            "batch/stored_noise.py",
             "compare",
             "view",
             "imagefiles",
