@@ -30,7 +30,7 @@ from ..io.temporary import writing_for
 from ..kernels.types import available_threads
 from ..readout.digitize import SATURATION
 from ..util.messages import Notify, logger, muted, notices_only_to
-from ..util.signals import signals_wait
+from ..util.signals import signals_wait, wait_for_any
 from . import labels, machine
 from .executors.resources import own_share
 from .frames import image_truth, write_frame
@@ -241,8 +241,10 @@ class _Maker:
                 for image in images:
                     waiting.append(pool.submit(copy_context().run, self._shot, renderer, image))
                     if len(waiting) > width:
+                        wait_for_any([waiting[0]])
                         yield waiting.popleft().result()
                 while waiting:
+                    wait_for_any([waiting[0]])
                     yield waiting.popleft().result()
             finally:
                 self._stop.set()

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..io.atomic import reason
 from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
 from ..util.messages import Notify, Reporter, logger, muted, notices_to, progress_bar
-from ..util.signals import Ended
+from ..util.signals import Ended, wait_for_any
 from . import folder as state
 from . import products as finish
 from . import record
@@ -428,7 +428,7 @@ def _results(pool: Pool, tasks: Iterator[ChunkTask]) -> Iterator[ChunkResult]:
             under_way.add(pool.submit(render_chunk, task))
         if not under_way:
             return
-        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        done, under_way = wait_for_any(under_way)
         for future in done:
             yield future.result()
 

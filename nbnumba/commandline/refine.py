@@ -8,7 +8,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 
 from ..batch.executors.open import Pool, check_executor, open_executor, own_share
@@ -23,6 +23,7 @@ from ..parameters.parser import parse_with_files
 from ..refine.fit import MOST_EVALUATIONS
 from ..refine.shots import DEFAULT, Done, Shot, done_before, parameters_at, refine_shot, start_of
 from ..util.messages import Reporter, logger, muted, progress_bar
+from ..util.signals import wait_for_any
 from ..util.text import is_whole, quote
 from .own_options import take_own_options
 
@@ -216,7 +217,7 @@ def _done(pool: Pool, shots: Sequence[Shot]) -> Iterator[Done]:
             running[pool.submit(_refine_here, shot)] = shot
         if not running:
             return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        for future in wait_for_any(running)[0]:
             shot = running.pop(future)
             try:
                 yield future.result()

@@ -7,9 +7,12 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 # Not all are known to Windows.
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -19,6 +22,7 @@ _MAY_RAISE = [
     if hasattr(signal, name)
 ]
 _MOMENT = 0.05  # s; the place where exceptions are dropped has been left by then
+_LOOK_SECONDS = 0.2  # between two looks for signals that another thread has received
 
 
 class Ended(BaseException):
@@ -152,7 +156,8 @@ def signals_wait() -> Iterator[None]:
 def ending_signals_raise() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise `Ended` within the block; elsewhere than in the main thread nothing changes.
 
-    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    A signal that is ignored, as SIGHUP under nohup, stays ignored. After a block that such a signal has ended they are
+    ignored: the program is on its way out, and has a status to give.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -165,5 +170,17 @@ def ending_signals_raise() -> Iterator[None]:
         yield
     finally:
         for number in before:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if _handler.ended else signal.SIG_DFL)
         _handler.uninstall()
+
+
+def wait_for_any(futures: Collection[Future[Result]]) -> tuple[set[Future[Result]], set[Future[Result]]]:
+    """Wait until some of these have ended; return those, and the others.
+
+    The system gives a signal to any thread, most often when the process was stopped meanwhile. Handlers run in the main
+    thread, which would not wake up for it from a wait without an end.
+    """
+    while True:
+        done, rest = wait(futures, _LOOK_SECONDS, FIRST_COMPLETED)
+        if done or not futures:
+            return done, rest

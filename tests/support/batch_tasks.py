@@ -15,7 +15,7 @@ from pathlib import Path
 from nbnumba.batch.executors.open import open_executor, own_share, run_on_ranks
 from nbnumba.errors import FileError
 from nbnumba.util.exits import exit_status
-from nbnumba.util.signals import ending_signals_raise
+from nbnumba.util.signals import ending_signals_raise, wait_for_any
 
 REFUSED = 13
 
@@ -68,6 +68,7 @@ def main() -> int:
             numbers = [*range(given.count), REFUSED] if given.fail == "inside" else range(given.count)
             futures = [pool.submit(work, given.folder, number, given.seconds) for number in numbers]
             for future in reversed(futures) if given.fail else futures:
+                wait_for_any([future])
                 print(*future.result(), flush=True)
             if given.fail == "after":
                 raise FileError("after all work")

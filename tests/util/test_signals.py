@@ -96,3 +96,49 @@ for number, handler in ((signal.SIGALRM, of_a_program), (signal.SIGINT, signal.d
 def test_handlers_of_other_programs_wait_too() -> None:
     ran = subprocess.run([sys.executable, "-c", OF_OTHERS], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "inside TimeoutError True\ninside KeyboardInterrupt True\n", ran.stderr
+
+
+# The system may give a signal to any thread: here to the one that works.
+ANOTHER_THREAD = """
+import signal, threading, time
+from concurrent.futures import Future
+from nbnumba.util.exits import exit_status
+from nbnumba.util.signals import ending_signals_raise, wait_for_any
+
+def strike():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), {number})
+    time.sleep(30)
+
+def work():
+    threading.Thread(target=strike, daemon=True).start()
+    wait_for_any([Future()])
+    return 0
+
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_another_thread_receives_wakes_the_main_thread(number: int, status: int) -> None:
+    script = ANOTHER_THREAD.format(number=int(number))
+    ran = subprocess.run([sys.executable, "-c", script + END], capture_output=True, text=True, timeout=20)
+    assert ran.stdout == f"{status}\n", ran.stderr
+
+
+STORM = """
+import os, signal, time
+from nbnumba.util.exits import exit_status
+from nbnumba.util.signals import ending_signals_raise
+
+def work():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+
+"""
+AFTERWARDS = "os.kill(os.getpid(), signal.SIGTERM)\nos.kill(os.getpid(), signal.SIGHUP)\nraise SystemExit(status)\n"
+
+
+def test_more_signals_on_the_way_out_do_not_change_the_status() -> None:
+    script = STORM + END + AFTERWARDS
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert (ran.returncode, ran.stderr) == (143, "nbnumba: ended by SIGTERM\n")
