@@ -1,6 +1,8 @@
 """Predicts the wall time of a large batch from measured parts, and checks it with one and two workers here.
 
-`python -m bench.scale` measures what one image costs, step by step, what the disk takes and how long a start is.
+`python -m bench.scale` measures what one image costs, step by step, what the disk takes, and how long the start and the
+end of a batch are. The parts are measured before and after each batch of the check, since processors do not keep
+their speed.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from nbnumba.batch.contact_sheet import MOST_IMAGES
+from nbnumba.batch.names import SHEET
 
 from . import machine
 
@@ -32,7 +36,8 @@ backend = "cpu"
 orientation = "random"
 fluence = {{ lognormal = [24, 0.5] }}
 """
-PARTS = ("set-up", "spots and background", "photon noise", "compression")
+PARTS = ("set-up", "spots and background", "photon noise", "labels", "compression and writing")
+FIXED = ("set-up", "labels")  # whatever the number of pixels
 PIXELS = 9_000_000  # of the images to be predicted
 IMAGES = 100_000
 NETWORK_S = 1e-3  # to hand a file to a worker of another machine, and to hear that it is done
@@ -46,6 +51,7 @@ class Costs:
     stored: float  # bytes
     disk: float  # bytes/s, synced
     start: float  # s, of one worker
+    shown: float  # s, of one image of the contact sheet
 
     @property
     def processor(self) -> float:
@@ -61,11 +67,12 @@ class Prediction:
     disk: float
     scheduler: float
     start: float
+    end: float
 
     @property
     def total(self) -> float:
-        """Wall time: rendering and writing overlap, so the slowest counts, after the start."""
-        return self.start + max(self.processors, self.disk, self.scheduler)
+        """Wall time: rendering and writing overlap, so the slowest counts, between the start and the end."""
+        return self.start + max(self.processors, self.disk, self.scheduler) + self.end
 
     @property
     def bottleneck(self) -> str:
@@ -81,6 +88,7 @@ def predict(costs: Costs, images: int, cores: int, disk: float, images_per_file:
         disk=images * costs.stored / disk,
         scheduler=images / images_per_file * NETWORK_S,
         start=costs.start,
+        end=min(images, MOST_IMAGES) * costs.shown,
     )
 
 
@@ -94,59 +102,77 @@ def write_spec(folder: Path, edge: int, images: int, images_per_file: int) -> Pa
 
 def measure(edge: int, rounds: int) -> Costs:
     """Measure the parts of one image on one core, one after the other."""
-    from nbnumba import kernels
+    from nbnumba.batch import chunk, labels, products
+    from nbnumba.batch.frames import image_truth
     from nbnumba.batch.reference import base_of
     from nbnumba.batch.sample import draw, image_experiment
     from nbnumba.batch.spec import read_spec
+    from nbnumba.experiment.ground_truth import A_matrix
+    from nbnumba.imagefiles.nexus import NexusWriter
+    from nbnumba.io.nexus import file as nexus_file
+    from nbnumba.io.nexus.layout import DATA
     from nbnumba.render.renderer import Renderer
 
     renderer = Renderer("cpu", 1)
-    found: dict[str, list[float]] = {name: [] for name in PARTS}
+    found: dict[str, list[float]] = {name: [] for name in PARTS[:-1]}
+    shots = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec, _ = read_spec(str(write_spec(folder, edge, rounds + 1, rounds + 1)))
         base = base_of(spec, "scale", {})
-        stored = 0.0
+
+        def write(path: Path, kept: list[Any]) -> None:
+            with NexusWriter(path, base.experiment, len(kept), spec.dtype) as writer:
+                for index, shot in enumerate(kept):
+                    writer.write(index, *shot)
+
         for image in range(rounds + 1):
-
-            def set_up(image: int = image) -> Any:
-                return image_experiment(base, draw(spec, base, image))
-
-            def noise(photons: Any, image: int = image) -> Any:
-                region = (0, edge - 1, 0, edge - 1)
-                return kernels.draw_noise(photons, region, 0.0, 1, image, 1)[0]
-
-            spent, experiment = _timed(set_up)
-            times = [spent]
-            spent, photons = _timed(lambda e=experiment: renderer.render(e).array)
-            times.append(spent)
-            spent, counts = _timed(lambda p=photons: noise(p))
-            times.append(spent)
-            spent, size = _timed(lambda c=counts: _compressed_size(c, folder))
-            times.append(spent)
-            if image > 0:  # the first compiles
-                stored += size / rounds
-                for part, value in zip(PARTS, times, strict=True):
-                    found[part].append(value)
+            watch = _Watch()
+            drawn = draw(spec, base, image)
+            experiment = image_experiment(base, drawn)
+            watch.next()
+            photons = renderer.render(experiment).array
+            watch.next()
+            pixels, clipped = chunk.to_pixels(photons, spec, drawn.noise_seed, drawn.noise_number, experiment.readout)
+            watch.next()
+            expected = float(photons.sum(dtype=np.float64))
+            truth = image_truth(spec, base, drawn, experiment, "cpu", "double")
+            matrices = [A_matrix(crystal) for crystal in experiment.crystals]
+            place = (spec.names.chunk(0), image)
+            labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, None)
+            watch.next()
+            if image == 0:  # compiles
+                write(folder / "first.h5", [(pixels, experiment, truth)])
+                continue
+            shots.append((pixels, experiment, truth))
+            for part, value in zip(PARTS, watch.times, strict=False):
+                found[part].append(value)
+        watch = _Watch()
+        write(folder / "images.h5", shots)
+        watch.next()
+        products.MAKERS[SHEET](folder / "sheet.png", [folder / "images.h5"], spec, base)
+        watch.next()
+        with nexus_file.read(folder / "images.h5") as file:
+            stored = file[DATA].id.get_storage_size() / rounds
         disk = _disk_speed(folder)
         start = _start_time(folder)
-    return Costs({part: statistics.median(values) for part, values in found.items()}, stored, disk, start)
+    seconds = {part: statistics.median(values) for part, values in found.items()}
+    seconds[PARTS[-1]] = watch.times[0] / rounds
+    return Costs(seconds, stored, disk, start, watch.times[1] / rounds)
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
+class _Watch:
+    """Processor seconds of this process, step by step."""
 
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._last = time.process_time()
 
-def _compressed_size(counts: Any, folder: Path) -> int:
-    import h5py
-    import hdf5plugin
-
-    path = folder / "chunk.h5"
-    with h5py.File(path, "w", driver="core", backing_store=False) as file:
-        data = file.create_dataset("data", data=counts, chunks=counts.shape, **hdf5plugin.Bitshuffle(cname="lz4"))
-        return int(data.id.get_storage_size())
+    def next(self) -> None:
+        """A step has ended."""
+        now = time.process_time()
+        self.times.append(now - self._last)
+        self._last = now
 
 
 def _disk_speed(folder: Path) -> float:
@@ -172,23 +198,44 @@ def _batch_seconds(spec: Path, output: Path, workers: int) -> float:
     return time.perf_counter() - start
 
 
-def check(costs: Costs, edge: int, images: int) -> list[tuple[int, float, float]]:
-    """Run a batch with one and with two workers of one thread; return workers, predicted and measured seconds."""
-    rows = []
+def check(edge: int, images: int, rounds: int) -> tuple[Costs, list[tuple[int, float, float]]]:
+    """Run a batch with one and with two workers of one thread, and measure the parts before and after each.
+
+    Returns
+    -------
+    costs : Costs
+        Medians of the three measurements.
+    rows : list of tuple
+        Workers, predicted and measured seconds.
+    """
+    measured, seconds = [measure(edge, rounds)], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = write_spec(folder, edge, images, max(1, images // 8))
         for workers in (1, 2):
-            predicted = predict(costs, images, workers, costs.disk, max(1, images // 8)).total
-            rows.append((workers, predicted, _batch_seconds(spec, folder / f"workers{workers}", workers)))
-    return rows
+            seconds.append(_batch_seconds(spec, folder / f"workers{workers}", workers))
+            measured.append(measure(edge, rounds))
+    costs = middle(measured)
+    predicted = [predict(costs, images, workers, costs.disk, max(1, images // 8)).total for workers in (1, 2)]
+    return costs, list(zip((1, 2), predicted, seconds, strict=True))
+
+
+def middle(measured: list[Costs]) -> Costs:
+    """Return the medians of several measurements."""
+    return Costs(
+        {part: statistics.median(costs.seconds[part] for costs in measured) for part in PARTS},
+        *(
+            statistics.median(getattr(costs, name) for costs in measured)
+            for name in ("stored", "disk", "start", "shown")
+        ),
+    )
 
 
 def larger(costs: Costs, pixels: int, of: int) -> Costs:
-    """Costs of larger images: everything but the set-up grows with the pixels."""
+    """Costs of larger images: everything but the set-up and the labels grows with the pixels."""
     factor = pixels / of
-    seconds = {name: value * (1.0 if name == "set-up" else factor) for name, value in costs.seconds.items()}
-    return Costs(seconds, costs.stored * factor, costs.disk, costs.start)
+    seconds = {name: value * (1.0 if name in FIXED else factor) for name, value in costs.seconds.items()}
+    return replace(costs, seconds=seconds, stored=costs.stored * factor, shown=costs.shown * factor)
 
 
 def report(costs: Costs, edge: int, rows: list[tuple[int, float, float]], given: argparse.Namespace) -> list[str]:
@@ -198,6 +245,7 @@ def report(costs: Costs, edge: int, rows: list[tuple[int, float, float]], given:
     lines += [f"| on disk | {costs.stored / 1e6:.2f} MB |", f"| this disk | {costs.disk / 1e6:.0f} MB/s |"]
     lines += [
         f"| start of a worker | {costs.start:.1f} s |",
+        f"| an image of the contact sheet, {MOST_IMAGES} at most | {1e3 * costs.shown:.1f} ms |",
         "",
         "| workers here | predicted | measured |",
         "|---|---|---|",
@@ -209,7 +257,7 @@ def report(costs: Costs, edge: int, rows: list[tuple[int, float, float]], given:
     lines += [f"- {given.cores} cores: {on_cores.total / 60:.1f} minutes, limited by the {on_cores.bottleneck}"]
     host = {name: value for name, value in big.seconds.items() if name != "spots and background"}
     cores = given.gpus * given.cores_per_gpu
-    on_host = predict(Costs(host, big.stored, big.disk, big.start), IMAGES, cores, given.disk * 1e6)
+    on_host = predict(replace(big, seconds=host), IMAGES, cores, given.disk * 1e6)
     if given.gpu_image_s is None:
         lines += [
             f"- {given.gpus} GPUs with {given.cores_per_gpu} cores each: at least {on_host.total / 60:.1f} minutes, "
@@ -235,8 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--disk", type=float, default=5000.0, help="what the file system takes [MB/s]")
     given = parser.parse_args(arguments)
     print(machine.in_words(machine.describe(1, None)) + "\n")
-    costs = measure(given.edge, given.rounds)
-    rows = check(costs, given.edge, given.images)
+    costs, rows = check(given.edge, given.images, given.rounds)
     print("\n".join(report(costs, given.edge, rows, given)))
     return 0
 

@@ -115,6 +115,7 @@ class Watch:
 
 
 watch = Watch()
+_loaded: set[str] = set()  # fingerprints of the batches whose compiled code this process has
 
 
 class _Stopped(Exception):
@@ -234,7 +235,9 @@ class _Maker:
         renderer = Renderer(
             self._backend(), max(1, self._threads // width), precision=spec.precision, device=self._device
         )
-        self._warm_up(renderer, images[0])
+        if self._task.fingerprint not in _loaded:
+            self._warm_up(renderer, images[0])
+            _loaded.add(self._task.fingerprint)
         waiting: deque[Future[Shot]] = deque()
         with ThreadPoolExecutor(width, thread_name_prefix="shot") as pool:
             try:

@@ -74,12 +74,13 @@ def thumbnail(image: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> 
         The pixels that decide about the contrast; all by default.
     """
     block = max(1, math.ceil(max(image.shape) / _SIDE))
-    values = np.nan_to_num(image.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    values = image if image.dtype.kind in "iu" else np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, image.shape[axis], block), axis=axis)
+    values = values.astype(np.float32, copy=False)
     if counted is not None:
         for axis in (0, 1):
-            counted = np.logical_and.reduceat(counted, np.arange(0, image.shape[axis], block), axis=axis)
+            counted = np.minimum.reduceat(counted, np.arange(0, image.shape[axis], block), axis=axis)
     gray = gray_values(values, counted)
     if np.count_nonzero(gray < _PAPER) < _FEW * gray.size:  # spots of one pixel would hardly be seen
         gray = _grown(_grown(gray).T).T

@@ -88,8 +88,8 @@ def _shown(image: NDArray[Any], experiment: Experiment) -> tuple[NDArray[Any], N
     nearest = min(abs(panel.distance) for panel in detector.panels)
     longest = max(length(axis) for crystal in experiment.crystals for axis in crystal.real_space)
     radius = _BEFORE_FIRST * beam.wavelength / longest * nearest / pitch  # pixels; angles are small there
-    slow, fast = (np.arange(size) + 0.5 - at for size, at in zip(image.shape, place, strict=True))
-    return image, np.hypot(slow[:, np.newaxis], fast) > radius
+    slow, fast = ((np.arange(size) + 0.5 - at) ** 2 for size, at in zip(image.shape, place, strict=True))
+    return image, slow[:, np.newaxis] + fast > radius**2
 
 
 def differing_machines(paths: Sequence[Path]) -> str | None:
