@@ -49,16 +49,16 @@ def test_all_but_set_up_and_labels_grow_with_the_pixels() -> None:
 @pytest.mark.parametrize(
     ("gpu_image_s", "expected"),
     [
-        (None, "with 8 cores each: at least 5.4 minutes, limited by the processors beside them"),
+        (None, "with 8 cores each: at least 5.5 minutes, limited by the processors beside them"),
         (3.2, "166.7 minutes, limited by the GPUs"),
-        (0.01, "5.4 minutes, limited by the processors"),
+        (0.01, "5.5 minutes, limited by the processors"),
     ],
 )
 def test_the_report_states_cores_and_gpus(gpu_image_s: float | None, expected: str) -> None:
     given = argparse.Namespace(cores=400, gpus=32, cores_per_gpu=8, gpu_image_s=gpu_image_s, disk=5000.0)
     lines = report(COSTS, 1000, [(1, 10.0, 11.0), (2, 6.0, 6.5)], given)
     assert "| 2 | 6.0 s | 6.5 s |" in lines
-    # 100 000 images of 5.32 s on 400 cores, after a start of 2 s.
-    assert "- 400 cores: 22.2 minutes, limited by the processors" in lines
+    # 100 000 images of 5.32 s on 400 cores, after a start of 2 s and before an end of 9 s.
+    assert "- 400 cores: 22.4 minutes, limited by the processors" in lines
     assert lines[-1].startswith("- 32 GPUs")
     assert expected in lines[-1]
