@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError, called
 from ..geometry.vectors import Array, cross, dot, length, rescale, rotate_xyz
 
+_SMALLEST_A, _LARGEST_A = 1e-50, 1e50  # as on the command line: a file may state any number
 _ROUNDING = 1e-9  # relative; more than the digits that sines of a flat cell lose
 
 
@@ -52,12 +53,17 @@ def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, fl
     Raises
     ------
     InputError
-        If a is missing or the angles do not close to a cell of positive volume.
+        If a is missing, a length is absurd, or the angles do not close to a cell of positive volume.
     """
     a = lengths_A[0]
     if a <= 0.0:
         raise InputError(f"{called('cell')}: the first length must be positive, got {a:g} Å")
     lengths = np.array([a] + [v if v > 0.0 else a for v in lengths_A[1:]])
+    for value in lengths:
+        if not _SMALLEST_A <= value <= _LARGEST_A:
+            raise InputError(
+                f"{called('cell')}: a length of {value:g} Å; allowed are {_SMALLEST_A:g} to {_LARGEST_A:g} Å"
+            )
     full_angles = np.array([v if v > 0.0 else math.pi / 2 for v in angles])
     alpha, beta, gamma = (float(v) for v in full_angles)
     # The four conditions under which three angles meet in a corner of positive volume.

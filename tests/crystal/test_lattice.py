@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nbnumba.crystal import lattice
+from nbnumba.errors import InputError
 
 
 @pytest.mark.parametrize("cell", [(40, 50, 60, 90, 90, 90), (40, 50, 60, 80, 95, 100), (78, 78, 38, 90, 90, 120)])
@@ -42,3 +43,9 @@ def test_the_cell_given_and_that_of_C(cell: tuple[float, ...], drawn_by_C: tuple
     # The same orientation as that of Busing and Levy; rounding.
     np.testing.assert_allclose(rows, lattice.upright_reciprocal(lengths, angles), rtol=1e-12, atol=1e-17)
     assert lattice.C_draws_another_cell(lengths, angles) == (drawn_by_C != cell[3:])
+
+
+@pytest.mark.parametrize("length", [1e308, 1e-300, float("nan"), float("inf")])
+def test_a_length_that_a_file_states_is_no_length(length: float) -> None:
+    with pytest.raises(InputError, match=r"cell: a length of .* Å; allowed are"):
+        lattice.complete_cell((length, 50.0, 60.0), (0.0, 0.0, 0.0))
