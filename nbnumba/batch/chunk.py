@@ -24,23 +24,23 @@ from ..imagefiles import pixel_truth, spots
 from ..imagefiles.pixel_truth import Maps
 from ..imagefiles.spots import Table
 from ..io.contents import read_once
-from ..io.nexus import checksums
-from ..io.nexus import file as nexus_file
 from ..io.temporary import writing_for
 from ..kernels.types import available_threads
 from ..readout.digitize import SATURATION
 from ..util.messages import Notify, logger, muted, notices_only_to
-from ..util.signals import signals_wait, wait_for_any
+from ..util.signals import wait_for_any
 from . import labels, machine
 from .executors.resources import own_share
-from .frames import image_truth, write_frame
+from .frames import FrameWriter
 from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
-from .sample import draw, image_experiment, with_texts
+from .sample import draw, image_experiment, image_truth, stated_geometry, with_texts
 from .spec_model import Spec
+from .stored import is_whole
 
 if TYPE_CHECKING:
+    from ..imagefiles.nexus import NexusWriter
     from ..readout.model import Readout
     from ..render.renderer import Renderer
 
@@ -171,29 +171,17 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
 
 def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
     """Write the file and return the labels of its images."""
-    from ..imagefiles.nexus import NexusWriter
-
     rows: list[Labels] = []
     tables: list[Table] = []
     images = task.spec.images_of(task.number)
-    experiment = base.experiment
-    if len(images) == 1:  # the file states the geometry of its image
-        experiment = image_experiment(base, draw(task.spec, base, images[0]))
+    # Where each image has a file of its own, the file that is made last speaks for them all.
     with (
-        writing_for(task.fingerprint, lambda path: is_whole(path, images, task.fingerprint) is None),
-        NexusWriter(
-            task.path,
-            experiment,
-            len(images),
-            task.spec.dtype,
-            saturation=_top(task.spec, base.experiment.readout),
-            scan=task.spec.series is not None,
-        ) as writer,
+        writing_for(task.fingerprint, lambda _: is_whole(task.path, images, task.fingerprint) is None),
+        _writer(task, base, images) as writer,
         closing(maker.shots(images)) as shots,
     ):
         for index, shot in enumerate(shots):
             writer.write(index, shot.pixels, shot.experiment, shot.truth)
-            write_frame(Path(task.output), task.spec, images[index], shot.pixels, shot.experiment, shot.truth)
             rows.append(shot.labels)
             if shot.maps is not None:
                 maps = shot.maps
@@ -206,6 +194,25 @@ def _write(task: ChunkTask, base: Base, maker: _Maker) -> list[Labels]:
         if tables:
             writer.add(lambda file: spots.write_into(file, spots.joined(tables)))
     return rows
+
+
+def _writer(task: ChunkTask, base: Base, images: range) -> NexusWriter | FrameWriter:
+    """Return what writes images, into the file itself or each into one of its own."""
+    from ..imagefiles.nexus import NexusWriter
+
+    spec = task.spec
+    stated = stated_geometry(spec, base, images)
+    if spec.names.has_frames:
+        return FrameWriter(task.path, spec.names, images, spec.dtype, stated)
+    return NexusWriter(
+        task.path,
+        stated,
+        len(images),
+        spec.dtype,
+        saturation=_top(spec, base.experiment.readout),
+        scan=spec.series is not None,
+        one_laboratory=True,
+    )
 
 
 def _top(spec: Spec, readout: Readout | None) -> int | None:
@@ -354,7 +361,8 @@ def make_shot(
         )
     truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
     number, index = divmod(image, spec.images_per_file)
-    place = (spec.names.chunk(number), index)
+    frame = spec.names.frame(image)
+    place = (spec.names.chunk(number), index) if frame is None else (frame, 0)
     matrices = [A_matrix(crystal) for crystal in experiment.crystals]
     known = labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, device)
     table = spot_table(experiment, renderer.threads, image) if spec.spots else None
@@ -381,23 +389,3 @@ def to_pixels(
 
 def _all_threads() -> int:
     return available_threads()
-
-
-def is_whole(path: Path, images: range, fingerprint: str) -> str | None:
-    """Return None for the whole file of these images of this batch, else what is wrong with it."""
-    try:
-        if not checksums.check(path, images=True, foreign=False):
-            return "has no checksums, or they are damaged"
-        with signals_wait(), nexus_file.open_to_read(path) as file:
-            group = file[labels.GROUP]
-            if group.attrs["batch"] != fingerprint:
-                return "belongs to another batch"
-            found = group["image"][:].tolist()
-            stored = file["/entry/data/data"].id.get_num_chunks()
-    except checksums.Damaged as error:
-        return str(error).removeprefix(f"{path}: ")
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError):
-        return "does not open as a file of images"
-    if len(found) < len(images) or stored < len(images):
-        return f"lacks images: {min(len(found), stored)} of {len(images)}"
-    return None if found == list(images) else "holds other images"

@@ -12,6 +12,9 @@ SPOTS = "spots.h5"
 FORMATS = {"h5": "", "cbf": ".cbf", "img": ".img"}
 """Formats of a series, and the ending of a file for each image; none where NXmx files hold them all."""
 
+DTYPES = {"h5": "int32", "cbf": "int32", "img": "uint16"}
+"""Of their pixels, where nothing else is said."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -22,10 +25,13 @@ class Series:
     stem : str
         The beginning of every name.
     form : {"h5", "cbf", "img"}
+    photons : bool
+        Whether expected photons are kept, which files with one image each cannot hold: those get them with their noise.
     """
 
     stem: str
     form: str
+    photons: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,25 @@ class Names:
         return "shots" if self.series is None else self.series.stem
 
     def chunk(self, number: int) -> str:
-        """Return the name of a file of images; 0 is the first."""
-        return f"{self.stem}_{number:04d}.h5"
+        """Return the name of a file of images, or of what is known of images in files of their own; 0 is the first."""
+        return f"{self.stem}_truth_{number:04d}.h5" if self.has_frames else f"{self.stem}_{number:04d}.h5"
 
     @property
-    def master(self) -> str:
-        """The file that shows all images as its own."""
+    def master(self) -> str | None:
+        """The file that shows all images as its own; None where each has a file of its own."""
+        if self.has_frames:
+            return None
         return "shots.h5" if self.series is None else f"{self.stem}_master.h5"
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether each image has a file of its own."""
+        return self.series is not None and bool(FORMATS[self.series.form]) and not self.series.photons
+
+    @property
+    def images(self) -> str:
+        """What programs open to see the images: the master, or the first."""
+        return self.master or self.frames[0]
 
     @property
     def truth(self) -> str:
@@ -67,7 +85,7 @@ class Names:
 
     def frame(self, image: int) -> str | None:
         """Return the name of the file that holds one image alone, None where there is none."""
-        if self.series is None or not FORMATS[self.series.form]:
+        if self.series is None or not self.has_frames:
             return None
         digits = max(4, len(str(self.count)))
         return f"{self.stem}_{image + 1:0{digits}d}{FORMATS[self.series.form]}"
@@ -80,5 +98,6 @@ class Names:
     @cached_property
     def products(self) -> tuple[str, ...]:
         """What is made once all images are there, apart from the frames."""
-        common = (LABELS, self.master, SHEET, *((SPOTS,) if self.spots else ()))
+        masters = () if self.master is None else (self.master,)
+        common = (LABELS, *masters, SHEET, *((SPOTS,) if self.spots else ()))
         return common if self.series is None else (*common, XDS, self.truth)

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from ..detector.assembly import assembled
 from ..detector.resolution import beam_place
 from ..errors import called
-from ..experiment.ground_truth import A_matrix
 from ..experiment.hints import FEW
 from ..experiment.model import Experiment
 from ..geometry.vectors import length
-from ..imagefiles import spots
+from ..imagefiles import pixel_truth, spots
 from ..imagefiles.crystfel_xds import write_xds_inp
 from ..io.atomic import whole_file
 from ..io.nexus import file as nexus_file
@@ -31,9 +30,10 @@ from .labels import Labels
 from .machine import versions
 from .names import LABELS, SHEET, SPOTS, XDS
 from .reference import Base
-from .sample import draw, image_experiment
+from .sample import draw, image_experiment, stated_geometry
 from .spec_model import Spec
-from .truth_expt import write_truth
+from .stored import frame_pixels
+from .truth_expt import truth_of, write_truth
 
 _NAMED = 10  # images
 _BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; the forward peak ends there
@@ -42,7 +42,7 @@ _BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; 
 def _rows(paths: Sequence[Path]) -> Iterator[Labels]:
     """Yield the labels of all images."""
     for path in paths:
-        with nexus_file.read(path) as file:
+        with nexus_file.read(path, images=False) as file:
             yield from labels.read_from(file)
 
 
@@ -50,20 +50,25 @@ def _first_images(
     paths: Sequence[Path], spec: Spec, base: Base, dim: list[int]
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
     """Yield the first images, their panels in place, and where they are free of the direct beam; list dim ones."""
-    number = 0
-    for path in paths:
+    for number, pixels in enumerate(_first_pixels(paths, spec)):
+        experiment = image_experiment(base, draw(spec, base, number))
+        image, counted = _shown(pixels, experiment)
+        if any(crystal.weight for crystal in experiment.crystals) and _brightest(image, counted) < FEW:
+            dim.append(number)
+        yield image, counted
+
+
+def _first_pixels(paths: Sequence[Path], spec: Spec) -> Iterator[NDArray[Any]]:
+    """Yield the pixels of the first images."""
+    count = min(MOST_IMAGES, spec.count)
+    if spec.names.has_frames:
+        yield from (frame_pixels(paths[0].parent / name) for name in spec.names.frames[:count])
+        return
+    for number, path in enumerate(paths[: -(-count // spec.images_per_file)]):
+        here = range(len(spec.images_of(number)))[: count - number * spec.images_per_file]
         with nexus_file.read(path) as file:
-            count = min(MOST_IMAGES - number, len(file[DATA]))
-            check_images(file[DATA], range(count))
-            for index in range(count):
-                experiment = image_experiment(base, draw(spec, base, number))
-                image, counted = _shown(np.asarray(file[DATA][index]), experiment)
-                if any(crystal.weight for crystal in experiment.crystals) and _brightest(image, counted) < FEW:
-                    dim.append(number)
-                yield image, counted
-                number += 1
-        if number == MOST_IMAGES:
-            return
+            check_images(file[DATA], here)
+            yield from (np.asarray(file[DATA][index]) for index in here)
 
 
 def _brightest(image: NDArray[Any], counted: NDArray[np.bool_]) -> float:
@@ -97,7 +102,7 @@ def differing_machines(paths: Sequence[Path]) -> str | None:
     columns = ("backend", "precision", "instruction_set", *versions())
     found: dict[str, None] = {}
     for path in paths:
-        with nexus_file.read(path) as file:
+        with nexus_file.read(path, images=False) as file:
             group = file[labels.GROUP]
             values = [group[name].asstr()[:] for name in columns]
             found |= dict.fromkeys(" ".join(row) for row in zip(*values, strict=True))
@@ -109,7 +114,7 @@ def _write_labels(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) ->
 
 
 def _write_master(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
-    write_master(path, chunks)
+    write_master(path, chunks, scan=spec.series is not None, maps=pixel_truth.MAPS)
 
 
 def _write_sheet(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:
@@ -133,17 +138,16 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
         The file cannot be written.
     """
     assert spec.series is not None
-    first = image_experiment(base, draw(spec, base, 0))
+    first = stated_geometry(spec, base, range(spec.count))
     saturation = None if first.readout is None or not spec.noise else first.readout.saturation
     if path.name == XDS:
-        image_name = spec.names.frame(0) or spec.names.master
         if len(first.detector.panels) == 1:
             with muted():
                 write_xds_inp(
                     path,
                     first,
                     first.crystals[0],
-                    image_name,
+                    spec.names.images,
                     images=spec.count,
                     dtype=spec.dtype,
                     saturation=saturation,
@@ -152,21 +156,18 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
             with whole_file(path) as file:
                 file.write(b"! XDS wants one panel, and this detector has several.\n")
         return
-    experiments = (image_experiment(base, draw(spec, base, image)) for image in range(spec.count))
-    of_images = [[A_matrix(crystal) for crystal in each.crystals] for each in experiments]
-    matrices = list(zip(*of_images, strict=True))
-    write_truth(path, first, matrices, spec.series, spec.dtype, saturation, spec.images_per_file)
+    images = [truth_of(image_experiment(base, draw(spec, base, image))) for image in range(spec.count)]
+    write_truth(path, first, images, spec.series, spec.dtype, saturation, spec.images_per_file)
 
 
 MAKERS: dict[str, Callable[[Path, Sequence[Path], Spec, Base], None]] = {
     LABELS: _write_labels,
-    "shots.h5": _write_master,
     SHEET: _write_sheet,
 }
 
 
 def _read_spots(path: Path) -> spots.Table:
-    with nexus_file.read(path) as file:
+    with nexus_file.read(path, images=False) as file:
         return spots.read_from(file)
 
 
@@ -192,6 +193,6 @@ def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
     elif path.name in MAKERS:
         MAKERS[path.name](path, chunks, spec, base)
     elif path.name == spec.names.master:
-        write_master(path, chunks, scan=spec.series is not None)
+        _write_master(path, chunks, spec, base)
     else:
         write_rotation(path, spec, base)

@@ -23,12 +23,11 @@ from ..util.signals import Ended, wait_for_any
 from . import folder as state
 from . import products as finish
 from . import record
-from .chunk import ChunkResult, ChunkTask, is_whole, render_chunk, watch
+from .chunk import ChunkResult, ChunkTask, render_chunk, watch
 from .distributions import BEAM_TILT, MOVING
 from .estimate import amount, dry_run_lines, duration, sampling_lines
 from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
-from .frames import write_frames_again
 from .inputs import Digests
 from .names import LABELS
 from .reference import Base, base_of
@@ -36,6 +35,7 @@ from .sample import draw, draw_value, image_experiment
 from .series_spec import read_series
 from .spec import placed, read_spec
 from .spec_model import Spec
+from .stored import is_whole
 
 Log = Callable[[str], None]
 
@@ -176,7 +176,8 @@ def _run_one(request: Request, sweep: _Read, base: Base, digests: Digests, ident
                 for line in sampling_lines(spec, base):
                     log(line)
                 _make(batch, log)
-            say([f"{spec.count} images in {spec.chunks} files: {folder / spec.names.master}, {folder / LABELS}"])
+            files = spec.count if spec.names.has_frames else spec.chunks
+            say([f"{spec.count} images in {files} files: {folder / spec.names.images}, {folder / LABELS}"])
         except NbnumbaError as error:
             log(f"error: {error}")
             raise
@@ -209,7 +210,12 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
         with placed(request.spec_file, ("vary",)):
             base.with_texts(texts)
     moving = [key for key in (*MOVING, *BEAM_TILT, "mask") if key in spec.keys or key in spec.text_keys]
-    if moving and spec.images_per_file == 1:
+    if moving and spec.series is not None:
+        logger.warning(
+            f"{' and '.join(moving)}: files of a series have one geometry for other programs, that of the command; "
+            "ground truth and labels.csv tell that of each image"
+        )
+    elif moving and spec.images_per_file == 1:
         logger.warning(
             f"{' and '.join(moving)}: every file states the geometry of its own image; {spec.names.master} states that "
             "of the first for all"
@@ -220,7 +226,7 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
             "/entry/ground_truth and labels.csv tell that of each image; with images_per_file = 1 every "
             "file states that of its own image"
         )
-    if spec.chunks > MANY_FILES:
+    if spec.chunks > MANY_FILES and spec.names.master is not None:
         logger.warning(
             f"{spec.names.master}: shows {spec.chunks} files, more than programs may open at once (ulimit -n); images "
             "beyond read as missing. A larger images_per_file makes fewer"
@@ -258,8 +264,7 @@ def _make(batch: _Batch, log: Log) -> None:
     missing = _missing(batch)
     names = batch.spec.names
     finals = [batch.folder / name for name in names.products]
-    recorded = (*names.products, *names.frames)
-    damaged = record.damaged(batch.folder, recorded)
+    damaged = record.damaged(batch.folder, names.products)
     incomplete = [path for path in finals if missing or path.name in damaged]
     if not missing and not damaged:
         logger.warning(f"{batch.folder}: the batch is complete already")
@@ -282,15 +287,6 @@ def _make(batch: _Batch, log: Log) -> None:
     for path in incomplete:
         finish.make(path, batch.spec, _base(batch), batch.paths())
         log(f"wrote {path.name}")
-    recorded_before = record.NAME not in damaged
-    lost = [
-        image
-        for image, name in enumerate(names.frames)
-        if not (batch.folder / name).exists() or (recorded_before and name in damaged)
-    ]
-    if lost:
-        write_frames_again(batch.folder, batch.spec, _base(batch), lost)
-        log(f"wrote {len(lost)} images in files of their own")
     mixed = finish.differing_machines(batch.paths())
     if mixed:
         logger.warning(
@@ -299,7 +295,7 @@ def _make(batch: _Batch, log: Log) -> None:
     if state.STATE in damaged:
         state.write_state(batch.folder, batch.identity)
     log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
-    record.write(batch.folder, recorded)
+    record.write(batch.folder, (*names.products, *names.frames))
 
 
 def _begin(batch: _Batch, log: Log) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
+from ..experiment.ground_truth import GroundTruth, ground_truth
 from ..experiment.model import Experiment
 from ..experiment.resolve import resolve_with_choices
 from ..geometry.vectors import Array, random_rotation, rotate_about
@@ -218,6 +220,33 @@ def image_experiment(base: Base, draw: Draw) -> Experiment:
             return made.experiment
     except NbnumbaError as error:
         raise type(error)(f"image {draw.image}: {error}") from None
+
+
+def image_truth(
+    spec: Spec, base: Base, drawn: Draw, experiment: Experiment, backend: str, precision: str
+) -> GroundTruth:
+    """Return what is known of a rendered image."""
+    return ground_truth(
+        experiment,
+        command=image_words(base, drawn),
+        backend=backend,
+        precision=precision,
+        noise_seed=drawn.noise_seed,
+        noise_rng=spec.noise_rng if spec.noise else None,
+        noise_number=drawn.noise_number,
+    )
+
+
+def stated_geometry(spec: Spec, base: Base, images: Sequence[int]) -> Experiment:
+    """Return the experiment whose beam and detector the file of some images states; it turns as the first of them.
+
+    They are those of the command, since a file has one beam and one detector for its readers, and a rotation has one
+    for all of its files. A batch may have a file for each image: then they are those of the image.
+    """
+    first = image_experiment(base, draw(spec, base, images[0]))
+    if len(images) == 1 and spec.series is None:
+        return first
+    return replace(first, beam=base.experiment.beam, detector=base.experiment.detector)
 
 
 def changes(base: Base, draw: Draw) -> list[Given]:

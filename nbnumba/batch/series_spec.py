@@ -13,15 +13,14 @@ from ..parameters.command import CommandLine
 from ..parameters.given import SMALLEST
 from . import toml_file as document
 from .distributions import KEYS, Distribution
-from .names import Series
+from .names import DTYPES, Series
 from .spec import VARYING, refuse_misplaced, spec_of, top_values
 from .spec_model import Spec
 from .spec_schema import MAX_SEED, Common, Rotation
 from .toml_file import Document, Where, shown
 
-_DTYPES = {"h5": "int32", "cbf": "int32", "img": "uint16"}
-_ALLOWED = {"h5": ("int32", "uint16", "float32"), "cbf": ("int32",), "img": ("uint16",)}
-_IMAGES_PER_FILE = 100
+_ALLOWED = {"h5": ("int32", "uint16", "float32"), "cbf": ("int32", "float32"), "img": ("uint16", "float32")}
+_IMAGES_PER_FILE, _IN_FILES_OF_THEIR_OWN = 100, 25
 _TOP = Common.__struct_fields__
 _SCANNING = {"phi_deg": "phi0_deg", "osc_deg": "osc_deg"}
 _SWEEP = (*Rotation.__struct_fields__, "vary")
@@ -106,16 +105,22 @@ def _sweep(found: Document, table: Mapping[str, Any], number: int, several: bool
     values["command"] = f"{values['command']} {said.options}"
     values["seed"] = min(values["seed"] + number, MAX_SEED) if said.seed is None else said.seed
     if "images_per_file" not in found.content:
-        values["images_per_file"] = _IMAGES_PER_FILE
+        values["images_per_file"] = _IMAGES_PER_FILE if form == "h5" else _IN_FILES_OF_THEIR_OWN
     if "dtype" not in found.content:
-        values["dtype"] = _DTYPES[form]
+        values["dtype"] = DTYPES[form]
     elif values["dtype"] not in _ALLOWED[form]:
         allowed = ", ".join(_ALLOWED[form])
         raise found.error(("dtype",), f"{values['dtype']} does not go with format {form}; allowed: {allowed}")
+    photons = form != "h5" and values["dtype"] == "float32"
+    if photons and values["noise"]:
+        raise found.error(
+            ("dtype",),
+            f"float32: a file of format {form} holds whole numbers; it goes with noise = false, for noise later",
+        )
     if width < 0.0 and values["semantics"] == "c":
         raise found.error((*where, "osc_deg"), f"{width:g}: with semantics c a negative range counts as not given")
     scan = {"phi_deg": Distribution("linear", (start, width)), "osc_deg": Distribution("fixed", (width,))}
-    spec, command = spec_of(merged, values, Series(stem, form), scan)
+    spec, command = spec_of(merged, values, Series(stem, form, photons), scan)
     _refuse_own_rotation(found, spec, command)
     if form != "h5" and len(command.settings.detector.panels) > 1:
         raise found.error((*where, "format"), f"{form}: holds one panel, the detector has several; allowed: h5")

@@ -20,7 +20,7 @@ from ..detector.model import Detector, Panel
 from ..errors import FileError, InputError, called
 from ..experiment.ground_truth import readout_text
 from ..experiment.readout import build_readout, with_gaps
-from ..imagefiles import nexus_read
+from ..imagefiles import nexus_read, pixel_truth
 from ..imagefiles.nexus import NO_NUMBER
 from ..io.atomic import reason
 from ..io.nexus import file as nexus_file
@@ -175,7 +175,7 @@ def add_noise_to_folder(
             add_noise(chunk, folder / chunk.name, terms, report)
         made = [folder / chunk.name for chunk in chunks]
         for master in masters:
-            write_master(folder / master.name, made, scan=scan)
+            write_master(folder / master.name, made, scan=scan, maps=pixel_truth.MAPS)
         labels.write_csv(folder / LABELS, _all_labels(made))
         for path in (source / SPOTS, source / XDS, *source.glob("*.expt")):
             if path.exists():
@@ -313,13 +313,23 @@ def _copy(file: h5py.File, stored: h5py.File, target: Path, dtype: str) -> h5py.
         if f"/entry/{name}" not in ("/entry/data", TRUTH):
             stored.copy(f"/entry/{name}", entry)
     for name in stored:
-        if name not in ("entry", labels.GROUP):
+        if name == pixel_truth.GROUP:
+            _copy_maps(file, stored)
+        elif name not in ("entry", labels.GROUP):
             stored.copy(name, file)
     group = entry.create_group("data")
     for name, value in stored["/entry/data"].attrs.items():
         group.attrs[name] = value
     count, *shape = stored[DATA].shape
     return layout.create_data(file, count, (shape[0], shape[1]), dtype)
+
+
+def _copy_maps(file: h5py.File, stored: h5py.File) -> None:
+    """Copy what every pixel shows, out of the files of which a master shows it too."""
+    maps = stored[pixel_truth.GROUP]
+    count = len(stored[DATA])
+    for index in range(count):
+        pixel_truth.write_into(file, index, count, {name: maps[name][index] for name in pixel_truth.EMPTY})
 
 
 def _write_image(file: h5py.File, data: h5py.Dataset, index: int, pixels: NDArray[Any]) -> None:

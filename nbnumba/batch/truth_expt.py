@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..beam.frames import to_imgcif
+from ..experiment.ground_truth import A_matrix
 from ..experiment.model import Experiment
 from ..geometry.mounting import NO_MOUNTING
 from ..geometry.panel import PanelGeometry
@@ -20,11 +22,37 @@ from ..io.atomic import whole_file
 from ..readout.digitize import SATURATION
 from .names import Series
 
+_SAME_BEAM = 1e-12  # 1/Angstrom; rounding of rotations
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTruth:
+    """What may differ from image to image of a series, in our laboratory frame.
+
+    Attributes
+    ----------
+    A_matrices : sequence of (3, 3) [1/Angstrom]
+        Of every crystal at the spindle angle 0.
+    s0 : (3,) [1/Angstrom]
+        Along the beam, one over the wavelength long.
+    """
+
+    A_matrices: Sequence[Array]
+    s0: Array
+
+
+def truth_of(experiment: Experiment) -> ImageTruth:
+    """Return what is true of an image."""
+    beam = experiment.beam
+    return ImageTruth(
+        [A_matrix(crystal) for crystal in experiment.crystals], unit(beam.direction) / (beam.wavelength * 1e10)
+    )
+
 
 def write_truth(
     path: Path,
     first: Experiment,
-    A_matrices: Sequence[Sequence[Array]],
+    images: Sequence[ImageTruth],
     series: Series,
     dtype: str,
     saturation: float | None,
@@ -36,9 +64,8 @@ def write_truth(
     ----------
     path : Path
     first : Experiment
-        Of the first image.
-    A_matrices : sequence of sequence of (3, 3) [1/Angstrom]
-        Of every crystal in every image, in our laboratory frame at the spindle angle 0.
+        Of the first image, with the beam and the detector that the files of images state.
+    images : sequence of ImageTruth
     series : Series
     dtype : str
         Of the pixels.
@@ -54,8 +81,8 @@ def write_truth(
 
     Notes
     -----
-    The crystal of an image does not change during it; DIALS wants one at the start of each image and at the end of the
-    last. Between two images it gets the mean of both.
+    Crystal and beam of an image do not change during it; DIALS wants one at the start of each image and at the end of
+    the last. Between two images it gets the mean of both.
     """
     beam, goniometer, detector = first.beam, first.goniometer, first.detector
     by_header = series.form != "h5"
@@ -65,10 +92,14 @@ def write_truth(
     electric = frame @ beam.polarization_axis
     # Headers tell the axis that turns alone, and an NXmx file of one image leaves the inner axes out.
     mounting = NO_MOUNTING if by_header else goniometer.mounting.seen_from(frame)
-    if min(images_per_file, len(A_matrices[0])) == 1:
+    if min(images_per_file, len(images)) == 1:
         mounting = dataclasses.replace(mounting, inner=())
     standing = mounting.setting @ mounting.fixed if mounting.stands else np.eye(3)
-    crystals = [_at_scan_points(np.array([standing.T @ frame @ A for A in matrices])) for matrices in A_matrices]
+    crystals = [
+        _at_scan_points(np.array([standing.T @ frame @ A for A in matrices]))
+        for matrices in zip(*(image.A_matrices for image in images), strict=True)
+    ]
+    s0 = np.array([frame @ image.s0 for image in images])
     top = saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3)
     fields = expt_text.ExptFields(
         direction=along,
@@ -82,10 +113,11 @@ def write_truth(
         spindle=sense * (frame @ goniometer.spindle),
         start=sense * math.degrees(goniometer.phi),
         width=abs(math.degrees(goniometer.osc)),
-        images=len(A_matrices[0]),
+        images=len(images),
         exposure=max(beam.exposure, 0.0),
         A=crystals[0],
         further=crystals[1:],
+        s0=_at_scan_points(s0) if np.any(np.abs(s0 - s0[0]) > _SAME_BEAM) else (),
         mounting=mounting,
     )
     with whole_file(path) as file:

@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import FileError, InputError
 from . import folder as state
 from . import record
-from .chunk import is_whole
 from .names import FORMATS, Names, Series
+from .stored import is_whole
 
 READERS = 4  # threads that check files
 
@@ -83,12 +83,13 @@ def _names(identity: dict[str, Any], count: int) -> Names:
     found, spots = identity["spec"].get("series"), identity["spec"].get("spots") is True
     if not isinstance(found, dict):
         return Names(count, spots=spots)
-    stem, form = found.get("stem"), found.get("form")
+    stem, form, photons = found.get("stem"), found.get("form"), found.get("photons") is True
     if not isinstance(stem, str) or form not in FORMATS:
         raise InputError("damaged: it does not tell what the files of the series are called")
-    return Names(count, Series(stem, form), spots)
+    return Names(count, Series(stem, form, photons), spots)
 
 
 def _wrong(folder: Path, names: Names, fingerprint: str, number: int, images: range) -> str | None:
     path = folder / names.chunk(number)
-    return is_whole(path, images, fingerprint) if path.exists() else "is missing"
+    # Images in files of their own are checked by the record of all files.
+    return is_whole(path, images, fingerprint, frames=False) if path.exists() else "is missing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def write_cbf(
     truth: GroundTruth,
     *,
     saturation: int | None = None,
+    moment: datetime | None = None,
 ) -> None:
     """Write an image with its geometry and what else is known of it.
 
@@ -74,6 +76,8 @@ def write_cbf(
     saturation : int, optional
         The largest count that a pixel may hold, for the reader's trusted range; by default that of
         `nbnumba.readout.digitize`.
+    moment : datetime, optional
+        When the image was made; now by default.
 
     Raises
     ------
@@ -93,7 +97,8 @@ def write_cbf(
     for line in header_warnings(geometry.detector, geometry.beam.direction, "CBF", geometry.goniometer):
         logger.warning(line)
     fields = cbf_fields(geometry, largest_good(SATURATION["int32"] if saturation is None else saturation))
-    cbf.write(path, counts, cbf.header_lines(fields, truth_lines(geometry, crystal, truth)), Path(path).stem)
+    lines = cbf.header_lines(fields, truth_lines(geometry, crystal, truth), moment)
+    cbf.write(path, counts, lines, Path(path).stem)
 
 
 def _marks(panel: Panel) -> NDArray[np.int32]:
@@ -107,7 +112,15 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     """Write an image of one panel."""
     image = next(images)
     counts = np.asarray(digitized(image, "int32", path), dtype=np.int32)
-    write_cbf(path, counts, image.geometry, image.crystal, image.truth, saturation=options.saturation)
+    write_cbf(
+        path,
+        counts,
+        image.geometry,
+        image.crystal,
+        image.truth,
+        saturation=options.saturation,
+        moment=options.moment,
+    )
 
 
 def load(source: Source) -> LoadedImage:

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
 from ..geometry.mounting import Mounting
-from ..geometry.vectors import Array
+from ..geometry.vectors import MCSTAS_TO_IMGCIF, Array, unit
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout as nexus_writing
 from ..io.nexus.layout import Column
@@ -92,6 +92,9 @@ class NexusWriter:
         nothing follows from it.
     scan : bool
         Whether images that continue one another are a rotation even where the crystal changes on the way.
+    one_laboratory : bool
+        Whether the images have the laboratory of `geometry`: then a beam that turns from image to image is told as
+        such (`beam_direction`). Otherwise each image has a frame of its own, in which the beam runs along z.
 
     Raises
     ------
@@ -109,8 +112,8 @@ class NexusWriter:
 
     DIALS' reader takes one detector geometry for a file, even where the format has room for one of every image. So
     that of `experiment` alone stands in the chain of transformations. Where a series varies the distance or the beam
-    center, `panel_origin`, `panel_fast` and `panel_slow` of the ground truth, vectors in the McStas frame, tell
-    each image's own; give such images files of their own when other programs are to read them.
+    center, `panel_origin`, `panel_fast`, `panel_slow` and `beam_direction` of the ground truth, vectors in the McStas
+    frame, tell each image's own; give such images files of their own when other programs are to read them.
 
     The file describes a rotation where the images continue one another: the same crystal, the same width, each
     starting where the one before it ends. All others are stills, whatever they turned by in their exposure, which
@@ -128,6 +131,7 @@ class NexusWriter:
         underload: int = 0,
         sensor_material: str = "",
         scan: bool = False,
+        one_laboratory: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: allowed are {', '.join(DTYPES)}")
@@ -140,6 +144,7 @@ class NexusWriter:
         self._underload = underload
         self._material = sensor_material
         self._scan = scan
+        self._frame = to_mcstas(geometry.beam) if one_laboratory else None
         self._panels = geometry.detector.panels
         self._shape = stacked_shape(geometry.detector)
         self._shots: list[_Entry | None] = [None] * count
@@ -195,7 +200,7 @@ class NexusWriter:
             self._data[index] = image
 
         self._writing.run(write_image)
-        self._shots[index] = _Entry.of(geometry, truth)
+        self._shots[index] = _Entry.of(geometry, truth, self._frame)
 
     def add(self, function: Callable[[h5py.File], None]) -> None:
         """Call a function with the open file, for what a caller has to add to it; signals wait meanwhile."""
@@ -331,9 +336,12 @@ class _Entry:
     truth: dict[str, Any]
 
     @classmethod
-    def of(cls, geometry: Geometry, truth: GroundTruth) -> Self:
+    def of(cls, geometry: Geometry, truth: GroundTruth, frame: Array | None = None) -> Self:
         beam, goniometer = geometry.beam, geometry.goniometer
-        frame = to_mcstas(beam)
+        if frame is None:
+            frame = to_mcstas(beam)
+        elif truth.A_matrix is not None:
+            truth = dataclasses.replace(truth, A_matrix_imgcif=MCSTAS_TO_IMGCIF @ frame @ truth.A_matrix)
         panels = geometry.detector.panels
         polarization = None if beam.nopolar else beam.polarization
         fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
@@ -352,6 +360,7 @@ class _Entry:
                 "panel_origin": np.array([frame @ panel.origin for panel in panels]),
                 "panel_fast": np.array([frame @ panel.fast for panel in panels]),
                 "panel_slow": np.array([frame @ panel.slow for panel in panels]),
+                "beam_direction": frame @ unit(beam.direction),
             },
         )
 
@@ -384,6 +393,19 @@ def _together(shots: Sequence[_Entry], scan: bool) -> nexus_writing.Shots:
         beam_size=shots[0].beam_size if known and one_size else None,
         truth=truth,
     )
+
+
+def truth_columns(images: Sequence[tuple[Geometry, GroundTruth]], stated: Geometry) -> Mapping[str, Column]:
+    """Return the ground truth of images that are a rotation, as their NXmx file would hold it.
+
+    Parameters
+    ----------
+    images : sequence of (Geometry, GroundTruth)
+    stated : Geometry
+        What their files state, in the same laboratory.
+    """
+    frame = to_mcstas(stated.beam)
+    return _together([_Entry.of(*image, frame) for image in images], scan=True).truth
 
 
 def _column(name: str, values: Sequence[Any]) -> Column:

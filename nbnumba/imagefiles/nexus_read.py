@@ -88,7 +88,7 @@ def _known_image(
     )
     settings = settings.changed(
         convention=Convention.CUSTOM,
-        beam_vector=(0.0, 0.0, 1.0),
+        beam_vector=_vector(known.get("beam_direction", (0.0, 0.0, 1.0))),
         polar_vector=(1.0, 0.0, 0.0),
         spindle_axis=(1.0, 0.0, 0.0) if rotation is None else _vector(rotation.axis),
         mounting=None if rotation is None else rotation.mounting,

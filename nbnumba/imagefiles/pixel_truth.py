@@ -25,6 +25,8 @@ EMPTY: dict[str, Any] = {
     "spot_mask": np.uint8(0),
 }
 """Maps of an image, and what a pixel without photons of a crystal holds."""
+MAPS = {f"/{GROUP}/{name}": value for name, value in EMPTY.items()}
+"""The same by their places in a file of images."""
 _UNITS = {"wavelength_A": "angstrom"}
 
 Maps = dict[str, NDArray[Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class SaveOptions:
         Rings, direct beam, scale bar and gray values on a picture.
     saturation : int or None
         The largest number that the pixels have; None: what the format leaves free.
+    moment : datetime or None
+        When the image was made, for headers that tell it; None: now.
     """
 
     option: str = ""
@@ -71,6 +74,7 @@ class SaveOptions:
     rings: bool = False
     annotate: bool = False
     saturation: int | None = None
+    moment: datetime | None = None
 
 
 def image_of_options(

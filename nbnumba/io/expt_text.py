@@ -49,6 +49,8 @@ class ExptFields:
         Hall symbol of the space group.
     further : sequence of (n, 3, 3) [1/Angstrom]
         The same as A of the crystals after the first, each in an experiment of its own.
+    s0 : (n, 3) [1/Angstrom]
+        Along the beam, one over the wavelength long, for each scan point; empty where it does not change.
     mounting : Mounting
         Other axes of the goniometer; A is without what they turn it by.
     """
@@ -70,6 +72,7 @@ class ExptFields:
     hall: str = "P 1"
     further: Sequence[Array] = ()
     mounting: Mounting = NO_MOUNTING
+    s0: Array | Sequence[Array] = ()
 
 
 def text(fields: ExptFields) -> str:
@@ -94,7 +97,8 @@ def text(fields: ExptFields) -> str:
 
 
 def _beam(fields: ExptFields) -> dict[str, Any]:
-    return {
+    varying = {"s0_at_scan_points": [_numbers(s0) for s0 in fields.s0]} if len(fields.s0) else {}
+    return varying | {
         "__id__": "monochromatic",
         "direction": _numbers(fields.direction),
         "wavelength": fields.wavelength * 1e10,

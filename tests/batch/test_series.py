@@ -22,8 +22,10 @@ import nbnumba
 from nbnumba import cli
 from nbnumba.batch.series_spec import read_series
 from nbnumba.experiment.rocking import needed_phi_steps
-from nbnumba.imagefiles import spots
+from nbnumba.imagefiles import nexus_read, spots
+from nbnumba.io import cbf
 from nbnumba.io.smv import read as read_smv
+from nbnumba.parameters.command import CommandLine
 from nbnumba.readout.poisson import poisson_image_counter
 
 pytestmark = pytest.mark.command_line
@@ -129,31 +131,79 @@ def test_the_truth_for_dials_and_xds(done: Path) -> None:
     assert "OSCILLATION_RANGE= 0.5" in xds
 
 
+def frame_pixels(path: Path) -> np.ndarray:
+    return fabio.open(path).data if path.suffix == ".cbf" else read_smv(path).data.astype(int) - 40
+
+
 @pytest.mark.parametrize("form", ["cbf", "img"])
-def test_a_file_for_each_image(form: str, tmp_path: Path) -> None:
+def test_a_file_for_each_image(form: str, done: Path, tmp_path: Path) -> None:
     source = spec(tmp_path, f'{SCAN}format = "{form}"\nname = "lyso"\n')
     out = tmp_path / "out"
     assert series(source, "-o", out) == 0
-    stored = images(out / "lyso_master.h5")
-    for number in range(5):
-        path = out / f"lyso_{number + 1:04d}.{form}"
-        if form == "cbf":
-            assert f"Start_angle {5 + 0.5 * number:g} deg".encode() in path.read_bytes()
-            pixels = fabio.open(path).data
-        else:
-            pixels = read_smv(path).data.astype(int) - 40
-        np.testing.assert_array_equal(pixels, stored[number])
-    assert f"lyso_????.{form}" in (out / "XDS.INP").read_text()
-    # What is lost or damaged is found, and made again.
     first = {path.name: path.read_bytes() for path in out.glob(f"*.{form}")}
+    assert sorted(first) == [f"lyso_{number + 1:04d}.{form}" for number in range(5)]
+    assert [row["file"] for row in rows(out)] == sorted(first)
+    for number, name in enumerate(sorted(first)):
+        if form == "cbf":
+            assert f"Start_angle {5 + 0.5 * number:g} deg".encode() in first[name]
+        np.testing.assert_array_equal(frame_pixels(out / name), images(done / "series_master.h5")[number])
+    assert f"lyso_????.{form}" in (out / "XDS.INP").read_text()
+    # The pixels are kept once; what else is known is what an NXmx file knows.
+    assert sorted(path.name for path in out.glob("*.h5")) == [f"lyso_truth_000{number}.h5" for number in range(3)]
+    with h5py.File(out / "lyso_truth_0000.h5") as file, h5py.File(done / "series_0000.h5") as other:
+        assert set(file) == {"entry", "frames", "labels"}
+        for name in ("A_matrix_imgcif", "beam_direction", "phi_deg", "noise_number"):
+            np.testing.assert_array_equal(file["/entry/ground_truth"][name], other["/entry/ground_truth"][name])
+    # What is lost or damaged is found, and made again, to the byte.
     (out / f"lyso_0002.{form}").write_bytes(b"damaged")
-    (out / f"lyso_0004.{form}").unlink()
+    (out / f"lyso_0005.{form}").unlink()
+    assert series(out, "--verify") == 1
+    untouched = (out / f"lyso_0003.{form}").stat().st_mtime_ns
+    assert series(source, "-o", out, "--resume") == 0
+    assert series(out, "--verify") == 0
+    assert first == {path.name: path.read_bytes() for path in out.glob(f"*.{form}")}
+    assert (out / f"lyso_0003.{form}").stat().st_mtime_ns == untouched
+    # So is a damaged list of what is known.
+    damaged = bytearray((out / "lyso_truth_0001.h5").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (out / "lyso_truth_0001.h5").write_bytes(damaged)
     assert series(out, "--verify") == 1
     assert series(source, "-o", out, "--resume") == 0
     assert series(out, "--verify") == 0
-    assert set(first) == {path.name for path in out.glob(f"*.{form}")}
-    if form == "img":
-        assert first == {path.name: path.read_bytes() for path in out.glob(f"*.{form}")}
+
+
+def test_a_beam_that_moves_is_one_rotation(tmp_path: Path) -> None:
+    """All files state the beam of the command; the truth tells that of each image."""
+    vary = "beam_tilt_fast_mrad = { linear = [1, 0.5] }\nenergy_ev = { linear = [12400, 1] }\n"
+    for form in ("h5", "cbf"):
+        assert series(spec(tmp_path, f'{SCAN}format = "{form}"\n', vary), "-o", tmp_path / form) == 0
+    tilts = 1e-3 * (1 + 0.5 * np.arange(5))
+    with h5py.File(tmp_path / "h5" / "series_master.h5") as file:
+        np.testing.assert_array_equal(file["/entry/sample/transformations/omega"].attrs["vector"], [1.0, 0.0, 0.0])
+        directions = file["/entry/ground_truth/beam_direction"][()]
+        A = file["/entry/ground_truth/A_matrix_imgcif"][()]
+    expected = np.transpose([np.sin(tilts), np.zeros(5), np.cos(tilts)])
+    np.testing.assert_allclose(directions, expected, atol=1e-15)  # rounding of sines
+    np.testing.assert_allclose(A, A[:1].repeat(5, axis=0), atol=1e-15)  # the crystal stays; rounding of an inverse
+    for number, record in enumerate(nexus_read.read(str(tmp_path / "h5" / "series_master.h5"), CommandLine())):
+        np.testing.assert_allclose(record.geometry.beam.direction, expected[number], atol=1e-15)
+        np.testing.assert_allclose(record.geometry.goniometer.spindle, [1.0, 0.0, 0.0], atol=1e-15)
+    xds = [(tmp_path / form / "XDS.INP").read_text() for form in ("h5", "cbf")]
+    for text in xds:
+        for line in ("INCIDENT_BEAM_DIRECTION= 0.0", "DIRECTION_OF_DETECTOR_X-AXIS= 1.0", "ROTATION_AXIS= 1.0"):
+            assert line in text
+    for form in ("h5", "cbf"):
+        (beam,) = json.loads((tmp_path / form / "series.expt").read_text())["beam"]
+        assert beam["direction"] == [0.0, 0.0, 1.0]
+        s0 = np.array(beam["s0_at_scan_points"])
+        middles = 0.5 * (tilts[1:] + tilts[:-1])
+        points = np.array([tilts[0], *middles, tilts[-1]])
+        # The mean of two vectors of different lengths is a little off the middle of the angles.
+        np.testing.assert_allclose(np.abs(s0[:, 0] / s0[:, 2]), np.tan(points), atol=1e-7)
+        energies = 12398.42 * np.linalg.norm(s0, axis=1)
+        np.testing.assert_allclose(energies, [12400, 12400.5, 12401.5, 12402.5, 12403.5, 12404], rtol=1e-7)
+    frames = [cbf.read_header(path) for path in sorted((tmp_path / "cbf").glob("*.cbf"))]
+    assert {(each.beam_fast, each.beam_slow, each.wavelength) for each in frames} == {(17.0, 17.0, 1e-10)}
 
 
 def test_what_varies_with_the_number_of_the_image(tmp_path: Path) -> None:
@@ -255,10 +305,9 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 def assert_same_images(one: Path, other: Path) -> None:
     assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
-    np.testing.assert_array_equal(images(other / "series_master.h5"), images(one / "series_master.h5"))
     for number in range(1, 25):
         name = f"series_{number:04d}.cbf"
-        np.testing.assert_array_equal(fabio.open(str(other / name)).data, fabio.open(str(one / name)).data)
+        assert (other / name).read_bytes() == (one / name).read_bytes()
     assert (other / "labels.csv").read_text() == (one / "labels.csv").read_text()
     for name in ("XDS.INP", "series.expt"):
         assert (other / name).read_text() == (one / name).read_text()
@@ -269,23 +318,23 @@ def test_a_killed_series_goes_on(long: tuple[str, Path], tmp_path: Path) -> None
     out = tmp_path / "out"
     running = program(source, "-o", out)
     end = time.monotonic() + 300
-    while not (out / "series_0001.h5").exists():
+    while not (out / "series_truth_0001.h5").exists():
         assert running.poll() is None
         assert time.monotonic() < end
         time.sleep(0.01)
     running.kill()
     running.communicate()
     assert running.returncode == -signal.SIGKILL
-    assert not (out / "series_master.h5").exists()
+    assert not (out / "labels.csv").exists()
     assert series(source, "-o", out, "--resume") == 0
     assert_same_images(undisturbed, out)
 
 
 def test_a_series_on_a_full_disk_goes_on(long: tuple[str, Path], tmp_path: Path) -> None:
-    """By a limit of the size of files that images of their own pass and the NXmx files do not."""
+    """By a limit of the size of files that the images pass and the files of what is known do not."""
     source, undisturbed = long
     out = tmp_path / "out"
-    running = program(source, "-o", out, limit=(undisturbed / "series_0000.h5").stat().st_size - 1000)
+    running = program(source, "-o", out, limit=(undisturbed / "series_truth_0000.h5").stat().st_size - 1000)
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 3
     assert errors.decode().splitlines()[-1].startswith("nbnumba: error: ")
@@ -315,7 +364,13 @@ def test_the_dry_run_and_python(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ('osc_deg = 1\nimages = 2\nformat = "tif"', {}, "", r"format: 'tif'; allowed: h5, cbf, img"),
         ('osc_deg = 1\nimages = 2\nname = "../up"', {}, "", r"name: .*; allowed: a name of letters"),
         ("osc_deg = 1\nimages = 2\nwidth = 3", {}, "", r"width: unknown key"),
-        ('osc_deg = 1\nimages = 2\nformat = "cbf"', {"dtype": "float32"}, "", r"dtype: float32 does not go with"),
+        ('osc_deg = 1\nimages = 2\nformat = "cbf"', {"dtype": "uint16"}, "", r"dtype: uint16 does not go with"),
+        (
+            'osc_deg = 1\nimages = 2\nformat = "cbf"',
+            {"dtype": "float32"},
+            "",
+            r"float32: a file of format cbf holds whole",
+        ),
         ("osc_deg = -1\nimages = 2", {"semantics": "c"}, "", r"with semantics c a negative range"),
         (SCAN, {"command": f"{COMMAND} -phi 3"}, "", r"-phi cannot stand here; the key phi0_deg"),
         (SCAN, {"command": f"{COMMAND} -misset random"}, "", r"-misset random needs -misset_seed"),

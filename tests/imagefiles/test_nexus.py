@@ -202,7 +202,7 @@ def test_quantities_without_units_are_those_that_have_none(tmp_path: Path) -> No
     found = nexus.read_ground_truth(write(tmp_path / "a.h5", [FLAT]))
     bare = {name for name, column in found.items() if column.units is None and not isinstance(column.values, list)}
     counts = {"cells", "mosaic_domains", "mosaic_seed", "misset_seed", "noise_seed", "noise_number"}
-    assert bare == counts | {"U_matrix", "polarization", "panel_fast", "panel_slow"}
+    assert bare == counts | {"U_matrix", "polarization", "panel_fast", "panel_slow", "beam_direction"}
 
 
 def test_one_wavelength_is_written_plainly(tmp_path: Path) -> None:

@@ -92,6 +92,37 @@ def test_files_batches_and_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             np.testing.assert_array_equal(file["pixel_truth/spot_mask"][0], whole)
             assert file["pixel_truth/wavelength_A"].attrs["units"] == "angstrom"
     assert len(nbnumba.Dataset("s.toml")[0]) == 2
+    # The master shows the maps of all files; of one that is missing, that there is nothing.
+    parts = []
+    for number in (0, 1):
+        with h5py.File(f"out/shots_000{number}.h5") as file:
+            parts.append({name: data[()] for name, data in file["pixel_truth"].items()})
+    with h5py.File("out/shots.h5") as file:
+        assert file["pixel_truth/wavelength_A"].attrs["units"] == "angstrom"
+        for name, data in file["pixel_truth"].items():
+            assert data.is_virtual
+            np.testing.assert_array_equal(data[()], np.concatenate([part[name] for part in parts]))
+    (tmp_path / "out" / "shots_0001.h5").unlink()
+    with h5py.File("out/shots.h5") as file:
+        assert set(np.unique(file["pixel_truth/lattice"][2])) == {-1}
+        assert np.all(np.isnan(file["pixel_truth/wavelength_A"][2]))
+
+
+def test_noise_of_a_master_keeps_the_maps(tmp_path: Path) -> None:
+    command = "-cell 50 60 70 90 95 90 -default_F 300 -N 6 -detpixels 20 -pixel 2 -distance 60 -lambda 3 -fluence 1e24"
+    (tmp_path / "s.toml").write_text(
+        f'command = "{command} -shape gauss"\ncount = 2\ntruth = true\nimages_per_file = 1\n'
+        'noise = false\ndtype = "float32"\n[vary]\norientation = "random"\n'
+    )
+    assert main(["batch", str(tmp_path / "s.toml"), "-o", str(tmp_path / "out")]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    noisy = tmp_path / "elsewhere" / "noisy.h5"
+    assert main(["noise", str(tmp_path / "out" / "shots.h5"), "-o", str(noisy), "-quiet"]) == 0
+    with h5py.File(noisy) as file, h5py.File(tmp_path / "out" / "shots.h5") as stored:
+        for name, data in stored["pixel_truth"].items():
+            assert not file["pixel_truth"][name].is_virtual
+            np.testing.assert_array_equal(file["pixel_truth"][name][()], data[()])
+        assert len(np.unique(file["pixel_truth/h"][()])) > 2
 
 
 def test_names_of_other_formats(capsys: pytest.CaptureFixture[str]) -> None:

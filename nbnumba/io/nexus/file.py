@@ -121,8 +121,8 @@ def open_to_read(path: PathLike) -> h5py.File:
 
 
 @contextlib.contextmanager
-def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
-    """Open an NXmx file; signals wait until it is closed.
+def read(path: PathLike, option: str = "", *, images: bool = True) -> Iterator[h5py.File]:
+    """Open an NXmx file, or without `images` one of ours that may hold none; signals wait until it is closed.
 
     Raises
     ------
@@ -137,17 +137,17 @@ def read(path: PathLike, option: str = "") -> Iterator[h5py.File]:
     name = label(option, path)
     check(path, option)
     with signals_wait():
-        yield from _read(path, name)
+        yield from _read(path, name, images)
 
 
-def _read(path: PathLike, name: str) -> Iterator[h5py.File]:
+def _read(path: PathLike, name: str, images: bool) -> Iterator[h5py.File]:
     import h5py
 
     from .layout import DATA
 
     with _opened(path, name) as file:
         data = file.get(DATA)
-        if not isinstance(data, h5py.Dataset) or data.ndim != 3:
+        if images and (not isinstance(data, h5py.Dataset) or data.ndim != 3):
             raise InputError(f"{name}: no images: a NeXus file of images has a dataset {DATA} of three axes")
         yield file
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,7 +42,9 @@ _MISSING: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool = False) -> int:
+def write_master(
+    path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool = False, maps: Mapping[str, Any] = {}
+) -> int:
     """Write a file that shows the images of others as its own.
 
     Parameters
@@ -55,6 +57,10 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool 
 
     scan : bool
         Whether images that continue one another are a rotation even where the crystal changes on the way.
+
+    maps : mapping of str to number
+        Further datasets with a first axis of images, by their paths, that the master shows where the first file has
+        them, and what their pixels hold in an image whose file is missing.
 
     Returns
     -------
@@ -103,7 +109,13 @@ def write_master(path: PathLike, chunk_files: Sequence[PathLike], *, scan: bool 
     def write(file: h5py.File) -> None:
         made_by = first["/entry/program_name"]
         write_head(file, os.fspath(path), (made_by.asstr()[()], made_by.attrs["version"]))
-        _write_virtual(file, sources, count)
+        missing = _MISSING[np.dtype(sources[0].dtype).kind](sources[0].dtype)
+        data = _show(file, DATA, sources, missing)
+        data.attrs["missing_image"] = missing
+        for name in maps:
+            if name in first:
+                shown = [_source(of, name, first[name]) for of in sources]
+                _show(file, name, shown, maps[name]).attrs.update(first[name].attrs)
         first.copy(DETECTOR, file["/entry/instrument"])
         file[f"{DETECTOR}/detectorSpecific/nimages"][...] = count
         write_shots(file, _joined(parts, scan))
@@ -138,17 +150,24 @@ def _values(group: h5py.Group, name: str) -> Array | None:
     return np.asarray(group[name][()]) if name in group else None
 
 
-def _write_virtual(file: h5py.File, sources: Sequence[Any], count: int) -> None:
+def _source(images: Any, name: str, like: h5py.Dataset) -> Any:
+    """Return the source of a dataset in the file that holds some images."""
     import h5py
 
+    return h5py.VirtualSource(images.path, name, shape=(images.shape[0], *like.shape[1:]), dtype=like.dtype)
+
+
+def _show(file: h5py.File, name: str, sources: Sequence[Any], missing: Any) -> h5py.Dataset:
+    """Show the datasets of several files as one."""
+    import h5py
+
+    count = sum(int(source.shape[0]) for source in sources)
     layout = h5py.VirtualLayout(shape=(count, *sources[0].shape[1:]), dtype=sources[0].dtype)
     first = 0
     for source in sources:
         layout[first : first + source.shape[0]] = source
         first += source.shape[0]
-    missing = _MISSING[np.dtype(sources[0].dtype).kind](sources[0].dtype)
-    data = file.create_virtual_dataset(DATA, layout, fillvalue=missing)
-    data.attrs["missing_image"] = missing
+    return file.create_virtual_dataset(name, layout, fillvalue=missing)
 
 
 def _joined(parts: Sequence[Shots], scan: bool) -> Shots:
