@@ -29,7 +29,7 @@ def finest_spacing(detector: Detector, beam: Beam) -> float:
     for panel in detector.panels:
         if detector.curved:
             off_axis = np.arccos(np.clip(incident @ beam.direction, -1.0, 1.0))
-            chords = 2.0 * np.sin(np.minimum(_curved_angle(panel, beam.direction) + off_axis, np.pi) / 2.0)
+            chords = 2.0 * np.sin(np.minimum(curved_angle(panel, beam.direction) + off_axis, np.pi) / 2.0)
             finest = min(finest, float(np.min(wavelengths / chords)))
             continue
         toward = _directions(panel)
@@ -50,7 +50,7 @@ def _directions(panel: PanelGeometry) -> Array:
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
 
 
-def _curved_angle(panel: Panel, beam: Array) -> float:
+def curved_angle(panel: Panel, beam: Array) -> float:
     """Return a bound of the angle between the beam and a pixel of a curved detector [rad].
 
     A pixel is the beam's spot turned about slow and fast by ways over the distance: ways along the surface or, as C

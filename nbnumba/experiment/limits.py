@@ -99,8 +99,6 @@ def check_closed_form(experiment: Experiment) -> None:
             f"{called('spread')} continuous: with {called('fudge')} 0, which makes spots without bounds; it must be "
             "positive"
         )
-    if experiment.detector.curved:
-        raise InputError(f"{called('spread')} continuous: with {called('curved')}; the detector must be flat")
     if sampling.interpolate:
         raise InputError(f"{called('spread')} continuous: with {called('interpolate')}; give {called('interpolate')}")
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..constants import R_E_SQUARED, TOPHAT_RADIUS_SQUARED
 from ..crystal.spot_shape import GAUSSIAN, SpotShape
 from ..detector.model import Panel
+from ..detector.resolution import curved_angle
 from ..geometry.vectors import dot
 from ..parameters.choices import Semantics
 from .model import Experiment
@@ -90,7 +91,9 @@ def _largest_factors(experiment: Experiment, panel: Panel) -> float:
     depth = panel.sensor.layers * panel.sensor.layer_step
     if detector.curved:
         nearest = abs(panel.distance)
-        front = experiment.semantics is Semantics.EXACT
+        # As C has it, the sensor of a bent detector faces as that of the flat one does.
+        tilt = math.acos(min(1.0, max(-1.0, dot(beam.direction, panel.normal))))
+        front = experiment.semantics is Semantics.EXACT or curved_angle(panel, beam.direction) + tilt < math.pi / 2.0
     else:
         along = dot(panel.origin, panel.normal)
         nearest = max(0.0, min(abs(along), abs(along + depth))) if along * (along + depth) > 0.0 else 0.0

@@ -36,6 +36,8 @@ CASES = {
     "water c": "-shape gauss_abc -N 9 -water 30 -fluence 1e20 -semantics c " + SOURCES,
     "water exact": "-shape gauss_abc -N 9 -water 30 -fluence 1e20 -semantics exact " + SOURCES,
     "closed form": "-shape gauss_abc -N 12 -spread continuous -dispersion 1 -dispsteps 9 " + THICK,
+    "curved c": "-shape gauss_abc -N 9 -curved_det -semantics c " + THICK,
+    "curved": "-shape gauss_abc -N 12 -curved_det -semantics exact -spread continuous " + THICK,
     "closed form of channels": "-shape gauss_abc -N 9 -spread continuous -sourcefile two_sources.txt",
 }  # fmt: skip
 

@@ -39,6 +39,11 @@ _PER_PIXEL = 1.6
 _PER_TOUCH = 60.0  # a spot in a tile, each place
 _PER_INDEX = 8.0  # a pair of h and k that is asked for its spots
 
+_WIDEST = 1.5  # half-angle of what a panel sees
+_CURVED_STEPS = 16  # in which a curved detector is looked at, each way
+_STEEPEST_TURN, _LONGEST_TURN = 1.5, 5.0  # of a curved detector [rad]: beyond, places meet in one direction
+_FLATTEST = 0.01  # share of the region's area that the turns span: C's do not span any where their axes coincide
+
 _NOISE = 1e-9  # of the intensity, by the rounding of offsets; beyond it every rounding is done as the other kernel does
 
 
@@ -89,7 +94,7 @@ def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None, pa
     """
     planned = plan(scene, on_compiling, panels)
     if planned is None and scene.continuous:
-        raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
+        raise InputError("-spread continuous: the detector stands around the sample, or its sensor faces away from it")
     return planned
 
 
@@ -121,7 +126,7 @@ def like(scene: Scene, other: Scene, planned: SpotPlan) -> SpotPlan | None:
     if not 0.0 < scene.reach <= other.reach:
         return None
     axis, half_angle = _cone(scene)
-    if not half_angle < 1.5:
+    if not half_angle < _WIDEST:
         return None
     view = planned.geometry.view.copy()
     view[:5] = (*axis, math.cos(half_angle), math.sin(half_angle))
@@ -265,7 +270,7 @@ class _Image:
 
 def geometry_of(scene: Scene) -> SpotGeometry | None:
     """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
-    if scene.shape not in (GAUSS, TOPHAT) or scene.surface != FLAT or scene.compound or scene.interpolate:
+    if scene.shape not in (GAUSS, TOPHAT) or scene.compound or scene.interpolate:
         return None
     if scene.halo_count > 0 or not 0.0 < scene.reach < math.inf:
         return None
@@ -277,7 +282,7 @@ def geometry_of(scene: Scene) -> SpotGeometry | None:
     if not scene.continuous and 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
         return None
     axis, half_angle = _cone(scene)
-    if not half_angle < 1.5:
+    if not half_angle < _WIDEST:
         return None
     crowded = not scene.continuous and not _inside_the_cell(scene)
     longest, farthest = (math.inf, math.inf) if scene.continuous else _farthest_offsets(scene)
@@ -329,7 +334,9 @@ def _farthest_offsets(scene: Scene) -> tuple[float, float]:
 
 
 def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
-    """Axis and half-angle of a cone that holds the directions from the sample to the region."""
+    """Axis and half-angle of a cone that holds the directions from the sample to the region; pi where there is none."""
+    if scene.surface != FLAT:
+        return _cone_of_curved(scene)
     across = scene.pixel_fast * np.array([scene.fast_first, scene.fast_last + 1])
     along = scene.pixel_slow * np.array([scene.slow_first, scene.slow_last + 1])
     depths = scene.layers * scene.layer_step * np.array([0.0, 1.0])
@@ -345,6 +352,25 @@ def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
     axis /= np.linalg.norm(axis)
     cosines = np.clip(directions @ axis, -1.0, 1.0)
     return axis, float(np.arccos(cosines.min())) + 1e-7
+
+
+def _cone_of_curved(scene: Scene) -> tuple[NDArray[np.float64], float]:
+    """As `_cone`, of a curved detector; pi where one direction belongs to several places, or nearly so."""
+    directions, turns = cpu.look_at_curved(scene, _CURVED_STEPS)
+    axis = directions.sum(axis=(0, 1, 2))
+    about_slow, about_fast = turns[..., 0], turns[..., 1]
+    too_far = np.abs(about_slow).max() > _STEEPEST_TURN or np.ptp(about_fast) > _LONGEST_TURN
+    along_fast, along_slow = turns[0, 0, -1] - turns[0, 0, 0], turns[0, -1, 0] - turns[0, 0, 0]
+    area = along_fast[0] * along_slow[1] - along_fast[1] * along_slow[0]
+    sides = math.prod(
+        n * edge for n, edge in zip(scene.region_shape, (scene.pixel_slow, scene.pixel_fast), strict=True)
+    )
+    if too_far or not abs(area) > _FLATTEST * sides / scene.distance**2 or np.linalg.norm(axis) < 1e-3:
+        return scene.beam, math.pi
+    axis /= np.linalg.norm(axis)
+    # No direction between the steps is farther from the next of them than half of what the turns change.
+    between = 0.5 * sum(float(np.abs(np.diff(turns[0], axis=side)).sum(axis=-1).max()) for side in (0, 1))
+    return axis, float(np.arccos(np.clip(directions @ axis, -1.0, 1.0).min())) + between + 1e-7
 
 
 def _index_pairs(scene: Scene, geometry: SpotGeometry) -> float:

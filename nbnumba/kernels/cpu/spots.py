@@ -263,6 +263,38 @@ def find_spot(q, view, flat, opened, h, k, l):
 
 
 @kernel
+def look_at_curved(scene, steps):
+    """Look at a curved detector in steps of its region.
+
+    Returns
+    -------
+    directions : (2, steps + 1, steps + 1, 3)
+        Unit vectors; of the first layer and the last.
+    turns : (2, steps + 1, steps + 1, 2) [rad]
+        About slow, from the turn of `bend_branch` on, and about fast.
+    """
+    q = scene.numbers[0]
+    directions, turns = np.empty((2, steps + 1, steps + 1, 3)), np.empty((2, steps + 1, steps + 1, 2))
+    start = geometry.bend_branch(q)[2]
+    for layer in range(2):
+        depth = layer * (q.layers - 1) * q.layer_step
+        (u0, v0), (u1, v1), (u2, v2) = geometry.bend_map(q, depth)
+        for i in range(steps + 1):
+            along_slow = (q.slow_first + (q.slow_last + 1 - q.slow_first) * i / steps) * q.pixel_slow
+            for j in range(steps + 1):
+                along_fast = (q.fast_first + (q.fast_last + 1 - q.fast_first) * j / steps) * q.pixel_fast
+                flat_y = p.flat_position(along_fast, along_slow, depth, q.fast[1], q.slow[1], q.normal[1], q.origin[1])
+                flat_z = p.flat_position(along_fast, along_slow, depth, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
+                x, y, z = p.curved_position(q, along_fast, along_slow, depth, flat_y, flat_z)
+                length = math.sqrt(x * x + y * y + z * z)
+                to = directions[layer, i, j]
+                to[0], to[1], to[2] = x / length, y / length, z / length
+                turns[layer, i, j, 0] = u0 + u1 * along_fast + u2 * along_slow + start
+                turns[layer, i, j, 1] = v0 + v1 * along_fast + v2 * along_slow
+    return directions, turns
+
+
+@kernel
 def list_spots(scene, view, first, last, tile_width, tiles):
     """List the spots of the pairs first to last - 1.
 

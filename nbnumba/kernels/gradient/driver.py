@@ -66,7 +66,9 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
     found = _spots(scene, tangents.directions, threads, on_compiling)
     if found is None:
         if scene.continuous:
-            raise InputError("-spread continuous: the panel stands around the sample, or its sensor faces away from it")
+            raise InputError(
+                "-spread continuous: the detector stands around the sample, or its sensor faces away from it"
+            )
         _load(scene, tangents, False, on_compiling)
         return Pass(scene, tangents, None)
     # Each spot has coefficients of its own, whatever changes it.

@@ -296,6 +296,31 @@ def passes_dmin(qx, qy, qz, dmin):
 
 
 @physics
+def bend_angles(scene, along_fast, along_slow, flat_y, flat_z):
+    """Turns about slow and about fast that take the beam to a place on a detector that is bent around the sample [rad].
+
+    Parameters
+    ----------
+    along_fast, along_slow : float [m]
+        From the corner of the detector.
+    flat_y, flat_z : float [m]
+        Laboratory coordinates of the same place on the flat detector.
+
+    Notes
+    -----
+    Offsets from the beam center over the distance. C turns by the flat position's y and z instead
+    (nanoBragg.c:2707-2716).
+    """
+    radius = scene.distance
+    if scene.surface == CURVED_AS_C:
+        return flat_y / radius, flat_z / radius
+    return (
+        scene.bend_fast * (along_fast - scene.beam_fast) / radius,
+        scene.bend_slow * (along_slow - scene.beam_slow) / radius,
+    )
+
+
+@physics
 def curved_position(scene, along_fast, along_slow, depth, flat_y, flat_z):
     """Place of a sub-pixel on a detector that is bent around the sample [m].
 
@@ -304,23 +329,11 @@ def curved_position(scene, along_fast, along_slow, depth, flat_y, flat_z):
     along_fast, along_slow, depth : float [m]
         From the corner of the detector, and into the sensor.
     flat_y, flat_z : float [m]
-        Laboratory coordinates of the same sub-pixel on the flat detector.
-
-    Notes
-    -----
-    The beam's end is turned about slow, then about fast, by the offset from the beam center over the distance.
-    C turns by the flat position's y and z instead (nanoBragg.c:2707-2716).
+        As of `bend_angles`; the beam's end is turned about slow, then about fast.
     """
     bx, by, bz = scene.beam[0], scene.beam[1], scene.beam[2]
-    radius = scene.distance
-    if scene.surface == CURVED_AS_C:
-        about_slow = flat_y / radius
-        about_fast = flat_z / radius
-        reach = radius
-    else:
-        about_slow = scene.bend_fast * (along_fast - scene.beam_fast) / radius
-        about_fast = scene.bend_slow * (along_slow - scene.beam_slow) / radius
-        reach = radius + depth
+    reach = scene.distance if scene.surface == CURVED_AS_C else scene.distance + depth
+    about_slow, about_fast = bend_angles(scene, along_fast, along_slow, flat_y, flat_z)
     x, y, z = rotate_about(reach * bx, reach * by, reach * bz, scene.slow[0], scene.slow[1], scene.slow[2], about_slow)
     return rotate_about(x, y, z, scene.fast[0], scene.fast[1], scene.fast[2], about_fast)
 

@@ -87,8 +87,9 @@ def test_without_any_spread(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, sampled, rtol=1e-6, atol=1e-9 * sampled.max())
 
 
-def test_bandwidth(tmp_path: Path) -> None:
-    made = with_spectrum(experiment(tmp_path), 41)
+@pytest.mark.parametrize("more", ["", "-curved_det"])
+def test_bandwidth(more: str, tmp_path: Path) -> None:
+    made = with_spectrum(experiment(tmp_path, more), 41)
     sampled, ours = drawn(made), drawn(closed(made))
     # 41 wavelengths, and spots that are not small against |q|: the reference in NumPy has 4e-6 and 1e-5 here.
     assert correlation(sampled, ours) > 1.0 - 1e-4

@@ -46,6 +46,16 @@ CASES = {
     "water": "-water 30 -fluence 1e20",
     "triclinic": "-mat triclinic.mat -hkl triclinic.hkl -Na 20 -Nb 9 -Nc 12 -misset 10 20 30",
 }
+CURVED = {
+    "one orientation": "",
+    "wide": "-distance 42 -mosaic 1 -mosaic_domains 5",
+    "layers": "-detector_thick 900 -detector_abs 400 -detector_thicksteps 3 -oversample 2 -mosaic_domains 3",
+    "tilted": "-detector_rotx 15 -detector_roty -25 -twotheta 20",
+    "off the axis": "-twotheta 40 -distance 60 -dispersion 3 -dispsteps 3",
+    "beam at a corner": "-Xbeam 5 -Ybeam 90 -mosaic 1 -mosaic_domains 5",
+    "other convention": "-denzo -mosaic 1 -mosaic_domains 5",
+    "region": "-roi 31 97 5 60 -tophat_spots",
+}
 SWITCHES = "-oversample_thick -oversample_polar -oversample_omega -detector_thick 500 -detector_abs 300 -oversample 2"
 
 
@@ -82,12 +92,28 @@ def test_same_picture(name: str, semantics: str, tmp_path: Path, monkeypatch: py
     check(scene_of(line, tmp_path), monkeypatch)
 
 
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+@pytest.mark.parametrize("name", list(CURVED))
+def test_curved_detector(name: str, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = scene_of(f"{BASE} -curved_det -gauss_xtal {CURVED[name]} -semantics {semantics}", tmp_path)
+    check(scene, monkeypatch)
+
+
+def test_curved_detectors_whose_places_are_not_told_apart(tmp_path: Path) -> None:
+    """One that goes around the sample; and C's, with a convention in which both turns are by the same coordinate."""
+    line = f"{BASE} -gauss_xtal -curved_det"
+    for more in ("-distance 8 -semantics exact", "-fdet_vector 1 0 0 -sdet_vector 0 1 0 -semantics c"):
+        assert spot_driver.forced_plan(scene_of(f"{line} {more}", tmp_path)) is None
+
+
 @pytest.mark.parametrize("aspect", [0.3, 2.7])
 def test_oblong_pixels(aspect: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spots small and large, beside pixels that are higher or wider."""
     for size in ("-N 7 -mosaic_domains 5", "-N 16 -mosaic_domains 60"):
         scene = scene_of(f"{BASE} -gauss_xtal {size} -mosaic 1 -semantics exact", tmp_path)
         check(scene.replace(pixel_slow=aspect * scene.pixel_fast), monkeypatch)
+    curved = scene_of(f"{BASE} -gauss_xtal -N 9 -mosaic_domains 5 -mosaic 1 -curved_det -semantics exact", tmp_path)
+    check(curved.replace(pixel_slow=aspect * curved.pixel_fast), monkeypatch)
 
 
 def test_switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +185,7 @@ def test_lists_are_chosen_where_they_are_less_work(tmp_path: Path) -> None:
     assert spot_driver.plan(few) is not None
     assert driver.render(few, 2, None, None).spots > 0
     assert spot_driver.plan(scene_of(f"{line} -N 3 {domains}", tmp_path)) is None
-    assert spot_driver.plan(scene_of(f"{line} -N 24 {domains} -curved_det", tmp_path)) is None
+    assert spot_driver.plan(scene_of(f"{line} -N 24 {domains} -curved_det", tmp_path)) is not None
     assert spot_driver.plan(scene_of(f"{line} -N 24 -detpixels 100", tmp_path)) is None
 
 
