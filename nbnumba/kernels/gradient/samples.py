@@ -5,11 +5,13 @@ fractional indices (h, k, l) serves all that moves them: a strain S of the cryst
 a change of the scattering vector by that times the axes.
 """
 
+import math
+
 import numpy as np
 
 from ..cpu.kernel import allowed_lanes
-from ..cpu.orientations import gather_strip, index_strip
-from ..cpu.strip import FCELL, GAIN, PART, H, K, L
+from ..cpu.orientations import gather_strip
+from ..cpu.strip import FCELL, GAIN, PART, QX, QY, QZ, H, K, L
 from ..jit import inner, inner_inlined
 from ..physics import functions, slopes
 from ..physics import sample as p
@@ -53,13 +55,17 @@ from .rows import (
 
 
 @inner
-def nearest_strip(q, s, index, n):
-    """Offsets from the nearest reflections, and their places in the table."""
+def nearest_strip(q, a, s, index, n, o):
+    """Fractional indices of one of the orientations `a`, offsets from the nearest reflections, their places."""
+    ax, ay, az, bx, by, bz = a[o, 0], a[o, 1], a[o, 2], a[o, 3], a[o, 4], a[o, 5]
+    cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
     nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
     for w in range(n):
-        h, k, l = s[H + w], s[K + w], s[L + w]
+        x, y, z = s[QX + w], s[QY + w], s[QZ + w]
+        h, k, l = p.dot(ax, ay, az, x, y, z), p.dot(bx, by, bz, x, y, z), p.dot(cx, cy, cz, x, y, z)
         h0, k0, l0 = functions.nearest_index(h), functions.nearest_index(k), functions.nearest_index(l)
+        s[H + w], s[K + w], s[L + w] = h, k, l
         s[OFF_H + w], s[OFF_K + w], s[OFF_L + w] = h - h0, k - k0, l - l0
         i = look_up.padded_index(h0, h_min, nh)
         j = look_up.padded_index(k0, k_min, nk)
@@ -102,28 +108,24 @@ def factor_at(q, flat, s, index, w, allowed):
 @inner
 def square_slopes(s, n, form, weight):
     """Samples of a parallelepiped crystal, and their derivatives by offsets and by Na, Nb, Nc."""
-    Na, Nb, Nc, height = form[0], form[1], form[2], form[6] * weight
+    cells, height = (form[0], form[1], form[2]), form[6] * weight
+    least_a, inverse_a = slopes.least_offset(form[0])
+    least_b, inverse_b = slopes.least_offset(form[1])
+    least_c, inverse_c = slopes.least_offset(form[2])
+    least, inverse_least = (least_a, least_b, least_c), (inverse_a, inverse_b, inverse_c)
     for w in range(n):
-        dh, dk, dl = s[OFF_H + w], s[OFF_K + w], s[OFF_L + w]
-        at_h = slopes.interference_terms(dh, Na)
-        at_k = slopes.interference_terms(dk, Nb)
-        at_l = slopes.interference_terms(dl, Nc)
-        # One division for all three.
-        below_h, below_k, below_l = at_h[3], at_k[3], at_l[3]
-        inverse = 1.0 / (below_h * below_k * below_l)
-        a, a_h, a_N = slopes.interference_slopes(dh, Na, at_h, inverse * (below_k * below_l))
-        b, b_k, b_N = slopes.interference_slopes(dk, Nb, at_k, inverse * (below_h * below_l))
-        c, c_l, c_N = slopes.interference_slopes(dl, Nc, at_l, inverse * (below_h * below_k))
-        f = s[FCELL + w]
-        lattice = height * s[GAIN + w]
-        ff = f * f * lattice
-        aa, bb, cc = a * a, b * b, c * c
-        s[LATTICE + w] = lattice * (aa * bb * cc)
-        x, y, z = 2.0 * ff * a * (bb * cc), 2.0 * ff * b * (aa * cc), 2.0 * ff * c * (aa * bb)
-        s[BY_H + w], s[BY_K + w], s[BY_L + w] = x * a_h, y * b_k, z * c_l
-        s[FORM_0 + w] += x * a_N
-        s[FORM_1 + w] += y * b_N
-        s[FORM_2 + w] += z * c_N
+        f, gain = s[FCELL + w], height * s[GAIN + w]
+        ff = f * f * gain
+        amplitude, by_offset, by_cells = slopes.interference_slopes(
+            s[OFF_H + w], s[OFF_K + w], s[OFF_L + w], cells, least, inverse_least, (2.0 * math.pi) * ff
+        )
+        squared = amplitude * amplitude
+        s[LATTICE + w] = gain * squared
+        s[PART + w] += ff * squared
+        s[BY_H + w], s[BY_K + w], s[BY_L + w] = by_offset
+        s[FORM_0 + w] += by_cells[0]
+        s[FORM_1 + w] += by_cells[1]
+        s[FORM_2 + w] += by_cells[2]
 
 
 @inner_inlined
@@ -134,6 +136,7 @@ def radial_slopes(s, w, form, lattice, slope):
     x, y, z, _ = slopes.quadratic_form(form, dh, dk, dl)
     e = f * f * slope
     s[LATTICE + w] = lattice
+    s[PART + w] += f * f * lattice
     s[BY_H + w], s[BY_K + w], s[BY_L + w] = 2.0 * e * x, 2.0 * e * y, 2.0 * e * z
     s[FORM_0 + w] += e * dh * dh
     s[FORM_1 + w] += 2.0 * e * dh * dk
@@ -184,7 +187,9 @@ def tophat_samples(s, n, form, weight):
     weight *= form[6]
     for w in range(n):
         squared = slopes.quadratic_form(form, s[OFF_H + w], s[OFF_K + w], s[OFF_L + w])[3]
-        s[LATTICE + w] = weight * s[GAIN + w] * p.lattice_intensity_tophat(squared, 1.0)
+        lattice, f = weight * s[GAIN + w] * p.lattice_intensity_tophat(squared, 1.0), s[FCELL + w]
+        s[LATTICE + w] = lattice
+        s[PART + w] += f * f * lattice
         s[BY_H + w] = s[BY_K + w] = s[BY_L + w] = 0.0
 
 
@@ -250,8 +255,7 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
     moving, strained, apart = want
     cubic = q.interpolate
     for o in range(orientations.shape[0]):
-        index_strip(orientations, s, n, o)
-        nearest_strip(q, s, index, n)
+        nearest_strip(q, orientations, s, index, n, o)
         found = gather_strip(flat, s, index, n)
         allowed = allowed_lanes(q.latch, pixel, sample + o, samples) if cubic else 0
         if allowed > 0:
@@ -260,9 +264,6 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
             continue
         if not shape_slopes(q, s, n, form, weights[o]):
             continue
-        for w in range(n):
-            f = s[FCELL + w]
-            s[PART + w] += f * f * s[LATTICE + w]
         if allowed > 0:
             for w in range(n):
                 twice = 2.0 * s[FCELL + w] * s[LATTICE + w]
@@ -305,8 +306,7 @@ def share_out_samples(q, scene, tangents, s, index, n, pixel, sample, samples, s
     orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
     cubic = q.interpolate
     for o in range(orientations.shape[0]):
-        index_strip(orientations, s, n, o)
-        nearest_strip(q, s, index, n)
+        nearest_strip(q, orientations, s, index, n, o)
         gather_strip(flat, s, index, n)
         allowed = allowed_lanes(q.latch, pixel, sample + o, samples) if cubic else 0
         if allowed > 0:
