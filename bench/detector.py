@@ -93,7 +93,7 @@ def beside_nonbragg(program: str, folder: Path, rounds: int) -> None:
         runs = [theirs([*words, *more, *region], folder, rounds) for region in ([], ["-roi", "0", "0", "0", "0"])]
         scene = build_surroundings(experiment(PIXELS, wavelengths, "water:0.1"))[0]
         for semantics, curve in (("exact", monotone_points(points)), ("c", padded_points(points))):
-            body, image = Scatterer(curve, 1e20, semantics == "c"), np.zeros((PIXELS, PIXELS))
+            body, image = Scatterer(curve, 1e20, semantics == "c"), np.zeros((PIXELS, PIXELS), np.float32)
 
             def add(scene: Any = scene, body: Scatterer = body, image: Any = image) -> None:
                 driver.add(scene, [body], image, available_threads())

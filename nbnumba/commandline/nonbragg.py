@@ -173,11 +173,11 @@ def _draw(state: _Run) -> NDArray[np.float32]:
     # C differs: weights are summed and divided by the number of sources.
     total = float(weights.sum()) if state.exact else float(len(weights))
     photons = photons_per_steradian(state.experiment.fluence, state.sample.molecules, total, scene.oversample**2)
-    image = np.zeros((scene.n_slow, scene.n_fast))
     if state.command.gives("Fmap"):
         return driver.structure_factors(scene, _points(state), not state.exact).astype(np.float32)
+    image = np.zeros((scene.n_slow, scene.n_fast), np.float32)
     driver.add(scene, [Scatterer(_points(state), photons, not state.exact)], image, available_threads())
-    return image.astype(np.float32)
+    return image
 
 
 def _points(state: _Run) -> Any:

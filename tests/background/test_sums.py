@@ -15,7 +15,7 @@ from nbnumba.background import tables
 from nbnumba.background.material import Material, check_range, monotone_points, padded_points
 from nbnumba.constants import R_E_SQUARED
 from nbnumba.errors import InputError
-from nbnumba.kernels.background import driver
+from nbnumba.kernels.background import driver, pieces
 from nbnumba.kernels.background.bodies import Points, Scatterer
 from nbnumba.kernels.scene import Scene
 
@@ -31,9 +31,13 @@ def drawn(scene: Scene, points: Points, photons: float, *, lagrange: bool = Fals
 def test_simtbx_image_with_its_interpolation(name: str, tmp_path: Path) -> None:
     params, arrays = oracles.load("background", name)
     material, photons = oracle_material(params)
-    image = drawn(oracle_scene(params, tmp_path), padded_points(material.points), photons, lagrange=True)
+    scene, points, top = oracle_scene(params, tmp_path), padded_points(material.points), arrays["raw_pixels"].max()
+    image = drawn(scene, points, photons, lagrange=True, direct=True)
     # Rounding of a sum of up to 45 terms, and of differences of neighboring stol in the interpolation.
-    np.testing.assert_allclose(image, arrays["raw_pixels"], rtol=1e-11, atol=1e-12 * arrays["raw_pixels"].max())
+    np.testing.assert_allclose(image, arrays["raw_pixels"], rtol=1e-11, atol=1e-12 * top)
+    # Angles are expanded to 1e-11; the steepest curve, ice, magnifies that.
+    fast = drawn(scene, points, photons, lagrange=True)
+    np.testing.assert_allclose(fast, image, rtol=2e-9, atol=1e-12 * top)
 
 
 @requires("oracles")
@@ -71,6 +75,32 @@ def test_fast_form_equals_the_whole_sum(name: str, extra: str, tmp_path: Path) -
     points = monotone_points(tables.load(name, "").points)
     fast, whole = drawn(scene, points, 1e20), drawn(scene, points, 1e20, direct=True)
     np.testing.assert_allclose(fast, whole, rtol=1e-6)  # what the fast form promises
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["", "-dispersion 2 -dispsteps 3 -hdivrange 4 -hdivsteps 3 -detector_rotx 12",
+     "-oversample 2 -detector_thick 0.4 -detector_abs 0.3 -detector_thicksteps 3 -dispersion 3 -dispsteps 7"],
+)  # fmt: skip
+def test_fast_form_of_nonbraggs_interpolation_equals_the_whole_sum(extra: str, tmp_path: Path) -> None:
+    line = f"-cell 78 78 38 90 90 90 -N 5 -default_F 1 -detpixels 150 -pixel 0.7 -distance 80 -lambda 1 {extra}"
+    scene = scene_of(line, tmp_path)
+    # F changes its sign twice, also between two points that are above 0, and the image reaches beyond the last point.
+    table = np.array([[0.02, 3.0], [0.05, 0.2], [0.06, 0.2], [0.1, 6.0], [0.15, -4.0], [0.2, 2.0], [0.3, 1.0]])
+    fast, whole = (
+        drawn(scene, padded_points(table), 1e20, lagrange=True, direct=direct) for direct in (False, True)
+    )  # fmt: skip
+    assert whole.min() < 0.0 < whole.max()
+    # A hundredth of the gate; next to nothing where the sum of several wavelengths crosses 0.
+    np.testing.assert_allclose(fast, whole, rtol=2.5e-9, atol=1e-11 * whole.max())
+
+
+def test_two_points_at_one_stol_are_summed_as_they_are(tmp_path: Path) -> None:
+    table = padded_points(np.array([[0.0, 3.0], [0.1, 2.0], [0.1, 4.0], [0.2, 2.0]]))
+    assert pieces.cubics(table, 1e10) is None
+    scene = scene_of(PLAIN, tmp_path)
+    fast, whole = (drawn(scene, table, 1e20, lagrange=True, direct=direct) for direct in (False, True))
+    np.testing.assert_array_equal(fast, whole)
 
 
 def test_region_and_mask(tmp_path: Path) -> None:

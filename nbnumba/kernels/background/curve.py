@@ -1,15 +1,19 @@
 """Scattered intensity of amorphous material against the scattering angle.
 
-A curve is given by points of F against stol = sin(theta)/lambda. Three forms of it can be looked up: the points, as
-nonBragg does (`LAGRANGE`) or monotonically (`MONOTONE`), and a fine table of the intensity against sin(theta), which
-is summed over all wavelengths beforehand (`TABULATED`).
+A curve is given by points of F against stol = sin(theta)/lambda. Four forms of it can be looked up: the points, as
+nonBragg does (`LAGRANGE`) or monotonically (`MONOTONE`); and the intensity against sin(theta), summed over all
+wavelengths beforehand, as a fine table of cubics (`TABULATED`) or as the polynomials between the breaks of a sum of
+squared cubics (`PIECES`, see `pieces`). These two have a curve for each group of sources.
 """
+
+import math
 
 import numpy as np
 
 from ..jit import inner, kernel, strict_inner
 
-LAGRANGE, MONOTONE, TABULATED = 0, 1, 2
+LAGRANGE, MONOTONE, TABULATED, PIECES = 0, 1, 2, 3
+ROW = 8  # numbers of a piece: where it begins, and the coefficients of the powers 0 to 6 of what lies beyond
 
 
 @inner
@@ -66,31 +70,85 @@ def monotone(x, knots, values, slopes):
 
 
 @inner
-def tabulated(sine, table, source, cells):
-    """Intensity from the fine table of a source, at sin(theta)."""
+def tabulated(sine, table, number, cells):
+    """Intensity from the fine table of a curve, at sin(theta)."""
     place = sine * cells
-    cell = min(int(place), table.shape[1] - 2)
-    value, _ = hermite(
-        place - cell,
-        1.0,
-        table[source, cell, 0],
-        table[source, cell + 1, 0],
-        table[source, cell, 1],
-        table[source, cell + 1, 1],
-    )
-    return value  # fmt: skip
+    cell = min(int(place), table.shape[1] - 1)
+    t = place - cell
+    c0, c1, c2, c3 = table[number, cell, 0], table[number, cell, 1], table[number, cell, 2], table[number, cell, 3]
+    return c0 + t * (c1 + t * (c2 + t * c3))
 
 
 @inner
-def intensity(kind, stol, sine, source, knots, values, slopes, table, cells):
-    """Sign(F) F^2 in electrons squared, from the form of the curve that `kind` names."""
+def piece_of(sine, rows, index, number, cells):
+    """Where in the rows the piece of a curve stands that holds sin(theta)."""
+    cell = min(int(sine * cells), index.shape[1] - 1)
+    at = int(index[number, cell, 0])
+    while rows[at + ROW] <= sine:
+        at += ROW
+    return at
+
+
+@inner
+def in_pieces(sine, rows, index, number, cells):
+    """Intensity from the pieces of a curve, at sin(theta); `rows` is flat, `index` (curves, cells, 1)."""
+    at = piece_of(sine, rows, index, number, cells)
+    x = sine - rows[at]
+    total = rows[at + ROW - 1]
+    for power in range(ROW - 2, 0, -1):
+        total = rows[at + power] + x * total
+    return total
+
+
+@inner
+def intensity(kind, stol, sine, number, knots, values, slopes, table, cells):
+    """Sign(F) F^2 in electrons squared, from the form of the curve that `kind` names.
+
+    `number` is that of the curve, where there are several.
+    """
     if kind == TABULATED:
-        return tabulated(sine, table, source, cells)
+        return tabulated(sine, table, number, cells)
+    if kind == PIECES:
+        return in_pieces(sine, knots, table, number, cells)
     if kind == LAGRANGE:
         F = lagrange(stol, knots, values)
     else:
         F, _ = monotone(stol, knots, values, slopes)
     return F * abs(F)
+
+
+@inner
+def line_of_intensities(kind, places, factors, n, scale, number, knots, table, cells, tile, line):
+    """Add scale times factor times intensity to the first n numbers of a line of a tile.
+
+    `kind` is `TABULATED` or `PIECES`. `places` are squares of sin(theta), and its roots afterwards.
+    """
+    for w in range(n):
+        places[w] = math.sqrt(max(0.0, places[w]))
+    if kind == TABULATED:
+        for w in range(n):
+            tile[line, w] += scale * factors[w] * tabulated(places[w], table, number, cells)
+    else:
+        line_in_pieces(places, factors, n, scale, knots, table, number, cells, tile, line)
+
+
+@inner
+def line_in_pieces(places, factors, n, scale, rows, index, number, cells, tile, line):
+    """Do so for the kind `PIECES`; neighbors of one piece are worked out in vector units."""
+    begin = 0
+    while begin < n:
+        at = piece_of(places[begin], rows, index, number, cells)
+        first, last = rows[at], rows[at + ROW]
+        end = begin + 1
+        while end < n and first <= places[end] < last:
+            end += 1
+        c0, c1, c2, c3 = rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
+        c4, c5, c6 = rows[at + 5], rows[at + 6], rows[at + 7]
+        for w in range(begin, end):
+            x = places[w] - first
+            value = c0 + x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * (c5 + x * c6)))))
+            tile[line, w] += scale * factors[w] * value
+        begin = end
 
 
 @kernel
@@ -117,6 +175,18 @@ def tabulate(first, step, inverse_wavelengths, weights, knots, values, slopes, t
             slope += weights[i] * inverse_wavelengths[i] * (2.0 * abs(F) * rise)
         table[place, 0] = total
         table[place, 1] = slope * step
+
+
+@kernel
+def cubics_of(table):
+    """Coefficients of the cubics in the cells of a table, (cells, 4): powers 0 to 3 of the fraction of a cell."""
+    found = np.empty((table.shape[0] - 1, 4))
+    for cell in range(found.shape[0]):
+        rise = table[cell + 1, 0] - table[cell, 0]
+        a, b = table[cell, 1], table[cell + 1, 1]
+        found[cell, 0], found[cell, 1] = table[cell, 0], a
+        found[cell, 2], found[cell, 3] = 3.0 * rise - 2.0 * a - b, a + b - 2.0 * rise
+    return found
 
 
 @kernel

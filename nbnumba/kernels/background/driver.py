@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scene import Scene
-from . import curve, sums
+from . import curve, pieces, sums, tiles
 from .bodies import Points, Scatterer, Surroundings
 from .extent import sine_range
+from .tiles import EDGE
 
 Array = NDArray[np.float64]
 
-_EDGE = 32  # of a tile
-_ROWS = 2 * _EDGE  # of a task
+_ROWS = EDGE  # of a task
 TOLERANCE = 2e-7  # of a tile, and of the fine table: a fifth of the 1e-6 that is promised
+_TOLERANCE_AS_C = 1e-10  # of a tile: few pixels are then rounded to another float32
 _CELLS = 1 << 12  # of the first table that is tried
 _MOST_CELLS = 1 << 18
 
@@ -26,13 +27,13 @@ _MOST_CELLS = 1 << 18
 class Term(NamedTuple):
     """One sum over the pixels of a panel."""
 
-    sources: Array  # (n, 5)
+    sources: Array  # (n, 5); or directions, with the number of a curve in place of the inverse wavelength
     kind: int  # form of the curve
-    points: Points  # of the body, where it is not tabulated
-    table: Array
+    points: Points  # of the body; `PIECES`: their rows in place of stol
+    table: Array  # (curves, cells, 4), or (curves, cells, 1) with an index of the rows
     cells: float
     scale: float
-    samples: int = 0  # of a pixel, where tiles of pixels may be smooth; 0 where every pixel is summed
+    tolerance: float = 0.0  # of tiles; 0 where every pixel is summed
 
 
 def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) -> list[Term]:
@@ -43,37 +44,42 @@ def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) ->
     scene : Scene
     bodies : sequence of Scatterer
     direct : bool
-        Every body by itself, from its points; by default all that are interpolated monotonically are tabulated together
-        against the angle, summed over wavelengths.
+        Every body by itself, from its points. By default they are summed over bodies and wavelengths beforehand: all
+        that are interpolated monotonically in a fine table, those of nonBragg in polynomials.
     """
-    apart = [body for body in bodies if direct or body.lagrange]
-    together = [body for body in bodies if not (direct or body.lagrange)]
-    found = [
-        Term(
-            scene.sources,
-            curve.LAGRANGE if body.lagrange else curve.MONOTONE,
-            body.points,
-            curve.empty_table(),
-            0.0,
-            body.photons,
-        )
-        for body in apart
-    ]
-    if together:
-        directions, table, cells = tabulated(scene.sources, together, sine_range(scene)[1])
-        samples = scene.oversample**2 * scene.layers * len(directions)
-        found.append(Term(directions, curve.TABULATED, together[0].points, table, cells, 1.0, samples))
+    as_c = [body for body in bodies if body.lagrange]
+    monotone = [body for body in bodies if not body.lagrange]
+    found = []
+    if not direct:
+        reach = sine_range(scene)[1]
+        if as_c and (term := in_pieces(scene, as_c, reach)) is not None:
+            found.append(term)
+            as_c = []
+        if monotone:
+            directions, table, cells = tabulated(scene.sources, monotone, reach)
+            found.append(Term(directions, curve.TABULATED, _NO_POINTS, table, cells, 1.0, TOLERANCE))
+            monotone = []
+    for kind, apart in ((curve.LAGRANGE, as_c), (curve.MONOTONE, monotone)):
+        found += [Term(scene.sources, kind, body.points, curve.empty_table(), 0.0, body.photons) for body in apart]
     return found
+
+
+_NO_POINTS = Points(np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 def surround(image: NDArray[np.float32], surroundings: Surroundings, threads: int) -> None:
     """Add the background of a panel to its image, in place."""
-    photons = np.zeros(image.shape)
-    add(surroundings.scene, surroundings.bodies, photons, threads)
-    np.add(image, photons, out=image, casting="same_kind")
+    add(surroundings.scene, surroundings.bodies, image, threads)
 
 
-def add(scene: Scene, bodies: Sequence[Scatterer], image: Array, threads: int, *, direct: bool = False) -> None:
+def add(
+    scene: Scene,
+    bodies: Sequence[Scatterer],
+    image: Array | NDArray[np.float32],
+    threads: int,
+    *,
+    direct: bool = False,
+) -> None:
     """Add the background of a panel to an image.
 
     Parameters
@@ -81,34 +87,37 @@ def add(scene: Scene, bodies: Sequence[Scatterer], image: Array, threads: int, *
     scene : Scene
         Its geometry, sources, sampling, region and mask.
     bodies : sequence of Scatterer
-    image : (n_slow, n_fast) float64 [photons]
+    image : (n_slow, n_fast) float64 or float32 [photons]
         Changed in place, within the region and the mask.
     threads : int
     direct : bool
         Sum every sample of every pixel; by default bodies and wavelengths are summed beforehand and smooth tiles are
-        interpolated, to a relative error of 1e-6. Curves that are interpolated as nonBragg does are always summed.
+        interpolated, to a relative error of 1e-6, and of 1e-9 for curves that are interpolated as nonBragg does.
     """
-    for term in terms(scene, bodies, direct=direct):
-        _add(scene, term, image, threads)
+    parts = terms(scene, bodies, direct=direct)
+
+    def rows(first: int) -> None:
+        last = min(first + _ROWS, scene.n_slow) - 1
+        block = np.zeros((last + 1 - first, scene.n_fast))
+        for term in parts:
+            _add(scene, term, first, last, block)
+        target = image[first : last + 1]
+        np.add(target, block, out=target, casting="same_kind")
+
+    in_threads(rows, range(scene.slow_first, scene.slow_last + 1, _ROWS), threads)
 
 
-def _add(scene: Scene, term: Term, image: Array, threads: int) -> None:
+def _add(scene: Scene, term: Term, first: int, last: int, block: Array) -> None:
+    """Add a term to rows first to last."""
     points = term.points
     fixed = (
         scene.numbers, scene.mask, term.sources, term.kind, points.stol, points.F, points.slopes, term.table,
-        term.cells,
+        term.cells, term.scale,
     )  # fmt: skip
-
-    def rows(first: int) -> None:
-        last = first + _ROWS - 1
-        if term.samples == 1:
-            sums.sum_one_sample(*fixed, term.scale, TOLERANCE, first, last, _EDGE, image)
-        elif term.samples > 1:
-            sums.sum_tiles(*fixed, term.scale, TOLERANCE, first, last, _EDGE, image)
-        else:
-            sums.sum_rows(*fixed, term.scale, first, last, image)
-
-    in_threads(rows, range(scene.slow_first, scene.slow_last + 1, _ROWS), threads)
+    if term.tolerance > 0.0:
+        tiles.sum_tiles(*fixed, term.tolerance, first, last, block)
+    else:
+        sums.sum_rows(*fixed, first, last, block)
 
 
 def in_threads(task: Callable[[int], None], items: range, threads: int) -> None:
@@ -119,6 +128,46 @@ def in_threads(task: Callable[[int], None], items: range, threads: int) -> None:
     with ThreadPoolExecutor(max_workers=threads) as pool:
         for _ in pool.map(task, items[1:]):
             pass
+
+
+def _groups(sources: Array) -> tuple[Array, list[Array]]:
+    """Return the directions of sources, with the number of their group and weight 1, and the sources of each group.
+
+    A group is the inverse wavelengths and weights of a direction; directions that have the same ones share it.
+    """
+    directions, members = np.unique(sources[:, :3], axis=0, return_inverse=True)
+    groups: dict[bytes, int] = {}
+    found: list[Array] = []
+    numbers = []
+    for i in range(len(directions)):
+        group = np.ascontiguousarray(sources[members.reshape(-1) == i, 3:])
+        key = group.tobytes()
+        if key not in groups:
+            groups[key] = len(found)
+            found.append(group)
+        numbers.append(groups[key])
+    return np.ascontiguousarray(np.column_stack([directions, numbers, np.ones(len(directions))])), found
+
+
+def in_pieces(scene: Scene, bodies: Sequence[Scatterer], reach: float) -> Term | None:
+    """Sum bodies that are interpolated as nonBragg does over wavelengths.
+
+    None where that would take longer than to sum every sample.
+    """
+    directions, groups = _groups(scene.sources)
+    rows, columns = scene.region_shape
+    most = rows * columns * scene.oversample**2 * scene.layers // len(groups)
+    reach = _beyond(reach)
+    found = []
+    for group in groups:
+        inverse, weights = np.ascontiguousarray(group[:, 0]), np.ascontiguousarray(group[:, 1])
+        one = pieces.summed(inverse, weights, bodies, reach, most)
+        if one is None:
+            return None
+        found.append(one)
+    joined, index, cells = pieces.indexed(found, reach)
+    points = _NO_POINTS._replace(stol=joined)
+    return Term(directions, curve.PIECES, points, index, cells, 1.0, _TOLERANCE_AS_C)
 
 
 def tabulated(sources: Array, bodies: Sequence[Scatterer], reach: float) -> tuple[Array, Array, float]:
@@ -134,20 +183,19 @@ def tabulated(sources: Array, bodies: Sequence[Scatterer], reach: float) -> tupl
     Returns
     -------
     directions : (m, 5)
-        As sources, one for each direction, of weight 1.
-    table : (m, places, 2)
-        Photons per unit of polarization and solid angle, and their slope times the step, against sin(theta) from 0 to
-        the reach.
+        As sources, one for each direction, with the number of its curve in place of the inverse wavelength.
+    table : (curves, cells, 4)
+        Photons per unit of polarization and solid angle against sin(theta) from 0 to the reach: coefficients of a
+        cubic in every cell.
     cells : float
-        Places in a unit of sin(theta).
+        Cells in a unit of sin(theta).
 
     Notes
     -----
     The step is halved until the largest error in the middle of a cell is below `TOLERANCE`, or there are 2^18 cells.
     """
-    directions, members = np.unique(sources[:, :3], axis=0, return_inverse=True)
-    groups = [sources[members.reshape(-1) == i] for i in range(len(directions))]
-    reach = max(reach, 1e-9) * (1.0 + 1e-9)
+    directions, groups = _groups(sources)
+    reach = _beyond(reach)
     cells = _CELLS
     tables = [_tabulated(group, bodies, cells, reach) for group in groups]
     while cells < _MOST_CELLS:
@@ -156,13 +204,17 @@ def tabulated(sources: Array, bodies: Sequence[Scatterer], reach: float) -> tupl
         cells, tables = 2 * cells, finer
         if worst < TOLERANCE:
             break
-    ones = np.ones((len(directions), 2))
-    return np.ascontiguousarray(np.column_stack([directions, ones])), np.array(tables), cells / reach
+    return directions, np.array([curve.cubics_of(table) for table in tables]), cells / reach
 
 
-def _tabulated(sources: Array, bodies: Sequence[Scatterer], cells: int, reach: float) -> Array:
+def _beyond(reach: float) -> float:
+    """Return a little more than the largest sin(theta)."""
+    return max(reach, 1e-9) * (1.0 + 1e-9)
+
+
+def _tabulated(group: Array, bodies: Sequence[Scatterer], cells: int, reach: float) -> Array:
     total, table = np.zeros((cells + 1, 2)), np.empty((cells + 1, 2))
-    inverse, weights = np.ascontiguousarray(sources[:, 3]), np.ascontiguousarray(sources[:, 4])
+    inverse, weights = np.ascontiguousarray(group[:, 0]), np.ascontiguousarray(group[:, 1])
     for points, photons, _ in bodies:
         curve.tabulate(0.0, reach / cells, inverse, weights, points.stol, points.F, points.slopes, table)
         total += photons * table

@@ -17,16 +17,17 @@ def sine_range(scene: Scene) -> tuple[float, float]:
     fast = np.arange(scene.fast_first, scene.fast_last + 2) * scene.pixel_fast
     slow = np.arange(scene.slow_first, scene.slow_last + 2) * scene.pixel_slow
     edges = [(fast, slow[:1]), (fast, slow[-1:]), (fast[:1], slow), (fast[-1:], slow)]
+    incident_beams = np.unique(scene.sources[:, :3], axis=0)
     smallest, largest = 1.0, 0.0
     for depth in {0.0, (scene.layers - 1) * scene.layer_step}:
         corner = scene.origin + depth * scene.normal
         for along_fast, along_slow in edges:
             place = corner + along_fast[:, None] * scene.fast + along_slow[:, None] * scene.slow
             diffracted = place / np.linalg.norm(place, axis=1)[:, None]
-            for incident in scene.sources[:, :3]:
+            for incident in incident_beams:
                 sine = 0.5 * np.linalg.norm(diffracted - incident, axis=1)
                 smallest, largest = min(smallest, float(sine.min())), max(largest, float(sine.max()))
-    if any(_meets(scene, incident) for incident in scene.sources[:, :3]):
+    if any(_meets(scene, incident) for incident in incident_beams):
         smallest = 0.0
     return smallest, min(largest, 1.0)
 
