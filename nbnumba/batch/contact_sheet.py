@@ -22,15 +22,15 @@ _STRIP = 14  # above each image, for its number
 _FEW = 0.05  # share of the pixels
 
 
-def write_contact_sheet(path: Path, images: Iterable[tuple[NDArray[Any], NDArray[np.bool_] | None]]) -> None:
+def write_contact_sheet(path: Path, images: Iterable[tuple[NDArray[Any], NDArray[np.bool_] | None, str]]) -> None:
     """Write a PNG of images side by side, row by row, numbered from 0, each with a contrast of its own.
 
     Parameters
     ----------
     path : Path
-    images : iterable of (rows, columns) array, (rows, columns) bool or None
-        All of one size, with the pixels that decide about the contrast (None: all); no more than `MOST_IMAGES` are
-        taken.
+    images : iterable of (rows, columns) array, (rows, columns) bool or None, str
+        All of one size, with the pixels that decide about the contrast (None: all) and what stands beside the number;
+        no more than `MOST_IMAGES` are taken.
 
     Raises
     ------
@@ -39,9 +39,10 @@ def write_contact_sheet(path: Path, images: Iterable[tuple[NDArray[Any], NDArray
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    thumbnails = []
-    for image, counted in images:
+    thumbnails, words = [], []
+    for image, counted, word in images:
         thumbnails.append(thumbnail(image, counted))
+        words.append(word)
         if len(thumbnails) == MOST_IMAGES:
             break
     height, width = thumbnails[0].shape
@@ -56,10 +57,10 @@ def write_contact_sheet(path: Path, images: Iterable[tuple[NDArray[Any], NDArray
     drawn = Image.fromarray(sheet)
     write = ImageDraw.Draw(drawn)
     font = ImageFont.load_default(_STRIP - 3)
-    for number in range(len(thumbnails)):
+    for number, word in enumerate(words):
         row, column = divmod(number, columns)
         middle = _GAP + row * down + _STRIP // 2
-        write.text((_GAP + column * along, middle), str(number), font=font, fill=_INK, anchor="lm")
+        write.text((_GAP + column * along, middle), f"{number} {word}", font=font, fill=_INK, anchor="lm")
     with whole_file(path) as file:
         drawn.save(file, format="PNG", compress_level=6)
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detector.model import Detector, Panel
-from ..errors import FileError, InputError, called
+from ..errors import InputError, called
 from ..experiment.ground_truth import readout_text
 from ..experiment.readout import build_readout, with_gaps
 from ..imagefiles import nexus_read, pixel_truth
 from ..imagefiles.nexus import NO_NUMBER
-from ..io.atomic import reason
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout
 from ..io.nexus.layout import DATA, DETECTOR, TRUTH, Column
-from ..io.nexus.master import write_master
 from ..io.nexus.read import columns, read_image
 from ..kernels.types import available_threads
 from ..parameters.command import CommandLine
@@ -41,13 +35,13 @@ from ..readout.drawn import drawn_pixels
 from ..readout.model import Readout
 from . import labels
 from .labels import Labels
-from .names import LABELS, SPOTS, XDS
 from .sample import noise_seed_c
 
 if TYPE_CHECKING:
     import h5py
 
 READOUT = "Detector: readout"
+DTYPE = "uint16"  # where nothing else is said
 _ALSO = {"exposure_s"}
 
 
@@ -62,18 +56,18 @@ class Terms:
     seed : int or None
         None: that of the batch, so that the noise is what it would have drawn.
     rng : {"counter", "c"}
-    dtype : str
-        Of the pixels that are written.
+    dtype : str or None
+        Of the pixels that are written; None: as of what they are drawn for, by default "uint16".
     """
 
     given: tuple[Given, ...]
     seed: int | None
     rng: str
-    dtype: str
+    dtype: str | None
     _known: dict[tuple[str, ...], Settings] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, command: CommandLine, dtype: str) -> Terms:
+    def of(cls, command: CommandLine, dtype: str | None) -> Terms:
         """Return what the options of a command line say."""
         given = tuple(item for item in command.given if is_term(item))
         return cls(
@@ -99,7 +93,13 @@ def is_term(item: Given) -> bool:
     return SUBJECT_OF[item.parameter.name] == READOUT or item.parameter.name in _ALSO
 
 
-def add_noise(source: Path, target: Path, terms: Terms, progress: Callable[[float], None] | None = None) -> None:
+def add_noise(
+    source: Path,
+    target: Path,
+    terms: Terms,
+    progress: Callable[[float], None] | None = None,
+    batch: str | None = None,
+) -> Readout | None:
     """Draw noise on the images of a file, and write them with all that the file says of them.
 
     Parameters
@@ -111,6 +111,13 @@ def add_noise(source: Path, target: Path, terms: Terms, progress: Callable[[floa
     terms : Terms
     progress : callable, optional
         Receives the fraction done.
+    batch : str, optional
+        What stands for the batch of the images; by default it follows from that of the stored ones and the terms.
+
+    Returns
+    -------
+    Readout or None
+        What the detector does to the first image.
 
     Raises
     ------
@@ -121,13 +128,14 @@ def add_noise(source: Path, target: Path, terms: Terms, progress: Callable[[floa
     """
     truth = _checked_truth(source)
     known = _labels_of(source)
+    dtype = terms.dtype or DTYPE
     with nexus_file.read(source) as file:
         count = int(file[DATA].shape[0])
     _check_seeds(source, terms, known)
     detector = next(nexus_read.read(str(source), CommandLine(), only=0)).geometry.detector
     rows: list[_Noisy] = []
     with nexus_file.read(source) as stored, nexus_file.written(target) as writing:
-        data = writing.run(_copy, stored, target, terms.dtype)
+        data = writing.run(_copy, stored, target, dtype)
         masked: Panel | None = None
         for index in range(count):
             label = known[index] if known else {}
@@ -139,74 +147,12 @@ def add_noise(source: Path, target: Path, terms: Terms, progress: Callable[[floa
             if progress is not None:
                 progress((index + 1) / count)
         writing.run(_write_truth, truth, terms, rows)
-        writing.run(_write_detector, masked, terms.dtype, rows[0].readout)
+        writing.run(_write_detector, masked, dtype, rows[0].readout)
         if known:
-            noisy = [_relabeled(label, image, terms.dtype) for label, image in zip(known, rows, strict=True)]
-            batch = _batch_of(source, terms)
-            writing.run(lambda file: labels.write_into(file, noisy, batch))
-
-
-def add_noise_to_folder(
-    source: Path, target: Path, terms: Terms, progress: Callable[[float], None] | None = None
-) -> None:
-    """Draw noise on the images of a batch or of a sweep; the new folder appears when it is whole.
-
-    Raises
-    ------
-    InputError
-        The folder holds no images with labels, or the other one exists.
-    FileError, InputError
-        As `add_noise`.
-    """
-    chunks = [path for path in sorted(source.glob("*_[0-9]*.h5")) if not path.name.endswith("_master.h5")]
-    if not chunks:
-        raise InputError(f"{source}: holds no files of images, as those of a batch are called: shots_0000.h5")
-    if target.exists():
-        raise InputError(f"-o {target}: exists; give the name of a new folder")
-    masters = [path for path in (*source.glob("shots.h5"), *source.glob("*_master.h5"))]
-    scan = (source / XDS).exists()
-    with _new_folder(target) as folder:
-        for number, chunk in enumerate(chunks):
-
-            def report(fraction: float, number: int = number) -> None:
-                if progress is not None:
-                    progress((number + fraction) / len(chunks))
-
-            add_noise(chunk, folder / chunk.name, terms, report)
-        made = [folder / chunk.name for chunk in chunks]
-        for master in masters:
-            write_master(folder / master.name, made, scan=scan, maps=pixel_truth.MAPS)
-        labels.write_csv(folder / LABELS, _all_labels(made))
-        for path in (source / SPOTS, source / XDS, *source.glob("*.expt")):
-            if path.exists():
-                shutil.copyfile(path, folder / path.name)
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Make a folder that takes its name when the block ends without an exception."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=".nbnumba-", dir=target.absolute().parent))
-    except OSError as error:
-        raise FileError(f"-o {target}: the folder cannot be made: {reason(error)}") from error
-    try:
-        yield folder
-        umask = os.umask(0)
-        os.umask(umask)
-        folder.chmod(0o777 & ~umask)
-        folder.rename(target)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise FileError(f"-o {target}: cannot be written: {reason(error)}") from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _all_labels(paths: Sequence[Path]) -> Iterator[Labels]:
-    for path in paths:
-        with nexus_file.read(path) as file:
-            yield from labels.read_from(file)
+            noisy = [_relabeled(label, image, dtype) for label, image in zip(known, rows, strict=True)]
+            mark = batch or _batch_of(source, terms)
+            writing.run(lambda file: labels.write_into(file, noisy, mark))
+    return rows[0].readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +213,7 @@ def _with_noise(
     detector: Detector,
 ) -> _Noisy:
     """Draw the noise of one image."""
+    dtype = terms.dtype or DTYPE
     command = truth["command"].values[index]
     settings = terms.settings(str(command), source.absolute().parent)
     readout = build_readout(settings, detector)
@@ -288,8 +235,8 @@ def _with_noise(
     base_seed = int(label["seed"]) if terms.seed is None else terms.seed
     seed, number = (base_seed, image) if terms.rng == "counter" else (noise_seed_c(base_seed, image), None)
     whole = photons[0] if len(panels) == 1 else photons
-    pixels, clipped = drawn_pixels(whole, terms.dtype, seed, number, readout, threads=available_threads())
-    stacked = np.zeros(stored[DATA].shape[1:], dtype=terms.dtype)
+    pixels, clipped = drawn_pixels(whole, dtype, seed, number, readout, threads=available_threads())
+    stacked = np.zeros(stored[DATA].shape[1:], dtype=dtype)
     first = 0
     for panel, part in zip(panels, pixels.reshape(photons.shape), strict=True):
         n_slow, n_fast = panel.shape

@@ -100,14 +100,13 @@ def write_truth(
         for matrices in zip(*(image.A_matrices for image in images), strict=True)
     ]
     s0 = np.array([frame @ image.s0 for image in images])
-    top = saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3)
     fields = expt_text.ExptFields(
         direction=along,
         wavelength=beam.wavelength,
         polarization_normal=unit(cross(along, electric)),
         polarization_fraction=0.5 if beam.nopolar else (1.0 + beam.polarization) / 2.0,
         panels=[_panel(panel, frame) for panel in detector.panels],
-        trusted=(0.0, float(top)),
+        trusted=trusted_range(dtype, saturation),
         thickness=detector.sensor.depth if detector.sensor.thickness > 0.0 else 0.0,
         mu=max(detector.sensor.mu, 0.0),
         spindle=sense * (frame @ goniometer.spindle),
@@ -122,6 +121,11 @@ def write_truth(
     )
     with whole_file(path) as file:
         file.write(expt_text.text(fields).encode())
+
+
+def trusted_range(dtype: str, saturation: float | None) -> tuple[float, float]:
+    """Return the smallest and the largest value of a good pixel."""
+    return 0.0, float(saturation if saturation is not None else SATURATION.get(dtype, 2**31 - 3))
 
 
 def _at_scan_points(matrices: Array) -> Array:

@@ -42,12 +42,12 @@ def verify(folder: str) -> int:
             "the command of the batch with --resume makes them again"
         )
         return 1
-    count, each = _sizes(place, identity)
+    count, each = sizes_of(place, identity)
     print(f"{folder}: {count} images in {-(-count // each)} files, all as they were written")
     return 0
 
 
-def _sizes(folder: Path, identity: dict[str, Any]) -> tuple[int, int]:
+def sizes_of(folder: Path, identity: dict[str, Any]) -> tuple[int, int]:
     """Return the number of images, and of images in a file."""
     found = [identity["spec"].get(name) for name in ("count", "images_per_file")]
     for value in found:
@@ -59,9 +59,9 @@ def _sizes(folder: Path, identity: dict[str, Any]) -> tuple[int, int]:
 
 def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
     """Yield the name of every file that is not what was written, and what is wrong with it."""
-    count, each = _sizes(folder, identity)
+    count, each = sizes_of(folder, identity)
     ranges = [range(first, min(first + each, count)) for first in range(0, count, each)]
-    names = _names(identity, count)
+    names = names_of(identity, count)
     check = functools.partial(_wrong, folder, names, state.fingerprint(identity))
     with ThreadPoolExecutor(READERS) as pool:
         for number, wrong in enumerate(pool.map(check, range(len(ranges)), ranges)):
@@ -78,7 +78,7 @@ def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {'is not what was written' if (folder / name).exists() else 'is missing'}"
 
 
-def _names(identity: dict[str, Any], count: int) -> Names:
+def names_of(identity: dict[str, Any], count: int) -> Names:
     """Return what the files of a batch or a series are called."""
     found, spots = identity["spec"].get("series"), identity["spec"].get("spots") is True
     if not isinstance(found, dict):

@@ -65,12 +65,13 @@ def noise(words: Sequence[str]) -> None:
 
 def _draw_on_stored(command: CommandLine, source: Path, own: dict[str, str]) -> None:
     """Draw noise on the images of a file or a batch."""
-    from ..batch.stored_noise import Terms, add_noise, add_noise_to_folder, is_term
+    from ..batch.noisy_folder import add_noise_to_folder
+    from ..batch.stored_noise import Terms, add_noise, is_term
 
     if "-o" not in own:
         raise InputError("noise: needs -o, the file or the folder to write")
-    dtype = own.get("-dtype", "uint16")
-    if dtype not in DTYPES:
+    dtype = own.get("-dtype")
+    if dtype not in (None, *DTYPES):
         raise InputError(f"-dtype {dtype}: allowed: {', '.join(DTYPES)}")
     used = {"seed", "noise_rng", "quiet", "progress"}
     idle = [item.label for item in command.given if not is_term(item) and not used.intersection(item.parameter.fields)]

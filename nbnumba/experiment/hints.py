@@ -38,12 +38,20 @@ def hints(experiment: Experiment, image: NDArray[np.float32]) -> Iterator[str]:
             f"{called('fluence')} or {called('N')} makes them brighter"
         )
         return
+    fringes = fringes_of(experiment, brightest)
+    if fringes is not None:
+        yield f"{fringes}, will be found as spots; {called('shape')} gauss has none"
+
+
+def fringes_of(experiment: Experiment, brightest: float) -> str | None:
+    """Say what fringes will be found as spots, from the photons of the brightest pixel; None where none will."""
     apart = _fringes_apart(experiment)
-    if apart is not None and apart >= _APART and FIRST_FRINGE * brightest >= _SEEN:
-        yield (
-            f"fringes of the {experiment.crystal.shape.value} crystal, {apart:.0f} pixels apart and of up to "
-            f"{FIRST_FRINGE * brightest:.0f} photons, will be found as spots; {called('shape')} gauss has none"
-        )
+    if apart is None or apart < _APART or FIRST_FRINGE * brightest < _SEEN:
+        return None
+    return (
+        f"fringes of the {experiment.crystal.shape.value} crystal, {apart:.0f} pixels apart and of up to "
+        f"{FIRST_FRINGE * brightest:.0f} photons"
+    )
 
 
 def _brightest(experiment: Experiment, image: NDArray[np.float32]) -> float:

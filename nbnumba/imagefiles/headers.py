@@ -144,11 +144,13 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
         braces: in the command, which may take several lines, they are percent-encoded, as in a web address.
         What is not known is left out.
     """
-    real = None if crystal is None else crystal.real_space * 1e10
+    real = in_command = None if crystal is None else crystal.real_space * 1e10
+    if real is not None and truth.A_matrix is not None and not np.allclose(real @ truth.A_matrix, np.eye(3)):
+        in_command = np.linalg.inv(truth.A_matrix)  # the laboratory is that of a file
     frame = reading_frame(geometry.detector.panels[0], geometry.beam.direction)
     known: dict[str, Array | float | int | str | None] = {
         "DIRECT_SPACE_ABC": None if real is None else real @ frame.T,
-        "NBNUMBA_ABC": real,
+        "NBNUMBA_ABC": in_command,
         "NBNUMBA_U": truth.U_matrix,
         "NBNUMBA_CELL": truth.cell,
         "NBNUMBA_N": None if truth.cells is None else ",".join(map(str, truth.cells)),

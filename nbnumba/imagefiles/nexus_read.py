@@ -90,7 +90,10 @@ def _known_image(
         convention=Convention.CUSTOM,
         beam_vector=_vector(known.get("beam_direction", (0.0, 0.0, 1.0))),
         polar_vector=(1.0, 0.0, 0.0),
-        spindle_axis=(1.0, 0.0, 0.0) if rotation is None else _vector(rotation.axis),
+        # The file has a rotation that turns the other way as one about the opposite axis.
+        spindle_axis=(1.0, 0.0, 0.0)
+        if rotation is None
+        else _vector(math.copysign(1.0, known["osc_deg"]) * rotation.axis),
         mounting=None if rotation is None else rotation.mounting,
         fdet_vector=_vector(panels[0].fast),
         sdet_vector=_vector(panels[0].slow),

@@ -532,7 +532,7 @@ def test_contact_sheet(tmp_path: Path) -> None:
     shots = np.zeros((5, 40, 20), dtype=np.uint16)
     for number, shot in enumerate(shots):
         shot[number, 3] = 1000
-    write_contact_sheet(tmp_path / "c.png", ((shot, None) for shot in shots))
+    write_contact_sheet(tmp_path / "c.png", ((shot, None, "") for shot in shots))
     sheet = np.asarray(Image.open(tmp_path / "c.png"))
     small = thumbnail(shots[0])
     assert small.shape == (80, 40)

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401  # registers the filters of the images
 import numpy as np
 import pytest
 
 from nbnumba.cli import main
+from nbnumba.imagefiles import nexus_read
 from nbnumba.io.nexus.checksums import check
+from nbnumba.parameters.command import CommandLine
 
 COMMAND = (
     "-cell 50 60 70 90 95 90 -default_F 100 -detpixels_f 24 -detpixels_s 20 -pixel 1 -distance 60 -lambda 3 -N 4 "
@@ -203,3 +206,76 @@ def test_a_full_disk_leaves_nothing(dark: Path, tmp_path: Path) -> None:
         assert done.stderr.startswith("nbnumba: error: ")
         assert list(tmp_path.iterdir()) == []
     assert hashlib.sha256((dark / "shots_0000.h5").read_bytes()).digest() == before
+
+
+SERIES = """command = "-cell 50 60 70 -misset 10 20 30 -default_F 200 -N 8 -detpixels_f 24 -detpixels_s 20 -pixel 2
+ -distance 100 -oversample 1 -fluence 1e24 -detector_thick 450 -detector_abs 3000 -exposure 0.1 -polar 0.9 TERMS"
+seed = 7
+images_per_file = 2
+backend = "cpu"
+spots = true
+noise = NOISE
+[[series]]
+phi0_deg = 5
+osc_deg = 0.5
+images = 3
+format = "FORM"
+vary = { beam_tilt_fast_mrad = { linear = [1, 0.5] }, hit = { choice = [0, 1] } }
+[[series]]
+osc_deg = -0.5
+images = 1
+format = "FORM"
+name = "other"
+"""
+OWN = {"batch.json", "batch.log", "checksums.sha256", "spots.h5"}  # what they are, and when
+
+
+def without_command(header: bytes) -> bytes:
+    """A CBF or SMV file without the lines of its command, in which terms stand elsewhere, and their size."""
+    lines = [
+        line for line in header.split(b"\n") if b"NBNUMBA_COMMAND" not in line and not line.startswith(b"HEADER_BYTES")
+    ]
+    return b"\n".join(lines).replace(b" ", b"")
+
+
+@pytest.mark.parametrize("form", ["h5", "cbf", "img"])
+def test_a_series_with_all_that_stands_beside_its_images(form: str, tmp_path: Path) -> None:
+    terms = "-gain 1.7 -readout_noise 2 -saturation 900"
+    text = SERIES.replace("\n -", " -").replace("FORM", form)
+    (tmp_path / "once.toml").write_text(text.replace("NOISE", "true").replace("TERMS", terms))
+    (tmp_path / "dark.toml").write_text(text.replace("NOISE", 'false\ndtype = "float32"').replace("TERMS", ""))
+    for name in ("once", "dark"):
+        assert main(["series", str(tmp_path / f"{name}.toml"), "-o", str(tmp_path / name)]) == 0
+    assert not list((tmp_path / "dark").glob(f"*/*.{form}")) or form == "h5"
+    assert main(["noise", str(tmp_path / "dark"), "-o", str(tmp_path / "later"), *terms.split(), "-quiet"]) == 0
+    for sweep in ("sweep_01", "other"):
+        once, later = tmp_path / "once" / sweep, tmp_path / "later" / sweep
+        names = sorted(path.name for path in once.iterdir())
+        assert names == sorted(path.name for path in later.iterdir())
+        assert main(["series", str(later), "--verify"]) == 0
+        for name in set(names) - OWN:
+            one, other = once / name, later / name
+            if name.endswith(".h5") and "master" not in name:
+                assert_same(one, other, but=("entry/ground_truth/command", "frames/sha256"))
+            elif name.endswith((".cbf", ".img")):
+                assert without_command(one.read_bytes()).rstrip(b"\0") == without_command(other.read_bytes()).rstrip(
+                    b"\0"
+                )
+            elif not name.endswith(".h5"):
+                assert one.read_bytes() == other.read_bytes(), name
+    # It is another series than that without noise, and what it holds is checked as ever.
+    (later / "labels.csv").write_text("changed")
+    assert main(["series", str(later), "--verify"]) == 1
+    if form == "h5":  # read back, it turns about the axis of the command, the other way
+        (image,) = nexus_read.read(str(later / "other_0000.h5"), CommandLine())
+        np.testing.assert_allclose(image.geometry.goniometer.spindle, [1.0, 0.0, 0.0], atol=1e-12)
+        assert image.geometry.goniometer.osc < 0.0
+
+
+def test_whole_numbers_of_photons_get_no_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = SERIES.replace("\n -", " -").replace("FORM", "cbf").replace("NOISE", "false").replace("TERMS", "")
+    (tmp_path / "s.toml").write_text(text.replace("images = 3", "images = 1"))
+    assert main(["series", str(tmp_path / "s.toml"), "-o", str(tmp_path / "s")]) == 0
+    assert main(["noise", str(tmp_path / "s"), "-o", str(tmp_path / "n"), "-quiet"]) == 2
+    assert 'dtype = "float32"' in capsys.readouterr().err
+    assert not (tmp_path / "n").exists()
