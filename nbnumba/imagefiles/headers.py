@@ -146,7 +146,7 @@ def truth_lines(geometry: Geometry, crystal: Crystal | None, truth: GroundTruth)
     """
     real = in_command = None if crystal is None else crystal.real_space * 1e10
     if real is not None and truth.A_matrix is not None and not np.allclose(real @ truth.A_matrix, np.eye(3)):
-        in_command = np.linalg.inv(truth.A_matrix)  # the laboratory is that of a file
+        in_command = np.asarray(np.linalg.inv(truth.A_matrix))  # the laboratory is that of a file
     frame = reading_frame(geometry.detector.panels[0], geometry.beam.direction)
     known: dict[str, Array | float | int | str | None] = {
         "DIRECT_SPACE_ABC": None if real is None else real @ frame.T,
