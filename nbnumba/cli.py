@@ -6,6 +6,7 @@ Everything heavy is imported when it is needed: help and mistakes on the command
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 import sys
@@ -36,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     _open_closed_streams()
     let_streams_take_any_letter()
+    if argv is None and words and words[0] not in COMMANDS:
+        gc.disable()  # one image leaves little to collect, and the search took a tenth of the start
     # Called with words by another program, we leave that program's signals alone.
     with notices_to(notice), ending_signals_raise() if argv is None else nullcontext():
         return exit_status(lambda: _run(words))
