@@ -3,7 +3,7 @@
 import os
 import sys
 
-INTERRUPTED = 130
+SIGNALED, INTERRUPTED = 128, 130
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -14,6 +14,8 @@ def main(argv: list[str] | None = None) -> int:
         if sys.stderr is not None:
             sys.stderr.write("nbnumba: interrupted\n")
         status = INTERRUPTED
+    if argv is None and status > SIGNALED and "PMI_RANK" in os.environ and "mpi4py.MPI" not in sys.modules:
+        _end_by_signal(status - SIGNALED)
     if status == INTERRUPTED and argv is None:
         # Python remembers a Ctrl-C that met it in code it was importing, and would end by that signal all the same.
         for stream in (sys.stdout, sys.stderr):
@@ -21,6 +23,14 @@ def main(argv: list[str] | None = None) -> int:
                 stream.flush()
         os._exit(status)
     return status
+
+
+def _end_by_signal(number: int) -> None:
+    """End as if nothing had handled a signal: mpiexec waits for ever where a rank exits before MPI has started."""
+    import signal
+
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _run(argv: list[str] | None) -> int:

@@ -21,6 +21,10 @@ _SECONDS, _BYTES_PER_SECOND = 4, 5_000_000  # of the processor, for a file of an
 _MEMORY, _MEMORY_PER_BYTE = 4_000_000_000, 50
 # Pixels of an image that is tried; a larger one is left to the reader, which looks at the memory.
 _LARGEST_IMAGE = 1 << 28
+# FabIO fills up what a file lacks. No format that it reads unpacks to so many bytes for each of the file, but for files
+# in a wrapper of their own.
+_UNPACKED, _UNPACKED_AT_LEAST = 1100, 1 << 24
+_WRAPPERS = (".gz", ".bz2", ".xz", ".lzma", ".zst")
 _SMALL = 1 << 22  # numbers; larger datasets are not read for a trial but for the images that are wanted
 _HARMLESS = (AttributeError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError)  # for the process
 
@@ -68,6 +72,9 @@ def _by_fabio(path: str, index: str, out: str) -> list[Any]:
             pixels = np.asarray(file.data if number == 0 else file.get_frame(number).data)
             if pixels.dtype.kind not in "biuf":
                 raise ValueError("no image of numbers")
+            held = Path(path).stat().st_size
+            if pixels.nbytes > max(_UNPACKED_AT_LEAST, _UNPACKED * held) and not path.endswith(_WRAPPERS):
+                raise ValueError(f"states an image of {pixels.nbytes} bytes, and holds {held}")
             np.save(out, pixels, allow_pickle=False)
         return [type(file).__name__.removesuffix("Image").removesuffix("image") or "image", count]
 

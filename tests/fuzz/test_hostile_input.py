@@ -29,6 +29,7 @@ CASE_LINES = [
     ("batch long4000.toml --dry-run", "long4000.toml line 4001: cuont: unknown key; did you mean count?"),
     ("compare endless.cbf endless.cbf", "endless.cbf: holds no pixels"),
     ("compare endless.tif endless.tif", "endless.tif: begins with "),
+    ("compare longer.tif longer.tif", "longer.tif: begins with "),
     ("compare no_numbers.tif no_numbers.tif", "no_numbers.tif: begins with "),
     ("compare crash.h5 crash.h5", "crash.h5: is damaged: the HDF5 library crashes on it"),
 ]

@@ -39,14 +39,11 @@ _job: _Job | None = None
 def run_on_ranks(action: Callable[[], int]) -> int:
     """Run an action on rank 0 and serve it on the others; see `open.run_on_ranks`."""
     global _job
-    mpi, futures = _load()
-    ranks = mpi.COMM_WORLD
-    if ranks.size < 2:
-        raise WorkerError(
-            "--engine mpi: there is one rank only: one deals out the chunks, the others render them; start it as "
-            f"{START}, with the mpiexec or srun of the MPI that mpi4py uses; on one machine use --engine local"
-        )
-    seats = ranks.allgather(own_seat(f"rank {ranks.rank}"))
+    try:
+        ranks, seats, futures = _gather()
+    except (Ended, KeyboardInterrupt) as end:
+        _leave_at_start(end)
+        raise
     if ranks.rank != 0:
         return _serve(ranks, futures)
     with futures.MPICommExecutor(ranks, root=0) as executor:
@@ -60,6 +57,28 @@ def run_on_ranks(action: Callable[[], int]) -> int:
             raise
         finally:
             _job = None
+
+
+def _gather() -> tuple[Any, list[Seat], Any]:
+    """Start MPI and wait for all ranks; return their communicator, where they are, and mpi4py.futures."""
+    mpi, futures = _load()
+    ranks = mpi.COMM_WORLD
+    if ranks.size < 2:
+        raise WorkerError(
+            "--engine mpi: there is one rank only: one deals out the chunks, the others render them; start it as "
+            f"{START}, with the mpiexec or srun of the MPI that mpi4py uses; on one machine use --engine local"
+        )
+    return ranks, ranks.allgather(own_seat(f"rank {ranks.rank}")), futures
+
+
+def _leave_at_start(end: BaseException) -> None:
+    """End the job because of a signal while its ranks gather; a rank that left in good order would wait for them."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is None or not mpi.Is_initialized():
+        return
+    if mpi.COMM_WORLD.rank == 0:
+        mpi.COMM_WORLD.Abort(_report())
+    _leave(end.exit_status if isinstance(end, Ended) else INTERRUPTED)
 
 
 def _serve(ranks: Any, futures: Any) -> int:

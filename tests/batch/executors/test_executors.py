@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -259,6 +260,32 @@ def test_rank_0_reports_the_signal_however_busy_its_machine_is(out: Path, tmp_pa
         assert program.wait(30.0) == 130
         assert program.printed.splitlines().count("nbnumba: interrupted") == 1
         assert eventually(lambda: not program.living(), 10.0), program.living()
+
+
+@requires("MPI")
+def test_a_rank_that_is_ended_before_it_starts_mpi_ends_the_job(tmp_path: Path) -> None:
+    """The others would wait for it, and mpiexec with them, if it left in good order."""
+    command = "-cell 50 60 70 -default_F 1 -lambda 1 -distance 50 -pixel 1 -detpixels 4 -N 2"
+    (tmp_path / "s.toml").write_text(f'command = "{command}"\ncount = 4\n')
+    words = [sys.executable, "-m", "nbnumba", "batch", str(tmp_path / "s.toml"), "-o", str(tmp_path / "out")]
+    with started([*mpi_words(), *words, "--engine", "mpi"], tmp_path / "log") as program:
+
+        def ready() -> list[int]:
+            found = [number for number in program.find("nbnumba", "batch") if rank_of(number) == "1"]
+            return [number for number in found if handles(number, signal.SIGTERM)]
+
+        assert eventually(ready), program.printed
+        os.kill(ready()[0], signal.SIGTERM)
+        assert program.wait(20.0) != 0
+        assert eventually(lambda: not program.living(), 10.0), program.living()
+        assert "Traceback" not in program.printed
+    assert not (tmp_path / "out").exists()
+
+
+def handles(number: int, what: signal.Signals) -> bool:
+    """Tell whether a process has a handler for a signal."""
+    line = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{number}/status").read_text(), re.MULTILINE)
+    return line is not None and bool(int(line[1], 16) >> (what - 1) & 1)
 
 
 def rank_of(number: int) -> str | None:
