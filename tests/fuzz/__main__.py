@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from fuzz import fuzzer
+from fuzz import by_atheris, fuzzer
 from fuzz.fuzzer import NAMES, Fuzzer
 
 
@@ -21,7 +21,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"))
     parser.add_argument("formats", nargs="*", metavar="FORMAT", help=f"of {', '.join(NAMES)}; all by default")
+    parser.add_argument("--atheris", metavar="FORMAT", choices=NAMES, help="one format, driven by coverage")
     given = parser.parse_args()
+    if given.atheris:
+        return by_atheris.fuzz(given.atheris, given.seconds, given.seed, given.keep.absolute())
     found = Fuzzer(given.formats or NAMES, given.seed, given.keep.absolute())
     with contextlib.suppress(KeyboardInterrupt):  # the counts so far
         found.run(given.seconds, given.most)

@@ -44,7 +44,7 @@ def _child(link: Connection, folder: Path, seed: int, names: list[str]) -> None:
                 status = run_target(target, target.seed, number, folder)
             if status > 1:
                 raise SystemExit(f"the seed of {name} fails, status {status}: {told.getvalue()}")
-            _tidy(folder)
+            tidy(folder)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * os.sysconf("SC_PAGE_SIZE") + 2 * MEMORY  # of addresses, of which threads take more than of memory
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
@@ -64,10 +64,19 @@ def _child(link: Connection, folder: Path, seed: int, names: list[str]) -> None:
                 status = f"{type(error).__name__} passes through"
         grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         link.send((status, told.getvalue(), grown))
-        _tidy(folder)
+        tidy(folder)
 
 
-def _tidy(folder: Path) -> None:
+def fault_of(status: object, told: str) -> str | None:
+    """Return what is wrong with a status and what was printed on standard error, or None."""
+    if status not in (0, 1, 2, 3) or "Traceback" in told:
+        return f"status {status}: {told.strip()[-400:]}"
+    if status in (2, 3) and told.count("nbnumba: error: ") != 1:
+        return f"status {status} and not one line of error: {told[-400:]!r}"
+    return None
+
+
+def tidy(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -154,10 +163,8 @@ class Fuzzer:
             self.statuses[status] += 1
             if grown > MEMORY:
                 return self._fail(name, number, data, f"{grown / 1e6:.0f} MB more than before")
-            if status not in (0, 1, 2, 3) or "Traceback" in told:
-                self._fail(name, number, data, f"status {status}: {told.strip()[-400:]}")
-            elif status in (2, 3) and told.count("nbnumba: error: ") != 1:
-                self._fail(name, number, data, f"status {status} and not one line of error: {told[-400:]!r}")
+            if fault := fault_of(status, told):
+                self._fail(name, number, data, fault)
         return None
 
     def _fail(self, name: str, number: int, data: bytes, what: str) -> None:
