@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..parameters.given import BIGGEST, SMALLEST
-from ..parameters.table import VARYING
+from ..parameters.table import SUBJECT_OF, VARYING, stated_by
 from ..parameters.types import NOT_NEGATIVE, Kind, Range
 from .toml_file import shown
 
@@ -28,14 +28,11 @@ TURN = ("turn_x_deg", "turn_y_deg", "turn_z_deg")
 A_COLUMNS, U_COLUMNS = (tuple(f"{name}_{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3)) for name in "AU")
 """Of a table alone: A_ij [1/Angstrom] is component i of a*, b*, c*; U turns the command's cell."""
 ONLY_COLUMNS = (*A_COLUMNS, *U_COLUMNS)
-MOVING = (
-    *("distance_mm", "beam_center_fast_mm", "beam_center_slow_mm", "twotheta_deg"),
-    *(f"detector_rot{axis}_deg" for axis in "xyz"),
-)
-"""What moves the detector."""
 BEAM_TILT = ("beam_tilt_fast_mrad", "beam_tilt_slow_mrad")
 """What turns the beam, and with it the detector as files with the beam along an axis state it."""
 _NAMES = {f"detector_rot{axis}": f"detector_rot{axis}_deg" for axis in "xyz"}  # of parameters without a unit in theirs
+MOVING = tuple(_NAMES.get(name, name) for name in VARYING if SUBJECT_OF[name] == "Detector: size and place")
+"""What moves the detector."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,23 @@ def _keys() -> Iterator[Key]:
 KEYS: dict[str, Key] = {key.name: key for key in _keys()}
 PARAMETER_OF: dict[str, str] = {_NAMES.get(name, name): name for name in VARYING}
 """The parameter that a key gives a value to."""
+OF_WAVELENGTH = frozenset(key for key, name in PARAMETER_OF.items() if "wavelength" in stated_by(VARYING[name]))
+"""What changes the wavelength."""
+
+
+def _contradictions() -> Iterator[tuple[str, str]]:
+    """Yield pairs of keys that set one thing, or of which one rules the other out."""
+    key_of = {name: key for key, name in PARAMETER_OF.items()}
+    for name, parameter in VARYING.items():
+        for other, another in VARYING.items():
+            if name != other and set(parameter.fields) & set(another.fields):
+                yield key_of[name], key_of[other]
+            if other in parameter.excludes:
+                yield from ((key_of[one], key_of[other]) for one in (name, *parameter.parts))
+
+
+CONTRADICTORY = frozenset(frozenset(pair) for pair in _contradictions() if len(set(pair)) == 2)
+"""Pairs of keys of which one may vary."""
 
 
 @dataclass(frozen=True)

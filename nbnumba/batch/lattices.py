@@ -13,15 +13,14 @@ from ..experiment.command_line import given_as
 from ..experiment.crystal_files import description, written
 from ..geometry.vectors import Array, rotate_xyz
 from ..parameters.given import Given
-from ..parameters.table import PARAMETERS, VARYING, stated_by
+from ..parameters.table import PARAMETERS
 from ..parameters.types import Kind
-from .distributions import HIT, LATTICES, MISSET, TURN
+from .distributions import HIT, LATTICES, MISSET, OF_WAVELENGTH, TURN
 from .drawn import Draw
 from .reference import Base
 
 # What says where the crystal comes from and how it lies; A_matrix says all of it.
 CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
-_OF_WAVELENGTH = {name for name, parameter in VARYING.items() if "wavelength" in stated_by(parameter)}
 
 
 def crystals_given(base: Base, draw: Draw) -> list[Given]:
@@ -80,7 +79,7 @@ def reciprocal_vectors(base: Base, draw: Draw, crystal: int = 0) -> Array | None
     settings = base.settings
     first = crystal == 0 or split or draw.rotation is None
     rotation = draw.rotation if first else draw.further_rotations[crystal - 1]
-    moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(_OF_WAVELENGTH)
+    moved = draw.spectrum_seed is not None or not draw.values.keys().isdisjoint(OF_WAVELENGTH)
     scaled_by_wavelength = (settings.crystal.matrix_file is not None or bool(settings.crystal.crystals)) and moved
     turn = [math.radians(draw.values.get(key, 0.0)) for key in TURN]
     missets = [math.radians(draw.values.get(key, 0.0)) for key in MISSET]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..beam.build import fluence_of
 from ..errors import InputError, NbnumbaError, parameters_called
 from ..experiment.command_line import given_as
 from ..experiment.ground_truth import GroundTruth, ground_truth
@@ -36,13 +37,16 @@ MAX_SEED = 2**31 - 1  # of generators as C has them
 
 _NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
 
-# What would overrule a parameter, and is taken away by 0.
+# What would overrule a parameter, and is taken away by 0, where 0 means "not given".
 _OVERRULED = {
     one: other
     for name, parameter in VARYING.items()
     for excluded in parameter.excludes
+    if 0.0 in PARAMETERS[excluded].allowed
     for one, other in ((name, excluded), *zip(parameter.parts, PARAMETERS[excluded].parts, strict=True))
 }
+_PIVOT = "pivot_by_order"
+_OF_PIVOT = {"convention", "pivot"}  # by functions of their own
 
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:
@@ -258,7 +262,7 @@ def changes(base: Base, draw: Draw) -> list[Given]:
             if key in _OVERRULED:
                 found.append(given_as(_OVERRULED[key], 0))
     if "fluence_factor" in draw.values:
-        fluence = draw.values.get("fluence", base.experiment.fluence)
+        fluence = fluence_of(base.settings.changed(**changed_fields(found, base)))
         found += [given_as("fluence", float(fluence * draw.values["fluence_factor"])), given_as("flux", 0)]
     if base.phi_steps is not None:
         found.append(given_as("phisteps", base.phi_steps))
@@ -275,12 +279,19 @@ def changed_fields(given: list[Given], base: Base) -> dict[str, Any]:
     for item in given:
         apply(draft, item)
     fields = dict(draft.fields)
-    fields.pop("pivot_by_order", None)  # what varies stands where the command's stood
-    if "twotheta" in fields and not base.command.gives("twotheta_deg"):
-        fields["pivot_by_order"] = Pivot.SAMPLE
+    fields.pop(_PIVOT, None)  # what varies stands where the command's stood, or before all of it
+    new = [item for item in given if _moves_pivot(item) and not base.command.gives(item.parameter.name)]
+    if any(item.parameter.name == "twotheta_deg" for item in new):  # this one after it
+        fields[_PIVOT] = Pivot.SAMPLE
+    elif new and not any(_moves_pivot(item) for item in base.given):
+        fields[_PIVOT] = new[-1].parameter.sets[_PIVOT]
     if "crystals" in fields:
         return fields | _NO_OTHER_CRYSTAL | {"reciprocal_A": None}
     return fields | _NO_OTHER_CRYSTAL if "reciprocal_A" in fields else fields
+
+
+def _moves_pivot(item: Given) -> bool:
+    return _PIVOT in item.parameter.sets or item.parameter.name in _OF_PIVOT
 
 
 def image_words(base: Base, draw: Draw) -> list[str]:
@@ -288,15 +299,21 @@ def image_words(base: Base, draw: Draw) -> list[str]:
     base = with_texts(base, draw.texts, draw.image)
     changed = changes(base, draw)
     names = {item.parameter.name for item in changed}
+    moved = [item for item in changed if _PIVOT in item.parameter.sets]
     dropped = CRYSTAL | {"crystals"} if {"A_matrix", "crystals"} & names else set()
     kept = [item for item in base.given if item.parameter.name not in dropped]
-    for name in ("distance_mm", "twotheta_deg"):
-        # Where they stood, or distances first and 2theta last of all: they move the pivot, as later options do again.
-        places = [i for i, item in enumerate(kept) if item.parameter.name == name]
-        if name in names and (places or name == "distance_mm"):
-            moved = next(item for item in changed if item.parameter.name == name)
-            changed.remove(moved)
-            kept = [moved, *kept] if not places else [*kept[: places[-1]], moved, *kept[places[-1] + 1 :]]
+    first: list[Given] = []
+    for item in moved:
+        # Where they stood, or before all, but 2theta after: they move the pivot, as later options do again.
+        places = [i for i, one in enumerate(kept) if one.parameter.name == item.parameter.name]
+        if not places and item.parameter.name == "twotheta_deg":
+            continue
+        changed.remove(item)
+        if places:
+            kept[places[-1]] = item
+        else:
+            first.append(item)
+    kept = [*first, *kept]
     stated = [given_as("semantics", base.settings.semantics.value)]
     if base.experiment.goniometer.sweeps and not base.command.gives("phi_sampling"):
         stated.append(given_as("phi_sampling", base.settings.goniometer.phi_sampling.value))

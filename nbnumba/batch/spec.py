@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Iterator, Mapping
@@ -16,11 +17,21 @@ from ..errors import InputError, NbnumbaError
 from ..io.validated import converted_table
 from ..parameters.choices import PhiSampling, Semantics
 from ..parameters.command import CommandLine
-from ..parameters.table import SUBJECT_OF
+from ..parameters.table import PARAMETERS, SUBJECT_OF
 from . import csv_table as table
 from . import toml_file as document
 from .csv_table import Row, Texts
-from .distributions import HIT, HIT_RATE, KEYS, ONLY_COLUMNS, BadValue, Distribution, distribution, number_of
+from .distributions import (
+    CONTRADICTORY,
+    HIT,
+    HIT_RATE,
+    KEYS,
+    ONLY_COLUMNS,
+    BadValue,
+    Distribution,
+    distribution,
+    number_of,
+)
 from .names import Series
 from .spec_checks import check_places
 from .spec_model import Spec
@@ -117,6 +128,11 @@ def spec_of(
 
 def refuse_misplaced(found: Document, table: Mapping[str, Any], where: Where) -> None:
     """Raise for a key of a table of what varies that has no meaning there."""
+    for key in table:
+        parameter = PARAMETERS.get(key)
+        if parameter is not None and key not in VARYING and key not in TOP:
+            instead = parameter.varied_by or "the command says it for all"
+            raise found.error((*where, key), f"cannot vary from image to image; {instead}")
     found.refuse_unknown(table, VARYING, where, elsewhere=dict.fromkeys(TOP, "above the line [vary]"))
 
 
@@ -234,6 +250,9 @@ def _vary(found: Document) -> _Varied:
         both = [part for part in parts if part in vary]
         if whole in vary and both:
             raise found.error(("vary", both[0]), f"{whole} sets it too; give {whole}, or {', '.join(parts)}")
+    for one, other in itertools.combinations(vary, 2):
+        if frozenset((one, other)) in CONTRADICTORY:
+            raise found.error(("vary", other), f"contradicts {one}; give one of the two")
     return _Varied(vary, texts, fixed.orientation is not None, fixed.csv)
 
 
@@ -258,3 +277,6 @@ def _refuse_doubles(
     for whole, parts in _AT_ONCE.items():
         if whole in keys and keys.intersection(parts):
             raise found.error(("vary", "csv"), f"{whole} and {', '.join(parts)} contradict each other; give one kind")
+    for one, other in itertools.combinations(sorted(keys), 2):
+        if frozenset((one, other)) in CONTRADICTORY and {one, other}.intersection(columns):
+            raise found.error(("vary", "csv"), f"{one} and {other} contradict each other; give one of the two")

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..detector.panels import placed_by
+from ..detector.placement import resolve_axes, resolve_detector
+from ..errors import InputError, called
 from ..parameters.command import CommandLine
-from .distributions import A_COLUMNS, LATTICES, MISSET, MOST_LATTICES, MOVING, ONLY_COLUMNS, SPLIT, U_COLUMNS
+from ..parameters.settings import Settings
+from ..parameters.table import SUBJECT_OF, VARYING
+from ..util.messages import logger, muted
+from .distributions import (
+    A_COLUMNS,
+    LATTICES,
+    MISSET,
+    MOST_LATTICES,
+    MOVING,
+    OF_WAVELENGTH,
+    ONLY_COLUMNS,
+    PARAMETER_OF,
+    SPLIT,
+    U_COLUMNS,
+)
 from .spec_model import Spec
 from .toml_file import Document, Where
+
+_SOME = 10.0  # of any place of a detector, in the unit of its key
+_PLACING = ("Detector: size and place", "Conventions and axes")
 
 
 def check_places(found: Document, spec: Spec, command: CommandLine) -> None:
@@ -24,37 +45,82 @@ def check_places(found: Document, spec: Spec, command: CommandLine) -> None:
     _check_crystals(found, spec, command)
     settings = command.settings
     place = ("vary", "csv")
-    reaching = {"energy_ev", "spectrum_shot", "spectrum_shift_ev", "distance_mm", "cell_jitter_percent"}
-    reaching |= {"beam_center_fast_mm", "beam_center_slow_mm"}
+    reaching = {*OF_WAVELENGTH, *MOVING, "cell_jitter_percent", "cell_expansion_percent"}
     changing = [key for key in spec.keys if key in reaching]
     if settings.factors.pdb_file is not None and settings.factors.hkl_dmin == 0.0 and changing:
         raise found.error(
             ("command",),
             f"-pdb needs -hkl_dmin where {changing[0]} varies, as images then reach to different resolutions",
         )
-    if "energy_ev" in spec.keys and settings.beam.source_file is not None:
+    for key in spec.keys:
+        here = ("vary", key) if key in spec.vary else place
+        if key in PARAMETER_OF and "wavelength" in VARYING[PARAMETER_OF[key]].fields:
+            _check_wavelength(found, command, key, here)
+        if key in MOVING:
+            _check_moves(found, spec, command, key, here)
+    _check_fluence(spec, command)
+
+
+def _check_wavelength(found: Document, command: CommandLine, key: str, here: Where) -> None:
+    """Refuse a wavelength that something else gives to every source."""
+    beam = command.settings.beam
+    if beam.source_file is not None:
         from ..io import source_file
 
-        if not math.isnan(source_file.read(settings.beam.source_file)[:, 4].sum()):
-            here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
-            raise found.error(
-                here, "energy_ev cannot vary: -sourcefile in the command gives every source its wavelength"
-            )
-    if "energy_ev" in spec.keys and (settings.beam.spectrum or settings.beam.spectrum_file):
-        here = ("vary", "energy_ev") if "energy_ev" in spec.vary else place
+        if not math.isnan(source_file.read(beam.source_file)[:, 4].sum()):
+            raise found.error(here, f"{key} cannot vary: -sourcefile in the command gives every source its wavelength")
+    if beam.spectrum or beam.spectrum_file:
         raise found.error(
-            here, "energy_ev cannot vary beside a spectrum in the command; spectrum_shift_ev moves its energies"
+            here, f"{key} cannot vary beside a spectrum in the command; spectrum_shift_ev moves its energies"
         )
-    for key in MOVING:
-        if key not in spec.keys:
-            continue
-        here = ("vary", key) if key in spec.vary else place
-        if settings.detector.panels:
-            raise found.error(here, f"{key} cannot vary where {placed_by(settings)} places the detector")
-        if key == "distance_mm" and settings.detector.close_distance is not None:
-            raise found.error(here, "distance_mm cannot vary: -close_distance in the command decides")
-        if key == "distance_mm" and settings.detector.pix0_vector is not None:
-            raise found.error(here, "distance_mm cannot vary: -pix0_vector in the command decides")
+
+
+def _check_moves(found: Document, spec: Spec, command: CommandLine, key: str, here: Where) -> None:
+    """Refuse a place of the detector that other options decide."""
+    settings = command.settings
+    if settings.detector.panels:
+        raise found.error(here, f"{key} cannot vary where {placed_by(settings)} places the detector")
+    others = [one for one in spec.keys if one in MOVING and one != key]
+    for one in others:
+        varied = VARYING[PARAMETER_OF[one]]
+        settings = settings.changed(**dict(varied.sets) | {varied.fields[0]: varied.unit.to_si(_SOME)})
+    if _moves(settings, key):
+        return
+    unset = dict(Settings().items())
+    deciding = [
+        item.label
+        for item in command.given
+        if item.parameter.fields
+        and SUBJECT_OF[item.parameter.name] in _PLACING
+        and _moves(settings.changed(**{name: unset[name] for name in item.parameter.fields}), key)
+    ]
+    if deciding:
+        raise found.error(here, f"{key} cannot vary: {', '.join(dict.fromkeys(deciding))} in the command decides")
+    beside = f" beside {' and '.join(others)}" if others else ""
+    convention = settings.detector.convention.value
+    raise found.error(here, f"{key} cannot vary: it moves nothing{beside} with the convention {convention}")
+
+
+def _moves(settings: Settings, key: str) -> bool:
+    """Tell whether the detector stands elsewhere for another value of a key."""
+    parameter = VARYING[PARAMETER_OF[key]]
+    places = []
+    for value in (_SOME, _SOME + 1.0):
+        changed = settings.changed(**dict(parameter.sets) | {parameter.fields[0]: parameter.unit.to_si(value)})
+        try:
+            with muted():
+                panel = resolve_detector(changed, resolve_axes(changed)).panels[0]
+        except InputError:
+            return True  # it was moved to where it cannot stand
+        places.append(np.concatenate([panel.origin, panel.fast, panel.slow]))
+    return not np.allclose(places[0], places[1], rtol=0.0, atol=1e-12)  # m; rounding
+
+
+def _check_fluence(spec: Spec, command: CommandLine) -> None:
+    """Say where what varies does not change the fluence."""
+    idle = [key for key in ("exposure_s", "beamsize_mm") if key in spec.keys]
+    if idle and command.settings.beam.flux == 0.0 and "flux" not in spec.keys:
+        logger.warning(f"{' and '.join(idle)}: the fluence stays as it is, since {called('flux')} is not given")
 
 
 def _check_crystals(found: Document, spec: Spec, command: CommandLine) -> None:

@@ -42,7 +42,7 @@ def build_beam(
     InputError
         For a malformed source file, sources that make no beam, or a fluence that is not finite.
     """
-    fluence = _fluence(settings)
+    fluence = fluence_of(settings)
     sources, grid = make_sources(settings, direction, polarization_axis, spectrum)
     beam = settings.beam
     return Beam(
@@ -60,7 +60,7 @@ def build_beam(
     ), grid
 
 
-def _fluence(settings: Settings) -> float:
+def fluence_of(settings: Settings) -> float:
     """Return the fluence, from the flux where one is given [photons/m^2] (nanoBragg.c:1131-1150)."""
     beam = settings.beam
     fluence = beam.fluence

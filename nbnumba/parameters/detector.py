@@ -72,6 +72,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         allowed=POSITIVE,
         sets=_SAMPLE_FIRST,
         name="close_distance_mm",
+        varies=POSITIVE,
     ),
     number(
         "-pixel",
@@ -162,6 +163,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         sets=_BEAM_CENTER,
         default="center",
         name="Xbeam_mm",
+        varies=ANY,
     ),
     number(
         "-Ybeam",
@@ -172,15 +174,48 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         sets=_BEAM_CENTER,
         default="center",
         name="Ybeam_mm",
+        varies=ANY,
     ),
     number(
-        "-Xclose", "point nearest to the sample, fast", "D", ("Xclose",), unit=MM, sets=_FOOT_POINT, name="Xclose_mm"
+        "-Xclose",
+        "point nearest to the sample, fast",
+        "D",
+        ("Xclose",),
+        unit=MM,
+        sets=_FOOT_POINT,
+        name="Xclose_mm",
+        varies=ANY,
     ),
     number(
-        "-Yclose", "point nearest to the sample, slow", "D", ("Yclose",), unit=MM, sets=_FOOT_POINT, name="Yclose_mm"
+        "-Yclose",
+        "point nearest to the sample, slow",
+        "D",
+        ("Yclose",),
+        unit=MM,
+        sets=_FOOT_POINT,
+        name="Yclose_mm",
+        varies=ANY,
     ),
-    number("-ORGX", "the same as XDS counts it, fast", "P", ("ORGX",), unit=PIXEL, sets=_FOOT_POINT, name="ORGX"),
-    number("-ORGY", "the same as XDS counts it, slow", "P", ("ORGY",), unit=PIXEL, sets=_FOOT_POINT, name="ORGY"),
+    number(
+        "-ORGX",
+        "the same as XDS counts it, fast",
+        "P",
+        ("ORGX",),
+        unit=PIXEL,
+        sets=_FOOT_POINT,
+        name="ORGX",
+        varies=ANY,
+    ),
+    number(
+        "-ORGY",
+        "the same as XDS counts it, slow",
+        "P",
+        ("ORGY",),
+        unit=PIXEL,
+        sets=_FOOT_POINT,
+        name="ORGY",
+        varies=ANY,
+    ),
     number(
         "-beam_center_fast",
         "from the corner of the detector to the beam along a row of pixels, in any convention: shifts the detector in "
@@ -221,6 +256,7 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         counts=(3,),
         parts=("detector_rotx", "detector_roty", "detector_rotz"),
         keyword=True,
+        varied_by="detector_rotx_deg, detector_roty_deg and detector_rotz_deg",
         note="About x, y and z of the laboratory.",
     ),
     number(

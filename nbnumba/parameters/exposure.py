@@ -54,6 +54,7 @@ BEAM = (
         shown=("-wavelength",),
         default="1",
         name="wavelength_A",
+        varies=POSITIVE,
         states=("wavelength",),
         excludes=("energy_ev",),
     ),
@@ -90,6 +91,7 @@ BEAM = (
         unit=FLUX,
         allowed=NOT_NEGATIVE,
         name="flux",
+        varies=POSITIVE,
         note="Photons per second; with exposure_s and beamsize_mm instead of fluence.",
         states=("flux", "fluence"),
     ),
@@ -101,6 +103,7 @@ BEAM = (
         unit=SECOND,
         default="1",
         name="exposure_s",
+        varies=POSITIVE,
         states=("exposure", "fluence"),
     ),
     number(
@@ -111,6 +114,7 @@ BEAM = (
         unit=MM,
         default="0.1",
         name="beamsize_mm",
+        varies=POSITIVE,
         states=("beam size", "fluence", "crystal"),
     ),
     number(
@@ -164,6 +168,7 @@ SPREAD = (
         unit=MRAD,
         unset=Unset.NEGATIVE,
         sets=_SPREAD,
+        varied_by="hdivrange_mrad and vdivrange_mrad",
     ),
     number(
         "-hdivrange",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .detector import CURVED, MAX_SIDE, POINT_PIXEL
-from .types import INTEGER, MICRON, NOT_NEGATIVE, Unset, at_most, number, special, spelling, whole
+from .types import INTEGER, MICRON, NOT_NEGATIVE, POSITIVE, Unset, at_most, number, special, spelling, whole
 
 MAX_LAYERS = 1_000_000
 
@@ -18,6 +18,7 @@ SENSOR = (
         default="inf",
         name="attenuation_depth_um",
         hint="float",
+        varies=POSITIVE,
         note="Attenuation depth of the sensor; infinite: no depth effect at all.",
         states=("sensor",),
     ),

@@ -141,6 +141,8 @@ class Parameter:
         Of a text: where the names of files to be read begin and end in it.
     varies
         Range of its values where it may vary from image to image of a batch.
+    varied_by
+        Of one that may not: what varies in its place, in words.
     chosen
         Whether its file or word may be another one in every image of a batch.
     keyword
@@ -183,6 +185,7 @@ class Parameter:
     role: Role = Role.PLAIN
     file_places: Callable[[str], Iterable[tuple[int, int]]] | None = None
     varies: Range | None = None
+    varied_by: str = ""
     chosen: bool = False
     keyword: bool = False
     excludes: tuple[str, ...] = ()

@@ -158,6 +158,64 @@ def test_the_words_of_an_image_draw_it(command: str, keys: str, tmp_path: Path) 
     equal(resolve(parse(words).settings), image_experiment(base, drawn))
 
 
+PLACES = [
+    ("-xds", ("ORGX", "ORGY")),
+    ("-dials -twotheta 5", ("ORGX", "ORGY")),
+    ("-adxv", ("Xbeam_mm", "Ybeam_mm")),
+    ("-denzo -twotheta 5", ("Xbeam_mm", "Ybeam_mm", "twotheta_deg")),
+    ("", ("close_distance_mm", "detector_rotx_deg")),
+    ("-Xbeam 3", ("Xbeam_mm", "distance_mm")),
+    # Axes of one's own: what is given last says about what the detector turns.
+    ("-fdet_vector 0 0 1 -twotheta 5", ("ORGX", "Ybeam_mm")),
+    ("-fdet_vector 0 0 1 -detector_roty 5", ("ORGX", "ORGY")),
+    ("-fdet_vector 0 0 1 -detector_roty 5", ("ORGX", "distance_mm")),
+    ("-fdet_vector 0 0 1 -detector_roty 5 -ORGX 2 -distance 100", ("ORGX", "distance_mm")),
+    ("-fdet_vector 0 0 1 -detector_roty 5 -pivot sample", ("Xbeam_mm", "Yclose_mm")),
+    ("-fdet_vector 0 0 1 -twotheta 5 -distance 100", ("Xclose_mm", "twotheta_deg")),
+]
+
+
+@pytest.mark.parametrize(("options", "keys"), PLACES)
+@pytest.mark.parametrize("semantics", ["exact", "c"])
+def test_the_detector_moves_in_the_words_of_every_convention(
+    options: str, keys: tuple[str, ...], semantics: str, tmp_path: Path
+) -> None:
+    values = ("uniform = [4, 9]", "uniform = [1, 3]", "normal = [5, 1]")
+    vary = "\n".join(f"{key} = {{ {value} }}" for key, value in zip(keys, values, strict=False))
+    spec, base = made(tmp_path, vary, f"-cell 50 -default_F 1 -detpixels 8 {options}", semantics=semantics)
+    places = []
+    for image in (0, 1):
+        drawn = draw(spec, base, image)
+        experiment = image_experiment(base, drawn)
+        equal(resolve(parse(image_words(base, drawn)).settings), experiment)
+        places.append(np.concatenate([experiment.detector.panels[0].origin, experiment.detector.panels[0].slow]))
+    assert np.max(np.abs(places[0] - places[1])) > 1e-6
+
+
+def test_the_fluence_follows_from_what_varies(tmp_path: Path) -> None:
+    vary = "flux = { uniform = [1e12, 2e12] }\nexposure_s = { uniform = [1, 2] }\nbeamsize_mm = 0.2\n"
+    for factor in ("", "fluence_factor = 0.5\n", "fluence_factor = 0\n"):
+        spec, base = made(tmp_path, vary + factor)
+        drawn = draw(spec, base, 1)
+        experiment, values = image_experiment(base, drawn), drawn.values
+        expected = values["flux"] * values["exposure_s"] / 0.2e-3**2 * values.get("fluence_factor", 1.0)
+        assert experiment.fluence == pytest.approx(expected, rel=1e-12)
+        assert experiment.beam.exposure == values["exposure_s"]
+        equal(resolve(parse(image_words(base, drawn)).settings), experiment)
+
+
+def test_a_wavelength_is_an_energy(tmp_path: Path) -> None:
+    command = f"-mat a.mat -energy 9000 {COMMAND.split(maxsplit=7)[-1]}"
+    (tmp_path / "a.mat").write_text(MATRIX)
+    spec, base = made(tmp_path, "wavelength_A = { uniform = [1, 1.1] }", command)
+    drawn = draw(spec, base, 0)
+    experiment = image_experiment(base, drawn)
+    assert experiment.beam.wavelength == pytest.approx(drawn.values["wavelength_A"] * 1e-10, rel=1e-15)
+    equal(resolve(parse(image_words(base, drawn)).settings), experiment)
+    # The command's wavelength has set the scale of the matrix.
+    np.testing.assert_allclose(experiment.crystal.lengths_A, base.experiment.crystal.lengths_A, rtol=1e-12)
+
+
 def test_values_arrive_in_the_experiment(tmp_path: Path) -> None:
     spec, base = made(tmp_path, EVERYTHING)
     drawn = draw(spec, base, 0)
