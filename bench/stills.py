@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import nbnumba
 from nbnumba.crystal.mosaic import misset_angles
 from nbnumba.geometry.vectors import random_rotation
 from nbnumba.gradients.parameters import Parameters
+from nbnumba.readout import psf
 from nbnumba.refine.fit import Fit
 
 FREE = ("misset", "cell", "N", "mosaic_spread", "scale", "offset")
@@ -32,7 +34,7 @@ class Still(NamedTuple):
     truth : (n,)
         What the image was drawn with.
     counts : (n_slow, n_fast)
-        Photons, Poisson distributed.
+        Photons, Poisson distributed before a point spread of light.
     """
 
     parameters: Parameters
@@ -45,8 +47,11 @@ class Still(NamedTuple):
         return Fit(self.parameters, self.counts, np.ones(self.counts.shape, dtype=bool), threads=1)
 
 
-def experiment(pixels: int, random: np.random.Generator) -> nbnumba.Experiment:
-    """Return the experiment of a still in a random orientation: spots in closed form, some 2e5 photons."""
+def experiment(pixels: int, random: np.random.Generator, **more: Any) -> nbnumba.Experiment:
+    """Return the experiment of a still in a random orientation: spots in closed form, some 2e5 photons.
+
+    `more` are further keywords.
+    """
     misset = np.degrees(misset_angles(random_rotation(random)))
     options: dict[str, Any] = {
         "cell": (79.1, 79.1, 37.9, 90, 90, 90),
@@ -63,18 +68,26 @@ def experiment(pixels: int, random: np.random.Generator) -> nbnumba.Experiment:
         "oversample": 1,
         "fluence": 5e26,
     }
-    return nbnumba.Experiment(**options)
+    return nbnumba.Experiment(**options, **more)
 
 
-def make(seed: int, pixels: int = 256) -> Still:
-    """Draw a still, and a start: 0.05 to 0.1 degrees and 0.1 to 0.2 % off, N, mosaicity and scale by up to 2."""
+def make(seed: int, pixels: int = 256, **more: Any) -> Still:
+    """Draw a still, and a start: 0.05 to 0.1 degrees and 0.1 to 0.2 % off, N, mosaicity and scale by up to 2.
+
+    `more` are further keywords of the experiment; the width of a point spread is free too, and starts 20 % off.
+    """
     random = np.random.default_rng(seed)
-    drawn = experiment(pixels, random)
-    parameters = drawn.parameters(*FREE)
+    drawn = experiment(pixels, random, **more)
+    spread = None if drawn.readout is None else drawn.readout.spread
+    parameters = drawn.parameters(*FREE, *(() if spread is None else ("psf_fwhm",)))
     truth = parameters.values
     names = list(parameters.names)
     truth[names.index("offset")] = BACKGROUND
-    image = nbnumba.Renderer("cpu", 1).linearize(drawn, parameters, truth).image
+    renderer = nbnumba.Renderer("cpu", 1)
+    expected = renderer.linearize(drawn, parameters, truth).image
+    if spread is not None and drawn.readout is not None and not drawn.readout.spread_first:
+        bare = dataclasses.replace(drawn, readout=None)
+        expected = renderer.linearize(bare, ("scale",)).image + BACKGROUND
     start = truth.copy()
     axis = random.normal(size=3)
     axis *= math.radians(random.uniform(0.05, 0.1)) / np.linalg.norm(axis)
@@ -84,12 +97,17 @@ def make(seed: int, pixels: int = 256) -> Still:
     start[names.index("misset_x") :][:3] = np.degrees(misset_angles(turned))
     for name in ("cell_a", "cell_c"):
         start[names.index(name)] *= 1.0 + random.choice([-1, 1]) * random.uniform(0.001, 0.002)
-    cells, spread, scale = np.exp(random.uniform(-math.log(2), math.log(2), 3))
+    cells, wide, scale = np.exp(random.uniform(-math.log(2), math.log(2), 3))
     start[names.index("Na") :][:3] *= cells
-    start[names.index("mosaic_spread")] *= spread
+    start[names.index("mosaic_spread")] *= wide
     start[names.index("scale")] *= scale
     start[names.index("offset")] = 1.0
-    return Still(parameters.starting_at(start), truth, random.poisson(image).astype(np.float64))
+    counts = random.poisson(expected).astype(np.float64)
+    if spread is not None and drawn.readout is not None:
+        start[names.index("psf_fwhm")] *= random.choice([0.8, 1.2])
+        if not drawn.readout.spread_first:
+            counts = psf.apply(counts, spread).image
+    return Still(parameters.starting_at(start), truth, counts)
 
 
 def _matrix(angles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from ..batch.executors.open import Pool, check_executor, open_executor, own_share
-from ..errors import InputError, called
+from ..errors import InputError
 from ..gradients.parameters import Parameters
 from ..imagefiles.load import count, format_of
 from ..io import expt
@@ -154,11 +154,6 @@ def _check(shots: Sequence[Shot], typed: CommandLine, workers: int | None) -> No
     command, experiment = start_of(shots[0].words)
     for line in command.notices:
         logger.warning(line)
-    if command.settings.readout.psf is not None:
-        logger.warning(
-            f"refine: {called('psf')} {command.settings.readout.psf}: the model has no point spread; where it widens "
-            "spots, N comes out too small or mosaic_spread too large"
-        )
     parameters = parameters_at(shots[0].free, experiment)
     for option, named in (("bounds", shots[0].bounds), ("priors", shots[0].priors)):
         _check_names(option, named, parameters)

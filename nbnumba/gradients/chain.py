@@ -349,7 +349,7 @@ def _scale(place: Place) -> list[list[Change]]:
 
 
 def _elsewhere(place: Place) -> list[list[Change]]:
-    """Of what adds to the photons of crystals, see `Linearization`."""
+    """Of what adds to the photons of crystals or spreads them, see `Linearization`."""
     return _everywhere(place, [Change()])
 
 
@@ -371,6 +371,7 @@ CHAINS: dict[str, Chain] = {
     "wavelength": _wavelength,
     "beam_direction": _beam_direction,
     "polarization": _polarization,
+    "psf_fwhm": _elsewhere,
     "scale": _scale,
     "background": _elsewhere,
     "offset": _elsewhere,

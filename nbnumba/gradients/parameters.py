@@ -143,8 +143,6 @@ def parameters_of(experiment: Experiment, names: Sequence[str]) -> Parameters:
     if not names:
         raise InputError(f"parameters: there are none; allowed: {', '.join(PARAMETERS)}")
     for name in names:
-        if name.startswith("psf"):
-            raise InputError(f"parameters: {name}: the image that is differentiated has no point spread; leave it out")
         if name not in PARAMETERS:
             raise InputError(f"parameters: {name!r} is unknown; allowed: {', '.join(PARAMETERS)}")
     if len(set(names)) < len(names):

@@ -13,10 +13,12 @@ from ..beam.model import beam_turns as turns_of_beam
 from ..crystal.spot_shape import BY_MATRIX, GAUSSIAN
 from ..detector.model import Detector, Panel
 from ..detector.placement import final_center
-from ..errors import InputError
+from ..errors import InputError, called
 from ..experiment.model import Experiment
 from ..geometry.vectors import Array, dot, rotate_xyz
 from ..parameters.choices import Pivot, Shape
+from ..readout.psf import WIDEST
+from ..readout.psf_slopes import DIFFERENTIABLE
 from .cell import all_constants, free_constants, set_all_constants, set_free_constants, with_axes
 from .model import Component, Parameter, Point
 
@@ -312,6 +314,29 @@ def _set_scale(point: Point, base: Experiment, values: Sequence[float]) -> Point
     return dataclasses.replace(point, scales=(values[0],))
 
 
+def _psf_fwhm(experiment: Experiment) -> list[Component]:
+    spread = None if experiment.readout is None else experiment.readout.spread
+    if spread is None:
+        raise InputError(f"parameters: psf_fwhm: the experiment has no point spread; {called('psf')} gives one")
+    if spread.kind not in DIFFERENTIABLE:
+        raise InputError(
+            f"parameters: psf_fwhm: a point spread {spread.kind} has no derivative by its width here; allowed: "
+            + ", ".join(DIFFERENTIABLE)
+        )
+    pixel_um = experiment.detector.panels[0].pixel_sizes[0] * 1e6
+    value = spread.fwhm * pixel_um
+    return [Component("psf_fwhm", "um", value, 0.05 * value, 0.01 * value, 1e-3 * pixel_um, WIDEST * pixel_um)]
+
+
+def _set_psf_fwhm(point: Point, base: Experiment, values: Sequence[float]) -> Point:
+    readout = base.readout
+    assert readout is not None
+    assert readout.spread is not None
+    fwhm = values[0] * 1e-6 / base.detector.panels[0].pixel_sizes[0]
+    spread = dataclasses.replace(readout.spread, fwhm=fwhm)
+    return point.with_parts(readout=dataclasses.replace(readout, spread=spread))
+
+
 def _of_photons(name: str, unit: str, value: float, scale: float) -> Parameter:
     def components(experiment: Experiment) -> list[Component]:
         if name == "background" and not any(isinstance(part, Material) for part in experiment.background):
@@ -345,6 +370,7 @@ PARAMETERS = {
     "wavelength": Parameter(_wavelength, _set_wavelength, "beam"),
     "beam_direction": Parameter(_beam_direction, _set_beam_direction, "beam"),
     "polarization": Parameter(_polarization, _set_polarization, "polarization"),
+    "psf_fwhm": Parameter(_psf_fwhm, _set_psf_fwhm, "photons"),
     "scale": Parameter(_scale, _set_scale, "photons", of_crystal=True),
     "background": _of_photons("background", "", 1.0, 0.05),
     "offset": _of_photons("offset", "photons/pixel", 0.0, 0.1),

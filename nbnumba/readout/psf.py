@@ -31,7 +31,7 @@ _STEP = 0.125  # of ln t, between the Gaussians that make up a Moffat function
 _SMALLEST_PART = 1e-13  # of a kernel that is cut into products, relative to the largest
 _BAND = 128  # rows that a thread convolves at a time
 _LEAST_THRESHOLD = 0.05
-_DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
+DIRECT = 2  # radius up to which a sum over the kernel is quicker than transforms
 
 
 @dataclass(frozen=True)
@@ -170,26 +170,37 @@ def quarter(spread: PointSpread, radius: int) -> Array:
     ln t converges to rounding. The fiber's integral has a closed form.
     """
     if spread.kind == "gauss":
-        along = _gauss_integrals(np.array([2.0 * math.sqrt(math.log(2.0)) / spread.fwhm]), radius)
+        along = gauss_integrals(np.array([gauss_inverse(spread)]), radius)
         return np.asarray(np.outer(along[0], along[0]))
     if spread.kind == "fiber":
         return _fiber_quarter(moffat_alpha(spread.fwhm, FIBER_EXPONENT), radius)
-    weights, along = _mixture(spread, radius)
+    weights, along = mixture(spread, radius)
     return np.asarray((along * weights[:, None]).T @ along)
 
 
-def _mixture(spread: PointSpread, radius: int) -> tuple[Array, Array]:
+def gauss_inverse(spread: PointSpread) -> float:
+    """Inverse width of a Gaussian point spread, see `gauss_integrals` [1/pixel]."""
+    return 2.0 * math.sqrt(math.log(2.0)) / spread.fwhm
+
+
+def mixture(spread: PointSpread, radius: int) -> tuple[Array, Array]:
     """Weights (n,) of the Gaussians of a Moffat function; integrals over pixels 0 to radius, (n, radius + 1)."""
+    weights, inverse = mixture_widths(spread, radius)
+    return weights, gauss_integrals(inverse, radius)
+
+
+def mixture_widths(spread: PointSpread, radius: int) -> tuple[Array, Array]:
+    """Weights of the Gaussians of a Moffat function, and their inverse widths, (n,) each."""
     exponent = spread.exponent if spread.kind == "moffat" else FIBER_EXPONENT
     alpha, power = moffat_alpha(spread.fwhm, exponent), exponent - 1.0
     # Below the least t a Gaussian is far wider than the kernel and has next to nothing in it.
     least = 2.0 * math.log(alpha / (radius + 1.0)) - 40.0
     ln_t = np.arange(min(least, -40.0), math.log(60.0 + 2.0 * power), _STEP)
     weights = _STEP * np.exp(power * ln_t - np.exp(ln_t) - math.lgamma(power))
-    return weights, _gauss_integrals(np.exp(0.5 * ln_t) / alpha, radius)
+    return weights, np.exp(0.5 * ln_t) / alpha
 
 
-def _gauss_integrals(inverse_widths: Array, radius: int) -> Array:
+def gauss_integrals(inverse_widths: Array, radius: int) -> Array:
     """Integrals over pixels 0 to radius of Gaussians exp(-(k x)^2) k/sqrt(pi), (n, radius + 1)."""
     from scipy.special import erf, erfc
 
@@ -231,6 +242,11 @@ def full_kernel(spread: PointSpread, longest: int) -> Array:
     if spread.kind == "charge":
         return counting_kernel(spread.fwhm, spread.threshold)
     part = quarter(spread, radius_of(spread, longest))
+    return whole_kernel(part)
+
+
+def whole_kernel(part: Array) -> Array:
+    """Return a kernel from its quarter."""
     half = np.concatenate([part[:0:-1], part])
     return np.concatenate([half[:, :0:-1], half], axis=1)
 
@@ -284,23 +300,24 @@ def apply(image: NDArray[Any], spread: PointSpread, threads: int = 1) -> SpreadI
         The image is float64: beside a bright pixel float32 is wrong by a tenth of a photon.
     """
     source = np.asarray(image, dtype=np.float64)
-    longest = max(source.shape)
-    total = float(source.sum())
-    if spread.kind == "gauss":
-        along = _symmetric(_gauss_integrals_of(spread, longest))
-        result = _along_axes(source, along, threads)
-        kept = float(along.sum()) ** 2
-    elif spread.kind in ("file", "charge") or radius_of(spread, longest) <= _DIRECT:
-        kernel = full_kernel(spread, longest)
-        result = _summed(source, kernel)
-        kept = float(kernel.sum())
-    else:
-        radius = radius_of(spread, longest)
-        transform, kept = _transform(spread, radius, *source.shape)
-        result = _transformed(source, transform, radius, threads)
+    result, kept = convolved(source, spread, threads)
     if not np.any(source < 0.0):
         np.maximum(result, 0.0, out=result)  # what rounding leaves of nothing
-    return SpreadImage(result, 1.0 - kept, (total, float(result.sum())))
+    return SpreadImage(result, 1.0 - kept, (float(source.sum()), float(result.sum())))
+
+
+def convolved(source: Array, spread: PointSpread, threads: int) -> tuple[Array, float]:
+    """Spread an image; return what of a photon lies in the kernel, too."""
+    longest = max(source.shape)
+    if spread.kind == "gauss":
+        along = symmetric(gauss_integrals_of(spread, longest))
+        return along_axes(source, along, along, threads), float(along.sum()) ** 2
+    if spread.kind in ("file", "charge") or radius_of(spread, longest) <= DIRECT:
+        kernel = full_kernel(spread, longest)
+        return summed(source, kernel), float(kernel.sum())
+    radius = radius_of(spread, longest)
+    transform, kept = _transform(spread, radius, *source.shape)
+    return transformed(source, transform, radius, threads), kept
 
 
 @functools.lru_cache(maxsize=2)
@@ -313,7 +330,7 @@ def separable(spread: PointSpread, longest: int) -> tuple[SeparableSpread, float
     of Gaussians (see `quarter`), each a product, so that a matrix of their rows is decomposed, not the kernel.
     """
     if spread.kind == "gauss":
-        along = _symmetric(_gauss_integrals_of(spread, longest))[None]
+        along = symmetric(gauss_integrals_of(spread, longest))[None]
         return SeparableSpread(along, along), float(along.sum()) ** 2
     if spread.kind in ("file", "charge"):
         kernel = full_kernel(spread, longest)
@@ -322,7 +339,7 @@ def separable(spread: PointSpread, longest: int) -> tuple[SeparableSpread, float
         roots = np.sqrt(sizes[chosen])[:, None]
         parts = (np.ascontiguousarray(roots * some[chosen]) for some in (left.T, right))
         return SeparableSpread(*parts), float(kernel.sum())
-    weights, along = _mixture(spread, radius_of(spread, longest))
+    weights, along = mixture(spread, radius_of(spread, longest))
     _, sizes, rows = np.linalg.svd(np.sqrt(weights)[:, None] * along, full_matrices=False)
     chosen = sizes**2 > _SMALLEST_PART * sizes[0] ** 2
     half = sizes[chosen, None] * rows[chosen]
@@ -330,27 +347,28 @@ def separable(spread: PointSpread, longest: int) -> tuple[SeparableSpread, float
     return SeparableSpread(whole, whole), float(np.sum(whole.sum(axis=1) ** 2))
 
 
-def _gauss_integrals_of(spread: PointSpread, longest: int) -> Array:
-    inverse = np.array([2.0 * math.sqrt(math.log(2.0)) / spread.fwhm])
-    return np.asarray(_gauss_integrals(inverse, radius_of(spread, longest))[0])
+def gauss_integrals_of(spread: PointSpread, longest: int) -> Array:
+    """Integrals over pixels of a Gaussian point spread, from the middle of its kernel to the edge."""
+    return np.asarray(gauss_integrals(np.array([gauss_inverse(spread)]), radius_of(spread, longest))[0])
 
 
-def _symmetric(half: Array) -> Array:
+def symmetric(half: Array) -> Array:
+    """Return a row from its middle and what is to the right."""
     return np.concatenate([half[:0:-1], half])
 
 
-def _along_axes(image: Array, kernel: Array, threads: int) -> Array:
-    """Convolve along slow and along fast, band after band of rows."""
+def along_axes(image: Array, slow: Array, fast: Array, threads: int) -> Array:
+    """Convolve along slow and along fast with kernels of the same length, band after band of rows."""
     from scipy.ndimage import convolve1d
 
-    out, reach = np.empty(image.shape), len(kernel) // 2
+    out, reach = np.empty(image.shape), len(slow) // 2
 
     def band(first: int) -> None:
         last = min(first + _BAND, len(image))
         start = max(0, first - reach)
         # What is cut off above and below is too far away to be seen.
-        rows = convolve1d(image[start : last + reach], kernel, axis=0, mode="constant")[first - start :][: last - first]
-        convolve1d(rows, kernel, axis=1, mode="constant", output=out[first:last])
+        rows = convolve1d(image[start : last + reach], slow, axis=0, mode="constant")[first - start :][: last - first]
+        convolve1d(rows, fast, axis=1, mode="constant", output=out[first:last])
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         for _ in pool.map(band, range(0, len(image), _BAND)):
@@ -358,11 +376,12 @@ def _along_axes(image: Array, kernel: Array, threads: int) -> Array:
     return out
 
 
-def _summed(image: Array, kernel: Array) -> Array:
+def summed(image: Array, kernel: Array) -> Array:
+    """Convolve with any kernel."""
     from scipy.ndimage import convolve
     from scipy.signal import fftconvolve
 
-    if kernel.size <= (2 * _DIRECT + 1) ** 2:
+    if kernel.size <= (2 * DIRECT + 1) ** 2:
         return np.asarray(convolve(image, kernel, mode="constant"))
     rows, columns = (size // 2 for size in kernel.shape)
     whole = fftconvolve(image, kernel, mode="full")
@@ -372,20 +391,26 @@ def _summed(image: Array, kernel: Array) -> Array:
 @functools.lru_cache(maxsize=2)
 def _transform(spread: PointSpread, radius: int, n_slow: int, n_fast: int) -> tuple[Array, float]:
     """Transform of the kernel, (rows/2 + 1, columns/2 + 1), real as the kernel is symmetric; and its sum."""
+    part = quarter(spread, radius)
+    double = np.full(radius + 1, 2.0)
+    double[0] = 1.0
+    return transform_of(part, radius, n_slow, n_fast), float(double @ part @ double)
+
+
+def transform_of(part: Array, radius: int, n_slow: int, n_fast: int) -> Array:
+    """Transform of a kernel that is given by its quarter."""
     from scipy.fft import dctn, next_fast_len
 
-    part = quarter(spread, radius)
     sizes = [2 * next_fast_len((n + min(radius, n) + 1) // 2 + 1, real=True) for n in (n_slow, n_fast)]
     padded = np.zeros([size // 2 + 1 for size in sizes])
     # Periods shorter than the kernel cannot be: an image of n pixels sees the kernel up to n - 1 pixels away.
     rows, columns = (min(radius + 1, n, size // 2 + 1) for n, size in zip((n_slow, n_fast), sizes, strict=True))
     padded[:rows, :columns] = part[:rows, :columns]
-    double = np.full(radius + 1, 2.0)
-    double[0] = 1.0
-    return np.asarray(dctn(padded, type=1)), float(double @ part @ double)
+    return np.asarray(dctn(padded, type=1))
 
 
-def _transformed(image: Array, transform: Array, radius: int, threads: int) -> Array:
+def transformed(image: Array, transform: Array, radius: int, threads: int) -> Array:
+    """Convolve with a kernel by its transform."""
     from scipy.fft import irfft2, rfft2
 
     rows, columns = (2 * (size - 1) for size in transform.shape)

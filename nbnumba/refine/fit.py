@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..geometry.vectors import Array
 from ..gradients.model import Point
 from ..gradients.parameters import Parameters
-from ..render.linearize import Likelihood, Linearization
+from ..render.likelihood import Likelihood
+from ..render.linearize import Linearization
 
 MOST_EVALUATIONS = 60
 _CONVERGED = 5e-4  # gain of the likelihood's logarithm that is still expected: 0.03 standard deviations

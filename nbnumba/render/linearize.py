@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,38 +20,13 @@ from ..gradients.parameters import Parameters
 from ..gradients.tangents import SPOTS, WEIGHTS, Slopes
 from ..kernels.scene import Scene
 from .background import background_photons
+from .likelihood import Likelihood, of_spread_image, of_sums
+from .point_spread import PanelSpread
 
 if TYPE_CHECKING:
     from ..kernels.gradient.driver import Consumer
     from ..kernels.gradient.tangents import Tangents
     from ..structure_factors.table import ReflectionTable
-
-
-class Likelihood(NamedTuple):
-    """How likely an image is, and its derivatives by n parameters.
-
-    Attributes
-    ----------
-    loss : float
-        Minus the logarithm of the likelihood, up to a constant.
-    squares : float
-        Sum of squared residuals over their variances.
-    pixels : int
-        That were counted.
-    gradient : (n,)
-        Of the logarithm.
-    information : (n, n)
-        Fisher's, of the likelihood.
-    spread : (n, n)
-        Covariance of the gradient over images of the same experiment.
-    """
-
-    loss: float
-    squares: float
-    pixels: int
-    gradient: Array
-    information: Array
-    spread: Array
 
 
 class Linearization:
@@ -68,7 +43,8 @@ class Linearization:
     Notes
     -----
     The image is float64 and has all its samples: it differs from that of `simulate` by the rounding to float32, and by
-    what that may leave out of a pixel.
+    what that may leave out of a pixel. Where the experiment has a point spread, image and derivatives are those of the
+    light that arrives in the pixels: expected photons, spread.
     """
 
     def __init__(self, parameters: Parameters, values: ArrayLike | None = None, threads: int | None = None) -> None:
@@ -92,7 +68,23 @@ class Linearization:
     @functools.cached_property
     def image(self) -> Array:
         """The image, (n_slow, n_fast) or (n_panels, n_slow, n_fast) [photons]."""
-        return self._run([], np.zeros((0, *self._stack_shape)))[0].reshape(self.shape)
+        stack = self._photons if self._spread is None else self._spread.image(self._photons)
+        return stack.reshape(self.shape)
+
+    @functools.cached_property
+    def _photons(self) -> Array:
+        """The image before a point spread, (panels, n_slow, n_fast)."""
+        return self._run([], np.zeros((0, *self._stack_shape)))[0]
+
+    @functools.cached_property
+    def _spread(self) -> PanelSpread | None:
+        """What spreads the light of the panels; None: nothing does."""
+        readout = self.point.experiment.readout
+        if readout is None or readout.spread is None:
+            return None
+        shapes = [(scene.n_slow, scene.n_fast) for scene in self._scenes[0]]
+        before = readout.spread_first or readout.spread.kind == "charge"
+        return PanelSpread(readout.spread, shapes, before, self._threads)
 
     @functools.cached_property
     def _tangents(self) -> list[list[Tangents]]:
@@ -105,11 +97,26 @@ class Linearization:
 
     def jacobian(self) -> Array:
         """Return the derivatives of the image by every parameter, (n, ...) with the shape of the image."""
+        return self._with_slopes()[1].reshape(-1, *self.shape)
+
+    def _with_slopes(self) -> tuple[Array, Array]:
+        """Return the image before a point spread, and the derivatives after it by every parameter."""
         slopes = np.zeros((len(self.parameters), *self._stack_shape))
-        self._run(self._tangents, slopes)
+        photons, _ = self._run(self._tangents, slopes)
         for number, slope in self._background_slopes.items():
             slopes[number] += slope
-        return slopes.reshape(-1, *self.shape)
+        if self._spread is not None:
+            for slope in slopes:
+                slope[:] = self._spread.change(slope)
+            for number, rate in self._widths.items():
+                slopes[number] = rate * self._spread.width_slope(photons)
+        return photons, slopes
+
+    @functools.cached_property
+    def _widths(self) -> dict[int, float]:
+        """By how many pixels the width of the point spread changes, by the number of each parameter that is one."""
+        names, pixel = self.parameters.names, self.point.experiment.detector.panels[0].pixel_sizes[0]
+        return {number: 1e-6 / pixel for number, name in enumerate(names) if name == "psf_fwhm"}
 
     def jvp(self, direction: ArrayLike) -> Array:
         """Return the derivative of the image along a direction of parameters.
@@ -139,6 +146,10 @@ class Linearization:
             self._run(self._slopes.tangents(one), place[np.newaxis])
         for number, slope in self._background_slopes.items():
             slopes += np.multiply.outer(several[:, number], slope)
+        if self._spread is not None:
+            slopes = np.array([self._spread.change(slope) for slope in slopes])
+            for number, rate in self._widths.items():
+                slopes += np.multiply.outer(rate * several[:, number], self._spread.width_slope(self._photons))
         return slopes.reshape(self.shape if directions.ndim == 1 else (-1, *self.shape))
 
     def vjp(self, weights: ArrayLike) -> Array:
@@ -154,7 +165,8 @@ class Linearization:
         InputError
             For weights of another shape.
         """
-        given = self._of_pixels("weights", weights)
+        arrived = self._of_pixels("weights", weights)
+        given = arrived if self._spread is None else self._spread.gather(arrived)
         parts: dict[tuple[int, int], Array] = {}
 
         def consume(panel: int, scene: Scene) -> Consumer:
@@ -168,6 +180,9 @@ class Linearization:
         total = np.sum([parts[key] for key in sorted(parts)], axis=0)
         for number, slope in self._background_slopes.items():
             total[number] += np.sum(slope * given)
+        if self._spread is not None:
+            for number, rate in self._widths.items():
+                total[number] = rate * np.sum(self._spread.width_slope(self._photons) * arrived)
         return np.asarray(total)
 
     def jvp_reflections(self, direction: ArrayLike) -> Array:
@@ -197,6 +212,8 @@ class Linearization:
         form = self._slopes.form(0, scene)
         slopes = np.zeros((1, *self._stack_shape))
         self._run([[table_tangents(one, form, padded.reshape(-1)) for one in self._scenes[0]]], slopes)
+        if self._spread is not None:
+            slopes = self._spread.change(slopes[0])
         return slopes.reshape(self.shape)
 
     def vjp_reflections(self, weights: ArrayLike) -> Array:
@@ -221,6 +238,8 @@ class Linearization:
         from ..kernels.gradient.tangents import no_tangents
 
         given = self._of_pixels("weights", weights)
+        if self._spread is not None:
+            given = self._spread.gather(given)
         _, attenuation, inside = self._table()
         total = np.zeros(self._scenes[0][0].flat.size)
         for panel, scene in enumerate(self._scenes[0]):
@@ -251,7 +270,7 @@ class Linearization:
     def likelihood(self, data: ArrayLike, used: NDArray[np.bool_], variance: float = 0.0) -> Likelihood:
         """Return how likely an image is that was measured, and what its pixels say about the parameters.
 
-        The derivatives are summed up band by band, and are never kept for the whole image.
+        The derivatives are summed up band by band, and are never kept for the whole image but with a point spread.
 
         Parameters
         ----------
@@ -272,6 +291,10 @@ class Linearization:
         measured = self._of_pixels("data", data)
         counted = self._of_pixels("used", used) != 0.0
         n = len(self.parameters)
+        if self._spread is not None:
+            photons, of_light = self._with_slopes()
+            counted &= np.array([_rendered(scene, counted.shape[1:]) for scene in self._scenes[0]])
+            return of_spread_image(measured, counted, photons, of_light, self._spread, variance)
         parts: dict[tuple[int, int], Array] = {}
 
         def consume(panel: int, scene: Scene) -> Consumer:
@@ -291,20 +314,7 @@ class Linearization:
             return add
 
         self._over_panels(self._tangents, consume)
-        total = np.sum([parts[key] for key in sorted(parts)], axis=0)
-        upper = np.triu_indices(n)
-        matrices = np.zeros((2, n, n))
-        for matrix, values in zip(matrices, np.split(total[reduce.FIRST_SUM + n :], 2), strict=True):
-            matrix[upper] = values
-            matrix.T[upper] = values
-        return Likelihood(
-            float(total[reduce.LOSS]),
-            float(total[reduce.SQUARES]),
-            int(total[reduce.COUNT]),
-            total[reduce.FIRST_SUM : reduce.FIRST_SUM + n],
-            matrices[0],
-            matrices[1],
-        )
+        return of_sums(parts, n)
 
     def _of_pixels(self, name: str, values: ArrayLike) -> Array:
         """Check numbers that belong to pixels; return them by panel."""

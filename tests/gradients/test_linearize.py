@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from gradients.differences import worst_difference
 
 import nbnumba
 from nbnumba.errors import InputError
+from nbnumba.readout import psf
 
 # Derivatives are exact; what differs is the truncation and the rounding of the differences.
 TOLERANCE = 1e-6
@@ -35,6 +37,8 @@ _STILL: dict[str, Any] = {
 _LEVEL = {"default_F": 30.0}
 _VARIED = {"hkl": _HKL}
 _SENSOR = {"thickness_um": 450, "attenuation_depth_um": 300, "thicksteps": 3}
+# A radius of its own: where it is chosen by the width, an image jumps by what lies beyond it.
+_SPREAD = {"psf": "gauss", "psf_fwhm_um": 700, "psf_radius": 7}
 _SOURCES = {"hdivrange_mrad": 5, "hdivsteps": 2, "vdivrange_mrad": 4, "vdivsteps": 2}
 
 _CRYSTAL = ("misset", "whole_cell", "N", "mosaic_spread", "phi", "scale")
@@ -93,6 +97,22 @@ TABLE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("distance", "beam_center", "wavelength", "background", "offset", "misset"),
         {"shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_VARIED},
     ),
+    "point spread": (
+        ("misset", "N", "distance", "polarization", "psf_fwhm", "background", "offset", "scale"),
+        {"shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_SPREAD, **_VARIED},
+    ),
+    "point spread, fiber": (
+        ("misset", "psf_fwhm"),
+        {"shape": "gauss", "spread": "continuous", **_SPREAD, "psf": "fiber", "psf_radius": 20, **_VARIED},
+    ),
+    "point spread, moffat": (
+        ("psf_fwhm", "B_factor"),
+        {"shape": "tophat", **_SPREAD, "psf": "moffat:2.5", "psf_stage": "photons", "psf_radius": 2, **_VARIED},
+    ),
+    "charge sharing": (
+        ("misset", "scale"),
+        {"shape": "gauss", **_SPREAD, "psf": "charge:0.3", "psf_fwhm_um": 150, **_VARIED},
+    ),
     "random orientation, tetragonal": (
         ("misset", "cell"),
         {"shape": "gauss", "cell": (50, 50, 40, 90, 90, 90), "misset_deg": None, "misset_seed": 3, **_VARIED},
@@ -108,6 +128,8 @@ def test_against_differences(case: str) -> None:
     assert max(found.values()) < TOLERANCE, found
     # The image is that of the renderer, to the rounding of float32.
     image = nbnumba.simulate(experiment, "cpu").array
+    if experiment.readout is not None and experiment.readout.spread is not None:
+        image = psf.apply(image, experiment.readout.spread).image
     np.testing.assert_allclose(linear.image, image, rtol=2e-7, atol=2e-7 * float(image.max()))
 
 
@@ -129,7 +151,16 @@ def test_several_crystals() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["square", "closed form", "interpolated square", "materials", "factors of every sample"]
+    "case",
+    [
+        "square",
+        "closed form",
+        "interpolated square",
+        "materials",
+        "factors of every sample",
+        "point spread",
+        "point spread, moffat",
+    ],
 )
 def test_backward_equals_forward(case: str) -> None:
     names, options = TABLE[case]
@@ -143,6 +174,22 @@ def test_backward_equals_forward(case: str) -> None:
     along = np.tensordot(forward, weights, 2)
     # The rounding of sums over pixels of either sign.
     np.testing.assert_allclose(directions @ other.vjp(weights), along, atol=1e-10 * np.abs(forward).sum(), rtol=0)
+
+
+def test_backward_through_a_kernel_that_is_not_symmetric(tmp_path: Path) -> None:
+    """Light comes back from where it has gone to, also for structure factors."""
+    path = tmp_path / "kernel.txt"
+    np.savetxt(path, np.random.default_rng(0).uniform(size=(5, 3)) / 20.0)
+    experiment = nbnumba.Experiment(**{**_STILL, "shape": "gauss", "psf": "file", "psf_file": str(path), **_VARIED})
+    linear = nbnumba.Renderer("cpu", 1).linearize(experiment, ("misset", "offset"))
+    random = np.random.default_rng(3)
+    direction, weights = random.normal(size=4) * linear.parameters.scales, random.normal(size=linear.shape)
+    forward = linear.jvp(direction)
+    rounding = 1e-10 * float(np.abs(forward * weights).sum())  # of sums over pixels of either sign
+    assert direction @ linear.vjp(weights) == pytest.approx(float(np.sum(forward * weights)), abs=rounding)
+    along = random.normal(size=experiment.reflections.values.shape)  # type: ignore[union-attr]
+    by_factors = np.sum(linear.jvp_reflections(along) * weights)
+    assert np.sum(linear.vjp_reflections(weights) * along) == pytest.approx(float(by_factors), rel=1e-9)
 
 
 def test_any_number_of_threads_gives_the_same() -> None:
@@ -224,7 +271,8 @@ def test_two_panels_that_differ_with_a_mask() -> None:
         (("distance",), {"shape": "tophat_abc"}, "distance: with shape tophat_abc pixels jump"),
         (("distance",), {"curved": True}, "distance: a curved detector"),
         (("nonsense",), {}, "'nonsense' is unknown; allowed: cell"),
-        (("misset", "psf_fwhm"), {}, "psf_fwhm: the image that is differentiated has no point spread"),
+        (("misset", "psf_fwhm"), {}, "psf_fwhm: the experiment has no point spread; psf gives one"),
+        (("psf_fwhm",), {"psf": "charge", "psf_fwhm_um": 20}, "charge has no derivative by its width here; allowed"),
         ((), {}, "there are none"),
         (("N", "N"), {}, "each may be named once"),
         (("cell", "whole_cell"), {}, "are the same"),
