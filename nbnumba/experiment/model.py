@@ -24,7 +24,7 @@ from ..crystal.continuous import ContinuousSpread
 from ..crystal.model import Crystal
 from ..crystal.mosaic import random_table_after
 from ..detector.model import Detector
-from ..errors import InputError, called
+from ..errors import InputError, called, parameters_called
 from ..geometry.vectors import Array
 from ..parameters.choices import ComputeOptions, Semantics
 from ..readout.model import Readout
@@ -305,7 +305,8 @@ class Experiment(Geometry):
         >>> still.parameters("cell", "scale").names
         ('cell_a', 'cell_c', 'scale')
         """
-        return _above("gradients.parameters:parameters_of")(self, names)
+        with parameters_called(lambda name, value: name):
+            return _above("gradients.parameters:parameters_of")(self, names)
 
     def drawn_by(self, command: tuple[str, ...], origin: object = None) -> Self:
         """Return this experiment with the words that draw it, and what it was made of."""

@@ -297,15 +297,15 @@ class Renderer:
         InputError
             For a parameter that the image has no derivative by, values that make no experiment, or backend "cuda".
         """
-        from ..gradients.parameters import Parameters, parameters_of
+        from ..gradients.parameters import Parameters
         from .linearize import Linearization
 
         _check_kind(experiment)
         if self.backend == "cuda":
             raise InputError("backend: 'cuda' has no derivatives; allowed here: auto, cpu")
         if not isinstance(parameters, Parameters):
-            parameters = parameters_of(experiment, parameters)
-        elif parameters.experiment is not experiment:
+            return Linearization(experiment.parameters(*parameters), values, self.threads)
+        if parameters.experiment is not experiment:
             raise InputError("parameters: are those of another experiment")
         return Linearization(parameters, values, self.threads)
 
