@@ -87,7 +87,7 @@ def list_column(q, view, sources, orientations, weights, flat, pair, column, pla
         l = stepped(l, middle, skipped)
         if l > l_last:
             break
-        seen, x, y, z, f, root, left, right, bottom, top, _ = find_spot(q, view, flat, opened, h, k, l)
+        seen, x, y, z, f, root, left, right, bottom, top = find_spot(q, view, flat, opened, h, k, l)
         if seen:
             x, y, z = x - ix, y - iy, z - iz
             form, gain, _ = form_of(q, view, m, k0, x, y, z)

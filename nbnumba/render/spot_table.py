@@ -142,7 +142,8 @@ def shares_by_block(
 
 def _spot_shares(scene: Scene, planned: object, phis: NDArray[np.float64], threads: int) -> NDArray[np.float64]:
     """Return the shares of the spots that the image was, or might have been, drawn from."""
-    from ..kernels.cpu import attribution, spot_driver, spots
+    from ..kernels.cpu import attribution, spot_driver
+    from ..kernels.cpu.spot_panels import spots_of
     from ..kernels.cpu.tasks import Tasks
 
     assert isinstance(planned, spot_driver.SpotPlan)
@@ -151,8 +152,7 @@ def _spot_shares(scene: Scene, planned: object, phis: NDArray[np.float64], threa
     lock = threading.Lock()
     for first in range(0, planned.pairs, planned.block):
         last = min(planned.pairs, first + planned.block)
-        tiles = np.zeros(geometry.tiles, dtype=np.int32)
-        listed, boxes, _ = spots.list_spots(scene, geometry.view, first, last, geometry.tile_width, tiles)
+        listed, boxes = spots_of(scene, geometry, first, last)
         blocks = [range(i, min(i + _SPOTS, len(listed))) for i in range(0, len(listed), _SPOTS)]
 
         def of_spots(begin: int, end: int, listed=listed, boxes=boxes, blocks=blocks) -> None:  # type: ignore[no-untyped-def]

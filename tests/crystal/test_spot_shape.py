@@ -72,7 +72,7 @@ def test_formulas(shape: str, between: str, tmp_path: Path, monkeypatch: pytest.
     expected = scene.photons * amplitudes(scene, matrix, shape)
     plan = spot_driver.forced_plan(scene)
     assert plan is not None
-    monkeypatch.setattr(spot_driver, "plan", lambda *arguments: None)
+    monkeypatch.setattr(spot_driver, "plan_panels", lambda *arguments: [])
     for image in (driver.render(scene, 1, None, None).image, spot_driver.render(scene, plan, 1, None, None).image):
         assert np.count_nonzero(image) > 30
         # The rounding of offsets, in an exponent of up to 50; float32 for the rest.
@@ -96,7 +96,7 @@ def test_what_a_cutoff_leaves_out(shape: str, cutoff: float, tmp_path: Path, mon
         spot_driver.render(full, plan, 2, None, None),
         spot_driver.render(cut, plan_cut, 2, None, None),
     )
-    monkeypatch.setattr(spot_driver, "plan", lambda *arguments: None)
+    monkeypatch.setattr(spot_driver, "plan_panels", lambda *arguments: [])
     whole, by_pixels = driver.render(full, 2, None, None), driver.render(cut, 2, None, None)
     scale = float(whole.image.max())
     for image in (by_lists_cut.image, by_pixels.image):

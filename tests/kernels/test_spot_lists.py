@@ -12,6 +12,7 @@ from scenes import scene_of
 
 from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.cpu import spots as cpu_spots
+from nbnumba.kernels.cpu.spot_panels import spots_of
 from nbnumba.kernels.spot_lists import HKL, PAIR
 
 pytestmark = pytest.mark.twins
@@ -76,8 +77,7 @@ def test_the_list_is_that_of_the_processor(tmp_path: Path) -> None:
     plan = spot_driver.forced_plan(scene)
     assert plan is not None
     spots = gpu_images.render_spots(scene, plan, mixed=False)[2]
-    tiles = np.zeros(plan.geometry.tiles, dtype=np.int32)
-    listed = cpu_spots.list_spots(scene, plan.geometry.view, 0, plan.pairs, plan.geometry.tile_width, tiles)[0]
+    listed, _ = spots_of(scene, plan.geometry, 0, plan.pairs)
     assert np.array_equal(spots[:, PAIR], listed[:, cpu_spots.PAIR])
     # v of a reflection is h a* + k b* + l c* + k0 i.
     cells = scene.orientations[spots[:, PAIR].astype(int)].reshape(-1, 3, 3)

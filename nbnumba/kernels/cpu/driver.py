@@ -19,13 +19,11 @@ from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
     from ..types import Progress, Rendered
-    from .spot_driver import SpotPlan
+    from .spot_driver import SpotGroup
 
 Image = NDArray[np.float32]
 
 FIRST_CHUNK_STEPS = 500_000  # about a millisecond or two
-_PANELS_PER_THREAD = 4  # from which on no panel is shared among threads
-_DECIDING = 8  # panels that decide for all of a detector of more than twice as many
 LONG_STRIP_STEPS = 20_000_000  # a strip of more steps is cut into narrower ones
 
 
@@ -55,63 +53,33 @@ def render_panels(
         Whether the masks leave few pixels: strips are narrow then, and no spots are listed.
     """
     rooms = [_dark(scene) if image is None else image for scene, image in zip_longest(scenes, images)]
-    plans = _plans(scenes, few, on_compiling)
+    groups = _spot_groups(scenes, few, on_compiling)
     drawn: dict[int, Rendered] = {}
-    listed = {place: planned for place, planned in enumerate(plans) if planned is not None}
-    # Of many panels each is one thread's; the first one loads or compiles what all need.
-    apart = len(listed) >= _PANELS_PER_THREAD * threads
-    together = list(listed)[:1] if apart else list(listed)
-    for number, place in enumerate(together):
+    for group in groups:
         from . import spot_driver
 
-        report = None if progress is None else _part_of(progress, number, 1, len(scenes))
-        drawn[place] = spot_driver.render(scenes[place], listed[place], threads, report, on_compiling, rooms[place])
-    if apart:
-        waiting = list(listed)[1:]
-
-        def draw(first: int, last: int) -> None:
-            from . import spot_driver
-
-            for place in waiting[first:last]:
-                drawn[place] = spot_driver.render(scenes[place], listed[place], 1, None, None, rooms[place], here=True)
-
-        report = None if progress is None else _part_of(progress, 1, len(waiting), len(scenes))
-        Tasks(len(waiting), lambda: draw).run(threads, report)
-    rest = [place for place, planned in enumerate(plans) if planned is None]
+        report = None if progress is None else _part_of(progress, len(drawn), len(group.places), len(scenes))
+        some, images_of_some = [scenes[place] for place in group.places], [rooms[place] for place in group.places]
+        found = spot_driver.render_group(some, group, threads, report, on_compiling, images_of_some)
+        drawn |= dict(zip(group.places, found, strict=True))
+    rest = [place for place in range(len(scenes)) if place not in drawn]
     if rest:
-        report = None if progress is None else _part_of(progress, len(listed), len(rest), len(scenes))
-        some = [scenes[place] for place in rest]
-        found = _render_strips(some, [rooms[place] for place in rest], threads, report, on_compiling, few)
+        report = None if progress is None else _part_of(progress, len(drawn), len(rest), len(scenes))
+        others = [scenes[place] for place in rest]
+        found = _render_strips(others, [rooms[place] for place in rest], threads, report, on_compiling, few)
         drawn |= dict(zip(rest, found, strict=True))
     return [drawn[place] for place in range(len(scenes))]
 
 
-def _plans(scenes: Sequence[Scene], few: bool, on_compiling: Callable[[], None] | None) -> list[SpotPlan | None]:
-    """Plan every panel; of many, some decide for all."""
+def _spot_groups(scenes: Sequence[Scene], few: bool, on_compiling: Callable[[], None] | None) -> Sequence[SpotGroup]:
+    """Plan lists of spots, without loading what makes them where there can be none."""
     if few and not any(scene.continuous for scene in scenes):
-        return [None] * len(scenes)
-    if len(scenes) > 2 * _DECIDING:
-        chosen = [scenes[i * (len(scenes) - 1) // (_DECIDING - 2)] for i in range(_DECIDING - 1)]
-        chosen.append(max(scenes, key=lambda scene: float(scene.reach)))
-        deciding = [(scene, planned) for scene in chosen if (planned := _plan(scene, on_compiling, len(scenes)))]
-        if len(deciding) == _DECIDING:
-            widest, planned = max(deciding, key=lambda pair: float(pair[0].reach))
-            planned = planned._replace(block=min(other.block for _, other in deciding))
-            from . import spot_driver
+        return []
+    if not any(scene.continuous or scene.shape in (GAUSS, TOPHAT) for scene in scenes):
+        return []
+    from .spot_driver import plan_panels
 
-            return [
-                spot_driver.like(scene, widest, planned) or _plan(scene, on_compiling, len(scenes)) for scene in scenes
-            ]
-    return [_plan(scene, on_compiling, len(scenes)) for scene in scenes]
-
-
-def _plan(scene: Scene, on_compiling: Callable[[], None] | None, panels: int) -> SpotPlan | None:
-    """Plan a panel of several, without loading what lists spots where there can be none."""
-    if not scene.continuous and scene.shape not in (GAUSS, TOPHAT):
-        return None
-    from .spot_driver import needed_plan
-
-    return needed_plan(scene, on_compiling, panels)
+    return plan_panels(scenes, on_compiling)
 
 
 def _part_of(progress: Progress, first: int, count: int, total: int) -> Progress:

@@ -1,32 +1,31 @@
-"""Draws compact spots from lists of them, where that is less work than to ask every pixel for every orientation.
+"""Decides which panels are drawn from lists of compact spots: where that costs less than to ask every pixel.
 
-Spots are listed for a block of pairs of source and orientation at a time, so that memory is bounded; what a block
-adds to the pixels is kept in float64 until the next. Blocks depend on the scene alone: an image is the same for any
-number of threads.
+Spots are listed for some panels at a time, or, where those of one panel are too many, for a block of pairs of source
+and orientation at a time, so that memory is bounded. Groups and blocks depend on the scenes alone: an image is the same
+for any number of threads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..scene import FLAT, GAUSS, TOPHAT, Scene
-from . import spot_tiles
+from . import spot_search as search
 from . import spots as cpu
-from .strip import LANES, SCRATCH, WIDTH
-from .tasks import Tasks, announced
+from .spot_panels import Panels, SpotGeometry, cones, numbers_of, panels_of, tiled, widest_of
+from .tasks import announced
 
 if TYPE_CHECKING:
     from ..types import Progress, Rendered
 
 _MOST_SPOTS = 1_500_000  # of a list; a spot and its places in the lists take about 100 bytes
 _SAMPLED_PAIRS = 12
-_UNITS = 32  # parts of a block that are listed apart
 _LEAST_STEPS = 3_000_000  # below that there is nothing to be gained
 
 # Nanoseconds of one core; their ratios decide which kernel draws.
@@ -44,16 +43,8 @@ _CURVED_STEPS = 16  # in which a curved detector is looked at, each way
 _STEEPEST_TURN, _LONGEST_TURN = 1.5, 5.0  # of a curved detector [rad]: beyond, places meet in one direction
 _FLATTEST = 0.01  # share of the region's area that the turns span: C's do not span any where their axes coincide
 
+_NOT_IN_CLOSED_FORM = "-spread continuous: the detector stands around the sample, or its sensor faces away from it"
 _NOISE = 1e-9  # of the intensity, by the rounding of offsets; beyond it every rounding is done as the other kernel does
-
-
-class SpotGeometry(NamedTuple):
-    """What is seen of reciprocal space, and how far a spot may extend in it."""
-
-    view: NDArray[np.float64]  # axis, cosine, sine of the panel's cone; smallest and largest stretch of M
-    tile_width: int
-    tiles_per_row: int
-    tiles: int
 
 
 class SpotPlan(NamedTuple):
@@ -64,27 +55,35 @@ class SpotPlan(NamedTuple):
     block: int  # pairs in a block
 
 
-def plan(scene: Scene, on_compiling: Callable[[], None] | None = None, panels: int = 1) -> SpotPlan | None:
-    """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better.
+class SpotGroup(NamedTuple):
+    """Panels whose spots are listed together.
 
-    Parameters
+    Attributes
     ----------
-    scene : Scene
-    on_compiling : callable, optional
-    panels : int
-        Of the detector, all about as large.
+    places : sequence of int
+        The panels, among those that were asked for.
+    panels : Panels
+    pairs : int
+    block : int
+        Pairs in a block; all but for one panel alone.
     """
-    steps = math.prod(scene.region_shape) * scene.samples_per_pixel
-    if scene.continuous:
-        with announced(on_compiling):
-            return forced_plan(scene)
-    if steps * panels < _LEAST_STEPS:
+
+    places: Sequence[int]
+    panels: Panels
+    pairs: int
+    block: int
+
+
+def plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
+    """Decide whether to draw a scene from lists of spots, and by which blocks; None: pixel by pixel is better."""
+    steps = _steps(scene, scene.numbers)
+    if not scene.continuous and steps < _LEAST_STEPS:
         return None
     with announced(on_compiling):
-        return forced_plan(scene, _PER_STEP * steps)
+        return forced_plan(scene, math.inf if scene.continuous else _PER_STEP * steps)
 
 
-def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None, panels: int = 1) -> SpotPlan | None:
+def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None) -> SpotPlan | None:
     """Plan as `plan` does, for a renderer that has no other way to draw spots in closed form.
 
     Raises
@@ -92,9 +91,9 @@ def needed_plan(scene: Scene, on_compiling: Callable[[], None] | None = None, pa
     InputError
         For spots in closed form that cannot be listed.
     """
-    planned = plan(scene, on_compiling, panels)
+    planned = plan(scene, on_compiling)
     if planned is None and scene.continuous:
-        raise InputError("-spread continuous: the detector stands around the sample, or its sensor faces away from it")
+        raise InputError(_NOT_IN_CLOSED_FORM)
     return planned
 
 
@@ -103,34 +102,113 @@ def forced_plan(scene: Scene, worth: float = math.inf, most_spots: int = _MOST_S
     geometry = geometry_of(scene)
     if geometry is None:
         return None
+    groups = _grouped(scene, scene.numbers, {0: geometry}, worth, most_spots)
+    return SpotPlan(geometry, groups[0].pairs, groups[0].block) if groups else None
+
+
+def plan_panels(scenes: Sequence[Scene], on_compiling: Callable[[], None] | None = None) -> list[SpotGroup]:
+    """Decide which panels to draw from lists of spots; those of no group are better drawn pixel by pixel.
+
+    Raises
+    ------
+    InputError
+        For spots in closed form that cannot be listed.
+    """
+    alike: dict[tuple[int, int, int], list[int]] = {}
+    for place, scene in enumerate(scenes):
+        alike.setdefault((id(scene.sources), id(scene.orientations), id(scene.flat)), []).append(place)
+    groups: list[SpotGroup] = []
+    with announced(on_compiling):
+        for places in alike.values():
+            first, numbers = scenes[places[0]], numbers_of([scenes[place] for place in places])
+            steps = _steps(first, numbers)
+            if first.continuous or steps >= _LEAST_STEPS:
+                worth = math.inf if first.continuous else _PER_STEP * steps
+                found = _grouped(first, numbers, _geometries(first, numbers), worth, _MOST_SPOTS)
+                groups += [group._replace(places=[places[i] for i in group.places]) for group in found]
+    if any(scene.continuous for scene in scenes) and sum(len(group.places) for group in groups) < len(scenes):
+        raise InputError(_NOT_IN_CLOSED_FORM)
+    return groups
+
+
+def _grouped(
+    scene: Scene, numbers: NDArray[np.void], geometries: dict[int, SpotGeometry], worth: float, most_spots: int
+) -> list[SpotGroup]:
+    """Group panels so that the spots of a group are no more than a list should hold; none if they cost too much.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of one of the panels.
+    numbers : (panels,) records
+        Of all.
+    geometries : dict
+        Of those on which spots can be listed.
+    """
+    if not geometries:
+        return []
+    listed, views = list(geometries), list(geometries.values())
+    panels = panels_of(scene, numbers[listed], views)
     pairs = len(scene.sources) * len(scene.orientations)
-    sampled = sorted({round(i * (pairs - 1) / max(1, _SAMPLED_PAIRS - 1)) for i in range(_SAMPLED_PAIRS)})
-    work = np.zeros((len(sampled), 3))
-    for i, pair in enumerate(sampled):
-        tiles = np.zeros(geometry.tiles, dtype=np.int32)
-        work[i] = cpu.list_spots(scene, geometry.view, pair, pair + 1, geometry.tile_width, tiles)[2]
-    spots, touches, pixels = work.mean(axis=0) * pairs
-    places = scene.layers * scene.oversample**2
-    rows = math.sqrt(max(1.0, pixels) * max(1.0, touches))
-    cost = _PER_SPOT * spots + places * (_PER_TOUCH * touches + _PER_ROW * rows + _PER_PIXEL * pixels)
-    block = max(1, min(pairs, int(most_spots / max(1.0, 1.2 * float(work[:, 0].max())))))
-    blocks = -(-pairs // block)
-    gains = _PER_GAIN * len(scene.sources) if scene.per_pixel else 0.0
-    cost += blocks * places * math.prod(scene.region_shape) * (_PER_PLACE + gains)
-    cost += _PER_INDEX * pairs * _index_pairs(scene, geometry)
-    return SpotPlan(geometry, pairs, block) if cost < worth else None
+    work = _sampled(scene, panels, pairs)
+    most = 1.2 * float(work[:, :, 0].sum(axis=1).max())  # spots of a pair
+    shares = work[:, :, 0].sum(axis=0) / max(1.0, float(work[:, :, 0].sum()))  # of each panel
+    blocks = [max(1, min(pairs, int(most_spots / max(1.0, most * share)))) for share in shares.tolist()]
+    groups: list[list[int]] = []
+    room = 0.0
+    for number, expected in enumerate((most * shares * pairs).tolist()):
+        if groups and expected <= room:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+            room = float(most_spots)
+        room -= expected
+    cost = _cost(scene, panels, work.mean(axis=0) * pairs, -(-pairs // np.array(blocks)))
+    cost += _PER_INDEX * pairs * _index_pairs(scene, panels) * len(groups)
+    if not cost < worth:
+        return []
+    found = []
+    for members in groups:
+        places = [listed[i] for i in members]
+        its = panels if len(groups) == 1 else panels_of(scene, numbers[places], [views[i] for i in members])
+        found.append(SpotGroup(places, its, pairs, blocks[members[0]] if len(members) == 1 else pairs))
+    return found
 
 
-def like(scene: Scene, other: Scene, planned: SpotPlan) -> SpotPlan | None:
-    """Plan a panel as another one of its detector; None where its spots cannot be listed, or more must be looked at."""
-    if not 0.0 < scene.reach <= other.reach:
-        return None
-    axis, half_angle = _cone(scene)
-    if not half_angle < _WIDEST:
-        return None
-    view = planned.geometry.view.copy()
-    view[:5] = (*axis, math.cos(half_angle), math.sin(half_angle))
-    return SpotPlan(_tiled(scene, view), planned.pairs, max(1, planned.block // 2))
+def _sampled(scene: Scene, panels: Panels, pairs: int) -> NDArray[np.float64]:
+    """Return the work on some of the pairs; see `spot_search.list_spots`."""
+    chosen = sorted({round(i * (pairs - 1) / max(1, _SAMPLED_PAIRS - 1)) for i in range(_SAMPLED_PAIRS)})
+    tiles = np.zeros(panels.first_tiles[-1], dtype=np.int32)
+    return np.array(
+        [
+            search.list_spots(panels, scene.sources, scene.orientations, scene.flat, pair, pair + 1, tiles)[2]
+            for pair in chosen
+        ]
+    )
+
+
+def _cost(scene: Scene, panels: Panels, work: NDArray[np.float64], blocks: NDArray[np.int64]) -> float:
+    """Nanoseconds that it takes to draw the spots of panels, but for the search for them."""
+    numbers = panels.numbers
+    spots, touches, pixels = work.T
+    sub_pixels = numbers["layers"] * numbers["oversample"] ** 2
+    rows = np.sqrt(np.maximum(1.0, pixels) * np.maximum(1.0, touches))
+    gains = _PER_GAIN * len(scene.sources) * numbers["per_pixel"]
+    prepared = blocks * _sizes(numbers) * (_PER_PLACE + gains)
+    drawn = _PER_TOUCH * touches + _PER_ROW * rows + _PER_PIXEL * pixels + prepared
+    return float((_PER_SPOT * spots + sub_pixels * drawn).sum())
+
+
+def _sizes(numbers: NDArray[np.void]) -> NDArray[np.int64]:
+    """Pixels that are rendered of each panel."""
+    rows = numbers["slow_last"] - numbers["slow_first"] + 1
+    return np.asarray(rows * (numbers["fast_last"] - numbers["fast_first"] + 1))
+
+
+def _steps(scene: Scene, numbers: NDArray[np.void]) -> int:
+    """Steps of asking every pixel of panels for every source and orientation."""
+    places = int((_sizes(numbers) * numbers["layers"] * numbers["oversample"] ** 2).sum())
+    return places * len(scene.sources) * len(scene.orientations)
 
 
 def render(
@@ -139,140 +217,69 @@ def render(
     threads: int,
     progress: Progress | None,
     on_compiling: Callable[[], None] | None,
-    into: NDArray[np.float32] | None = None,
-    *,
-    here: bool = False,
 ) -> Rendered:
-    """Render a scene from lists of spots; see `nbnumba.kernels.render`.
+    """Render a scene from lists of spots; see `nbnumba.kernels.render`."""
+    group = SpotGroup([0], panels_of(scene, scene.numbers, [planned.geometry]), planned.pairs, planned.block)
+    return render_group([scene], group, threads, progress, on_compiling)[0]
+
+
+def render_group(
+    scenes: Sequence[Scene],
+    group: SpotGroup,
+    threads: int,
+    progress: Progress | None,
+    on_compiling: Callable[[], None] | None,
+    images: Sequence[NDArray[np.float32]] = (),
+) -> list[Rendered]:
+    """Render the scenes of a group from lists of spots.
 
     Parameters
     ----------
-    scene, threads, progress, on_compiling
-    planned : SpotPlan
-    into : (n_slow, n_fast) float32, optional
-        Where to draw it; all 0.
-    here : bool
-        Whether to work in the thread that asks, which is one of many.
+    scenes : sequence of Scene
+        Of the group's panels.
+    group, threads, progress, on_compiling
+    images : sequence of (n_slow, n_fast) float32, optional
+        Where to draw them; all 0.
     """
     from ..types import Rendered
+    from .spot_image import SpotImage
 
-    image = _Image(scene, planned, threads, progress, on_compiling, into, here)
+    image = SpotImage(scenes, group.panels, group.pairs, group.block, threads, progress, images)
+    image.load(on_compiling)
     image.draw()
-    solid_angle, looked_at = np.sum(image.tallies, axis=0)
-    return Rendered(
-        image.image, float(solid_angle), scene.latch, "cpu", threads, round(float(looked_at)), spots=image.listed
-    )
-
-
-class _Image:
-    """An image that is being drawn block by block."""
-
-    def __init__(
-        self,
-        scene: Scene,
-        planned: SpotPlan,
-        threads: int,
-        progress: Progress | None,
-        on_compiling: Callable[[], None] | None,
-        into: NDArray[np.float32] | None,
-        here: bool,
-    ) -> None:
-        self.scene, self.plan, self.threads = scene, planned, threads
-        self.image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32) if into is None else into
-        self.tallies = np.zeros((planned.geometry.tiles, 2))
-        self.listed = 0
-        several = planned.block < planned.pairs
-        self._sums = np.zeros(scene.region_shape if several else (0, 0))
-        self._progress, self._here = progress, here
-        if not here:
-            self._load(on_compiling)
-
-    def draw(self) -> None:
-        """Draw all blocks."""
-        pairs, block = self.plan.pairs, self.plan.block
-        for first in range(0, pairs, block):
-            last = min(pairs, first + block)
-            spots, order, starts = self._list(first, last)
-            self.listed += len(spots)
-            self._draw_block(spots, order, starts, first, last)
-
-    def _list(self, first: int, last: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """List the spots of a block of pairs; return them, their order by tiles, and where each tile starts."""
-        geometry = self.plan.geometry
-        units = 1 if self._here else min(_UNITS, last - first)  # the order of the spots is the same
-        bounds = [first + (last - first) * unit // units for unit in range(units + 1)]
-        tiles = np.zeros((units, geometry.tiles), dtype=np.int32)
-        found: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.empty((0, cpu.SPOT)), np.empty((0, 4)))] * units
-
-        def list_units(begin: int, end: int) -> None:
-            for unit in range(begin, end):
-                found[unit] = cpu.list_spots(
-                    self.scene, geometry.view, bounds[unit], bounds[unit + 1], geometry.tile_width, tiles[unit]
-                )[:2]
-
-        self._run(units, lambda: list_units, first, last, 0.0, 0.2)
-        totals = tiles.sum(axis=0, dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(totals)])
-        places = starts[:-1] + np.cumsum(tiles, axis=0, dtype=np.int64) - tiles
-        order = np.empty(int(starts[-1]), dtype=np.int32)
-        offsets = np.concatenate([[0], np.cumsum([len(spots) for spots, _ in found])])
-
-        def put_in_order(begin: int, end: int) -> None:
-            for unit in range(begin, end):
-                cpu.put_in_order(
-                    found[unit][1], int(offsets[unit]), geometry.tile_width, geometry.tiles_per_row, places[unit], order
-                )
-
-        self._run(units, lambda: put_in_order, first, last, 0.2, 0.25)
-        return np.concatenate([spots for spots, _ in found]), order, starts
-
-    def _draw_block(
-        self, spots: NDArray[Any], order: NDArray[Any], starts: NDArray[Any], first: int, last: int
-    ) -> None:
-        """Add the listed spots to the pixels."""
-        geometry = self.plan.geometry
-        begins, ends = first == 0, last == self.plan.pairs
-
-        def new_worker() -> Callable[[int, int], object]:
-            scratch = np.zeros((cpu.TILE_ROWS, SCRATCH))
-            return lambda begin, end: spot_tiles.draw_tiles(
-                self.scene, geometry.view, spots, order, starts, scratch, self._sums, self.image, self.tallies,
-                begin, end, geometry.tile_width, begins, ends,
-            )  # fmt: skip
-
-        self._run(geometry.tiles, new_worker, first, last, 0.25, 1.0)
-
-    def _run(
-        self, count: int, new_worker: Callable[[], Any], first: int, last: int, since: float, until: float
-    ) -> None:
-        """Run tasks that are a part of the work on a block, from one fraction of it to another."""
-        pairs = self.plan.pairs
-
-        def report(fraction: float) -> None:
-            if self._progress is not None:
-                self._progress((first + (since + fraction * (until - since)) * (last - first)) / pairs)
-
-        if self._here:
-            new_worker()(0, count)
-        else:
-            Tasks(count, new_worker).run(self.threads, report)
-
-    def _load(self, on_compiling: Callable[[], None] | None) -> None:
-        """Load or compile what draws, in the thread that asked, which receives Ctrl-C."""
-        none, nowhere = np.zeros((0, cpu.SPOT)), np.zeros(2, dtype=np.int64)
-        with announced(on_compiling):
-            cpu.put_in_order(np.zeros((0, 4), dtype=np.int32), 0, LANES, 1, nowhere, np.zeros(0, dtype=np.int32))
-            spot_tiles.draw_tiles(
-                self.scene, self.plan.geometry.view, none, np.zeros(0, dtype=np.int32), nowhere,
-                np.zeros((cpu.TILE_ROWS, SCRATCH)), self._sums, self.image, self.tallies, 0, 0, LANES, True, True,
-            )  # fmt: skip
+    return [
+        Rendered(drawn, solid_angle, scene.latch, "cpu", threads, round(looked_at), spots=listed)
+        for scene, drawn, (solid_angle, looked_at), listed in zip(
+            scenes, image.images, image.totals(), image.listed.tolist(), strict=True
+        )
+    ]
 
 
 def geometry_of(scene: Scene) -> SpotGeometry | None:
     """Work out what a panel sees of reciprocal space; None where spots cannot be listed."""
-    if scene.shape not in (GAUSS, TOPHAT) or scene.compound or scene.interpolate:
-        return None
-    if scene.halo_count > 0 or not 0.0 < scene.reach < math.inf:
+    return _geometries(scene, scene.numbers).get(0)
+
+
+def _geometries(scene: Scene, numbers: NDArray[np.void]) -> dict[int, SpotGeometry]:
+    """Work out what those panels of a detector see on which spots can be listed; `scene` is that of one of them."""
+    axes, half_angles = cones(numbers)
+    for place in np.flatnonzero(numbers["surface"] != FLAT):
+        axes[place], half_angles[place] = _cone_of_curved(scene._replace(numbers=numbers[[place]]))
+    reach = numbers["reach"]
+    usable = np.flatnonzero((half_angles < _WIDEST) & (reach > 0.0) & (reach < math.inf))
+    if len(usable) == 0:
+        return {}
+    view = _view(scene._replace(numbers=numbers[[widest_of(numbers, usable)]]))
+    if view is None:
+        return {}
+    views = np.tile(view, (len(numbers), 1))
+    views[:, :5] = np.column_stack([axes, np.cos(half_angles), np.sin(half_angles)])
+    return dict(zip(usable.tolist(), tiled(numbers[usable], views[usable]), strict=True))
+
+
+def _view(scene: Scene) -> NDArray[np.float64] | None:
+    """What a panel sees but for its cone, for all panels whose spots are no larger; see `SpotGeometry`."""
+    if scene.shape not in (GAUSS, TOPHAT) or scene.compound or scene.interpolate or scene.halo_count > 0:
         return None
     stretches = _stretches(scene)
     if stretches is None:
@@ -281,22 +288,11 @@ def geometry_of(scene: Scene) -> SpotGeometry | None:
     root = min(math.sqrt(scene.reach) * scene.spot_stretch, _farthest_offsets(scene)[1])
     if not scene.continuous and 4.0 * root * largest * scene.sources[:, 3].max() * 2.0**-52 > _NOISE:
         return None
-    axis, half_angle = _cone(scene)
-    if not half_angle < _WIDEST:
-        return None
     crowded = not scene.continuous and not _inside_the_cell(scene)
     longest, farthest = (math.inf, math.inf) if scene.continuous else _farthest_offsets(scene)
     variances = (float(np.linalg.eigvalsh(C)[-1]) for C in (scene.mosaicity, scene.divergence))
-    cone = (*axis, math.cos(half_angle), math.sin(half_angle))
-    view = np.array([*cone, smallest, largest, crowded, longest, farthest, *variances], dtype=np.float64)
-    return _tiled(scene, view)
-
-
-def _tiled(scene: Scene, view: NDArray[np.float64]) -> SpotGeometry:
-    rows, columns = scene.region_shape
-    width = min(WIDTH, -(-columns // LANES) * LANES)
-    per_row = -(-columns // width)
-    return SpotGeometry(view, width, per_row, per_row * -(-rows // cpu.TILE_ROWS))
+    cone = (0.0,) * 5
+    return np.array([*cone, smallest, largest, crowded, longest, farthest, *variances], dtype=np.float64)
 
 
 def _triangle(scene: Scene) -> NDArray[np.float64]:
@@ -333,29 +329,8 @@ def _farthest_offsets(scene: Scene) -> tuple[float, float]:
     return longest * (1.0 + 1e-6), farthest * (1.0 + 1e-6)
 
 
-def _cone(scene: Scene) -> tuple[NDArray[np.float64], float]:
-    """Axis and half-angle of a cone that holds the directions from the sample to the region; pi where there is none."""
-    if scene.surface != FLAT:
-        return _cone_of_curved(scene)
-    across = scene.pixel_fast * np.array([scene.fast_first, scene.fast_last + 1])
-    along = scene.pixel_slow * np.array([scene.slow_first, scene.slow_last + 1])
-    depths = scene.layers * scene.layer_step * np.array([0.0, 1.0])
-    edges = across[:, None, None] * scene.fast + along[:, None] * scene.slow  # (2, 2, 3)
-    corners = (scene.origin + edges[:, :, None] + depths[:, None] * scene.normal).reshape(-1, 3)
-    lengths = np.linalg.norm(corners, axis=1)
-    if lengths.min() == 0.0:
-        return scene.beam, math.pi
-    directions = corners / lengths[:, None]
-    axis = directions.sum(axis=0)
-    if np.linalg.norm(axis) < 1e-3:
-        return scene.beam, math.pi
-    axis /= np.linalg.norm(axis)
-    cosines = np.clip(directions @ axis, -1.0, 1.0)
-    return axis, float(np.arccos(cosines.min())) + 1e-7
-
-
 def _cone_of_curved(scene: Scene) -> tuple[NDArray[np.float64], float]:
-    """As `_cone`, of a curved detector; pi where one direction belongs to several places, or nearly so."""
+    """As `cones`, of a curved detector; pi where one direction belongs to several places, or nearly so."""
     directions, turns = cpu.look_at_curved(scene, _CURVED_STEPS)
     axis = directions.sum(axis=(0, 1, 2))
     about_slow, about_fast = turns[..., 0], turns[..., 1]
@@ -373,11 +348,11 @@ def _cone_of_curved(scene: Scene) -> tuple[NDArray[np.float64], float]:
     return axis, float(np.arccos(np.clip(directions @ axis, -1.0, 1.0).min())) + between + 1e-7
 
 
-def _index_pairs(scene: Scene, geometry: SpotGeometry) -> float:
+def _index_pairs(scene: Scene, panels: Panels) -> float:
     """About how many pairs of h and k a pair of source and orientation is asked for."""
     k0 = float(scene.sources[:, 3].max())
-    chord = math.sqrt(max(0.0, 2.0 - 2.0 * float(geometry.view[3])))
-    reach = k0 * chord + math.sqrt(scene.reach) * scene.spot_stretch / float(geometry.view[5])
+    chord = math.sqrt(max(0.0, 2.0 - 2.0 * float(panels.around[3])))
+    reach = k0 * chord + math.sqrt(scene.reach) * scene.spot_stretch / float(panels.around[5])
     a, b, _ = np.linalg.norm(scene.orientations[0].reshape(3, 3), axis=1)
     sides = [2.0 * reach * a + 1.0, 2.0 * reach * b + 1.0]
     if scene.flat[0] == 0.0:

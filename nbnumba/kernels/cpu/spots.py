@@ -1,15 +1,14 @@
-"""Compact spots: which ones there are.
+"""Compact spots: whether there is one, and where.
 
 A spot is a reflection that one source and one orientation excite, a pair; pairs count orientations first, as the sum
-does. Spots are listed for a range of pairs and put in order tile by tile; `spot_tiles` draws them. Beyond its ellipse a
-spot is not looked at.
+does. `spot_search` lists them and `spot_tiles` draws them. Beyond its ellipse a spot is not looked at.
 """
 
 import math
 
 import numpy as np
 
-from ..jit import borrowed, inner, kernel
+from ..jit import inner, kernel
 from ..physics import sample as p
 from ..physics import spot as geometry
 from ..physics import structure_factor as look_up
@@ -19,7 +18,6 @@ from ..scene import GAUSS
 TILE_ROWS = 32
 VX, VY, VZ, FCELL, ROOT, PAIR = range(6)  # of a spot: v [1/m], structure factor, where it ends, pair
 SPOT = 6
-_FIRST_ROOM = 1024  # spots
 _LOWEST = -2147483000  # index
 
 
@@ -56,9 +54,9 @@ def smallest_stretch(q, view, k0, squared):
 
 
 @inner
-def spot_root(q, f, gain):
+def spot_root(q, log_f, log_gain):
     """Where a spot of a structure factor ends, as a length that M takes offsets to; 0 where it leaves no trace."""
-    exponent = q.spot_brightness + 2.0 * math.log(abs(f)) + math.log(gain)
+    exponent = q.spot_brightness + 2.0 * log_f + log_gain
     if q.shape != GAUSS:
         return math.sqrt(q.reach) * q.spot_stretch if exponent > 0.0 else 0.0
     farthest = q.reach * q.spot_stretch * q.spot_stretch
@@ -141,20 +139,6 @@ def factor_at(q, flat, h, k, l):
 
 
 @inner
-def doubled(spots, boxes):
-    """Return room for twice as many spots, with those that there are."""
-    found = spots.shape[0]
-    more, more_boxes = np.empty((2 * found, SPOT)), np.empty((2 * found, 4), dtype=np.int32)
-    # Element by element: for slices Numba compiles messages of errors, which takes seconds.
-    for i in range(found):
-        for column in range(SPOT):
-            more[i, column] = spots[i, column]
-        for column in range(4):
-            more_boxes[i, column] = boxes[i, column]
-    return more, more_boxes
-
-
-@inner
 def opened_pair(q, view, sources, orientations, bounded, pair):
     """Work out what the search for the spots of a pair needs.
 
@@ -225,6 +209,47 @@ def stepped(l, middle, skipped):
 
 
 @inner
+def excited(q, view, flat, opened, h, k, l):
+    """Work out the spot of a reflection, wherever on the panels it may be.
+
+    Parameters
+    ----------
+    q, view
+        Of all panels: the largest spots, and a cone around what they see.
+
+    Returns
+    -------
+    seen : bool
+    x, y, z, v : float [1/m]
+        v and its length.
+    factor, root, rho : float
+        Structure factor, where the spot ends, and the longest offset that it has there.
+    logarithms : (float, float)
+        Of the structure factor, and of what the height is multiplied by.
+    form, smallest
+        As of `form_of`.
+    """
+    (k0, ix, iy, iz), m, (ax, ay, az, bx, by, bz, cx, cy, cz), _, (rho_of_all, _, _) = opened
+    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0), m, 0.0)
+    x = ix + h * ax + k * bx + l * cx
+    y = iy + h * ay + k * by + l * cy
+    z = iz + h * az + k * bz + l * cz
+    v = math.sqrt(x * x + y * y + z * z)
+    cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
+    if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta):
+        return nothing
+    f = factor_at(q, flat, h, k, l)
+    if f == 0.0:
+        return nothing
+    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
+    logarithms = math.log(abs(f)), math.log(gain)
+    root = min(spot_root(q, logarithms[0], logarithms[1]), view[9])
+    if root == 0.0:
+        return nothing
+    return True, x, y, z, v, f, root, min(root / smallest, view[8]), logarithms, form, smallest
+
+
+@inner
 def find_spot(q, view, flat, opened, h, k, l):
     """Work out whether a reflection has a spot on the panel.
 
@@ -237,29 +262,12 @@ def find_spot(q, view, flat, opened, h, k, l):
         Structure factor, and where the spot ends.
     left, right, bottom, top : int
         Columns and rows of the panel.
-    area : float [pixels]
     """
-    (k0, ix, iy, iz), m, (ax, ay, az, bx, by, bz, cx, cy, cz), _, (rho_of_all, _, _) = opened
-    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0, -1, 0, -1, 0.0)
-    x = ix + h * ax + k * bx + l * cx
-    y = iy + h * ay + k * by + l * cy
-    z = iz + h * az + k * bz + l * cz
-    v = math.sqrt(x * x + y * y + z * z)
-    cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
-    if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta):
-        return nothing
-    f = factor_at(q, flat, h, k, l)
-    if f == 0.0:
-        return nothing
-    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
-    root = min(spot_root(q, f, gain), view[9])
-    if root == 0.0:
-        return nothing
-    rho = min(root / smallest, view[8])
-    left, right, bottom, top, area = pixel_box(q, k0, x, y, z, form, root, rho, view[6])
-    if left > right:
-        return nothing
-    return True, x, y, z, f, root, left, right, bottom, top, area
+    seen, x, y, z, _, f, root, rho, form, _, _ = excited(q, view, flat, opened, h, k, l)
+    if not seen:
+        return False, 0.0, 0.0, 0.0, 0.0, 0.0, 0, -1, 0, -1
+    left, right, bottom, top, _ = pixel_box(q, opened[0][0], x, y, z, form, root, rho, view[6])
+    return left <= right, x, y, z, f, root, left, right, bottom, top
 
 
 @kernel
@@ -292,77 +300,3 @@ def look_at_curved(scene, steps):
                 turns[layer, i, j, 0] = u0 + u1 * along_fast + u2 * along_slow + start
                 turns[layer, i, j, 1] = v0 + v1 * along_fast + v2 * along_slow
     return directions, turns
-
-
-@kernel
-def list_spots(scene, view, first, last, tile_width, tiles):
-    """List the spots of the pairs first to last - 1.
-
-    Parameters
-    ----------
-    scene : Scene
-    view : (12,) float
-        The cone of directions that the panel sees: axis, cosine and sine of its half-angle; the smallest and largest
-        stretch of M; 1 where spots overlap their neighbors, else 0; the longest offset that is nearest
-        to one reflection [1/m], and the largest that M makes of such offsets; the largest variances of mosaicity and
-        divergence [rad^2].
-    tile_width : int
-        Of a tile, which has TILE_ROWS rows.
-    tiles : int32 array
-        Number of spots of every tile; increased.
-
-    Returns
-    -------
-    spots : (n, SPOT)
-    boxes : (n, 4) int32
-        First and last column and row, counted from the region's first.
-    work : (3,) float
-        Spots, tiles that they touch, and pixels in their ellipses.
-    """
-    q = scene.numbers[0]
-    sources, orientations, flat = borrowed(scene.sources), borrowed(scene.orientations), borrowed(scene.flat)
-    bounded = flat[0] == 0.0  # no reflections outside the table
-    spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, 4), dtype=np.int32)
-    work = np.zeros(3)
-    found = 0
-    tiles_per_row = (q.fast_last - q.fast_first) // tile_width + 1
-    for pair in range(first, last):
-        opened = opened_pair(q, view, sources, orientations, bounded, pair)
-        h1, h2, k1, k2 = opened[3][0], opened[3][1], opened[3][2], opened[3][3]
-        for h in range(h1, h2 + 1):
-            for k in range(k1, k2 + 1):
-                l, l_last, middle, skipped = open_column(opened, h, k)
-                while l <= l_last:
-                    l = stepped(l, middle, skipped)
-                    if l > l_last:
-                        break
-                    seen, x, y, z, f, root, left, right, bottom, top, area = find_spot(q, view, flat, opened, h, k, l)
-                    l += 1
-                    if not seen:
-                        continue
-                    if found == spots.shape[0]:
-                        spots, boxes = doubled(spots, boxes)
-                    spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
-                    spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
-                    left, right = left - q.fast_first, right - q.fast_first
-                    bottom, top = bottom - q.slow_first, top - q.slow_first
-                    boxes[found, 0], boxes[found, 1], boxes[found, 2], boxes[found, 3] = left, right, bottom, top
-                    found += 1
-                    for row in range(bottom // TILE_ROWS, top // TILE_ROWS + 1):
-                        for column in range(left // tile_width, right // tile_width + 1):
-                            tiles[row * tiles_per_row + column] += 1
-                            work[1] += 1.0
-                    work[2] += area
-    work[0] = found
-    return spots[:found], boxes[:found], work
-
-
-@kernel
-def put_in_order(boxes, first_spot, tile_width, tiles_per_row, places, order):
-    """Enter spots, counted from `first_spot`, at the places of the tiles that they touch; places move on."""
-    for i in range(boxes.shape[0]):
-        for row in range(boxes[i, 2] // TILE_ROWS, boxes[i, 3] // TILE_ROWS + 1):
-            for column in range(boxes[i, 0] // tile_width, boxes[i, 1] // tile_width + 1):
-                tile = row * tiles_per_row + column
-                order[places[tile]] = first_spot + i
-                places[tile] += 1

@@ -13,6 +13,8 @@ from ...errors import InputError, called
 from ..cpu import driver as cpu_driver
 from ..cpu import spot_driver
 from ..cpu import spots as listed
+from ..cpu.spot_panels import spots_of
+from ..cpu.spot_search import BOX
 from ..cpu.strip import WIDTH
 from ..cpu.tasks import Tasks, announced
 from ..scene import Array, Scene
@@ -100,12 +102,11 @@ def _spots(scene: Scene, directions: int, threads: int, on_compiling: Callable[[
     view = geometry.view
     units = min(32, pairs)
     bounds = [pairs * unit // units for unit in range(units + 1)]
-    parts: list[tuple[Array, NDArray[np.int32]]] = [(np.zeros((0, listed.SPOT)), np.zeros((0, 4), np.int32))] * units
+    parts: list[tuple[Array, NDArray[np.int32]]] = [(np.zeros((0, listed.SPOT)), np.zeros((0, BOX), np.int32))] * units
 
     def work(first: int, last: int) -> None:
         for unit in range(first, last):
-            tiles = np.zeros(geometry.tiles, dtype=np.int32)
-            parts[unit] = listed.list_spots(scene, view, bounds[unit], bounds[unit + 1], geometry.tile_width, tiles)[:2]
+            parts[unit] = spots_of(scene, geometry, bounds[unit], bounds[unit + 1])
 
     tasks = Tasks(units, lambda: work)
     if threads == 1 or units == 1:

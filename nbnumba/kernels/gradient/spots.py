@@ -145,7 +145,7 @@ def prepare_spots(scene, tangents, view, spots, order, covariances, slopes, spre
 
     Parameters
     ----------
-    view, spots : as of `cpu.spots.list_spots`
+    view, spots : as of `cpu.spot_search.list_spots`
     order : (n,) int
         Spots of the band.
     covariances, slopes

@@ -70,7 +70,7 @@ def by_lists(scene: Scene, threads: int = 2, most_spots: int = 1_500_000) -> tup
 def by_pixels(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, float]:
     """Draw a scene pixel by pixel."""
     with monkeypatch.context() as patch:
-        patch.setattr(spot_driver, "plan", lambda *arguments: None)
+        patch.setattr(spot_driver, "plan_panels", lambda *arguments: [])
         rendered = driver.render(scene, 2, None, None)
     return rendered.image, rendered.solid_angle
 

@@ -1,0 +1,174 @@
+"""Lists the compact spots of a range of pairs, on all panels of a detector at once, and puts them in order by tiles."""
+
+import math
+
+import numpy as np
+
+from ..jit import borrowed, inner, kernel
+from ..physics import spot as geometry
+from .spots import (
+    FCELL,
+    PAIR,
+    ROOT,
+    SPOT,
+    TILE_ROWS,
+    VX,
+    VY,
+    VZ,
+    excited,
+    misses_panel,
+    open_column,
+    opened_pair,
+    pixel_box,
+    spot_root,
+    stepped,
+)
+
+LEFT, RIGHT, BOTTOM, TOP, PANEL = range(5)  # of the box around a spot: columns, rows, panel
+BOX = 5
+WIDTH, PER_ROW, FIRST = range(3)  # of the tiles of a panel: columns of one, tiles in a row, number of the first
+_BEHIND = -0.9  # cosine of the angle to the axis of a net beyond which it has no cells
+_FIRST_ROOM = 1024  # spots
+
+
+@inner
+def beyond_edges(edges, x, y, z, v, cos_theta):
+    """Tell whether the cone of half-angle theta about (x, y, z), of length v, is beyond an edge of a panel."""
+    if cos_theta <= 0.0:
+        return False
+    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
+    beyond = False
+    for i in range(4):
+        beyond = beyond or edges[i, 0] * x + edges[i, 1] * y + edges[i, 2] * z < (edges[i, 3] - sin_theta) * v
+    return beyond
+
+
+@inner
+def members_about(net, cells, x, y, z, v, cos_theta):
+    """First and last + 1 place among the members of a net, of the panels that may see a cone; see `Panels`."""
+    count = cells.shape[0] - 1
+    along = (net[0] * x + net[1] * y + net[2] * z) / v
+    if count == 1 or along < _BEHIND or cos_theta < net[10]:
+        return cells[count - 1], cells[count]
+    scale = math.sqrt(2.0 / (1.0 + along)) / v
+    edge = int(net[11])
+    column = int((net[3] * x + net[4] * y + net[5] * z) * scale * net[9] + 0.5 * edge)
+    row = int((net[6] * x + net[7] * y + net[8] * z) * scale * net[9] + 0.5 * edge)
+    cell = max(0, min(edge - 1, row)) * edge + max(0, min(edge - 1, column))
+    return cells[cell], cells[cell + 1]
+
+
+@inner
+def doubled(spots, boxes):
+    """Return room for twice as many spots, with those that there are."""
+    found = spots.shape[0]
+    more, more_boxes = np.empty((2 * found, SPOT)), np.empty((2 * found, BOX), dtype=np.int32)
+    # Element by element: for slices Numba compiles messages of errors, which takes seconds.
+    for i in range(found):
+        for column in range(SPOT):
+            more[i, column] = spots[i, column]
+        for column in range(BOX):
+            more_boxes[i, column] = boxes[i, column]
+    return more, more_boxes
+
+
+@kernel
+def list_spots(panels, sources, orientations, flat, first, last, tiles):
+    """List the spots of the pairs first to last - 1 on all panels.
+
+    Parameters
+    ----------
+    panels : Panels
+    sources, orientations, flat
+        Of their scenes.
+    tiles : int32 array
+        Number of spots of every tile of all panels; increased.
+
+    Returns
+    -------
+    spots : (n, SPOT)
+        Of all panels: those of a pair together, pairs in their order.
+    boxes : (n, BOX) int32
+        First and last column and row, counted from the region's first, and the panel.
+    work : (panels, 3) float
+        Spots, tiles that they touch, and pixels in their ellipses.
+    """
+    numbers, views, tiling = borrowed(panels.numbers), borrowed(panels.views), borrowed(panels.tiling)
+    net, cells, members = borrowed(panels.net), borrowed(panels.cells), borrowed(panels.members)
+    sources, orientations, flat = borrowed(sources), borrowed(orientations), borrowed(flat)
+    widest, around, edges = panels.widest, borrowed(panels.around), borrowed(panels.edges)
+    q = numbers[widest]
+    bounded = flat[0] == 0.0  # no reflections outside the table
+    spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, BOX), dtype=np.int32)
+    work = np.zeros((numbers.shape[0], 3))
+    found = 0
+    for pair in range(first, last):
+        opened = opened_pair(q, around, sources, orientations, bounded, pair)
+        k0 = opened[0][0]
+        h1, h2, k1, k2 = opened[3][0], opened[3][1], opened[3][2], opened[3][3]
+        for h in range(h1, h2 + 1):
+            for k in range(k1, k2 + 1):
+                l, l_last, middle, skipped = open_column(opened, h, k)
+                while l <= l_last:
+                    l = stepped(l, middle, skipped)
+                    if l > l_last:
+                        break
+                    seen, x, y, z, v, f, largest_root, largest_rho, logarithms, form, smallest = excited(
+                        q, around, flat, opened, h, k, l
+                    )
+                    l += 1
+                    if not seen:
+                        continue
+                    cos_theta = geometry.cone_cosine(k0, v, largest_rho)
+                    if cos_theta > 1.0:
+                        continue
+                    begin, end = members_about(net, cells, x, y, z, v, cos_theta)
+                    for member in range(begin, end):
+                        panel = members[member]
+                        view = views[panel]
+                        if misses_panel(view, x, y, z, v, cos_theta):
+                            continue
+                        if beyond_edges(edges[panel], x, y, z, v, cos_theta):
+                            continue
+                        own, root, rho = numbers[panel], largest_root, largest_rho
+                        if panel != widest:
+                            root = min(spot_root(own, logarithms[0], logarithms[1]), view[9])
+                            rho = min(root / smallest, view[8])
+                            if root == 0.0:
+                                continue
+                        left, right, bottom, top, area = pixel_box(own, k0, x, y, z, form, root, rho, view[6])
+                        if left > right:
+                            continue
+                        if found == spots.shape[0]:
+                            spots, boxes = doubled(spots, boxes)
+                        spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
+                        spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
+                        left, right = left - own.fast_first, right - own.fast_first
+                        bottom, top = bottom - own.slow_first, top - own.slow_first
+                        boxes[found, LEFT], boxes[found, RIGHT] = left, right
+                        boxes[found, BOTTOM], boxes[found, TOP], boxes[found, PANEL] = bottom, top, panel
+                        found += 1
+                        width, per_row, start = tiling[panel, WIDTH], tiling[panel, PER_ROW], tiling[panel, FIRST]
+                        for row in range(bottom // TILE_ROWS, top // TILE_ROWS + 1):
+                            for column in range(left // width, right // width + 1):
+                                tiles[start + row * per_row + column] += 1
+                                work[panel, 1] += 1.0
+                        work[panel, 0] += 1.0
+                        work[panel, 2] += area
+    return spots[:found], boxes[:found], work
+
+
+@kernel
+def put_in_order(boxes, first_spot, tiling, places, order):
+    """Enter spots, counted from `first_spot`, at the places of the tiles that they touch; places move on."""
+    for i in range(boxes.shape[0]):
+        width, per_row, start = (
+            tiling[boxes[i, PANEL], WIDTH],
+            tiling[boxes[i, PANEL], PER_ROW],
+            tiling[boxes[i, PANEL], FIRST],
+        )
+        for row in range(boxes[i, BOTTOM] // TILE_ROWS, boxes[i, TOP] // TILE_ROWS + 1):
+            for column in range(boxes[i, LEFT] // width, boxes[i, RIGHT] // width + 1):
+                tile = start + row * per_row + column
+                order[places[tile]] = first_spot + i
+                places[tile] += 1
