@@ -143,7 +143,7 @@ def _spot_term(q, sources, spot, m, c, height, cell, nearest_only, source, slow,
 
 @kernel
 def shares_of_spots(scene, view, spots, boxes, phis, first, last):
-    """Return the shares of the spots first to last - 1 of a list; see `spot_search.list_spots` and `shares_of_pixels`."""
+    """Return the shares of spots of a list, first to last - 1; see `spot_search.list_spots`, `shares_of_pixels`."""
     q = scene.numbers[0]
     sources, orientations, weights = borrowed(scene.sources), borrowed(scene.orientations), borrowed(scene.weights)
     shares = np.empty((_FIRST_ROOM, SHARE))

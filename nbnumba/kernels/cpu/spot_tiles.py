@@ -1,7 +1,7 @@
 """What compact spots add to the pixels of a tile.
 
-Each tile adds up its own spots, in the order of `spot_search.list_spots`: one task has one tile, and an image is the same for
-any number of threads.
+Each tile adds up its own spots, in the order of `spot_search.list_spots`: one task has one tile, and an image is the
+same for any number of threads.
 """
 
 import math

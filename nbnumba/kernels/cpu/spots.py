@@ -263,10 +263,10 @@ def find_spot(q, view, flat, opened, h, k, l):
     left, right, bottom, top : int
         Columns and rows of the panel.
     """
-    seen, x, y, z, _, f, root, rho, form, _, _ = excited(q, view, flat, opened, h, k, l)
+    seen, x, y, z, _v, f, root, rho, _logarithms, form, _smallest = excited(q, view, flat, opened, h, k, l)
     if not seen:
         return False, 0.0, 0.0, 0.0, 0.0, 0.0, 0, -1, 0, -1
-    left, right, bottom, top, _ = pixel_box(q, opened[0][0], x, y, z, form, root, rho, view[6])
+    left, right, bottom, top, _area = pixel_box(q, opened[0][0], x, y, z, form, root, rho, view[6])
     return left <= right, x, y, z, f, root, left, right, bottom, top
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 from agreement import judge
 from random_commands import prepare_folder, random_command
 from scenes import scene_of
+from scipy.spatial.transform import Rotation
 
 from nbnumba import errors
 from nbnumba.experiment.resolve import resolve
@@ -208,3 +210,35 @@ def test_many_small_panels_list_spots_as_one_large_panel_does(tmp_path: Path) ->
     images = np.array([panel.image for panel in drawn]).reshape(8, 8, 80, 80).transpose(0, 2, 1, 3).reshape(640, 640)
     # Pixels stand where they stood but for the rounding of the corners of panels, over the width of a spot.
     np.testing.assert_allclose(images, expected, rtol=1e-6, atol=1e-9 * expected.max())
+
+
+@pytest.mark.parametrize("more", ["-gauss_xtal -mosaic 0.6 -mosaic_domains 4", "-shape gauss_abc -spread continuous"])
+def test_panels_around_the_sample(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spots that are listed for all panels at once, in some groups or one, are those of each panel alone."""
+    line = f"-nodump -cell 20 25 30 80 95 100 -default_F 20 -lambda 1.5 -N 12 {more} -semantics exact -oversample 1"
+    line += " -detector_thick 300 -detector_abs 400 -detector_thicksteps 2 -detpixels 60 -pixel 0.5 -distance 40"
+    whole = scene_of(line, tmp_path)
+    random = np.random.default_rng(4)
+    panels = []
+    for number, turn in enumerate(Rotation.random(24, random).as_matrix()):
+        panel = whole.replace(**{name: turn @ getattr(whole, name) for name in ("origin", "fast", "slow", "normal")})
+        aspect, dimmer = random.uniform(0.7, 1.3), 2.0 * (number % 3)
+        panels.append(
+            panel.replace(
+                pixel_fast=aspect * whole.pixel_fast, spot_brightness=whole.spot_brightness - dimmer,
+                fast_first=number, origin=panel.origin * random.uniform(1.0, 3.0),
+            )
+        )  # fmt: skip
+    alone = [spot_driver.render(panel, spot_driver.forced_plan(panel), 1, None, None) for panel in panels]
+    assert sum(rendered.spots > 0 for rendered in alone) > 20
+    monkeypatch.setattr(spot_driver, "_LEAST_STEPS", 0)
+    monkeypatch.setattr(spot_driver, "_PER_STEP", math.inf)
+    for most, groups in ((1_500_000, 1), (400, 2), (1, len(panels))):
+        monkeypatch.setattr(spot_driver, "_MOST_SPOTS", most)
+        planned = spot_driver.plan_panels(panels)
+        assert len(planned) >= groups
+        assert sorted(place for group in planned for place in group.places) == list(range(len(panels)))
+        for threads in (1, 3):
+            for together, expected in zip(driver.render_panels(panels, threads, None, None), alone, strict=True):
+                assert np.array_equal(together.image, expected.image)
+                assert together.solid_angle == expected.solid_angle
