@@ -101,6 +101,7 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
     bounded = flat[0] == 0.0  # no reflections outside the table
     spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, BOX), dtype=np.int32)
     work = np.zeros((numbers.shape[0], 3))
+    several = numbers.shape[0] > 1
     found = 0
     for pair in range(first, last):
         opened = opened_pair(q, around, sources, orientations, bounded, pair)
@@ -126,9 +127,9 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     for member in range(begin, end):
                         panel = members[member]
                         view = views[panel]
-                        if misses_panel(view, x, y, z, v, cos_theta):
+                        if several and misses_panel(view, x, y, z, v, cos_theta):
                             continue
-                        if beyond_edges(edges[panel], x, y, z, v, cos_theta):
+                        if several and beyond_edges(edges[panel], x, y, z, v, cos_theta):
                             continue
                         own, root, rho = numbers[panel], largest_root, largest_rho
                         if panel != widest:
