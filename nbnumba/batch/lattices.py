@@ -13,14 +13,11 @@ from ..experiment.command_line import given_as
 from ..experiment.crystal_files import description, written
 from ..geometry.vectors import Array, rotate_xyz
 from ..parameters.given import Given
-from ..parameters.table import PARAMETERS
+from ..parameters.table import ORIENTING, PARAMETERS
 from ..parameters.types import Kind
 from .distributions import HIT, LATTICES, MISSET, OF_WAVELENGTH, TURN
 from .drawn import Draw
 from .reference import Base
-
-# What says where the crystal comes from and how it lies; A_matrix says all of it.
-CRYSTAL = {"matrix", "cell", "misset_deg", "misset_seed", "A_matrix"}
 
 
 def crystals_given(base: Base, draw: Draw) -> list[Given]:
@@ -52,7 +49,7 @@ def _described(base: Base, draw: Draw, count: int, hit: bool) -> list[Given]:
             return []
         if vectors is None:
             vectors = command_vectors(base, number % len(own))
-        keywords = {key: value for key, value in own[number % len(own)].items() if key not in CRYSTAL}
+        keywords = {key: value for key, value in own[number % len(own)].items() if key not in ORIENTING}
         for key, value in keywords.items():
             if isinstance(value, str) and PARAMETERS[key].kind is Kind.FILE:
                 keywords[key] = os.path.abspath(value)  # noqa: PTH100

@@ -25,7 +25,9 @@ from .spec import parse_command
 from .spec_model import Spec
 from .texts import FACTORS, files_of
 
-MOST_VARIANTS = 4  # that are kept; each may hold structure factors of its own
+MOST_FACTORS = 4  # tables of structure factors that are kept besides the first, or more while they are small
+_SMALL = 1 << 28  # bytes of these tables together
+MOST_VARIANTS = 1000  # that are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class Base:
     spec : Spec
     digests : dict of str to str
         Of the files when the batch was begun.
+    texts : dict of str to str
+        Files and words that are chosen.
     """
 
     spec: Spec
@@ -58,6 +62,7 @@ class Base:
     phi_steps: int | None = None
     rocking_width: float | None = None
     digests: Digests = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     _variants: OrderedDict[tuple[str, ...], Base] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,7 +77,9 @@ class Base:
         return self.resolved.settings
 
     def with_texts(self, texts: Mapping[str, str]) -> Base:
-        """Return what images with these files and words have in common; of several the last few are kept.
+        """Return what images with these files and words have in common, worked out once for each choice.
+
+        Of choices with many large tables of structure factors the last few are kept.
 
         Raises
         ------
@@ -87,11 +94,30 @@ class Base:
             if found is None:
                 read = {path: self.digests[path] for path in files_of(texts, self.spec.folder) if path in self.digests}
                 with unchanged(read):
-                    found = self._variants[key] = _variant(self, texts)
+                    found = self._variants[key] = _variant(self._nearest(texts), texts)
             self._variants.move_to_end(key)
-            while len(self._variants) > MOST_VARIANTS:
-                self._variants.popitem(last=False)
+            self._drop()
         return found
+
+    def _nearest(self, texts: Mapping[str, str]) -> Base:
+        """Return what is known with the same structure factors; else the first."""
+        wanted = {name: texts[name] for name in FACTORS.intersection(texts)}
+        alike = (one for one in self._variants.values() if wanted.items() <= one.texts.items())
+        return self if wanted.items() <= self.texts.items() else next(alike, self)
+
+    def _drop(self) -> None:
+        """Forget what was longest unused, where it is too much."""
+        tables: dict[int, int] = {}  # bytes
+        for key, one in reversed(list(self._variants.items())):
+            reflections = one.experiment.reflections
+            if reflections is None or reflections is self.experiment.reflections:
+                continue
+            tables[id(reflections)] = reflections.table.nbytes
+            if len(tables) > MOST_FACTORS and sum(tables.values()) > _SMALL:
+                del self._variants[key]
+                del tables[id(reflections)]
+        while len(self._variants) > MOST_VARIANTS:
+            self._variants.popitem(last=False)
 
 
 def _variant(base: Base, texts: Mapping[str, str]) -> Base:
@@ -100,7 +126,7 @@ def _variant(base: Base, texts: Mapping[str, str]) -> Base:
     settings = _settings(command)
     if base.phi_steps is not None:
         settings = settings.changed(phisteps=1)
-    same = all(texts[key] == base.spec.first_texts[key] for key in FACTORS.intersection(texts))
+    same = all(texts[key] == base.texts[key] for key in FACTORS.intersection(texts))
     contents: Contents = {}
     with read_once(contents):
         if same:
@@ -116,6 +142,8 @@ def _variant(base: Base, texts: Mapping[str, str]) -> Base:
         resolved=resolved,
         contents=contents,
         given=tuple(with_whole_paths(command.given, base.spec.folder)),
+        texts=dict(texts),
+        _variants=OrderedDict(),
     )
 
 
@@ -141,10 +169,10 @@ def make_base(spec: Spec, digests: Digests = MappingProxyType({})) -> Base:
         resolved = resolve_with_choices(settings)
     given = tuple(with_whole_paths(command.given, spec.folder))
     if not chooses:
-        return Base(spec, command, resolved, contents, given, digests=digests)
+        return Base(spec, command, resolved, contents, given, digests=digests, texts=spec.first_texts)
     widest = max(abs(number) for number in spec.vary["osc_deg"].numbers)
     steps, width = needed_phi_steps(resolved.experiment, math.radians(widest))
-    return Base(spec, command, resolved, contents, given, steps, width, digests)
+    return Base(spec, command, resolved, contents, given, steps, width, digests, spec.first_texts)
 
 
 def _settings(command: CommandLine) -> Settings:

@@ -22,11 +22,12 @@ from ..parameters.choices import Pivot
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
 from ..parameters.given import Given
-from ..parameters.table import NANOBRAGG, PARAMETERS, VARYING
+from ..parameters.settings import Settings
+from ..parameters.table import NANOBRAGG, ORIENTING, PARAMETERS, VARYING
 from ..util.messages import muted
 from .distributions import A_COLUMNS, HIT, KEYS, LATTICES, PARAMETER_OF, SPLIT, U_COLUMNS, Number
 from .drawn import Draw
-from .lattices import CRYSTAL, crystals_given
+from .lattices import crystals_given
 from .reference import Base
 from .spec_model import Spec
 
@@ -35,7 +36,11 @@ Value = TypeVar("Value")
 MOST_TRIES = 100
 MAX_SEED = 2**31 - 1  # of generators as C has them
 
-_NO_OTHER_CRYSTAL = {"cell_given": False, "matrix_file": None, "misset": None, "misset_random": False}
+# Beside the vectors of a crystal nothing else says which it is.
+_UNSET = dict(Settings().items())
+_NO_OTHER_CRYSTAL = {
+    field: _UNSET[field] for name in ORIENTING for field in (*PARAMETERS[name].fields, *PARAMETERS[name].fills)
+}
 
 # What would overrule a parameter, and is taken away by 0, where 0 means "not given".
 _OVERRULED = {
@@ -286,8 +291,8 @@ def changed_fields(given: list[Given], base: Base) -> dict[str, Any]:
     elif new and not any(_moves_pivot(item) for item in base.given):
         fields[_PIVOT] = new[-1].parameter.sets[_PIVOT]
     if "crystals" in fields:
-        return fields | _NO_OTHER_CRYSTAL | {"reciprocal_A": None}
-    return fields | _NO_OTHER_CRYSTAL if "reciprocal_A" in fields else fields
+        return fields | _NO_OTHER_CRYSTAL
+    return _NO_OTHER_CRYSTAL | fields if "reciprocal_A" in fields else fields
 
 
 def _moves_pivot(item: Given) -> bool:
@@ -300,7 +305,7 @@ def image_words(base: Base, draw: Draw) -> list[str]:
     changed = changes(base, draw)
     names = {item.parameter.name for item in changed}
     moved = [item for item in changed if _PIVOT in item.parameter.sets]
-    dropped = CRYSTAL | {"crystals"} if {"A_matrix", "crystals"} & names else set()
+    dropped = ORIENTING | {"crystals"} if {"A_matrix", "crystals"} & names else set()
     kept = [item for item in base.given if item.parameter.name not in dropped]
     first: list[Given] = []
     for item in moved:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..experiment.command_line import given_as
 from ..parameters.given import Given, checked
-from ..parameters.table import CHOSEN, NANOBRAGG
+from ..parameters.table import CHOSEN, NANOBRAGG, SUBJECT_OF
 from ..parameters.types import Kind
 from .distributions import BadValue, picked, weights_of
 from .toml_file import shown
@@ -21,7 +21,7 @@ STRUCTURE = "structure"
 _MODELS = (".pdb", ".ent", ".pdb.gz", ".ent.gz")
 TEXTS: tuple[str, ...] = (*CHOSEN, STRUCTURE)
 """Keys whose values are texts."""
-FACTORS = {"hkl", "pdb", STRUCTURE}
+FACTORS = {STRUCTURE, *(name for name in CHOSEN if SUBJECT_OF[name] == "Structure factors")}
 """Those that say what the structure factors are."""
 
 

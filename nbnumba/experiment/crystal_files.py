@@ -13,17 +13,13 @@ from ..io.opening import label, read_text
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
 from ..parameters.settings import Settings
-from ..parameters.table import KEYWORDS, SUBJECT_OF
+from ..parameters.table import KEYWORDS, describes_crystal
 from ..parameters.types import Kind
 from ..parameters.values import given_by
 from ..util.text import quote
 from .required import has_crystal
 
-_FACTORS = {"hkl", "hkl_column", "hkl_dmin_A", "pdb", "default_F", "B_factor_A2"}
-_NOT_HERE = {"U_matrix", "spread", "crystals"}
-KEYS = tuple(
-    name for name in KEYWORDS if (SUBJECT_OF[name].startswith("Crystal") and name not in _NOT_HERE) or name in _FACTORS
-)
+KEYS = tuple(name for name, parameter in KEYWORDS.items() if describes_crystal(parameter))
 """What a crystal may be described by."""
 
 _MOSAICITY = ("mosaic_spread_deg", "mosaic_sigmas_deg", "mosaic_file")

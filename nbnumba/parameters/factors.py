@@ -32,6 +32,7 @@ FACTORS = (
         "FILE",
         ("hkl_file",),
         name="hkl",
+        of_crystal=True,
         chosen=True,
         hint="Path | ArrayLike",
         note="A file (text, MTZ, CIF, XDS_ASCII), or an array (n, 4) of h, k, l, F for P1.",
@@ -45,6 +46,7 @@ FACTORS = (
         own=True,
         default="by its type",
         name="hkl_column",
+        of_crystal=True,
     ),
     number(
         "-hkl_dmin",
@@ -56,6 +58,7 @@ FACTORS = (
         own=True,
         default="0: all",
         name="hkl_dmin_A",
+        of_crystal=True,
     ),
     input_file(
         "-pdb",
@@ -64,6 +67,7 @@ FACTORS = (
         ("pdb_file",),
         own=True,
         name="pdb",
+        of_crystal=True,
         chosen=True,
     ),
     number(
@@ -73,6 +77,7 @@ FACTORS = (
         ("default_F",),
         default="0",
         name="default_F",
+        of_crystal=True,
         varies=ANY,
     ),
     number(
@@ -85,6 +90,7 @@ FACTORS = (
         own=True,
         default="0",
         name="B_factor_A2",
+        of_crystal=True,
         varies=NOT_NEGATIVE,
     ),
     input_file(

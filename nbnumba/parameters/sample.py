@@ -56,6 +56,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         ("matrix_file",),
         sets={"reciprocal_A": None},
         name="matrix",
+        orients=True,
         chosen=True,
         note="As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS.",
         excludes=("A_matrix", "U_matrix"),
@@ -68,6 +69,8 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         own=True,
         takes="9 numbers [1/Å]: a*, b*, c*, which span a volume",
         name="A_matrix",
+        fills=("reciprocal_A",),
+        orients=True,
         varied_by="a csv has columns A_11 ... A_33",
         hint="ArrayLike",
         note="(3, 3) [1/Å], columns a*, b*, c*, in the laboratory frame.",
@@ -80,6 +83,8 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         "a b c al be ga",
         takes="1 to 6 numbers, lengths [Å] and angles [deg], the first greater than 0",
         name="cell",
+        fills=("cell_given",),
+        orients=True,
         varied_by="cell_jitter_percent, cell_expansion_percent, or a csv with columns A_11 ... A_33",
         counts=tuple(range(1, 7)),
         hint="Sequence[float]",
@@ -89,6 +94,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
     ),
     Parameter(
         "U_matrix",
+        of_crystal=False,
         kind=Kind.SPECIAL,
         counts=(9,),
         keyword=True,
@@ -102,6 +108,8 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         "X Y Z",
         takes="random, or 3 numbers [deg]",
         name="misset_deg",
+        fills=("misset", "misset_random"),
+        orients=True,
         varied_by='misset_x_deg, misset_y_deg and misset_z_deg, or orientation = "random"',
         counts=(3, 1),
         hint="Three | str",
@@ -115,6 +123,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         allowed=INTEGER,
         default="the time",
         name="misset_seed",
+        orients=True,
     ),
     text(
         "-crystal",
@@ -124,6 +133,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         own=True,
         file_places=crystal_places,
         name="crystals",
+        of_crystal=False,
         hint="Path | Mapping[str, Any] | Sequence[Path | Mapping[str, Any]]",
         note="Several crystals, or one: files, or mappings of the keywords of a crystal (matrix, cell, A_matrix,\n"
         "misset_deg, N, shape, mosaicity, hkl, default_F, crystal_share, ...). What they leave out is that of the\n"
@@ -252,6 +262,7 @@ CRYSTAL: tuple[Option | Parameter, ...] = (
         default="sampled",
         unit=Unit("", Spreading),
         name="spread",
+        of_crystal=False,
         note='"sampled": mosaicity, dispersion and divergence by domains and sources; "continuous": as one Gaussian\n'
         "of the same variances for each reflection of Gaussian spots.",
         states=(),

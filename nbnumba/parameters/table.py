@@ -100,10 +100,19 @@ VARYING: dict[str, Parameter] = {
 """Parameters that may vary in a batch."""
 CHOSEN: dict[str, Parameter] = {name: parameter for name, parameter in PARAMETERS.items() if parameter.chosen}
 """Parameters whose file or word may be another one in every image of a batch."""
+ORIENTING = frozenset(name for name, parameter in PARAMETERS.items() if parameter.orients)
+"""Parameters that say which cell a crystal has, and how it lies."""
 INPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.INPUT)
 FILES_INSIDE = tuple(parameter for parameter in PARAMETERS.values() if parameter.file_places is not None)
 """Texts of which a part names a file to be read."""
 OUTPUT_FILES = tuple(parameter for parameter in PARAMETERS.values() if parameter.role is Role.OUTPUT)
+
+
+def describes_crystal(parameter: Parameter) -> bool:
+    """Tell whether a parameter may describe one of several crystals."""
+    if parameter.of_crystal is not None:
+        return parameter.of_crystal
+    return SUBJECT_OF[parameter.name] == "Crystal"
 
 
 def stated_by(parameter: Parameter) -> tuple[str, ...]:

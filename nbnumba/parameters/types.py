@@ -145,6 +145,12 @@ class Parameter:
         Of one that may not: what varies in its place, in words.
     chosen
         Whether its file or word may be another one in every image of a batch.
+    fills
+        Fields of Settings that a function of its own fills.
+    of_crystal
+        Whether it may describe one of several crystals, where that differs from the rest of its subject.
+    orients
+        Whether it says a part of what an A matrix says: which cell the crystal has, and how it lies.
     keyword
         Whether Python and TOML know it.
     excludes
@@ -187,6 +193,9 @@ class Parameter:
     varies: Range | None = None
     varied_by: str = ""
     chosen: bool = False
+    fills: tuple[str, ...] = ()
+    of_crystal: bool | None = None
+    orients: bool = False
     keyword: bool = False
     excludes: tuple[str, ...] = ()
     states: tuple[str, ...] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nbnumba import Dataset
+from nbnumba.batch import reference
 from nbnumba.batch.reference import Base, make_base
 from nbnumba.batch.sample import draw, image_experiment, image_words
 from nbnumba.batch.spec import read_spec
@@ -299,3 +300,32 @@ class TestFilesAndWords:
         assert main(["batch", path, "-o", str(folder / "out")]) == 3
         assert "none.hkl: cannot be read: no such file" in capsys.readouterr().err
         assert not (folder / "out").exists()
+
+
+def test_each_choice_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is room; structure factors are read once for all masks beside them."""
+    for number in range(6):
+        (tmp_path / f"{number}.hkl").write_text("".join(f"{h} 1 2 {number + h}\n" for h in range(1, 20)))
+    shapes = 'shape = { choice = ["gauss", "round", "tophat"] }\n'
+    structures = f"structure = {{ choice = {[f'{number}.hkl' for number in range(6)]} }}\n"
+    command = COMMAND.replace("-default_F 100", "-nodump").replace(" -shape gauss", "")
+    spec, base = made(tmp_path, shapes + structures, command, count=200)
+    for size, kept in ((1 << 28, 18), (0, None)):
+        monkeypatch.setattr(reference, "_SMALL", size)
+        found: dict[tuple[str, ...], set[int]] = {}
+        tables: dict[str, set[int]] = {}
+        alive = []
+        for image in range(200):
+            texts = draw(spec, base, image).texts
+            one = base.with_texts(texts)
+            alive.append(one)  # so that no other takes its place in memory
+            found.setdefault((texts["shape"], texts["structure"]), set()).add(id(one))
+            tables.setdefault(texts["structure"], set()).add(id(one.experiment.reflections))
+        assert len(found) == 18
+        if kept is not None:
+            assert {len(ones) for ones in found.values()} == {1}
+            assert {len(ones) for ones in tables.values()} == {1}
+        else:  # a few, with the one of the first choice
+            assert max(len(ones) for ones in found.values()) > 1
+            held = {id(one.experiment.reflections) for one in base._variants.values()}
+            assert len(held | {id(base.experiment.reflections)}) <= reference.MOST_FACTORS + 1
