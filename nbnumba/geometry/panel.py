@@ -121,11 +121,11 @@ class PlacedPanel(PanelGeometry):
     name, group : str
         Of the panel, and of the smallest group that it belongs to; empty where there is none.
     thickness : float [m]
-        Of the sensor; 0: not told.
+        Of the sensor; 0: not stated.
     mu : float [1/m]
-        Its absorption; 0: not told.
+        Its absorption; 0: not stated.
     material : str
-        Its material; empty: not told.
+        Its material; empty: not stated.
     parallax : bool
         Whether programs that read the file put spots where a sensor of that thickness shows them.
     bad : (n_slow, n_fast) bool or None

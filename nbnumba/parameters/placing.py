@@ -114,19 +114,19 @@ def settle_sensors(draft: Draft, file: Given, given: Sequence[Given]) -> None:
     )
     named = {item.parameter.name for item in given}
     typed = {"thickness_um", "attenuation_depth_um"} & named
-    told = [panel for panel in panels if panel.thickness > 0.0 and panel.mu > 0.0]
-    alike = len(told) == len(panels) and len({(panel.thickness, panel.mu) for panel in told}) == 1
-    parallax = [panel for panel in told if panel.parallax]
+    stated = [panel for panel in panels if panel.thickness > 0.0 and panel.mu > 0.0]
+    alike = len(stated) == len(panels) and len({(panel.thickness, panel.mu) for panel in stated}) == 1
+    parallax = [panel for panel in stated if panel.parallax]
     exact = draft.get("semantics") is Semantics.EXACT
     if typed and exact and alike and len(typed) == 1:
         if typed == {"thickness_um"}:
-            draft.set(detector_mu=told[0].mu)
+            draft.set(detector_mu=stated[0].mu)
         elif draft.get("detector_mu") > 0.0:
-            draft.set(detector_thick=told[0].thickness)
+            draft.set(detector_thick=stated[0].thickness)
     drawn = parallax if exact and not typed else []
     path = str(file.values[0])
-    if told and not typed:
-        draft.notices.append(f"{file.label} {path}: {_said_of_sensors(told, drawn, draft, several=not alike)}")
+    if stated and not typed:
+        draft.notices.append(f"{file.label} {path}: {_said_of_sensors(stated, drawn, draft, several=not alike)}")
     keep = {id(panel) for panel in drawn}
     draft.set(
         panels=tuple(
@@ -136,14 +136,14 @@ def settle_sensors(draft: Draft, file: Given, given: Sequence[Given]) -> None:
 
 
 def _with_absorption(panel: PlacedPanel, wavelength: float) -> PlacedPanel:
-    """Return a panel with the absorption of silicon, where its sensor is of that and no more is told."""
+    """Return a panel with the absorption of silicon, where its sensor is of that and no more is stated."""
     if panel.thickness > 0.0 and panel.mu == 0.0 and panel.material == "Si":
         return dataclasses.replace(panel, mu=silicon_attenuation(wavelength))
     return panel
 
 
-def _said_of_sensors(told: Sequence[PlacedPanel], drawn: Sequence[PlacedPanel], draft: Draft, *, several: bool) -> str:
-    first = drawn[0] if drawn else told[0]
+def _said_of_sensors(stated: Sequence[PlacedPanel], drawn: Sequence[PlacedPanel], draft: Draft, *, several: bool) -> str:
+    first = drawn[0] if drawn else stated[0]
     thick, depth = first.thickness / _MICRON, 1.0 / first.mu / _MICRON
     options = f"{called('thickness_um')} {thick:g} {called('attenuation_depth_um')} {depth:g}"
     if drawn:
@@ -153,7 +153,7 @@ def _said_of_sensors(told: Sequence[PlacedPanel], drawn: Sequence[PlacedPanel], 
             f"its sensor, {thick:g} um thick with an attenuation depth of {depth:g} um{others}, is drawn in {layers} "
             f"layers; {called('attenuation_depth_um', 'inf')} inf leaves it out"
         )
-    exact = ", as does " + called("semantics", "exact") if any(panel.parallax for panel in told) else ""
+    exact = ", as does " + called("semantics", "exact") if any(panel.parallax for panel in stated) else ""
     return f"its sensor is not drawn, so that spots stand where there is no parallax; {options} draws it{exact}"
 
 
