@@ -142,7 +142,9 @@ def _with_absorption(panel: PlacedPanel, wavelength: float) -> PlacedPanel:
     return panel
 
 
-def _said_of_sensors(stated: Sequence[PlacedPanel], drawn: Sequence[PlacedPanel], draft: Draft, *, several: bool) -> str:
+def _said_of_sensors(
+    stated: Sequence[PlacedPanel], drawn: Sequence[PlacedPanel], draft: Draft, *, several: bool
+) -> str:
     first = drawn[0] if drawn else stated[0]
     thick, depth = first.thickness / _MICRON, 1.0 / first.mu / _MICRON
     options = f"{called('thickness_um')} {thick:g} {called('attenuation_depth_um')} {depth:g}"
