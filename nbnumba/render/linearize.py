@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,23 @@ class Linearization:
         """By how many pixels the width of the point spread changes, by the number of each parameter that is one."""
         names, pixel = self.parameters.names, self.point.experiment.detector.panels[0].pixel_sizes[0]
         return {number: 1e-6 / pixel for number, name in enumerate(names) if name == "psf_fwhm"}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the image and its derivatives by every parameter, .npz, with the experiment that they belong to.
+
+        The file holds `image`, `derivatives`, `names`, `units`, `values`, `scales`, the `command` line of the
+        experiment with the values that it has there (`values_of_command`), `semantics` and `version`.
+
+        Raises
+        ------
+        FileError
+            The file cannot be written.
+        """
+        from ..io.atomic import check_can_write
+        from .derivatives_file import write
+
+        check_can_write("path", path)
+        write(path, self.parameters, self.values, self.image, self.jacobian())
 
     def jvp(self, direction: ArrayLike) -> Array:
         """Return the derivative of the image along a direction of parameters.
