@@ -12,9 +12,10 @@ from ..io.contents import content_of
 from ..io.opening import label, read_text
 from ..parameters.draft import Draft
 from ..parameters.fill import apply
+from ..parameters.given import moved
 from ..parameters.settings import Settings
 from ..parameters.table import KEYWORDS, describes_crystal
-from ..parameters.types import Kind
+from ..parameters.types import Kind, Parameter
 from ..parameters.values import given_by
 from ..util.text import quote
 from .required import has_crystal
@@ -23,6 +24,7 @@ KEYS = tuple(name for name, parameter in KEYWORDS.items() if describes_crystal(p
 """What a crystal may be described by."""
 
 _MOSAICITY = ("mosaic_spread_deg", "mosaic_sigmas_deg", "mosaic_file")
+_NO_ENERGIES = {"anomalous": False, "anomalous_files": (), "anomalous_bins": None, "phase_column": None}
 _NO_MOSAICITY = {"mosaic_spread": None, "mosaic_sigmas": (), "mosaic_file": None}
 
 
@@ -72,19 +74,31 @@ def description(entry: str) -> tuple[dict[str, Any], str]:
         raise InputError(f"{place}: {error}{line}") from None
     folder = os.path.dirname(entry)  # noqa: PTH120
     for key, value in found.items():
-        if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str):
+        if key not in KEYWORDS or not isinstance(value, str):
+            continue
+        if KEYWORDS[key].kind is Kind.FILE:
             found[key] = os.path.join(folder, value)  # noqa: PTH118
+        elif (places := KEYWORDS[key].file_places) is not None:
+            found[key] = moved(value, places(value), folder)
     return found, place
 
 
 def files_of_crystals(settings: Settings) -> list[str]:
     """Return the files that the descriptions of crystals name to be read."""
     return [
-        value
+        file
         for entry in settings.crystal.crystals
         for key, value in description(entry)[0].items()
-        if key in KEYWORDS and KEYWORDS[key].kind is Kind.FILE and isinstance(value, str)
+        if key in KEYWORDS and isinstance(value, str)
+        for file in _files_in(KEYWORDS[key], value)
     ]
+
+
+def _files_in(parameter: Parameter, value: str) -> list[str]:
+    """Return the files that a value names."""
+    if parameter.file_places is not None:
+        return [value[start:end] for start, end in parameter.file_places(value)]
+    return [value] if parameter.kind is Kind.FILE else []
 
 
 def written(found: Mapping[str, Any]) -> str:
@@ -133,7 +147,9 @@ def _with_description(settings: Settings, entry: str) -> Settings:
     if "N" in found and "crystal_size_mm" not in found:
         fields = dict.fromkeys(("sample_x", "sample_y", "sample_z"), 0.0) | fields
     if "hkl" in found or "pdb" in found:
-        fields = {"hkl_file": None, "pdb_file": None, "dump_file": None, "write_dump": False} | fields
+        # Of atoms of its own the energies matter as the command says, of a list they do not.
+        energies = {"phase_column": None} if "pdb" in found else _NO_ENERGIES
+        fields = {"hkl_file": None, "pdb_file": None, "dump_file": None, "write_dump": False, **energies} | fields
     described = settings.changed(**fields)
     if not has_crystal(described):
         raise InputError(f"{place}: says nothing of the lattice; one of matrix, cell, A_matrix is needed")

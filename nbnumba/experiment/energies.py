@@ -26,15 +26,22 @@ def factors_by_energy(
     """Return what structure factors at any energy are made of, as before where that serves; None without -anomalous."""
     if not settings.factors.anomalous:
         return None
-    from ..structure_factors.from_model import needed_resolution
-
     old = None if before is None else before.by_energy
     if before is None or old is None or not before.agrees(settings, "factors"):
         return factors.by_energy(reach)
-    # Of a model without a resolution that is given the image decides, and this one may need finer ones.
-    if settings.factors.phase_column is None and old.d_min > needed_resolution(settings, reach, old.cell):
-        return factors.by_energy(reach)
-    return old
+    return old if reaches(old, settings, reach) else factors.by_energy(reach)
+
+
+def reaches(factors: EnergyFactors, settings: Settings, reach: NeededRange | None) -> bool:
+    """Tell whether what is there serves an image.
+
+    Of a model without a resolution that is given the image decides, and another one may need finer ones.
+    """
+    from ..structure_factors.from_model import needed_resolution
+
+    return settings.factors.phase_column is not None or factors.d_min <= needed_resolution(
+        settings, reach, factors.cell
+    )
 
 
 def with_energies(

@@ -159,6 +159,7 @@ def _crystals(experiment: Experiment) -> str | None:
                 "misset_seed": own.misset_seed,
                 "mosaic": own.mosaic,
                 "diffuse": own.diffuse,
+                "anomalous": own.anomalous,
             }
         )
     return json.dumps(said)

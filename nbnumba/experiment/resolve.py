@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from ..structure_factors.table import Cell, NeededRange, ReflectionTable
 from ..util.messages import logger
 from .crystal_files import settings_of_crystals
 from .defects import log_defects
-from .energies import factors_by_energy, with_energies
+from .energies import factors_by_energy, reaches, with_energies
 from .geometry import Goniometer
 from .geometry_only import build_goniometer
 from .limits import check_b_factor, check_closed_form, check_domains, check_orientations, check_samples
@@ -41,6 +42,9 @@ from .regions import with_mask
 from .required import has_crystal, missing_crystal, no_crystal
 from .resolved import Choices, Parts, Resolved
 from .sampling import build_sampling
+
+if TYPE_CHECKING:
+    from ..structure_factors.by_energy import EnergyFactors
 
 
 def resolve(
@@ -113,6 +117,7 @@ def _resolve(
     if not has_crystal(settings):
         settings = asked = _with_cell_of_file(settings, factors)
     settings, spectrum = with_spectrum(settings)
+    others = [dataclasses.replace(one, beam=settings.beam) for one in others]  # matrices of MOSFLM need the wavelength
     axes = resolve_axes(settings)
     goniometer = build_goniometer(settings, axes)
     check_orientations(settings, goniometer.steps)
@@ -160,11 +165,16 @@ def _resolve(
     if crystal.reflections is not None and crystal.reflections.cell is not None:
         _compare_cells(crystal, crystal.reflections.cell)
     own_factors = tuple(one.factors for one in others)
-    old = before.experiment.crystals[1:] if before is not None and before.further_factors == own_factors else ()
-    further = [
-        _with_factors(one, theirs, settings, crystal, old[number].reflections if old else None, needed, cache_folder)
-        for number, (one, theirs) in enumerate(zip(further, others, strict=True))
-    ]
+    old = before if before is not None and before.further_factors == own_factors else None
+    further_energies: list[EnergyFactors | None] = []
+    for number, theirs in enumerate(others):
+        lines: list[str] = []
+        known = None if old is None else old.further(number)
+        further[number], energies = _with_factors(
+            further[number], theirs, settings, crystal, beam, known, needed, cache_folder, lines.append
+        )
+        reflection_lines += [f"crystal {number + 2}: {line}" for line in lines]
+        further_energies.append(energies)
     check_background(experiment)
     experiment = dataclasses.replace(experiment, crystals=(crystal, *further))
     for one in experiment.crystals:
@@ -175,7 +185,7 @@ def _resolve(
         grid=grid,
         **sampling_choices,
     )
-    resolved = Resolved(experiment, asked, choices, parts, by_energy, own_factors)
+    resolved = Resolved(experiment, asked, choices, parts, by_energy, own_factors, tuple(further_energies))
     log_defects(dataclasses.replace(resolved, settings=settings))
     return resolved
 
@@ -249,26 +259,30 @@ def _with_factors(
     theirs: Settings,
     settings: Settings,
     first: Crystal,
-    old: ReflectionTable | None,
+    beam: Beam,
+    old: tuple[ReflectionTable | None, EnergyFactors | None] | None,
     needed: NeededRange,
     cache_folder: Path | None,
-) -> Crystal:
+    report: Callable[[str], None],
+) -> tuple[Crystal, EnergyFactors | None]:
     """Give a further crystal its structure factors: those of the first, unless it names its own."""
     if _sources(theirs.factors) == _sources(settings.factors):
-        return dataclasses.replace(
-            crystal, reflections=first.reflections, energy_groups=first.energy_groups, anomalous=first.anomalous
-        )
-    if theirs.factors.anomalous:
-        raise InputError(
-            f"{called('crystals')}: structure factors by energy are those of all crystals; give "
-            f"{called('pdb')} outside of them"
-        )
-    if old is None:
+        same = {name: getattr(first, name) for name in ("reflections", "energy_groups", "anomalous")}
+        return dataclasses.replace(crystal, **same), None
+    reflections, energies = old or (None, None)
+    if reflections is None or (energies is not None and not reaches(energies, theirs, needed)):
         with FactorSource(theirs) as source:
-            old = source.load(reach=needed if source.is_computed else None, cache_folder=cache_folder)
-    if old is not None and old.cell is not None:
-        _compare_cells(crystal, old.cell)
-    return dataclasses.replace(crystal, reflections=old)
+            reach = needed if source.is_computed else None
+            energies = source.by_energy(reach)
+            if energies is None:
+                reflections = source.load(reach=reach, cache_folder=cache_folder)
+    if energies is None:
+        crystal = dataclasses.replace(crystal, reflections=reflections)
+    else:
+        crystal = with_energies(crystal, beam, energies, theirs, report)
+    if crystal.reflections is not None and crystal.reflections.cell is not None:
+        _compare_cells(crystal, crystal.reflections.cell)
+    return crystal, energies
 
 
 def _sources(factors: FactorSettings) -> FactorSettings:

@@ -14,6 +14,7 @@ from .model import Experiment
 
 if TYPE_CHECKING:
     from ..structure_factors.by_energy import EnergyFactors
+    from ..structure_factors.table import ReflectionTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,8 @@ class Resolved:
         What the structure factors of its channels are made of, where they depend on the energy.
     further_factors : tuple of FactorSettings
         Where those of the crystals after the first came from.
+    further_energies : tuple of EnergyFactors or None
+        What theirs are made of, where those depend on the energy and are not those of the first.
     """
 
     experiment: Experiment
@@ -92,6 +95,11 @@ class Resolved:
     parts: Parts
     by_energy: EnergyFactors | None = None
     further_factors: tuple[FactorSettings, ...] = ()
+    further_energies: tuple[EnergyFactors | None, ...] = ()
+
+    def further(self, number: int) -> tuple[ReflectionTable | None, EnergyFactors | None]:
+        """Return the structure factors of one of the crystals after the first, and what they are made of."""
+        return self.experiment.crystals[1 + number].reflections, self.further_energies[number]
 
     def agrees(self, settings: Settings, *parts: str) -> bool:
         """Tell whether other settings say the same of some parts."""

@@ -6,7 +6,9 @@ from .pairs import file_places
 from .types import Range, spelling, text, whole, yes_or_no
 
 ANOMALOUS = yes_or_no(
-    "anomalous", "structure factors of -pdb at the energy of every channel, with f' and f'' of every element"
+    "anomalous",
+    "structure factors of -pdb at the energy of every channel, with f' and f'' of every element",
+    of_crystal=True,
 )
 
 ANOMALOUS_FACTORS = (
@@ -27,6 +29,7 @@ ANOMALOUS_FACTORS = (
         file_places=file_places,
         takes="ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE",
         name="anomalous_file",
+        of_crystal=True,
         note="ELEMENT=FILE or CHAIN/RESIDUE/ATOM=FILE, separated by blanks; lines of energy [eV], f', f''.",
     ),
     whole(
@@ -38,6 +41,7 @@ ANOMALOUS_FACTORS = (
         own=True,
         default="by f' and f''",
         name="anomalous_bins",
+        of_crystal=True,
     ),
     text(
         "-phase_column",
@@ -46,5 +50,6 @@ ANOMALOUS_FACTORS = (
         ("phase_column",),
         own=True,
         name="phase_column",
+        of_crystal=True,
     ),
 )

@@ -48,7 +48,7 @@ class Given:
     def inside(self, folder: str | os.PathLike[str]) -> Given:
         """Return the same with the files that it names sought in a folder."""
         if self.parameter.file_places is not None:
-            texts = tuple(_moved(text, self.parameter.file_places(text), folder) for text in self.texts)
+            texts = tuple(moved(text, self.parameter.file_places(text), folder) for text in self.texts)
             return dataclasses.replace(self, values=texts, texts=texts)
         if self.parameter.kind is not Kind.FILE or not all(self.texts):
             return self
@@ -67,7 +67,7 @@ def beyond_meaning(given: Given) -> tuple[str, str] | None:
     return None
 
 
-def _moved(text: str, places: Iterable[tuple[int, int]], folder: str | os.PathLike[str]) -> str:
+def moved(text: str, places: Iterable[tuple[int, int]], folder: str | os.PathLike[str]) -> str:
     """Return a text whose files are sought in a folder."""
     for start, end in sorted(places, reverse=True):
         text = f"{text[:start]}{os.path.join(folder, text[start:end])}{text[end:]}"  # noqa: PTH118

@@ -32,8 +32,8 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("two.toml").write_text(TWO)
 
 
-def drawn(words: str, name: str = "f.bin") -> np.ndarray:
-    assert cli.main([*LINE.split(), *words.split(), "-floatfile", name]) == 0
+def drawn(words: str, name: str = "f.bin", line: str = LINE) -> np.ndarray:
+    assert cli.main([*line.split(), *words.split(), "-floatfile", name]) == 0
     return np.fromfile(name, "<f4").reshape(40, 40)
 
 
@@ -134,10 +134,6 @@ def test_a_crystal_may_have_a_model_of_its_own() -> None:
     other = np.fromfile("floatimage.bin", "<f4").reshape(40, 40)
     assert other.max() > 0.0
     assert_same(both, 0.7 * first + other)
-    Path("m.pdb").write_text(pdb_text().replace("ZN", "FE"))
-    line = f"{LINE.replace('-hkl lyso.hkl', '-pdb m.pdb -hkl_dmin 3')} {more} -anomalous -crystal model.toml"
-    Path("other.toml").write_text('cell = [24, 27, 31]\npdb = "m.pdb"\nhkl_dmin_A = 2.5\n')
-    assert cli.main([*line.split(), "-crystal", "other.toml"]) == 2
 
 
 def test_a_batch_turns_every_crystal_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,6 +238,47 @@ def test_a_share_dims_a_single_crystal() -> None:
 def test_every_key_is_a_keyword() -> None:
     assert {"matrix", "cell", "A_matrix", "N", "mosaic_file", "diffuse_gamma_A", "crystal_share", "hkl"} <= set(KEYS)
     assert {"U_matrix", "crystals", "spread", "distance_mm"}.isdisjoint(KEYS)
+
+
+def test_structure_factors_by_energy_of_one_crystal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """The crystal names the model and its tables in its own folder; the other one has the command's list."""
+    Path("in").mkdir()
+    Path("in/m.pdb").write_text(pdb_text().replace("ZN", "FE"))
+    Path("in/fe.txt").write_text("7000 -6 0.5\n7110 -8 1\n7115 -7 4\n7300 -4 4\n")
+    model = 'matrix = "../lyso.mat"\npdb = "m.pdb"\nhkl_dmin_A = 3\n'
+    more = 'anomalous = true\nanomalous_file = "FE=fe.txt"\nanomalous_bins = 3\n'
+    Path("in/iron.toml").write_text(f"crystal_share = 0.3\n{model}{more}")
+    Path("in/plain.toml").write_text(f"crystal_share = 0.3\n{model}")
+    line = LINE.replace("-lambda 1 ", "") + " -nointerpolate -semantics exact"
+    pulse = "-spectrum gauss:7112:60:6"
+    both = drawn(f"{pulse} -crystal one.toml -crystal in/iron.toml -h5file a.h5", line=line)
+    assert "crystal 2: structure factors by energy: 3 tables for 6 energies" in capsys.readouterr().out
+    of_model = "-pdb in/m.pdb -hkl_dmin 3 -anomalous -anomalous_file FE=in/fe.txt -anomalous_bins 3"
+    iron = drawn(f"{pulse} -mat lyso.mat {of_model}", line=line.replace("-hkl lyso.hkl", "")).astype(float)
+    listed = drawn(f"{pulse} -mat lyso.mat -mosaic 1 -mosaic_domains 3", line=line)
+    assert_same(both, 0.3 * iron + 0.7 * listed)
+    plain = drawn(f"{pulse} -crystal one.toml -crystal in/plain.toml", line=line)
+    assert np.abs(plain - both).max() > 1e-3 * iron.max()
+    with h5py.File("a.h5") as file:
+        crystals = json.loads(file["/entry/ground_truth/crystals"].asstr()[()][0])
+    assert crystals[0]["anomalous"] is None
+    assert len(json.loads(crystals[1]["anomalous"])) == 3
+    # In a batch the model serves all images, each with a pulse of its own.
+    line = line.replace(" -nonoise -nopgm -nodump", "").replace(" -semantics exact", "")
+    Path("spec.toml").write_text(
+        f'command = "{line} -spectrum sase:7112:60:2:6 -crystal one.toml -crystal in/iron.toml"\n'
+        "count = 2\nseed = 5\nnoise = false\ndtype = 'float32'\n"
+    )
+    assert cli.main(["batch", "spec.toml", "-o", "out"]) == 0, capsys.readouterr().err
+    with h5py.File("out/shots_0000.h5") as file:
+        truth = file["/entry/ground_truth"]
+        commands = truth["command"].asstr()[:]
+        tables = [json.loads(json.loads(text)[1]["anomalous"]) for text in truth["crystals"].asstr()[:]]
+        images = file["/entry/data/data"][:]
+    assert list(map(len, tables)) == [3, 3]
+    assert not np.array_equal(images[0], images[1])
+    for command, image in zip(commands, images, strict=True):
+        np.testing.assert_array_equal(simulate(Experiment.from_command(command)).array, image)
 
 
 def test_a_series_states_every_crystal_for_dials(capsys: pytest.CaptureFixture[str]) -> None:
