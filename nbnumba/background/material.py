@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..constants import AVOGADRO, R_E_SQUARED
 from ..errors import InputError, called
+from ..util.messages import logger
 from ..util.text import quote
 from . import tables
 from .words import table_and_numbers
@@ -123,8 +124,8 @@ def photons_per_steradian(fluence: float, molecules: float, weights: float, subp
     return R_E_SQUARED * fluence * molecules / (weights * subpixels)
 
 
-def check_range(material: Material, scenes: list[Scene], option: str | None = None) -> None:
-    """Refuse a table that does not reach as far as the image.
+def check_range(material: Material, scenes: list[Scene], option: str | None = None, *, exact: bool = True) -> None:
+    """Refuse a table that does not reach as far as the image; with `exact` false, warn.
 
     Raises
     ------
@@ -139,7 +140,12 @@ def check_range(material: Material, scenes: list[Scene], option: str | None = No
     highest = max(high for _, high in sines) * float(inverse.max())
     first, last = float(material.points[0, 0]), float(material.points[-1, 0])
     if lowest < first * (1.0 - 1e-9) or highest > last * (1.0 + 1e-9):
-        raise InputError(
+        text = (
             f"{option or called('amorphous')} {material.name}: the table covers stol {first:g} to {last:g} 1/A; "
             f"the image needs {lowest:g} to {highest:g}"
+        )
+        if exact:
+            raise InputError(text)
+        logger.warning(
+            f"{text}; as in nonBragg, F goes on along a straight line; {called('semantics')} exact refuses it"
         )

@@ -181,11 +181,9 @@ def _draw(state: _Run) -> NDArray[np.float32]:
 
 
 def _points(state: _Run) -> Any:
-    if not state.exact:
-        return padded_points(state.table, state.factor)
     table = state.table * np.array([state.factor / 1e10, 1.0])
-    check_range(Material(state.path, 0.0, 1.0, 18.0, table), [state.scene], "-stol")
-    return monotone_points(table)
+    check_range(Material(state.path, 0.0, 1.0, 18.0, table), [state.scene], "-stol", exact=state.exact)
+    return monotone_points(table) if state.exact else padded_points(state.table, state.factor)
 
 
 def _write(state: _Run, image: NDArray[np.float32]) -> None:

@@ -36,15 +36,15 @@ def build_background(settings: Settings) -> tuple[Water | Material, ...]:
 
 
 def check_background(experiment: Experiment) -> None:
-    """Refuse a table that does not reach as far as the image, where it is not continued as nonBragg does."""
+    """Refuse a table that does not reach as far as the image, or warn where it is continued as nonBragg does."""
     from ..parameters.choices import Semantics
     from .scene import build_surroundings
 
     materials = [material for material in experiment.background if isinstance(material, Material)]
-    if materials and experiment.semantics is Semantics.EXACT:
+    if materials:
         scenes = build_surroundings(experiment)
         for material in materials:
-            check_range(material, scenes)
+            check_range(material, scenes, exact=experiment.semantics is Semantics.EXACT)
 
 
 def build_readout(settings: Settings, detector: Detector) -> Readout | None:

@@ -86,6 +86,20 @@ def test_a_profile_is_that_of_the_table(table: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    ["nonbragg -stol ./t.stol", "-cell 50 50 50 90 90 90 -N 1 -default_F 1 -nodump -background ./t.stol:0.1"],
+)
+def test_a_table_that_ends_early_is_continued_with_a_notice(words: str, tmp_path: Path, capfd) -> None:
+    (tmp_path / "t.stol").write_text("0 3\n0.02 2\n")
+    base = f"{words} -detpixels 8 -pixel 5 -distance 60 -lambda 1 -nonoise -nopgm".replace("./", f"{tmp_path}/")
+    files = ["-floatfile", str(tmp_path / "f.bin"), "-intfile", str(tmp_path / "i.img")]
+    assert main([*base.split(), *files, "-semantics", "c"]) == 0
+    error = capfd.readouterr().err
+    assert "t.stol: the table covers stol 0 to 0.02 1/A; the image needs 0 to 0." in error
+    assert "as in nonBragg, F goes on along a straight line" in error
+
+
+@pytest.mark.parametrize(
     ("words", "text", "message"),
     [
         ("-stol gone.stol", "", "gone.stol: cannot be read"),

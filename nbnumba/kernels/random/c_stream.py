@@ -6,8 +6,8 @@ are the contract.
 Notes
 -----
 nanoBragg.c:3616-3790. The state that C keeps in static variables is passed in: the table of
-`park_miller`, and `kept`, six float32 numbers (a spare Gaussian deviate and whether there is one; the
-last mean and three numbers derived from it). As C's `oldm` says which of the two Poisson branches was last,
+`park_miller`, and `kept`, float32 numbers (a spare Gaussian deviate and whether there is one; the
+last mean and three numbers derived from it; then ln gamma of whole numbers, which C works out each time). As C's `oldm` says which of the two Poisson branches was last,
 what one branch leaves there is never read by the other.
 """
 
@@ -26,6 +26,8 @@ LAST_MEAN = 2
 ROOT = 3  # sqrt(2 mean)
 LOG_MEAN = 4
 THRESHOLD = 5  # exp(-mean) below a mean of 12, else mean log(mean) - ln gamma(mean + 1)
+_LOG_GAMMA = 6  # of whole numbers, from here on; 0 where it has not been asked for
+_WHOLE = 4096
 
 ZERO = np.float32(0.0)
 ONE = np.float32(1.0)
@@ -41,9 +43,9 @@ def new_state() -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     table : (34,) int64
-    kept : (6,) float32
+    kept : (n,) float32
     """
-    kept = np.zeros(6, dtype=np.float32)
+    kept = np.zeros(_LOG_GAMMA + _WHOLE, dtype=np.float32)
     kept[LAST_MEAN] = -1.0
     return np.array(park_miller.new_table(), dtype=np.int64), kept
 
@@ -93,6 +95,17 @@ def log_gamma(x):
 
 
 @strict
+def log_factorial(count, kept):
+    """Return `log_gamma` of a whole number and 1."""
+    if not count < np.float32(_WHOLE):
+        return log_gamma(count + ONE)
+    place = _LOG_GAMMA + np.int64(count)
+    if kept[place] == ZERO:
+        kept[place] = log_gamma(count + ONE)
+    return kept[place]
+
+
+@strict
 def poisson_direct(mean, table, kept):
     """Count how many uniform deviates multiply to more than exp(-mean), as float32."""
     if mean != kept[LAST_MEAN]:
@@ -121,7 +134,7 @@ def poisson_rejection(mean, table, kept):
             tangent = np.float32(math.tan(math.pi * np.float64(ran1(table))))
             count = kept[ROOT] * tangent + mean
         count = np.floor(count)
-        exponent = count * kept[LOG_MEAN] - log_gamma(count + ONE) - kept[THRESHOLD]
+        exponent = count * kept[LOG_MEAN] - log_factorial(count, kept) - kept[THRESHOLD]
         # as C: 0.9 and 1.0 are double, the square and the exponent float32
         ratio = np.float32(0.9 * (1.0 + np.float64(tangent * tangent)) * math.exp(np.float64(exponent)))
         if not ran1(table) > ratio:

@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ..jit import strict_inner, strict_physics
-from ..physics.intrinsics import floor, power_of_two, round_even, rounded_product
+from ..physics.intrinsics import bits_of, float_of, floor, power_of_two, round_even, rounded_product
 
 REJECTION_FROM = 10.0  # the method needs a mean of 10 at least
 NOISELESS_FROM = 1.0e15  # from here on the noise is smaller than the rounding of a float32 mean
@@ -37,6 +37,9 @@ _LN2_HIGH = 0.6931471803691238  # ln 2 with its last bits zero
 _LN2_LOW = 1.9082149292705877e-10
 _EXPONENTIAL = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
 _TWO_PI = 2.0 * math.pi
+_LN2 = 0.6931471805599453
+_ROOT_HALF = 0.7071067811865476
+_ODD = tuple(1.0 / n for n in range(23, 0, -2))
 
 
 @strict_physics
@@ -81,6 +84,33 @@ def exponential(x):
     for coefficient in _EXPONENTIAL:
         total = rounded_product(total, r) + coefficient
     return rounded_product(total, power_of_two(-np.int64(n), total))
+
+
+@strict_physics
+def horner(x, coefficients):
+    """Polynomial from its coefficients, from the highest order down."""
+    total = 0.0
+    for coefficient in coefficients:
+        total = rounded_product(total, x) + coefficient
+    return total
+
+
+@strict_physics
+def logarithm(x):
+    """ln(x) of a normal number above 0, relative error 1e-15 (absolute around 1).
+
+    Notes
+    -----
+    x = 2^e m with m from 0.71 to 1.41; ln m = 2 (v + v^3/3 + v^5/5 + ...), v = (m - 1)/(m + 1).
+    """
+    bits = bits_of(x)
+    exponent = (bits >> 52) - 1023
+    m = float_of((bits & 0xFFFFFFFFFFFFF) | (1023 << 52))
+    upper = rounded_product(m, _ROOT_HALF) > 1.0
+    m = 0.5 * m if upper else m
+    exponent = exponent + 1 if upper else exponent
+    v = (m - 1.0) / (m + 1.0)
+    return rounded_product(np.float64(exponent), _LN2) + rounded_product(2.0 * v, horner(v * v, _ODD))
 
 
 @strict_inner
@@ -165,6 +195,18 @@ def at_once(reach, v, surely):
 
 
 @strict_physics
+def never(count, reach, v):
+    """Whether a proposed count is refused without a look at its probability."""
+    return (count < 0.0) | ((reach < 0.013) & (v > reach))
+
+
+@strict_physics
+def level_of(reach, v, a, b, inverse_alpha):
+    """Level that the probability of a proposed count must reach."""
+    return v * inverse_alpha / (a / (reach * reach) + b)
+
+
+@strict_physics
 def propose(mean, constants, seed, image, pixel, draw):
     """Propose a count, and the level that its probability must reach: 0 where it is accepted, 2 where it is not."""
     a, b, inverse_alpha, surely = constants
@@ -172,9 +214,9 @@ def propose(mean, constants, seed, image, pixel, draw):
     count, reach = proposed(mean, a, b, u)
     if at_once(reach, v, surely):
         return count, 0.0
-    if count < 0.0 or (reach < 0.013 and v > reach):
+    if never(count, reach, v):
         return count, 2.0
-    return count, v * inverse_alpha / (a / (reach * reach) + b)
+    return count, level_of(reach, v, a, b, inverse_alpha)
 
 
 @strict_inner

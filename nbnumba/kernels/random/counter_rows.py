@@ -17,6 +17,9 @@ from .counter import (
     REJECTION_FROM,
     at_once,
     hat,
+    level_of,
+    logarithm,
+    never,
     poisson_count,
     probability,
     propose,
@@ -47,10 +50,9 @@ def by_inversion(mean, u, p):
 
 
 @strict_inner
-def by_rejection(mean, seed, image, pixel):
-    """Draw as `count_by_rejection` does, with a quicker look at most probabilities."""
+def by_rejection(mean, seed, image, pixel, draw):
+    """Draw as `count_by_rejection` does from a draw on, with a quicker look at most probabilities."""
     constants = hat(mean)
-    draw = np.uint64(0)
     while True:
         count, level = propose(mean, constants, seed, image, pixel, draw)
         draw += np.uint64(1)
@@ -69,7 +71,7 @@ def by_rejection(mean, seed, image, pixel):
 
 
 @strict_inner
-def prepare(mean, first, seed, image, u, v, p):
+def prepare(mean, first, seed, image, u, v, p, places):
     """Work out what most counts of some pixels in a row need, in vector units.
 
     Parameters
@@ -80,7 +82,9 @@ def prepare(mean, first, seed, image, u, v, p):
     seed, image : uint64
     u, v, p : (n,) or longer
         Written: the first two random numbers, and exp(-mean) of small means. For others p is the count where the first
-        draw is accepted at once, else -1.
+        draw is accepted, -2 where it is refused, and -1 where rounding could decide.
+    places : (n,) or longer, int64
+        Scratch.
     """
     smallest, largest = np.float32(REJECTION_FROM), np.float32(0.0)
     for w in range(mean.shape[0]):
@@ -101,6 +105,44 @@ def prepare(mean, first, seed, image, u, v, p):
         for w in range(mean.shape[0]):
             if mean[w] < REJECTION_FROM:
                 p[w] = exp_minus(np.float64(mean[w]))
+    look_at_pending(mean, u, v, p, places)
+
+
+@strict_inner
+def look_at_pending(mean, u, v, p, places):
+    """Replace p where it is below 0, as `prepare` says.
+
+    Notes
+    -----
+    Four loops without branches over what is pending; all but the look-up are computed in vector units.
+    """
+    pending = 0
+    for w in range(mean.shape[0]):
+        places[pending] = w
+        pending += p[w] < 0.0
+    means, levels, counts, exponents = np.empty(pending), np.empty(pending), np.empty(pending), np.empty(pending)
+    for i in range(pending):
+        w = places[i]
+        means[i], levels[i], counts[i] = mean[w], v[w], u[w]
+    highest = _LOG_FACTORIAL.shape[0] - 1.0
+    for i in range(pending):
+        expected, one = means[i], levels[i]
+        a, b, inverse_alpha, _ = hat(expected)
+        count, reach = proposed(expected, a, b, counts[i])
+        level = level_of(reach, one, a, b, inverse_alpha)
+        levels[i] = 2.0 if never(count, reach, one) else level
+        counts[i] = count
+        exponents[i] = expected - count * logarithm(expected)
+    for i in range(pending):
+        exponents[i] += _LOG_FACTORIAL[int(min(max(counts[i], 0.0), highest))]
+    for i in range(pending):
+        quick, level = exp_minus(exponents[i]), levels[i]
+        known = (means[i] < _QUICK_BELOW) & (counts[i] <= highest) & (abs(level - quick) > MARGIN * quick)
+        value = -2.0 if level > quick else counts[i]
+        value = value if known else -1.0
+        counts[i] = -2.0 if level > 1.0 else value
+    for i in range(pending):
+        p[places[i]] = counts[i]
 
 
 @strict_inner
@@ -115,7 +157,7 @@ def quick_count(mean, u, p, seed, image, pixel):
         count = by_inversion(mean, u, p)
         return count if count >= 0.0 else poisson_count(mean, seed, image, pixel)
     if mean < NOISELESS_FROM:
-        return p if p >= 0.0 else by_rejection(mean, seed, image, pixel)
+        return p if p >= 0.0 else by_rejection(mean, seed, image, pixel, np.uint64(0 if p == -1.0 else 1))
     return mean
 
 
@@ -145,12 +187,12 @@ def draw_rows(mean, counts, region, adc, seed, image):
     photons = 0.0
     overloads = 0
     most = ceiling(counts)
-    u, v, p = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP)
+    u, v, p, places = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP, np.int64)
     for slow in range(slow_min, slow_max + 1):
         for start in range(fast_min, fast_max + 1, _STRIP):
             means = mean[slow, start : min(start + _STRIP, fast_max + 1)]
             first = np.uint64(slow) * np.uint64(mean.shape[1]) + np.uint64(start)
-            prepare(means, first, seed, image, u, v, p)
+            prepare(means, first, seed, image, u, v, p, places)
             for w in range(means.shape[0]):
                 drawn = quick_count(np.float64(means[w]), u[w], p[w], seed, image, first + np.uint64(w))
                 photons += drawn

@@ -26,7 +26,7 @@ MULTIPLIER = 16807
 MODULUS = 2147483647
 QUOTIENT = 127773  # of MODULUS by MULTIPLIER, and its remainder: Schrage's product without overflow
 REMAINDER = 2836
-PER_ENTRY = 1 + (MODULUS - 1) // SHUFFLED
+SHIFT = 26  # of the last value, to the number of an entry
 SCALE = 1.0 / MODULUS
 LARGEST = np.float32(1.0 - 1.2e-7)
 
@@ -76,11 +76,12 @@ def ran1(table: MutableSequence[int]) -> np.float32:
             if entry < SHUFFLED:
                 table[SHUFFLE + entry] = value
         table[LAST] = table[SHUFFLE]
-    quotient = value // QUOTIENT
-    value = MULTIPLIER * (value - quotient * QUOTIENT) - REMAINDER * quotient
-    if value < 0:
-        value += MODULUS
-    entry = SHUFFLE + table[LAST] // PER_ENTRY
+    # The remainder by 2^31 - 1, without a division.
+    product = MULTIPLIER * value
+    value = (product & MODULUS) + (product >> 31)
+    if value >= MODULUS:
+        value -= MODULUS
+    entry = SHUFFLE + (table[LAST] >> SHIFT)
     drawn = table[entry]
     table[entry] = value
     table[LAST] = drawn

@@ -80,17 +80,18 @@ def count_rows(
     n_fast = mean.shape[1]
     u, v, p = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP)
     expected, deviates = np.empty(_STRIP, np.float32), np.zeros(_STRIP)
+    tails, places = np.empty(_STRIP), np.empty(_STRIP, np.int64)
     total = 0.0
     for slow in range(first, last + 1):
         for start in range(0, n_fast, _STRIP):
             count = min(_STRIP, n_fast - start)
             pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(start)
             if calibration > 0.0:
-                gaussians(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel, deviates[:count])
+                gaussians(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel, deviates[:count], tails, places)
             for w in range(count):
                 expected[w] = detected(np.float64(mean[slow, start + w]), factor, calibration, deviates[w], dead)
             if noise:
-                prepare(expected[:count], pixel, seed, image, u, v, p)
+                prepare(expected[:count], pixel, seed, image, u, v, p, places)
             for w in range(count):
                 value = np.float64(expected[w])
                 if noise:
@@ -141,13 +142,13 @@ def read_rows(photons, pixels, first_pixel, first, last, gain, offset, readout, 
     """
     n_fast = photons.shape[1]
     overloads = below = 0
-    deviates = np.zeros(_STRIP)
+    deviates, tails, places = np.zeros(_STRIP), np.empty(_STRIP), np.empty(_STRIP, np.int64)
     for slow in range(first, last + 1):
         for start in range(0, n_fast, _STRIP):
             count = min(_STRIP, n_fast - start)
             pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(start)
             if readout > 0.0:
-                gaussians(seed, image, READOUT, pixel, deviates[:count])
+                gaussians(seed, image, READOUT, pixel, deviates[:count], tails, places)
             for w in range(count):
                 value = converted(
                     np.float64(photons[slow, start + w]), gain, offset, readout, deviates[w], dark, seed, image,

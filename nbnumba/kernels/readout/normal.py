@@ -3,7 +3,7 @@
 Notes
 -----
 M. J. Wichura, Algorithm AS 241: the percentage points of the normal distribution, Appl. Stat. 37, 477 (1988), PPND16.
-Products that meet a sum go through `rounded_product`, and the logarithm is worked out here.
+Products that meet a sum go through `rounded_product`.
 """
 
 import math
@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from ..jit import strict_inner, strict_physics
-from ..physics.intrinsics import bits_of, float_of, rounded_product
-from ..random.counter import two_fractions
+from ..physics.intrinsics import rounded_product
+from ..random.counter import horner, logarithm, two_fractions
 
 # What a random number is for; it is counted in the upper byte of the draw. Photon counts are purpose 0.
 FLICKER, CALIBRATION, READOUT, DARK, BAD_PIXELS, HOT_PIXELS = (np.uint64(purpose << 24) for purpose in range(1, 7))
@@ -45,42 +45,24 @@ _F = (
     1.48753612908506148525e-2, 1.36929880922735805310e-1, 5.99832206555887937690e-1, 1.0,
 )  # fmt: skip
 
-_LN2 = 0.6931471805599453
-_ROOT_HALF = 0.7071067811865476
-_ODD = tuple(1.0 / n for n in range(23, 0, -2))
-
-
-@strict_physics
-def _horner(x, coefficients):
-    total = 0.0
-    for coefficient in coefficients:
-        total = rounded_product(total, x) + coefficient
-    return total
-
-
-@strict_inner
-def minus_log(x):
-    """-ln(x) of a normal number from 0 to 1, relative error 1e-15.
-
-    Notes
-    -----
-    x = 2^e m with m from 0.71 to 1.41; ln m = 2 (v + v^3/3 + v^5/5 + ...), v = (m - 1)/(m + 1).
-    """
-    bits = bits_of(x)
-    exponent = (bits >> 52) - 1023
-    m = float_of((bits & 0xFFFFFFFFFFFFF) | (1023 << 52))
-    if rounded_product(m, _ROOT_HALF) > 1.0:
-        m *= 0.5
-        exponent += 1
-    v = (m - 1.0) / (m + 1.0)
-    series = rounded_product(2.0 * v, _horner(v * v, _ODD))
-    return -(rounded_product(np.float64(exponent), _LN2) + series)
-
 
 @strict_physics
 def _central(q):
     r = _CENTRAL * _CENTRAL - rounded_product(q, q)
-    return rounded_product(q, _horner(r, _A)) / _horner(r, _B)
+    return rounded_product(q, horner(r, _A)) / horner(r, _B)
+
+
+@strict_physics
+def _depth(u):
+    """How far in the tails a probability lies."""
+    return math.sqrt(-logarithm(min(u, 1.0 - u)))
+
+
+@strict_physics
+def _tail(r):
+    """Quantile of a depth up to `_SWITCH`, without its sign."""
+    r -= 1.6
+    return horner(r, _C) / horner(r, _D)
 
 
 @strict_inner
@@ -89,13 +71,12 @@ def normal_quantile(u):
     q = u - 0.5
     if abs(q) <= _CENTRAL:
         return _central(q)
-    r = math.sqrt(minus_log(u if q < 0.0 else 1.0 - u))
+    r = _depth(u)
     if r <= _SWITCH:
-        r -= 1.6
-        value = _horner(r, _C) / _horner(r, _D)
+        value = _tail(r)
     else:
         r -= _SWITCH
-        value = _horner(r, _E) / _horner(r, _F)
+        value = horner(r, _E) / horner(r, _F)
     return -value if q < 0.0 else value
 
 
@@ -107,14 +88,29 @@ def gaussian(seed, image, purpose, pixel):
 
 
 @strict_inner
-def gaussians(seed, image, purpose, first, deviates):
-    """Write the deviates of pixels in a row, those of `gaussian`, most of them worked out in vector units."""
-    for w in range(deviates.shape[0]):
+def gaussians(seed, image, purpose, first, deviates, tails, places):
+    """Write the deviates of pixels in a row, those of `gaussian`, nearly all of them worked out in vector units.
+
+    `tails` (float64) and `places` (int64) are scratch, as long as the deviates.
+    """
+    n = deviates.shape[0]
+    for w in range(n):
         deviates[w] = two_fractions(seed, image, first + np.uint64(w), purpose)[0]
-    for w in range(deviates.shape[0]):
-        q = deviates[w] - 0.5
-        central = _central(q)
-        deviates[w] = central if abs(q) <= _CENTRAL else math.nan
-    for w in range(deviates.shape[0]):
-        if math.isnan(deviates[w]):
+    count = 0
+    for w in range(n):
+        tails[count] = deviates[w]
+        places[count] = w
+        count += abs(deviates[w] - 0.5) > _CENTRAL
+    for w in range(n):
+        deviates[w] = _central(deviates[w] - 0.5)
+    for i in range(count):
+        u = tails[i]
+        r = _depth(u)
+        value = _tail(r)
+        signed = -value if u < 0.5 else value
+        tails[i] = signed if r <= _SWITCH else math.nan
+    for i in range(count):
+        w = places[i]
+        deviates[w] = tails[i]
+        if math.isnan(tails[i]):
             deviates[w] = gaussian(seed, image, purpose, first + np.uint64(w))
