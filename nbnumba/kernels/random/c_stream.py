@@ -7,8 +7,9 @@ Notes
 -----
 nanoBragg.c:3616-3790. The state that C keeps in static variables is passed in: the table of
 `park_miller`, and `kept`, float32 numbers (a spare Gaussian deviate and whether there is one; the
-last mean and three numbers derived from it; then ln gamma of whole numbers, which C works out each time). As C's `oldm` says which of the two Poisson branches was last,
-what one branch leaves there is never read by the other.
+last mean and three numbers derived from it; then ln gamma of whole numbers, which C works out each
+time). As C's `oldm` says which of the two Poisson branches was last, what one branch leaves there is
+never read by the other.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_a_seed_below_zero_goes_on_with_the_table_that_is_there() -> None:
     for _ in range(3):
         park_miller.ran1(table)
     before = table[park_miller.SHUFFLE :]
-    due = before[table[park_miller.LAST] // park_miller.PER_ENTRY]
+    due = before[table[park_miller.LAST] >> park_miller.SHIFT]
     table[park_miller.VALUE] = park_miller.start_value(-5)
     assert park_miller.ran1(table) == np.float32(due / park_miller.MODULUS)
     assert sum(old != new for old, new in zip(before, table[park_miller.SHUFFLE :], strict=True)) == 1
@@ -69,7 +69,7 @@ def test_numbers_stay_below_one() -> None:
     table = seeded(1)
     park_miller.ran1(table)
     table[park_miller.LAST] = 0x40000000
-    table[park_miller.SHUFFLE + table[park_miller.LAST] // park_miller.PER_ENTRY] = park_miller.MODULUS - 1
+    table[park_miller.SHUFFLE + table[park_miller.LAST] >> park_miller.SHIFT] = park_miller.MODULUS - 1
     assert park_miller.ran1(table) == np.float32(1.0 - 2.0**-23)
 
 
