@@ -69,7 +69,7 @@ def test_numbers_stay_below_one() -> None:
     table = seeded(1)
     park_miller.ran1(table)
     table[park_miller.LAST] = 0x40000000
-    table[park_miller.SHUFFLE + table[park_miller.LAST] >> park_miller.SHIFT] = park_miller.MODULUS - 1
+    table[park_miller.SHUFFLE + (table[park_miller.LAST] >> park_miller.SHIFT)] = park_miller.MODULUS - 1
     assert park_miller.ran1(table) == np.float32(1.0 - 2.0**-23)
 
 
