@@ -8,14 +8,14 @@ import math
 import tokenize
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, NbnumbaError
 from ..experiment.geometry_only import build_geometry
-from ..io import cbf
+from ..io import cbf, npy
 from ..io.guarded import fabio_image, hdf5_pixels
 from ..io.opening import opened
 from ..parameters.command import CommandLine
@@ -50,28 +50,12 @@ def single(source: Source, image: LoadedImage) -> LoadedImage:
 def load_numpy(source: Source) -> LoadedImage:
     """Read an image of an array, or of a stack of arrays."""
     with opened(source.path) as file:
-        size = file.seek(0, 2)
-        file.seek(0)
         try:
-            shape, dtype = _numpy_header(file)
-            # NumPy would take memory for what the header states, however short the file is.
-            if math.prod(shape) * dtype.itemsize > size - file.tell():
-                raise ValueError(f"the header states shape {shape} of {dtype}, which is more than the file holds")
-            file.seek(0)
+            npy.check_header(file)
             values = np.load(file, allow_pickle=False)
         except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, tokenize.TokenError) as error:
             raise InputError(f"{source.path}: not readable as a NumPy array: {_first_line(error)}") from None
     return _pick(source, "NumPy", values)
-
-
-def _numpy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read what a NumPy file says of its array."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    if min(shape, default=1) < 0:
-        raise ValueError(f"the header states the shape {shape}")
-    return shape, dtype
 
 
 def _pick(source: Source, kind: str, values: Any) -> LoadedImage:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import FileError, InputError, NbnumbaError
 from ..util.memory import check_image_fits
-from . import cbf, smv
+from . import cbf, npy, smv
 from .atomic import PathLike
 from .contents import content_of
 from .guarded import fabio_image, read_apart
@@ -92,7 +92,7 @@ def read(path: PathLike, option: str = "") -> Mask:
             ours = checksums.check(path, option, foreign=False)
             found = hdf5_mask(path, option) if ours else read_apart(hdf5_mask, os.fspath(path), option)
             return np.asarray(found == 0)
-        values = _tiff(path, place) if form == "TIFF" else np.load(path, mmap_mode="r", allow_pickle=False)
+        values = _tiff(path, place) if form == "TIFF" else _npy(path, option)
     except NbnumbaError:
         raise
     except OSError as error:
@@ -128,6 +128,13 @@ def hdf5_mask(path: PathLike, option: str) -> NDArray[Any]:
                 check_image_fits(place, file[name].size * file[name].dtype.itemsize)
                 return np.asarray(file[name][()])
     raise InputError(f"{place}: holds no pixel mask of two axes; looked for: {', '.join(_PLACES)}")
+
+
+def _npy(path: PathLike, option: str) -> NDArray[Any]:
+    with opened(path, option) as file:
+        npy.check_header(file)
+        values: NDArray[Any] = np.load(file, allow_pickle=False)
+        return values
 
 
 def _tiff(path: PathLike, place: str) -> NDArray[Any]:

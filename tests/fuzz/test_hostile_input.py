@@ -23,6 +23,10 @@ CASES = Path(__file__).parent / "cases"
 CASE_LINES = [
     ("compare bomb.png bomb.png", "bomb.png: cannot be read: Image size (3600000000 pixels) exceeds limit"),
     ("compare token.npy token.npy", "token.npy: not readable as a NumPy array"),
+    (
+        "compare header.npy header.npy",
+        "header.npy: not readable as a NumPy array: a header of 2063627776 bytes",
+    ),
     ("compare-traces big.json big.json", "big.json: is malformed"),
     ("batch bigint.toml --dry-run", "bigint.toml: no TOML: a number is too long"),
     ("batch deep.toml --dry-run", "deep.toml: no TOML: nested too deeply"),
