@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -145,14 +147,16 @@ class Model:
         k_solvent = 0.0 if self._small else K_SOLVENT
         group = _prepared(structure, d_min, k_solvent, place, atoms_alone=phased is not None)
         if phased is None:
-            hkl, normal = waves_of(structure, d_min, k_solvent, B_SOLVENT)
+            with _on_a_grid(place):
+                hkl, normal = waves_of(structure, d_min, k_solvent, B_SOLVENT)
             _check_waves(hkl, normal, d_min, place)
             operations = group.operations()
         else:
             phased.check_belongs_to(structure, group, place)
             hkl, normal, operations = phased.hkl, phased.values, phased.operations
         found = scatterers.found_in(structure, settings.factors.anomalous_files, place)
-        partial = np.array([scatterers.partial_waves(structure, atoms, hkl, d_min, _RATE) for _, atoms in found])
+        with _on_a_grid(place):
+            partial = np.array([scatterers.partial_waves(structure, atoms, hkl, d_min, _RATE) for _, atoms in found])
         return EnergyFactors(
             scatterers=tuple(one for one, _ in found),
             normal=normal,
@@ -273,10 +277,20 @@ def _compute(
     structure: Any, d_min: float, default_F: float, k_solvent: float, place: str
 ) -> tuple[NDArray[np.float64], IndexBox]:
     group = _prepared(structure, d_min, k_solvent, place)
-    hkl, values = waves_of(structure, d_min, k_solvent, B_SOLVENT)
+    with _on_a_grid(place):
+        hkl, values = waves_of(structure, d_min, k_solvent, B_SOLVENT)
     _check_waves(hkl, values, d_min, place)
     expansion = expand(hkl, np.abs(values), group.operations(), True, default_F, place)
     return expansion.table, expansion.box
+
+
+@contextlib.contextmanager
+def _on_a_grid(place: str) -> Iterator[None]:
+    """Say of which file it is that gemmi can make no density, of a cell that is almost flat for example."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(f"{place}: no density can be made of the model: {error}") from None
 
 
 def _check_waves(hkl: NDArray[np.int64], values: NDArray[np.complex128], d_min: float, place: str) -> None:

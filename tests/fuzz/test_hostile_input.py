@@ -27,6 +27,10 @@ CASE_LINES = [
         "compare header.npy header.npy",
         "header.npy: not readable as a NumPy array: a header of 2063627776 bytes",
     ),
+    (
+        "-pdb flat.pdb -hkl_dmin 8 -lambda 1.5 -distance 50 -pixel 1 -detpixels 4 -nopgm -nonoise -nodump",
+        "-pdb flat.pdb: no density can be made of the model: ",
+    ),
     ("compare-traces big.json big.json", "big.json: is malformed"),
     ("batch bigint.toml --dry-run", "bigint.toml: no TOML: a number is too long"),
     ("batch deep.toml --dry-run", "deep.toml: no TOML: nested too deeply"),

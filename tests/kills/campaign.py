@@ -54,6 +54,7 @@ ENGINES = {
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TIMES = {"file_time", "start_time", "end_time", "end_time_estimated"}  # of the clock
 _TOLD_BY_CLOCK = {"batch.log", "checksums.sha256"}  # the first holds times, the second digests of such files
+_TRACKER = "Python's resource tracker"  # which prints tracebacks of its own when it is started again
 _WAIT_SECONDS = 120.0
 
 
@@ -115,17 +116,20 @@ class Campaign:
                 status = -1
             if not eventually(lambda: not program.living(), 15.0):
                 failures.append(f"processes live on: {list(program.living().values())}")
-        if "Traceback" in log.read_text(errors="replace"):
+        if target != _TRACKER and "Traceback" in log.read_text(errors="replace"):
             failures.append(f"prints {log.read_text(errors='replace')[-2000:]}")
         when = "before the first file" if not finished else "among the files"
         when = "after the last file" if finished == FILES else when
         return Blow(engine, number, target, struck, status != 0, when, failures + self._complete())
 
     def _strike(self, program: Started, number: signal.Signals, one: bool) -> str:
-        others = [process for process in program.living() if process != program.process.pid]
+        living = program.living()
+        others = [process for process in living if process != program.process.pid]
         victim = self._chance.choice(others) if one and others else program.process.pid
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, number)
+        if "resource_tracker" in living.get(victim, ""):
+            return _TRACKER
         return "the program" if victim == program.process.pid else "one of its processes"
 
     def _complete(self) -> list[str]:
