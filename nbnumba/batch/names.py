@@ -7,7 +7,7 @@ from functools import cached_property
 
 LABELS, SHEET = "labels.csv", "contact_sheet.png"
 XDS = "XDS.INP"
-SPOTS = "spots.h5"
+SPOTS = ("h5", "parquet", "refl")  # formats of a table of spots, the first by default
 
 FORMATS = {"h5": "", "cbf": ".cbf", "img": ".img"}
 """Formats of a series, and the ending of a file for each image; none where NXmx files hold them all."""
@@ -44,13 +44,18 @@ class Names:
         Of images.
     series : Series or None
         None: a batch of images that do not follow one another.
-    spots : bool
-        Whether there is a table of the spots of all images.
+    spots : bool or str
+        Whether there is a table of the spots of all images, or its format.
     """
 
     count: int
     series: Series | None = None
-    spots: bool = False
+    spots: bool | str = False
+
+    @property
+    def table(self) -> str | None:
+        """The table of the spots of all images."""
+        return f"spots.{SPOTS[0] if self.spots is True else self.spots}" if self.spots else None
 
     @property
     def stem(self) -> str:
@@ -98,6 +103,6 @@ class Names:
     @cached_property
     def products(self) -> tuple[str, ...]:
         """What is made once all images are there, apart from the frames."""
-        masters = () if self.master is None else (self.master,)
-        common = (LABELS, *masters, SHEET, *((SPOTS,) if self.spots else ()))
+        some = (self.master, SHEET, self.table)
+        common = (LABELS, *(name for name in some if name is not None))
         return common if self.series is None else (*common, XDS, self.truth)

@@ -41,7 +41,7 @@ from . import labels, record
 from .contact_sheet import MOST_IMAGES
 from .frames import write_frame
 from .labels import Labels
-from .names import DTYPES, LABELS, SHEET, SPOTS, XDS, Names
+from .names import DTYPES, LABELS, SHEET, XDS, Names
 from .sheet import Shot, write_sheet
 from .stored import frame_pixels, write_frame_digests
 from .stored_noise import DTYPE, Terms, add_noise
@@ -232,8 +232,8 @@ def _write_products(noisy: _Noisy, saturation: int | None) -> None:
     known = list(_all_labels(paths))
     labels.write_csv(folder / LABELS, known)
     write_sheet(folder / SHEET, _shots(noisy, known))
-    if names.spots:
-        shutil.copyfile(source / SPOTS, folder / SPOTS)
+    if names.table is not None:
+        shutil.copyfile(source / names.table, folder / names.table)
     if names.series is not None:
         _write_rotation(noisy, saturation)
 

@@ -21,7 +21,7 @@ from . import labels
 from .contact_sheet import MOST_IMAGES
 from .labels import Labels
 from .machine import versions
-from .names import LABELS, SHEET, SPOTS, XDS
+from .names import LABELS, SHEET, XDS
 from .reference import Base
 from .sample import draw, image_experiment, stated_geometry
 from .sheet import Shot, write_sheet
@@ -106,7 +106,9 @@ def write_rotation(path: Path, spec: Spec, base: Base) -> None:
             with whole_file(path) as file:
                 file.write(b"! XDS wants one panel, and this detector has several.\n")
         return
-    images = [truth_of(image_experiment(base, draw(spec, base, image))) for image in range(spec.count)]
+    # The crystals are there in blank images, too.
+    draws = (draw(spec, base, image, missing=False) for image in range(spec.count))
+    images = [truth_of(image_experiment(base, drawn)) for drawn in draws]
     write_truth(path, first, images, spec.series, spec.dtype, saturation, spec.images_per_file)
 
 
@@ -138,7 +140,7 @@ def make(path: Path, spec: Spec, base: Base, chunks: Sequence[Path]) -> None:
     FileError
         A file cannot be read or written.
     """
-    if path.name == SPOTS:
+    if path.name == spec.names.table:
         spots.write(path, spots.joined([_read_spots(chunk) for chunk in chunks]))
     elif path.name in MAKERS:
         MAKERS[path.name](path, chunks, spec, base)

@@ -65,8 +65,8 @@ def noise_seed_c(seed: int, image: int) -> int:
     return int(generator(seed, image, "noise").integers(1, MAX_SEED, endpoint=True))
 
 
-def draw(spec: Spec, base: Base, image: int) -> Draw:
-    """Draw the values of an image.
+def draw(spec: Spec, base: Base, image: int, *, missing: bool = True) -> Draw:
+    """Draw the values of an image; without `missing` as if the beam hit the crystals in every image.
 
     Raises
     ------
@@ -82,7 +82,9 @@ def draw(spec: Spec, base: Base, image: int) -> Draw:
     tabled = spec.texts_of(image)
     texts = {key: tabled[key] if key in tabled else spec.chosen[key].draw(numbers(key)) for key in spec.text_keys}
     base = with_texts(base, texts, image)
-    if HIT in values or LATTICES in values:
+    if not missing:
+        values.pop(HIT, None)
+    elif HIT in values or LATTICES in values:
         _settle_hit(values)
     matrix = _matrix(values, base)
     stretch = None

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InputError, NbnumbaError
+from ..imagefiles.spots import check_name as check_table_name
 from ..io.validated import converted_table
 from ..parameters.choices import PhiSampling, Semantics
 from ..parameters.command import CommandLine
@@ -119,6 +120,9 @@ def spec_of(
         first_texts={key: some.values[0] for key, some in varied.texts.items()} | (texts[0] if texts else {}),
         **{key: values[key] for key in TOP if key != "command"},
     )
+    if spec.names.table is not None:
+        with placed(found.name, ("spots",)):
+            check_table_name("spots", spec.names.table)
     command = _command(found, spec)
     if command.settings.crystal.misset_random and command.settings.crystal.misset_seed is None:
         spec = replace(spec, random_orientation=True)  # its seed would come from the time

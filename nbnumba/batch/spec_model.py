@@ -23,8 +23,8 @@ class Spec:
         Of the command.
     images_per_file : int
     dtype : {"float32", "int32", "uint16"}
-    spots : bool
-        Whether there is a table of the spots of all images.
+    spots : bool or str
+        Whether there is a table of the spots of all images, or its format.
     truth : bool
         Whether the files hold what every pixel shows.
     random_orientation : bool
@@ -56,7 +56,7 @@ class Spec:
     semantics: str
     backend: str
     precision: str
-    spots: bool
+    spots: bool | str
     truth: bool
     random_orientation: bool
     vary: Mapping[str, Distribution]

@@ -24,6 +24,9 @@ def _degrees(more: str = "") -> Any:
     return msgspec.Meta(ge=-_MOST_DEGREES, le=_MOST_DEGREES, description=allowed)
 
 
+_SPOTS = 'true, false, "h5", "parquet" or "refl"'
+
+
 class Common(msgspec.Struct, kw_only=True):
     """Keys of batches and of series; the description of each says what it takes."""
 
@@ -32,7 +35,7 @@ class Common(msgspec.Struct, kw_only=True):
     images_per_file: Annotated[int, _whole(1, MAX_COUNT)] = 250
     dtype: Annotated[Literal["float32", "int32", "uint16"], _one_of("float32", "int32", "uint16")] = "uint16"
     noise: Annotated[bool, msgspec.Meta(description="true or false")] = True
-    spots: Annotated[bool, msgspec.Meta(description="true or false")] = False
+    spots: Annotated[bool | Literal["h5", "parquet", "refl"], msgspec.Meta(description=_SPOTS)] = False
     truth: Annotated[bool, msgspec.Meta(description="true or false")] = False
     noise_rng: Annotated[Literal["counter", "c"], _one_of("counter", "c")] = "counter"
     semantics: Annotated[Literal["exact", "c"], _one_of("exact", "c")] = "exact"

@@ -11,14 +11,14 @@ from typing import Any
 from ..errors import FileError, InputError
 from . import folder as state
 from . import record
-from .names import FORMATS, Names, Series
+from .names import FORMATS, SPOTS, Names, Series
 from .stored import is_whole
 
 READERS = 4  # threads that check files
 
 
 def verify(folder: str) -> int:
-    """Print what is damaged or missing in the folder of a batch; return the exit status: 1 where anything is.
+    """Print what is damaged or missing in the folder of a batch, or of all sweeps; return the exit status: 1 if any is.
 
     Raises
     ------
@@ -31,6 +31,9 @@ def verify(folder: str) -> int:
     if not place.is_dir():
         raise FileError(f"{folder}: there is no such folder")
     identity = state.read_state(place)
+    sweeps = sorted(path.parent for path in place.glob(f"*/{state.STATE}")) if identity is None else []
+    if sweeps:
+        return max(verify(str(sweep)) for sweep in sweeps)
     if identity is None:
         raise FileError(f"{folder}: holds no batch: there is no {state.STATE}")
     problems = list(_problems(place, identity))
@@ -80,7 +83,9 @@ def _problems(folder: Path, identity: dict[str, Any]) -> Iterator[str]:
 
 def names_of(identity: dict[str, Any], count: int) -> Names:
     """Return what the files of a batch or a series are called."""
-    found, spots = identity["spec"].get("series"), identity["spec"].get("spots") is True
+    found, spots = identity["spec"].get("series"), identity["spec"].get("spots", False)
+    if not isinstance(spots, bool) and spots not in SPOTS:
+        raise InputError("damaged: it does not tell whether there is a table of spots")
     if not isinstance(found, dict):
         return Names(count, spots=spots)
     stem, form, photons = found.get("stem"), found.get("form"), found.get("photons") is True

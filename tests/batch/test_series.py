@@ -15,6 +15,7 @@ from pathlib import Path
 import fabio
 import h5py
 import hdf5plugin  # noqa: F401  # registers the filters of the images
+import msgspec
 import numpy as np
 import pytest
 
@@ -256,14 +257,26 @@ def test_several_sweeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     sweeps = (
         "[[series]]\nosc_deg = 1\nimages = 2\n"
         '[[series]]\nname = "turned"\nphi0_deg = 90\nosc_deg = -1\nimages = 3\noptions = "-misset 40 50 60"\n'
+        "vary = { crystals = 2, split_deg = 0.5, csv = 'blank.csv' }\n"
     )
+    (tmp_path / "blank.csv").write_text("hit\n1\n0\n1\n")
     out = tmp_path / "out"
-    source = spec(tmp_path, sweeps)
+    source = spec(tmp_path, sweeps, spots="refl")
     assert series(source, "-o", out) == 0
     assert images(out / "sweep_01" / "sweep_01_master.h5").shape == (2, 32, 32)
     with h5py.File(out / "turned" / "turned_master.h5") as file:
         omega = file["/entry/sample/transformations/omega"]
         np.testing.assert_allclose(omega[()], [-90.0, -89.0, -88.0], atol=1e-12)  # about the opposite axis
+    # Both crystals are in the truth, and their spots in the table, but for the blank image.
+    truth = json.loads((out / "turned" / "turned.expt").read_text())
+    assert [experiment["crystal"] for experiment in truth["experiment"]] == [0, 1]
+    _, _, table = msgspec.msgpack.decode((out / "turned" / "spots.refl").read_bytes())
+    columns = {name: np.frombuffer(table["data"][name][1][1], dtype="<i4") for name in ("id", "image")}
+    assert {*zip(columns["id"].tolist(), columns["image"].tolist(), strict=True)} == {(0, 0), (1, 0), (0, 2), (1, 2)}
+    assert series(out, "--verify") == 0
+    (out / "turned" / "spots.refl").write_bytes(b"damaged")
+    assert series(out, "--verify") == 1
+    assert series(source, "-o", out, "--resume") == 0
     seeds = {row["seed"] for name in ("sweep_01", "turned") for row in rows(out / name)}
     assert seeds == {"7", "8"}
     capsys.readouterr()
@@ -379,6 +392,7 @@ def test_the_dry_run_and_python(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (SCAN, {}, "fluence = { linear = [1e24, -4e23] }", r"image 4: fluence = .* gives -6e\+23"),
         (SCAN, {}, "fluence_factor = { decay = [1, 2] }", r"decay: a share of 2; it must lie from 0 to 1"),
         (SCAN, {"count": 3}, "", r"count: unknown key"),
+        (SCAN, {"spots": "csv"}, "", r'spots: .csv.; allowed: true, false, "h5", "parquet" or "refl"'),
     ],
 )
 def test_mistakes(scan: str, top: dict[str, object], vary: str, expected: str, tmp_path: Path) -> None:
