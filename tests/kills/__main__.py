@@ -32,6 +32,8 @@ def main() -> int:
 
     def told(blow: Blow) -> None:
         blows.append(blow)
+        with (folder / "blows.txt").open("a") as file:
+            print(blow, file=file)
         for line in blow.failures:
             print(f"{blow.engine}, {blow.number.name} to {blow.target}: {line}", file=sys.stderr, flush=True)
 
