@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,25 @@ class Columns:
     phases: NDArray[np.float64] | None = None  # of `plus` [deg], where a column of them was asked for
 
 
+def _check_holds(data: bytes, place: str) -> None:
+    """Compare what an MTZ file states with its length: gemmi takes memory for all of it, and looks afterwards."""
+    order: Literal["big", "little"] = "big" if len(data) > 9 and data[9] & 0xF0 == 0x10 else "little"
+    stated = int.from_bytes(data[4:8], order, signed=True)
+    if stated == -1:  # more than 32 bits hold
+        stated = int.from_bytes(data[12:20], order, signed=True)
+    if not 0 < 4 * (stated - 1) <= len(data):
+        raise InputError(f"{place}: cut short: its header should stand at byte {4 * (stated - 1)} of {len(data)}")
+    for columns, reflections in re.findall(rb"NCOL +(\d+) +(\d+)", data[4 * (stated - 1) :]):
+        if 4 * int(columns[:20]) * int(reflections[:20]) > len(data):
+            numbers = f"{int(reflections[:20])} reflections of {int(columns[:20])} columns"
+            raise InputError(f"{place}: states {numbers}, more than it holds")
+
+
 def read_mtz(data: bytes, column: str | None, place: str, phase: str | None = None) -> Columns:
     """Read a column, or the two of Friedel mates, of the content of an MTZ file, and its phases; None chooses."""
     import gemmi
 
+    _check_holds(data, place)
     with named(data) as name:
         mtz = gemmi.read_mtz_file(name)
     header = data[-_LONGEST_HEADER:]  # it stands at the end

@@ -27,6 +27,7 @@ CASE_LINES = [
         "compare header.npy header.npy",
         "header.npy: not readable as a NumPy array: a header of 2063627776 bytes",
     ),
+    ("-hkl far.mtz -lambda 1", "-hkl far.mtz: cut short: its header should stand at byte 6538768788 of 2208"),
     (
         "-pdb flat.pdb -hkl_dmin 8 -lambda 1.5 -distance 50 -pixel 1 -detpixels 4 -nopgm -nonoise -nodump",
         "-pdb flat.pdb: no density can be made of the model: ",
