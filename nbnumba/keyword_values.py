@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
@@ -11,11 +10,15 @@ from typing import Any
 
 from .errors import Call, InputError
 from .parameters.given import Given
-from .parameters.table import KEYWORDS, PARAMETERS
+from .parameters.table import KEYWORDS, NANOBRAGG, PARAMETERS
 from .parameters.types import Kind
 from .parameters.values import array_of_numbers, given_by, plain, text_of, three_by_three
+from .util.text import nearest
 
 _WHOLE = {part: name for name, parameter in KEYWORDS.items() for part in parameter.parts}
+_UNITS = frozenset(
+    name.rpartition("_")[2] for name, parameter in KEYWORDS.items() if "_" in name and parameter.unit.symbol
+)
 _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
 # A named convention comes first, since what moves the detector counts after it.
@@ -76,8 +79,8 @@ def calling(given: Collection[str]) -> Call:
 def _check(given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in KEYWORDS:
-            close = difflib.get_close_matches(name, KEYWORDS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            near = _nearest(name)
+            hint = "" if near is None else f"; did you mean {near}?"
             raise TypeError(f"Experiment has no keyword {name!r}{hint}")
     for one in given:
         others = KEYWORDS[one].excludes
@@ -91,6 +94,17 @@ def _check(given: Mapping[str, Any]) -> None:
     for name in ("hkl_column", "hkl_dmin_A"):
         if name in given and is_table(given.get("hkl")):
             raise InputError(f"{name}: goes with a file of reflections, and hkl is an array")
+
+
+def _nearest(name: str) -> str | None:
+    """Return the keyword that is meant by the name of an option, by a name without its unit or by a slip; or None."""
+    body = name.rpartition("_")[0] if name.rpartition("_")[2] in _UNITS else name
+    for spelling in (f"-{name}", f"-{body}"):
+        option = NANOBRAGG.by_key.get(spelling)
+        if option is not None and option.parameter.name in KEYWORDS:
+            return option.parameter.name
+    longer = [keyword for keyword in KEYWORDS if keyword.startswith(f"{body}_")]
+    return longer[0] if longer else nearest(name, KEYWORDS)
 
 
 def _crystals(value: Any) -> list[Given]:

@@ -257,6 +257,26 @@ def test_a_missing_file_and_an_unknown_keyword() -> None:
         small(distance=3)
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("mosaic", "mosaic_spread_deg"),
+        ("mosaic_deg", "mosaic_spread_deg"),
+        ("lambda", "wavelength_A"),
+        ("curved_det", "curved"),
+        ("distanc_mm", "distance_mm"),
+        ("seed", None),
+        ("noise_seed", None),
+        ("foo", None),
+    ],
+)
+def test_an_unknown_keyword_names_the_one_that_is_meant_or_none(typed: str, meant: str | None) -> None:
+    with pytest.raises(TypeError) as caught:
+        small(**{typed: 3})
+    hint = f"; did you mean {meant}?" if meant else ""
+    assert str(caught.value) == f"Experiment has no keyword {typed!r}{hint}"
+
+
 def test_numbers_of_any_kind() -> None:
     plain = small(distance_mm=99.5, curved=True)
     for number in (np.float32(99.5), np.array(99.5), np.array([99.5]), Fraction(199, 2), Decimal("99.5"), "99.5"):

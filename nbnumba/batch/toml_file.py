@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, time
@@ -12,7 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..io.opening import opened
 from ..io.toml_text import NoTOML, parse
-from ..util.text import quote
+from ..util.text import nearest, quote
 
 _LONGEST = 1 << 24  # bytes of a document
 _MOST_LOOKS = 64
@@ -90,8 +89,8 @@ class Document:
             if key not in allowed and key in elsewhere:
                 raise self.error((*where, key), f"stands in the wrong place; it belongs {elsewhere[key]}")
             if key not in allowed:
-                nearest = difflib.get_close_matches(key, list(allowed), n=1, cutoff=0.5)
-                hint = f"did you mean {nearest[0]}? " if nearest else ""
+                near = nearest(key, allowed)
+                hint = f"did you mean {near}? " if near else ""
                 raise self.error((*where, key), f"unknown key; {hint}allowed: {', '.join(allowed)}")
 
 

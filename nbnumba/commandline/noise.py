@@ -57,10 +57,25 @@ def noise(words: Sequence[str]) -> None:
     source = Path(files[0])
     if not source.is_dir() and not is_nexus(files[0]):
         for option in own:
-            raise InputError(f"{option}: goes with an .h5 file or a folder, and {source} is a raw float image")
+            raise InputError(f"{option}: goes with an .h5 file or a folder, and {source} is {_kind(files[0])}")
         draw_noise(command, files[0])
         return
     _draw_on_stored(command, source, own)
+
+
+def _kind(path: str) -> str:
+    """Return what a file is, in words.
+
+    Raises
+    ------
+    FileError
+        The file is missing or cannot be read.
+    """
+    start = registry.beginning(path)
+    form = registry.recognized(start)
+    if form is None and registry.looks_like_text(start):
+        return "a text file"
+    return (form or registry.FLOAT).name
 
 
 def _draw_on_stored(command: CommandLine, source: Path, own: dict[str, str]) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..util.text import quote
-
-_NEAR = 0.75  # of 1: how alike a name must be to be suggested
+from ..util.text import nearest, quote
 
 
 def message(error: Any, words: Sequence[str]) -> str:
@@ -48,8 +45,8 @@ def _unknown(error: Any, words: Sequence[str]) -> str:
     bodies = {option.lstrip("-"): option for param in params for option in param.opts if option.startswith("-")}
     typed = whole.lstrip("-")
     longer = [body for body in bodies if len(typed) > 2 and body.startswith(typed)]
-    near = longer or difflib.get_close_matches(typed, bodies, n=1, cutoff=_NEAR)
-    hint = f"did you mean {bodies[near[0]]}?" if near else f"{words[0]} --help lists them all"
+    near = longer[0] if longer else nearest(typed, bodies)
+    hint = f"did you mean {bodies[near]}?" if near else f"{words[0]} --help lists them all"
     return f"{whole}: unknown option; {hint}"
 
 

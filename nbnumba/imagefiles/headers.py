@@ -19,7 +19,7 @@ from ..geometry.panel import PanelGeometry
 from ..geometry.vectors import Array, cross, dot, unit
 from ..parameters.choices import PhiSampling
 from ..parameters.command import CommandLine
-from ..parameters.fill import filled
+from ..parameters.fill import filled, prefer_typed_distance
 from ..parameters.settings import Settings
 from ..util.messages import logger
 
@@ -110,7 +110,10 @@ def settings_beside(typed: CommandLine, said: Mapping[str, float | str]) -> Sett
     """Return the settings of what a file says, parameter by parameter, and of what was typed, which wins."""
     # As a command line in which the file comes first.
     front = [dataclasses.replace(given_as(name, value), spelling=called(name)) for name, value in said.items()]
-    return filled([*front, *typed.given], []).settings()
+    draft = filled([*front, *typed.given], [])
+    if not typed.gives("close_distance_mm"):
+        prefer_typed_distance(draft)
+    return draft.settings()
 
 
 def reading_frame(panel: PanelGeometry, beam_direction: Array) -> Array:

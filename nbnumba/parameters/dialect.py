@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..util.text import nearest
 from .types import Option, Parameter
 
 if TYPE_CHECKING:
     from .given import Given
 
-_NEAR = 0.75  # of 1: how alike a name must be to be suggested
 
 Row = Option | Parameter
 Find = Callable[[str], Option | None]
@@ -102,8 +102,8 @@ class Dialect:
         short = word[1:] if word.startswith("--") else word
         if short in self.meant:
             return InputError(f"{shown(word)}: unknown option; the right one is {self.meant[short]}")
-        nearest = self._nearest(short)
-        hint = f"; did you mean {nearest}?" if nearest else "; -help lists all options"
+        near = self._nearest(short)
+        hint = f"; did you mean {near}?" if near else "; -help lists all options"
         return InputError(f"{shown(word)}: unknown option{hint}")
 
     def _nearest(self, word: str) -> str | None:
@@ -121,7 +121,7 @@ class Dialect:
             [name for name in spellings if len(body) > 2 and name.startswith(typed)],
             [name for name in spellings if len(body) > 3 and body in name],
             [name for name in spellings if len(name) > 4 and typed.startswith(name)],
-            [name for name in spellings if len(stem) > 3 and "_" in typed and name.startswith(stem)],
+            [name for name in spellings if len(stem) > 3 and "_" in typed and f"{name}_".startswith(f"{stem}_")],
             [name for name in spellings if len(body) > 2 and sorted(name) == sorted(typed)],
         )
         likely = next((names for names in slips if names), None)
@@ -129,8 +129,8 @@ class Dialect:
             return spellings[difflib.get_close_matches(typed, likely, n=1, cutoff=0.0)[0]]
         # Without their dashes: with them any two short names would be alike.
         bodies = {name.strip("-"): name for name in reversed(spellings)}
-        close = difflib.get_close_matches(body, bodies, n=1, cutoff=_NEAR)
-        return spellings[bodies[close[0]]] if close else None
+        close = nearest(body, bodies)
+        return spellings[bodies[close]] if close else None
 
 
 def inside_words(options: Sequence[Option]) -> Find:

@@ -74,12 +74,34 @@ def filled(
         settle_sensors(draft, placing, given)
     if "expt" in named and _turns(draft) and draft.get("phistep") is None and draft.get("phisteps") is None:
         draft.set(phisteps=EXPT_PHI_STEPS)
+    if draft.get("distance_given") and "close_distance_mm" not in named:
+        if strict or draft.get("semantics") is Semantics.EXACT:
+            prefer_typed_distance(draft)
+        else:
+            _note_distance(draft, named["distance_mm"], notices)
     _check(draft)
     _check_wavelengths(named)
     if "sources" in named and draft.get("divergence_or_dispersion_given"):
         label = named["sources"].label
         notices.append(f"{label}: divergence and dispersion options have no effect beside it")
     return draft
+
+
+def prefer_typed_distance(draft: Draft) -> None:
+    """Let a distance that was typed win over the CLOSE_DISTANCE of a header, which beats it in C."""
+    if draft.get("distance_given") and "close_distance" in draft.from_header:
+        del draft.from_header["close_distance"]
+        draft.set(close_distance=None)
+
+
+def _note_distance(draft: Draft, typed: Given, notices: list[str]) -> None:
+    """Tell of a header that decides in place of a distance that was typed."""
+    place = draft.from_header.get("close_distance")
+    if place is not None and draft.get("close_distance") != abs(draft.get("distance")):
+        notices.append(
+            f"{typed.label} {typed.texts[0]} is not used, as in nanoBragg: {place}, which decides; "
+            f"{called('close_distance_mm')} replaces it"
+        )
 
 
 def _check_wavelengths(named: Mapping[str, Given]) -> None:

@@ -100,9 +100,10 @@ def read_open(
     if survey.count == 0:
         raise InputError(f"{label(option, path)}: holds no reflection; a line is h k l F")
     if survey.extra:
+        below = f"; {survey.negative} of the fourth are below 0, as intensities are, and F is needed"
         logger.warning(
             f"{label(option, path)}: columns after the fourth are ignored "
-            f"({survey.extra} lines, the first is line {survey.first_extra})"
+            f"({survey.extra} lines, the first is line {survey.first_extra}){below if survey.negative else ''}"
         )
     box = survey.box()
     box.check_fits(label(option, path), survey.count)
@@ -227,6 +228,7 @@ class _Survey:
     count: int = 0
     extra: int = 0
     first_extra: int = 0
+    negative: int = 0
     low: list[int] = field(default_factory=list)
     high: list[int] = field(default_factory=list)
 
@@ -236,6 +238,7 @@ class _Survey:
         self.extra += block.extra
         if block.rows.size == 0:
             return
+        self.negative += int(np.count_nonzero(block.rows["F"] < 0.0))
         low = [int(block.rows[name].min()) for name in "hkl"]
         high = [int(block.rows[name].max()) for name in "hkl"]
         self.low = [min(pair) for pair in zip(self.low, low, strict=True)] if self.count else low

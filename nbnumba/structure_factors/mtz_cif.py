@@ -18,7 +18,7 @@ from . import french_wilson, other_lists
 from .cif_columns import read_cif
 from .mtz_cif_columns import Columns, read_mtz
 from .phased import PhasedReflections
-from .symmetry import Expansion, expand
+from .symmetry import Expansion, expand, has_symmetry
 from .table import LARGEST_F, Cell, IndexBox
 from .xds_ascii import is_xds_ascii, read_xds_ascii
 
@@ -268,5 +268,8 @@ def _remarks(
         if negative:
             drawn = "0" if chosen.sigmas is None else "the small amplitudes that they leave likely"
             yield f"{place}: {negative} intensities below 0 are drawn as {drawn}"
+    if chosen.cell is not None and not has_symmetry(chosen.cell, chosen.operations):
+        numbers = " ".join(f"{value:g}" for value in chosen.cell)
+        yield f"{place}: the unit cell {numbers} has not the symmetry of {chosen.group}"
     if expansion.repeated:
         yield f"{place}: {expansion.repeated} rows repeat a reflection with another value; the last one counts"

@@ -62,6 +62,8 @@ _BEGINNINGS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
 
 _SHELX = re.compile(rb"(?:[ \d-]{3}\d){3}(?:[ \d.-]{6}[\d.][\d.]|[ \d.-]{7}\d){2}(?:[ \d-]{3}\d.*)?\s*")
 
+_SHELX_END = re.compile(rb"(?: *0){3} *0*\.0* ")
+
 
 def refuse(start: bytes, place: str) -> None:
     """Refuse a file that is recognized as another program's, whose numbers are no structure factors of P1.
@@ -93,6 +95,8 @@ def refuse(start: bytes, place: str) -> None:
 def _is_shelx(start: bytes) -> bool:
     """Whether the lines have h k l in four characters each, then two numbers in eight characters each."""
     lines = [line for line in start.splitlines()[: _LINES + 1] if line.strip()]
+    end = next((place for place, line in enumerate(lines) if _SHELX_END.match(line)), len(lines))
+    lines = lines[: end + 1]  # what follows is text
     if len(lines) > 1 and len(lines) > _LINES:
         lines.pop()
     return bool(lines) and all(_SHELX.fullmatch(line) and b"." in line[12:28] for line in lines)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .table import IndexBox, inside
+from .table import Cell, IndexBox, inside
+
+_SAME_CELL = 0.01
 
 _NUMBER = re.compile(
     rb"^_(?:symmetry|space_group)[._](?:Int_Tables|IT)_number\s+['\"]?(\d{1,3})\b", re.IGNORECASE | re.MULTILINE
@@ -75,6 +77,23 @@ def rotations_of(operations: Any) -> NDArray[np.int64]:
     if rest.any():
         raise InputError("a symmetry operation turns indices into fractions")
     return np.unique(whole, axis=0)
+
+
+def has_symmetry(cell: Cell, operations: Any) -> bool:
+    """Tell whether the operations of a space group map a cell on itself, to a percent of its lengths and 0.6 degrees.
+
+    Parameters
+    ----------
+    cell : tuple of 6 floats [Angstrom, deg]
+    operations : gemmi.GroupOps
+    """
+    import gemmi
+
+    axes = np.array(gemmi.UnitCell(*cell).frac.mat.tolist())  # rows are a*, b*, c*
+    turned = rotations_of(operations) @ axes
+    lengths = np.linalg.norm(axes, axis=1)
+    metric = turned @ turned.transpose(0, 2, 1) - axes @ axes.T
+    return bool((np.abs(metric) <= 2.0 * _SAME_CELL * np.outer(lengths, lengths)).all())
 
 
 def expand(

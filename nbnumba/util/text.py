@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # A decimal number: no nan, inf, hexadecimal or underscore. Compile it with re.ASCII, or encoded for bytes.
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 _LONGEST_QUOTE = 40
+_NEAR = 0.8  # of 1: how alike a name must be to be suggested
 
 
 def encodable(text: str) -> str:
@@ -24,3 +27,10 @@ def quote(text: str | bytes) -> str:
 def is_whole(text: str, low: int, high: int) -> bool:
     """Tell whether a text is a whole number of these; `int` raises at thousands of digits."""
     return text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the name that a word is a slip of; None where none comes near."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=_NEAR)), None)

@@ -154,7 +154,7 @@ TOP = [
     (HEAD + 'semantics = "C"', "s.toml line 3: semantics: 'C'; allowed: exact, c"),
     (HEAD + 'backend = "gpu"', "s.toml line 3: backend: 'gpu'; allowed: auto, cpu, cuda"),
     (HEAD + 'precision = "half"', "s.toml line 3: precision: 'half'; allowed: auto, double, mixed"),
-    (HEAD + "date = 2026-01-02", "s.toml line 3: date: unknown key; did you mean"),
+    (HEAD + "date = 2026-01-02", "s.toml line 3: date: unknown key; allowed: "),
     (HEAD + "seed = 2026-01-02", "s.toml line 3: seed: 2026-01-02; allowed: a whole number"),
     (
         HEAD + 'orientation = "random"',

@@ -98,6 +98,9 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
         ("noise f.bin -sed 5", 2, "-sed: unknown option; did you mean -seed?"),
         ("noise f.bin -detpixels 5", 2, "f.bin: holds 256 bytes; 5 x 5 pixels of float32 take 100; -detpixels_f"),
         ("noise g.bin -detpixels 8", 3, "g.bin: "),
+        ("noise f.bin -o n.h5", 2, "-o: goes with an .h5 file or a folder, and f.bin is a raw float image"),
+        ("noise t.txt -o n.h5", 2, "-o: goes with an .h5 file or a folder, and t.txt is a text file"),
+        ("noise absent.cbf -o n.h5", 3, "absent.cbf: cannot be read: no such file or directory"),
         ("noise f.bin -detpixels 8 -threads 100000", 2, "-threads: 100000 is not between"),
         ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),
         ("noise f.bin -detpixels 8 -roi 9 12 0 7", 2, "-roi: "),
@@ -106,6 +109,7 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
 )
 def test_noise_that_cannot_be_drawn(words: str, status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     np.full((8, 8), 50.0, "<f4").tofile("f.bin")
+    Path("t.txt").write_text("0 0 1 5\n")
     assert cli.main(words.split()) == status
     err = capsys.readouterr().err
     assert err.startswith("nbnumba: error: ")

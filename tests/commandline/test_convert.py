@@ -359,6 +359,14 @@ def test_options_override_a_header() -> None:
     assert (fast, slow) == pytest.approx((2 / 0.172 + 0.5, 1 / 0.172 + 0.5))
 
 
+def test_a_distance_that_is_typed_beats_the_close_distance_of_a_header() -> None:
+    floats("a.bin")
+    assert run(f"a.bin -o n.img {SIZE}") == 0
+    assert b"CLOSE_DISTANCE=123.457" in Path("n.img").read_bytes()
+    assert run("n.img -o b.cbf -distance 200") == 0
+    assert b"Detector_distance 0.2 m" in Path("b.cbf").read_bytes()
+
+
 def test_a_tilted_header_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
     record = experiment("-twotheta 20")
     counts = np.full((9, 12), 40, np.uint16)

@@ -579,6 +579,21 @@ def test_distance_finds_close_distance_and_orgx_finds_xds_orgx(tmp_path: Path) -
     assert not settings.detector.beam_center_given
 
 
+def test_a_distance_that_is_typed_beats_a_header_in_exact_and_is_told_of_in_c(tmp_path: Path) -> None:
+    name = write_header(tmp_path / "h.img", CLOSE_DISTANCE=84)
+    as_c = parse(["-img", name, "-distance", "200"])
+    assert as_c.settings.detector.close_distance == 84 / 1000
+    assert as_c.notices == (
+        f"-distance 200 is not used, as in nanoBragg: -img {name}: CLOSE_DISTANCE is 84, which decides; "
+        "-close_distance replaces it",
+    )
+    assert parse(["-img", name, "-distance", "84"]).notices == ()
+    assert parse(["-img", name, "-distance", "200", "-close_distance", "90"]).notices == ()
+    exact = parse(["-img", name, "-distance", "200", "-semantics", "exact"])
+    assert (exact.settings.detector.distance, exact.settings.detector.close_distance) == (0.2, None)
+    assert exact.notices == ()
+
+
 def test_negative_range_of_a_header_is_not_given(tmp_path: Path) -> None:
     assert parse(["-img", write_header(tmp_path / "h.img", OSC_RANGE=-1)]).settings.goniometer.osc is None
 
@@ -645,6 +660,8 @@ def test_golden_command_line_is_understood(name: str, monkeypatch: pytest.Monkey
     words = goldens.load(name).words
     command = parse(words)
     expected = 1 if "-sourcefile" in words and any("div" in word or "disp" in word for word in words) else 0
+    if "-distance" in words and "-img" in words:  # the header's close distance decides, and a notice says so
+        expected += b"CLOSE_DISTANCE" in Path(words[words.index("-img") + 1]).read_bytes()
     assert len(command.notices) == expected
     assert command.output.float_file == "float.bin"
     assert not command.output.progress

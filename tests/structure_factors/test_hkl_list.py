@@ -100,6 +100,9 @@ def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
     assert values.ravel().tolist() == [5.0, 6.0, 7.0]
     path = tmp_path / "a.hkl"
     assert notices == [f"-hkl {path}: columns after the fourth are ignored (2 lines, the first is line 3)"]
+    with notices_to(notices.append):
+        read(tmp_path, "0 0 1 5 1\n0 0 2 -6 1\n")
+    assert notices[1].endswith("; 1 of the fourth are below 0, as intensities are, and F is needed")
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,21 @@ def test_a_cif_of_macromolecules(group: str, tmp_path: Path) -> None:
         assert Reading(tmp_path / "x.cif", name).reflections == reading.reflections
 
 
+def test_a_cell_without_the_symmetry_of_its_group_is_told_of(tmp_path: Path) -> None:
+    rows = unique_reflections("P 43 21 2")
+    a, *others = CELLS["P 43 21 2"]
+    for longer, told in ((1.005, False), (1.15, True)):
+        mtz = gemmi.Mtz(with_base=True)
+        mtz.spacegroup = gemmi.SpaceGroup("P 43 21 2")
+        mtz.set_cell_for_all(gemmi.UnitCell(a * longer, *others))
+        mtz.add_dataset("d")
+        mtz.add_column("F", "F")
+        mtz.set_data(np.column_stack([rows, values_of(rows)]).astype(np.float32))
+        mtz.write_to_file(str(tmp_path / "x.mtz"))
+        notices = Reading(tmp_path / "x.mtz").notices
+        assert any("has not the symmetry of P 43 21 2" in notice for notice in notices) is told
+
+
 def test_friedel_mates_of_a_cif(tmp_path: Path) -> None:
     rows = unique_reflections("P 43 21 2")
     plus, minus = values_of(rows, 1), values_of(rows, 2)
