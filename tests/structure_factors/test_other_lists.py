@@ -37,7 +37,7 @@ RECOGNIZED = {
     "INTEGRATE.HKL": INTEGRATE,
     "layout of SHELX": SHELX,
     "SHELX": SHELX_DENSE,
-    "SHELX (3I4, 2F8)": SHELX + "\nTITL after the reflections\nCELL 0.71 5 6 7 90 90 90\n",
+    "SHELX .3I4, 2F8.": SHELX + "\nTITL after the reflections\nCELL 0.71 5 6 7 90 90 90\n",
     "scalepack file, merged": SCALEPACK,
     "scalepack file, unmerged": UNMERGED,
     "CrystFEL": CRYSTFEL,
