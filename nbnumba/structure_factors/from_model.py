@@ -22,7 +22,7 @@ from ..util.messages import logger
 from ..util.text import quote
 from . import fdump, scatterers
 from .by_energy import EnergyFactors
-from .old_pdb import without_line_numbers
+from .old_pdb import check_numbers, without_line_numbers
 from .phased import PhasedReflections
 from .small_molecule import is_small_molecule, read_small_molecule
 from .symmetry import Layout, check_number_in, expand
@@ -184,6 +184,8 @@ def _structure(data: bytes, place: str, small: bool) -> Any:
             structure = read_small_molecule(data, place)
         else:
             structure = gemmi.read_structure_string(without_line_numbers(data), format=gemmi.CoorFormat.Detect)
+            if structure.input_format == gemmi.CoorFormat.Pdb:
+                check_numbers(data, place)
         _check_structure(structure, place)
         check_number_in(data, structure.find_spacegroup(), place)
         if structure.cell.explicit_matrices:

@@ -361,7 +361,7 @@ def test_options_override_a_header() -> None:
 
 def test_a_distance_that_is_typed_beats_the_close_distance_of_a_header() -> None:
     floats("a.bin")
-    assert run(f"a.bin -o n.img {SIZE}") == 0
+    assert run(f"a.bin -o n.img {SIZE} -smv_header c") == 0
     assert b"CLOSE_DISTANCE=123.457" in Path("n.img").read_bytes()
     assert run("n.img -o b.cbf -distance 200") == 0
     assert b"Detector_distance 0.2 m" in Path("b.cbf").read_bytes()

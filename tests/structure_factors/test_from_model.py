@@ -18,7 +18,7 @@ from nbnumba.parameters.parser import parse
 from nbnumba.parameters.settings import Settings
 from nbnumba.structure_factors.from_model import Model, waves_of
 from nbnumba.structure_factors.load import load
-from nbnumba.structure_factors.old_pdb import without_line_numbers
+from nbnumba.structure_factors.old_pdb import check_numbers, without_line_numbers
 from nbnumba.structure_factors.table import NeededRange, ReflectionTable
 from nbnumba.util.messages import notices_to
 
@@ -509,3 +509,15 @@ def test_segments_that_look_like_codes_stay() -> None:
     assert without_line_numbers(text) == text
     named = b"\n".join(line[:72] + b"1ABC" + line[76:] if line[:4] == b"HETA" else line for line in text.split(b"\n"))
     assert without_line_numbers(named) == named
+
+
+def test_an_atom_whose_numbers_are_none_is_refused() -> None:
+    line = b"ATOM      1  N   ALA A   1      11.104   6.134   5.504  1.00 10.00           N\n"
+    check_numbers(line + line[:54] + b"\nEND\n", "x.pdb")
+    for bad, message in (
+        (line.replace(b"11.104", b"11.x04"), r"x\.pdb, line 2: '11\.x04' in columns 31 to 38 is not a number"),
+        (line.replace(b" 6.134", b"      "), r"line 2: '' in columns 39 to 46 is not a number"),
+        (line.replace(b"1.00 10", b"1,00 10"), r"line 2: '1,00' in columns 55 to 60 is not a number"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_numbers(line + bad, "x.pdb")
