@@ -266,7 +266,6 @@ def test_a_missing_file_and_an_unknown_keyword() -> None:
         ("curved_det", "curved"),
         ("distanc_mm", "distance_mm"),
         ("seed", None),
-        ("noise_seed", None),
         ("foo", None),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 _LONGEST_QUOTE = 40
-_NEAR = 0.8  # of 1: how alike a name must be to be suggested
+_NEAR = 0.75  # of 1: how alike a name must be to be suggested
 
 
 def encodable(text: str) -> str:
