@@ -121,6 +121,7 @@ class Dialect:
             [name for name in spellings if len(body) > 2 and name.startswith(typed)],
             [name for name in spellings if len(body) > 3 and body in name],
             [name for name in spellings if len(name) > 4 and typed.startswith(name)],
+            [name for name in spellings if name.replace("_", "") == typed.replace("_", "")],
             [name for name in spellings if len(stem) > 3 and "_" in typed and f"{name}_".startswith(f"{stem}_")],
             [name for name in spellings if len(body) > 2 and sorted(name) == sorted(typed)],
         )
