@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..io.atomic import whole_file
-from ..io.opening import opened
+from ..io.opening import read_small
 from . import summary
 from .comparing import Comparing, make_folder
 from .metrics import Metrics
@@ -57,10 +57,8 @@ def read_list(path: str) -> list[Line]:
     InputError
         A line is no command line of nanoBragg, or there is none.
     """
-    with opened(path) as file:
-        raw = file.read()
     try:
-        text = raw.decode("utf-8-sig")
+        text = read_small(path, "--list").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"--list {path}: is not text (byte {error.start})") from None
     found = []

@@ -62,11 +62,8 @@ def is_regular(file: BinaryIO) -> bool:
     return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
-def read_text(path: PathLike, option: str = "") -> str:
-    """Return the whole of a small text file.
-
-    Bytes outside ASCII, which only comments should hold, come back as the letters of Latin-1; a byte
-    order mark is dropped.
+def read_small(path: PathLike, option: str = "") -> bytes:
+    """Return the whole of a small file.
 
     Raises
     ------
@@ -79,4 +76,13 @@ def read_text(path: PathLike, option: str = "") -> str:
         data = file.read(_TEXT_LIMIT + 1)
     if len(data) > _TEXT_LIMIT:
         raise InputError(f"{label(option, path)}: longer than {_TEXT_LIMIT} bytes, not a small text file")
-    return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    return data
+
+
+def read_text(path: PathLike, option: str = "") -> str:
+    """Return the whole of a small text file; raises as `read_small`.
+
+    Bytes outside ASCII, which only comments should hold, come back as the letters of Latin-1; a byte
+    order mark is dropped.
+    """
+    return read_small(path, option).removeprefix(b"\xef\xbb\xbf").decode("latin-1")

@@ -64,6 +64,13 @@ def test_devices_without_end(words: str, capsys: pytest.CaptureFixture[str]) -> 
     assert "/dev/zero: is a device" in capsys.readouterr().err
 
 
+def test_a_pipe_without_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["sh", "-c", f"cat /dev/zero > {tmp_path / 'pipe'}"], stderr=subprocess.DEVNULL):
+        assert cli.main(["compare", "--with", "/bin/true", "--list", str(tmp_path / "pipe")]) == 2
+    assert "pipe: longer than 268435456 bytes, not a small text file" in capsys.readouterr().err
+
+
 def test_the_table_of_a_batch_is_a_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = "-cell 50 60 70 -default_F 1 -lambda 1 -distance 50 -detpixels 4"
     (tmp_path / "s.toml").write_text(f'command = "{command}"\ncount = 1\n[vary]\ncsv = "/dev/zero"\n')

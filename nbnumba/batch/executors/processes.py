@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ _spawn = multiprocessing.get_context("spawn")
 @contextlib.contextmanager
 def open_processes(sharing: Sharing) -> Iterator[Pool]:
     """Start one process for each seat, and end them with the block."""
+    _start_tracker()
     pool = Processes(sharing)
     try:
         yield pool
@@ -39,6 +41,18 @@ def open_processes(sharing: Sharing) -> Iterator[Pool]:
         raise
     else:
         pool.close()
+
+
+def _start_tracker() -> None:
+    """Start Python's resource tracker, whose start unblocks the signals of a thread.
+
+    It cleans up after a process that was killed, and need not say so on the terminal.
+    """
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # is handed on to it
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 @contextlib.contextmanager
@@ -51,7 +65,7 @@ def ctrl_c_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    resource_tracker.ensure_running()  # its start unblocks the signals of a thread
+    _start_tracker()
     received: list[int] = []
     handlers: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():

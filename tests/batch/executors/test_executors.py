@@ -238,6 +238,7 @@ def test_a_signal_leaves_no_process_behind(
             program.process.send_signal(number)
         assert program.wait(10.0) == status
         assert eventually(lambda: not program.living(), 10.0), program.living()
+        assert "leaked" not in program.printed
         if line is not None:
             assert program.printed.splitlines().count(line) == 1
             assert "Traceback" not in program.printed
