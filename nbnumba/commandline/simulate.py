@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..experiment.command_line import with_choices, words_to_draw
 from ..experiment.hints import hints
 from ..experiment.model import Experiment
-from ..experiment.regions import chosen_panel, region_of_rows, stacked_mask
+from ..experiment.regions import chosen_panel, good_rows, region_of_rows, stacked_mask
 from ..experiment.resolve import resolve, resolve_with_choices
 from ..imagefiles import registry
 from ..imagefiles.headers import note_phi_bias, truth_lines
@@ -303,6 +303,11 @@ class _Writer:
             from ..imagefiles import pixel_truth
 
             pixel_truth.write(output.truth_file, self.image.pixel_truth())
+        if output.good_pixels_file is not None:
+            self.say([f"writing {output.good_pixels_file} as a mask"])
+            from ..io import mask_file
+
+            mask_file.write(output.good_pixels_file, good_rows(experiment.detector), self._header(None))
 
     def _options(self, option: str, seed: int | None) -> SaveOptions:
         """Return how photons, or the counts that a seed draws, are written."""

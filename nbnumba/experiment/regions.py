@@ -102,6 +102,15 @@ def stacked_mask(detector: Detector) -> NDArray[np.bool_] | None:
     return mask[0] if len(panels) == 1 else mask
 
 
+def good_rows(detector: Detector) -> NDArray[np.bool_]:
+    """Return the pixels that are rendered, panels one below the other."""
+    mask = stacked_mask(detector)
+    if mask is None:
+        panel = detector.panels[0]
+        return np.ones((len(detector.panels) * panel.n_slow, panel.n_fast), dtype=np.bool_)
+    return mask.reshape(-1, mask.shape[-1])
+
+
 def check_panel(settings: Settings, panels: int) -> None:
     """Refuse a panel that there is not."""
     number = settings.sampling.panel

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import FileError, InputError, NbnumbaError
 from ..util.memory import check_image_fits
 from . import cbf, npy, smv
-from .atomic import PathLike
+from .atomic import PathLike, whole_file
 from .contents import content_of
 from .guarded import fabio_image, read_apart
 from .nexus import checksums
@@ -35,6 +35,29 @@ _SIGNATURES = {
     b"MM\0*": "TIFF",
     b"\x93NUMPY": "NumPy",
 }
+
+
+def write(path: PathLike, mask: Mask, header: bytes) -> None:
+    """Write a mask that `-mask` reads: 1 where a pixel counts, else 0.
+
+    Parameters
+    ----------
+    path : str or path
+        With the ending .npy a NumPy array of uint8, else an SMV image of uint16.
+    mask : (n_slow, n_fast) bool
+    header : bytes
+        Of the SMV image.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written.
+    """
+    if os.fspath(path).lower().endswith(".npy"):
+        with whole_file(path) as file:
+            np.lib.format.write_array(file, mask.astype(np.uint8), allow_pickle=False)
+    else:
+        smv.write(path, mask.astype(np.uint16), header)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ class Output:
     cbf_file: str | None = None
     spots_file: str | None = None
     truth_file: str | None = None
+    good_pixels_file: str | None = None
     scale: float | None = None  # of the integer image; None: 55000 / maximum
     pgm_scale: float | None = None
     adc: float = 40.0

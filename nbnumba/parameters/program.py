@@ -129,6 +129,15 @@ OUTPUT = (
         own=True,
         default="not written",
     ),
+    output_file(
+        "-good_pixels",
+        "mask that -mask reads: 0 in gaps, under the beamstop and a -mask, and where pixels are dead or hot, else 1; "
+        "SMV, or .npy",
+        "FILE",
+        ("good_pixels_file",),
+        own=True,
+        default="not written",
+    ),
     choice(
         "-smv_header",
         "whose beam center the SMV headers state",

@@ -233,6 +233,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-cbffile": ("c.cbf", ""),
     "-spotsfile": ("s.h5", ""),
     "-truthfile": ("q.h5", ""),
+    "-good_pixels": ("g.img", ""),
     "-smv_header": ("adxv", ""),
     "-trace_pixel": ("1 1", ""),
     "-show_config": ("json", ""),

@@ -102,6 +102,27 @@ def test_gaps_are_marked_otherwise_than_masked_pixels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask == 1 << 8, ~panel.mask & ~gaps)
 
 
+@pytest.mark.parametrize("name", ["good.img", "good.npy"])
+def test_a_mask_is_written_for_images_that_cannot_mark_pixels(name: str, tmp_path: Path) -> None:
+    from nbnumba.io import mask_file
+
+    good = str(tmp_path / name)
+    base = ["-cell", "50", "-default_F", "1", "-N", "1", "-nopgm", "-nonoise", "-quiet", "-nodump"]
+    base += ["-floatfile", str(tmp_path / "f.bin"), "-intfile", str(tmp_path / "i.img")]
+    size = ["-detpixels", "40", "-pixel", "0.5"]
+    bad = ["-dead_pixels", "3", "-hot_pixels", "2", "-beamstop", "3"]
+    assert main([*base, *size, *bad, "-semantics", "exact", "-good_pixels", good]) == 0
+    experiment = nbnumba.Experiment(
+        cell=(50,), default_F=1.0, N=1, detpixels=40, pixel_mm=0.5, dead_pixels=3, hot_pixels=2, beamstop_mm=3.0
+    )
+    expected = experiment.detector.panels[0].mask
+    assert expected is not None
+    mask = mask_file.read(good)
+    assert 0 < np.count_nonzero(~expected) < expected.size
+    np.testing.assert_array_equal(mask, expected)
+    assert main([*base, *size, "-mask", good]) == 0  # it is read again
+
+
 def test_detectors_by_name_have_the_sizes_of_their_makers() -> None:
     sizes = {"pilatus6m": (2463, 2527), "eiger9m": (3110, 3269), "eiger16m": (4150, 4371), "mx340": (3840, 3840)}
     for name, size in sizes.items():
