@@ -142,6 +142,9 @@ def _job(command: CommandLine) -> Job:
         raise InputError(f"-psf: {spread!r}; allowed are gauss and fiber, and in -semantics exact moffat:EXPONENT")
     if exact and (spread == "file") != command.gives("psf_file"):
         raise InputError("-psf_file: names the kernel of -psf file, and is needed by it")
+    rates = [item.label for item in command.given if item.parameter.name in ("dead_time_ns", "rate_limit")]
+    if rates and not command.settings.beam.exposure > 0.0:
+        raise InputError(f"-exposure: {command.settings.beam.exposure:g} s; {rates[0]} needs one above 0")
     seed = command.output.seed
     if seed is None and command.output.noise_file is not None:
         seed = seed_from_time()
@@ -362,6 +365,10 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
         calibration_seed=given.calibration_seed,
         readout=given.readout_noise,
         dark=given.dark_current,
+        dead_time=given.dead_time,
+        rate_limit=given.rate_limit,
+        exposure=job.command.settings.beam.exposure or 1.0,
+        spread_first=given.psf_stage == "photons",
         dead_pixels=given.dead_pixels,
         hot_pixels=given.hot_pixels,
     )

@@ -33,6 +33,9 @@ _NOISE = (
     same("-calibration", "calibration", "error of the pixels' sensitivity", allowed=_SPREAD, default="0.03"),
     same("-seed", "seed", "of all noise but the calibration", allowed=_SEED),
     same("-calib_seed", "calib_seed", "of the calibration", allowed=_SEED),
+    same("-dead_time", "dead_time_ns", "dead time of a paralyzable counter in ns (exact)", whole=True),
+    same("-rate_limit", "rate_limit", "photons/s of a pixel from which on it is an overload (exact)", whole=True),
+    same("-exposure", "exposure_s", "s, for these two (exact)", whole=True),
     same("-dark_current", "dark_current", "mean dark current in ADU (exact)", whole=True),
     same("-saturation", "saturation", "largest number (exact)", whole=True, allowed=Range("of at least 1", low=1,
          high=2**31 - 1)),
@@ -48,6 +51,7 @@ _POINT_SPREAD = (
     same("-psf_fwhm", "psf_fwhm_um", "its width", names=("-psf_si", "-psf_fw", "-psf_wi"),
          allowed=Range("from 0 to 1e9", low=0.0, high=1e9)),
     same("-psf_file", "psf_file", "kernel for -psf file (exact)", whole=True),
+    same("-psf_stage", "psf_stage", "what is spread (exact)", whole=True),
 )  # fmt: skip
 _HEADER = (
     like("-detpixels", "detpixels", allowed=_PIXELS, whole=True),
@@ -69,7 +73,10 @@ _NO_EFFECT = (
     whole("-hotpix_seed", "the same", "N", allowed=_SEED),
 )
 
-EXACT_ONLY = ("psf_file", "dark_current", "saturation", "dead_pixels", "hot_pixels", "noise_image")
+EXACT_ONLY = (
+    "psf_file", "psf_stage", "dead_time_ns", "rate_limit", "exposure_s", "dark_current", "saturation", "dead_pixels",
+    "hot_pixels", "noise_image",
+)  # fmt: skip
 
 NOISIFY = Dialect(
     {

@@ -75,6 +75,26 @@ def test_exact_point_spread_keeps_dim_pixels_and_loses_what_leaves(tmp_path: Pat
     assert pixels[0, 0] < 320  # of a corner a little more than a quarter of the plane is left
 
 
+def test_exact_counts_as_a_counter_does(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.bin", tmp_path / "n.img"
+    np.full((100, 100), 1000.0, "<f4").tofile(source)
+    words = f"noisify -floatfile {source} -noisefile {target} -intfile {tmp_path / 'i.img'} -nopgm -semantics exact"
+    more = "-seed 1 -adc 0 -calibration 0 -exposure 1e-3 -detpixels 100"
+
+    def counts(option: str) -> np.ndarray:
+        assert main([*words.split(), *more.split(), *option.split()]) == 0
+        return np.frombuffer(target.read_bytes()[512:], "<u2")
+
+    # 1000 x 200 ns is a fifth of 1 ms; 4 standard deviations of the mean of 1e4 pixels.
+    assert abs(counts("-dead_time 200").mean() - 1000.0 * np.exp(-0.2)) < 4.0 * np.sqrt(818.7 / 1e4)
+    assert (counts("-rate_limit 9e5") == 65535).all()
+    spread = counts("-psf gauss -psf_fwhm 300 -psf_stage photons").reshape(100, 100)[20:80, 20:80]
+    phosphor = counts("-psf gauss -psf_fwhm 300 -psf_stage counts").reshape(100, 100)[20:80, 20:80]
+    # Photons spread before they are counted keep the noise of counting; counts that are spread are smooth.
+    assert spread.var() > 900.0
+    assert phosphor.var() < 300.0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -89,6 +109,8 @@ def test_exact_point_spread_keeps_dim_pixels_and_loses_what_leaves(tmp_path: Pat
         ("-floatfile in.bin -seed 1 -psf round", "-psf: 'round'"),
         ("-floatfile in.bin -seed 1 -psf moffat:1 -semantics exact", "-psf: the exponent"),
         ("-floatfile in.bin -seed 1 -dark_current 3", "-dark_current: noisify has no such option"),
+        ("-floatfile in.bin -seed 1 -dead_time 3", "-dead_time: noisify has no such option"),
+        ("-floatfile in.bin -seed 1 -semantics exact -rate_limit 3 -exposure 0", "-exposure: 0 s; -rate_limit needs"),
         ("-floatfile in.bin -seed 1 -flikcer 3", "-flikcer: unknown option; did you mean -flicker?"),
         ("-floatfile in.bin -seed 1 -semantics exact -detpixels 9", "holds 48 bytes"),
         ("-floatfile in.bin -seed 1 -detpixels 9", "holds 48 bytes"),
