@@ -165,7 +165,7 @@ def spot_kernels_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
 
 
 def draw_spots_ptx(variant: tuple[int | bool, ...], capability: Capability) -> str:
-    """Compile the kernel that draws spots: shape, crowded, single precision."""
+    """Compile the kernel that draws spots: shape, crowded, single precision, bent."""
     import numba
 
     from nbnumba.kernels.cuda import spot_kernel as cuda

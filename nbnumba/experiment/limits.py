@@ -17,7 +17,7 @@ from ..parameters.steps import domain_count
 from ..util.memory import gigabytes, too_little_memory
 from .model import Experiment
 
-MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, where rotations are taken as linear
+MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, which follows rotations to second order
 MAX_ORIENTATIONS = 10_000_000
 ORIENTATION_BYTES = 72  # nine float64
 

@@ -15,11 +15,13 @@ from .cpu.spots import find_spot, form_of, open_column, opened_pair, stepped
 from .jit import inner
 from .physics import functions
 from .physics import sample as p
+from .physics import spot as geometry
 from .physics.intrinsics import power_of_two
 from .scene import GAUSS
 
-M, C, HEIGHT, END, PAIR, HKL = 0, 9, 12, 13, 14, 15  # of a spot: M, M q_h, peak, where it ends, its pair, h k l
-LISTED = 18
+# Of a spot: M, M q of its middle, peak, where it ends, its pair, h k l, its bend.
+M, C, HEIGHT, END, PAIR, HKL, BEND = 0, 9, 12, 13, 14, 15, 18
+LISTED = 21
 _VANISHED = 700.0  # beyond it exp(-x) is nothing, and its power of two is no normal number
 
 
@@ -29,6 +31,7 @@ class SpotVariant(NamedTuple):
     shape: int
     crowded: bool  # spots overlap their neighbors
     single: bool  # mixed precision: the Gaussian itself is float32
+    bent: bool  # spots in closed form, which follow a sphere
 
 
 @inner
@@ -90,11 +93,13 @@ def list_column(q, view, sources, orientations, weights, flat, pair, column, pla
         seen, x, y, z, f, root, left, right, bottom, top = find_spot(q, view, flat, opened, h, k, l)
         if seen:
             x, y, z = x - ix, y - iy, z - iz
-            form, gain, _ = form_of(q, view, m, k0, x, y, z)
+            form, gain, bend = form_of(q, view, m, k0, x, y, z)
+            closer = 1.0 - bend[0]
             for i in range(9):
                 spots[place, M + i] = form[i]
             for i in range(3):
-                spots[place, C + i] = form[3 * i] * x + form[3 * i + 1] * y + form[3 * i + 2] * z
+                spots[place, C + i] = (form[3 * i] * x + form[3 * i + 1] * y + form[3 * i + 2] * z) * closer
+            spots[place, BEND], spots[place, BEND + 1], spots[place, BEND + 2] = bend[1], bend[2], bend[3]
             amplitude = f * q.spot_height
             spots[place, HEIGHT] = amplitude * amplitude * gain * weights[pair % orientations.shape[0]]
             spots[place, END] = root * root
@@ -142,7 +147,7 @@ def tile_bounds(places, tile, units):
 
 def make_spot_terms(variant):
     """Compile the sum over the listed spots of one source, in place of the sum over all orientations of `pixel`."""
-    single, crowded, gauss = variant.single, variant.crowded, variant.shape == GAUSS
+    single, crowded, gauss, bent = variant.single, variant.crowded, variant.shape == GAUSS, variant.bent
 
     @inner
     def falloff(squared):
@@ -191,7 +196,10 @@ def make_spot_terms(variant):
                 r0 = spots[i, M] * qx + spots[i, M + 1] * qy + (spots[i, M + 2] * qz - spots[i, C])
                 r1 = spots[i, M + 3] * qx + spots[i, M + 4] * qy + (spots[i, M + 5] * qz - spots[i, C + 1])
                 r2 = spots[i, M + 6] * qx + spots[i, M + 7] * qy + (spots[i, M + 8] * qz - spots[i, C + 2])
-                squared = r0 * r0 + r1 * r1 + r2 * r2
+                if bent:
+                    squared = geometry.bent(r0, r1, r2, spots[i, BEND], spots[i, BEND + 1], spots[i, BEND + 2])
+                else:
+                    squared = r0 * r0 + r1 * r1 + r2 * r2
             if not gauss:
                 total += p.lattice_intensity_tophat(squared, spots[i, HEIGHT])
             elif squared < spots[i, END]:

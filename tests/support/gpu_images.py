@@ -171,7 +171,9 @@ def render_spots(
     `rows` and `columns` are those of a tile, and the list is put in order by so many units.
     """
     view = plan.geometry.view
-    listed, ordered, draw = _compiled_spots(spot_lists.SpotVariant(scene.shape, bool(view[7]), mixed))
+    listed, ordered, draw = _compiled_spots(
+        spot_lists.SpotVariant(scene.shape, bool(view[7]), mixed, bool(scene.continuous))
+    )
     n_slow, n_fast = scene.region_shape
     per_row = -(-n_fast // columns)
     tiles = per_row * -(-n_slow // rows)

@@ -11,6 +11,7 @@ from .. import pixel
 from ..jit import borrowed, inner, kernel
 from ..physics import functions
 from ..physics import sample as p
+from ..physics import spot as geometry
 from ..scene import GAUSS
 from ..trace_sample import lattice_factor, structure_factor
 from .spots import FCELL, PAIR, ROOT, VX, VY, VZ, form_of, matrix_of
@@ -110,7 +111,7 @@ def shares_of_pixels(scene, image, phis, first, last):
 
 
 @inner
-def _spot_term(q, sources, spot, m, c, height, cell, nearest_only, source, slow, fast):
+def _spot_term(q, sources, spot, m, c, bend, height, cell, nearest_only, source, slow, fast):
     """Sum of what one spot adds to a pixel over layers and sub-pixels."""
     k0 = sources[source, 3]
     end, total = spot[ROOT] * spot[ROOT], 0.0
@@ -133,7 +134,7 @@ def _spot_term(q, sources, spot, m, c, height, cell, nearest_only, source, slow,
         r0 = m[0] * ux + m[1] * uy + (m[2] * uz - c[0])
         r1 = m[3] * ux + m[4] * uy + (m[5] * uz - c[1])
         r2 = m[6] * ux + m[7] * uy + (m[8] * uz - c[2])
-        squared = r0 * r0 + r1 * r1 + r2 * r2
+        squared = geometry.bent(r0, r1, r2, bend[1], bend[2], bend[3])
         if squared < end:
             gauss = p.lattice_intensity_gauss(squared, height)
             flat = p.lattice_intensity_tophat(squared, height)
@@ -155,7 +156,8 @@ def shares_of_spots(scene, view, spots, boxes, phis, first, last):
         k0, a = sources[source, 3], orientations[orientation]
         vx, vy, vz = spot[VX], spot[VY], spot[VZ]
         x, y, z = vx - sources[source, 0] * k0, vy - sources[source, 1] * k0, vz - sources[source, 2] * k0
-        m, gain, _ = form_of(q, view, matrix_of(q, a), k0, x, y, z)
+        m, gain, bend = form_of(q, view, matrix_of(q, a), k0, x, y, z)
+        vx, vy, vz = vx - bend[0] * x, vy - bend[0] * y, vz - bend[0] * z
         c = (
             m[0] * vx + m[1] * vy + m[2] * vz,
             m[3] * vx + m[4] * vy + m[5] * vz,
@@ -170,7 +172,7 @@ def shares_of_spots(scene, view, spots, boxes, phis, first, last):
         for row in range(boxes[i, 2], boxes[i, 3] + 1):
             for column in range(boxes[i, 0], boxes[i, 1] + 1):
                 slow, fast = q.slow_first + row, q.fast_first + column
-                term = _spot_term(q, sources, spot, m, c, height, cell, view[7] != 0.0, source, slow, fast)
+                term = _spot_term(q, sources, spot, m, c, bend, height, cell, view[7] != 0.0, source, slow, fast)
                 if not term > 0.0:
                     continue
                 if found == shares.shape[0]:

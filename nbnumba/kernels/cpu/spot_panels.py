@@ -205,7 +205,7 @@ def _largest_spot(scene: Scene, numbers: np.void, view: Array) -> float:
     offset = min(root / float(view[5]), float(view[8]))
     if scene.continuous:
         variance = 0.5 / float(view[5]) ** 2 + k0 * k0 * (max(float(view[10]), scene.bandwidth**2) + float(view[11]))
-        offset = root * math.sqrt(2.0 * variance)
+        offset = root * math.sqrt(2.0 * variance)  # the bend of spots apart
     return math.asin(min(1.0, offset / k0))
 
 

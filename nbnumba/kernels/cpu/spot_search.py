@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..jit import borrowed, inner, kernel
-from ..physics import spot as geometry
+from ..physics import spot_place as place
 from .spots import (
     FCELL,
     PAIR,
@@ -15,11 +15,11 @@ from .spots import (
     VX,
     VY,
     VZ,
+    box_of,
     excited,
     misses_panel,
     open_column,
     opened_pair,
-    pixel_box,
     spot_root,
     stepped,
 )
@@ -114,30 +114,28 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     l = stepped(l, middle, skipped)
                     if l > l_last:
                         break
-                    seen, x, y, z, v, f, largest_root, largest_rho, logarithms, form, smallest = excited(
-                        q, around, flat, opened, h, k, l
-                    )
+                    seen, x, y, z, f, largest_root, middle, rho, logarithms = excited(q, around, flat, opened, h, k, l)
                     l += 1
                     if not seen:
                         continue
-                    cos_theta = geometry.cone_cosine(k0, v, largest_rho)
+                    mx, my, mz, v = middle[:4]
+                    cos_theta = place.cone_cosine(k0, v, rho)
                     if cos_theta > 1.0:
                         continue
-                    begin, end = members_about(net, cells, x, y, z, v, cos_theta)
+                    begin, end = members_about(net, cells, mx, my, mz, v, cos_theta)
                     for member in range(begin, end):
                         panel = members[member]
                         view = views[panel]
-                        if several and misses_panel(view, x, y, z, v, cos_theta):
+                        if several and misses_panel(view, mx, my, mz, v, cos_theta):
                             continue
-                        if several and beyond_edges(edges[panel], x, y, z, v, cos_theta):
+                        if several and beyond_edges(edges[panel], mx, my, mz, v, cos_theta):
                             continue
-                        own, root, rho = numbers[panel], largest_root, largest_rho
+                        own, root = numbers[panel], largest_root
                         if panel != widest:
                             root = min(spot_root(own, logarithms[0], logarithms[1]), view[9])
-                            rho = min(root / smallest, view[8])
                             if root == 0.0:
                                 continue
-                        left, right, bottom, top, area = pixel_box(own, k0, x, y, z, form, root, rho, view[6])
+                        left, right, bottom, top, area = box_of(own, view, k0, middle, root)
                         if left > right:
                             continue
                         if found == spots.shape[0]:

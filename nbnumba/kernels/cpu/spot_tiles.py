@@ -9,9 +9,10 @@ import math
 from ..jit import borrowed, inner, kernel
 from ..physics import functions
 from ..physics import sample as p
+from ..physics import spot as geometry
 from ..scene import GAUSS
 from .kernel import activate_strip, close_place, open_place, polarize, prepare, store_strip
-from .spots import FCELL, PAIR, ROOT, TILE_ROWS, VX, VY, VZ, ellipse_on_panel, form_of, index_range, matrix_of
+from .spots import FCELL, PAIR, ROOT, TILE_ROWS, VX, VY, VZ, ellipse_of, form_of, index_range, matrix_of
 from .strip import (
     DX,
     DY,
@@ -62,6 +63,30 @@ def add_gauss_rows(scratch, first, last, pixels, ellipse, m, c, end, height):
                 r1 = m3 * x + m4 * y + (m5 * z - c1)
                 r2 = m6 * x + m7 * y + (m8 * z - c2)
                 squared = r0 * r0 + r1 * r1 + r2 * r2
+                term = p.lattice_intensity_gauss(squared, height)
+                t[SUM + w] += term if squared < end else 0.0
+    return looked_at * LANES
+
+
+@inner
+def add_bent_rows(scratch, first, last, pixels, ellipse, m, c, end, height, bend):
+    """Add a bent Gaussian spot, as `add_gauss_rows` does."""
+    m0, m1, m2, m3, m4, m5, m6, m7, m8 = m
+    c0, c1, c2 = c
+    _, b0, b1, b2 = bend
+    looked_at = 0
+    for row in range(first, last + 1):
+        left, groups = row_range(ellipse, row, pixels)
+        looked_at += groups
+        s = scratch[row]
+        for g in range(groups):
+            t = s[left + g * LANES :]
+            for w in range(LANES):
+                x, y, z = t[DX + w], t[DY + w], t[DZ + w]
+                r0 = m0 * x + m1 * y + (m2 * z - c0)
+                r1 = m3 * x + m4 * y + (m5 * z - c1)
+                r2 = m6 * x + m7 * y + (m8 * z - c2)
+                squared = geometry.bent(r0, r1, r2, b0, b1, b2)
                 term = p.lattice_intensity_gauss(squared, height)
                 t[SUM + w] += term if squared < end else 0.0
     return looked_at * LANES
@@ -126,16 +151,18 @@ def draw_spot(q, view, sources, orientations, weights, spot, rows, scratch, slow
 
     `slow` and `fast` are the tile's first pixel.
     """
-    largest, crowded, longest = view[6], view[7] != 0.0, view[8]
+    crowded = view[7] != 0.0
     pair = int(spot[PAIR])
     source, orientation = pair // orientations.shape[0], pair % orientations.shape[0]
     k0 = sources[source, 3]
     ix, iy, iz = sources[source, 0], sources[source, 1], sources[source, 2]
     vx, vy, vz, root = spot[VX], spot[VY], spot[VZ], spot[ROOT]
     x, y, z = vx - ix * k0, vy - iy * k0, vz - iz * k0
-    m, gain, smallest = form_of(q, view, matrix_of(q, orientations[orientation]), k0, x, y, z)
-    seen, f, s, _, half_s, slope, widest, narrowing = ellipse_on_panel(
-        q, layer * q.layer_step, k0, vx, vy, vz, m, root, min(root / smallest, longest), largest
+    m, gain, bend = form_of(q, view, matrix_of(q, orientations[orientation]), k0, x, y, z)
+    closer = bend[0]
+    vx, vy, vz = vx - closer * x, vy - closer * y, vz - closer * z
+    seen, f, s, _, half_s, slope, widest, narrowing = ellipse_of(
+        q, view, layer * q.layer_step, k0, vx, vy, vz, x * x + y * y + z * z, m, bend, root
     )
     if not seen:
         return 0
@@ -162,6 +189,8 @@ def draw_spot(q, view, sources, orientations, weights, spot, rows, scratch, slow
         return add_crowded_rows(
             scratch, first, last, pixels, ellipse, cell, (ix, iy, iz), k0, triangle, end, height, q.shape == GAUSS
         )  # fmt: skip
+    if bend[1] + bend[3] > 0.0:
+        return add_bent_rows(scratch, first, last, pixels, ellipse, mk, c, end, height, bend)
     if q.shape == GAUSS:
         return add_gauss_rows(scratch, first, last, pixels, ellipse, mk, c, end, height)
     return add_tophat_rows(scratch, first, last, pixels, ellipse, mk, c, height)

@@ -11,6 +11,7 @@ import numpy as np
 from ..jit import inner, kernel
 from ..physics import sample as p
 from ..physics import spot as geometry
+from ..physics import spot_place as place
 from ..physics import structure_factor as look_up
 from ..physics.intrinsics import ceil
 from ..scene import GAUSS
@@ -33,14 +34,13 @@ def matrix_of(q, o):
 
 @inner
 def form_of(q, view, m, k0, x, y, z):
-    """M of a reflection at (x, y, z) [1/m], what the height is multiplied by, and the smallest stretch of M.
+    """M of a reflection at (x, y, z) [1/m], what the height is multiplied by, and the bend (`geometry.broadened`).
 
     `m` is that of one domain, one wavelength and one direction.
     """
     if not q.continuous:
-        return m, 1.0, view[5]
-    broad, gain = geometry.broadened(q, m, k0, x, y, z)
-    return broad, gain, smallest_stretch(q, view, k0, x * x + y * y + z * z)
+        return m, 1.0, (0.0, 0.0, 0.0, 0.0)
+    return geometry.broadened(q, m, k0, x, y, z)
 
 
 @inner
@@ -72,9 +72,17 @@ def index_range(center, half, first, last):
 
 
 @inner
+def ellipse_of(q, view, depth, k0, vx, vy, vz, squared, form, bend, root):
+    """Ellipse on the panel of a spot whose middle is at v, of a reflection of squared length `squared` [1/m^2]."""
+    around, limit, more = geometry.around_bent(form, bend, root)
+    rho = min(root * more / smallest_stretch(q, view, k0, squared), view[8])
+    return ellipse_on_panel(q, depth, k0, vx, vy, vz, around, limit, rho, view[6])
+
+
+@inner
 def ellipse_on_panel(q, depth, k0, vx, vy, vz, m, root, rho, largest):
     """See `spot_ellipse`; compiled once for all that call it."""
-    return geometry.spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest)
+    return place.spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest)
 
 
 @inner
@@ -171,7 +179,10 @@ def opened_pair(q, view, sources, orientations, bounded, pair):
         # Spots become larger as q does: |q| <= outermost + rho, and rho <= that of q = 0 + share |q|.
         x, y, z = k0 * gx - ix, k0 * gy - iy, k0 * gz - iz
         outermost = math.sqrt(p.dot(x, y, z, x, y, z)) + k0 * half_chord
-        share = root * math.sqrt(2.0 * max(view[10], q.bandwidth * q.bandwidth))
+        # The bend adds up to (2 root^2 + 1) sigma^2 |q| of mosaicity. Beyond 0.9 spots would count whose reflections
+        # are ten times as far from the origin as all that the panel sees.
+        share = root * math.sqrt(2.0 * max(view[10], q.bandwidth * q.bandwidth)) + (2.0 * root * root + 1.0) * view[10]
+        share = min(share, 0.9)
         rho = (rho + share * outermost) / (1.0 - share)
     reciprocal = geometry.reciprocal_vectors(o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8])
     box = index_box(q, o, k0, (gx, gy, gz), (ix, iy, iz), k0 * half_chord + rho, bounded)
@@ -220,33 +231,49 @@ def excited(q, view, flat, opened, h, k, l):
     Returns
     -------
     seen : bool
-    x, y, z, v : float [1/m]
-        v and its length.
-    factor, root, rho : float
-        Structure factor, where the spot ends, and the longest offset that it has there.
+    x, y, z : float [1/m]
+        v.
+    factor, root : float
+        Structure factor, and where the spot ends.
+    middle : (x, y, z, length, form, bend, smallest)
+        v of the middle of the spot, which the bend moves; as of `form_of`; a bound of the smallest stretch of the form.
+    rho : float [1/m]
+        The longest offset of the spot.
     logarithms : (float, float)
         Of the structure factor, and of what the height is multiplied by.
-    form, smallest
-        As of `form_of`.
     """
     (k0, ix, iy, iz), m, (ax, ay, az, bx, by, bz, cx, cy, cz), _, (rho_of_all, _, _) = opened
-    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0), m, 0.0)
+    no_bend = (0.0, 0.0, 0.0, 0.0)
+    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0, m, no_bend, 0.0), 0.0, (0.0, 0.0))
     x = ix + h * ax + k * bx + l * cx
     y = iy + h * ay + k * by + l * cy
     z = iz + h * az + k * bz + l * cz
     v = math.sqrt(x * x + y * y + z * z)
-    cos_theta = geometry.cone_cosine(k0, v, rho_of_all)
+    cos_theta = place.cone_cosine(k0, v, rho_of_all)
     if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta):
         return nothing
     f = factor_at(q, flat, h, k, l)
     if f == 0.0:
         return nothing
-    form, gain, smallest = form_of(q, view, m, k0, x - ix, y - iy, z - iz)
+    ux, uy, uz = x - ix, y - iy, z - iz
+    form, gain, bend = form_of(q, view, m, k0, ux, uy, uz)
     logarithms = math.log(abs(f)), math.log(gain)
     root = min(spot_root(q, logarithms[0], logarithms[1]), view[9])
     if root == 0.0:
         return nothing
-    return True, x, y, z, v, f, root, min(root / smallest, view[8]), logarithms, form, smallest
+    smallest, closer = smallest_stretch(q, view, k0, ux * ux + uy * uy + uz * uz), bend[0]
+    mx, my, mz = x - closer * ux, y - closer * uy, z - closer * uz
+    middle = mx, my, mz, math.sqrt(mx * mx + my * my + mz * mz), form, bend, smallest
+    rho = min(root * geometry.around_bent(form, bend, root)[2] / smallest, view[8])
+    return True, x, y, z, f, root, middle, rho, logarithms
+
+
+@inner
+def box_of(q, view, k0, middle, root):
+    """Rows and columns of the region whose pixels may see a spot of `excited`, and its area; see `pixel_box`."""
+    x, y, z, _, form, bend, smallest = middle
+    around, limit, more = geometry.around_bent(form, bend, root)
+    return pixel_box(q, k0, x, y, z, around, limit, min(root * more / smallest, view[8]), view[6])
 
 
 @inner
@@ -263,10 +290,10 @@ def find_spot(q, view, flat, opened, h, k, l):
     left, right, bottom, top : int
         Columns and rows of the panel.
     """
-    seen, x, y, z, _v, f, root, rho, _logarithms, form, _smallest = excited(q, view, flat, opened, h, k, l)
+    seen, x, y, z, f, root, middle = excited(q, view, flat, opened, h, k, l)[:7]
     if not seen:
         return False, 0.0, 0.0, 0.0, 0.0, 0.0, 0, -1, 0, -1
-    left, right, bottom, top, _area = pixel_box(q, opened[0][0], x, y, z, form, root, rho, view[6])
+    left, right, bottom, top, _area = box_of(q, view, opened[0][0], middle, root)
     return left <= right, x, y, z, f, root, left, right, bottom, top
 
 
@@ -283,10 +310,10 @@ def look_at_curved(scene, steps):
     """
     q = scene.numbers[0]
     directions, turns = np.empty((2, steps + 1, steps + 1, 3)), np.empty((2, steps + 1, steps + 1, 2))
-    start = geometry.bend_branch(q)[2]
+    start = place.bend_branch(q)[2]
     for layer in range(2):
         depth = layer * (q.layers - 1) * q.layer_step
-        (u0, v0), (u1, v1), (u2, v2) = geometry.bend_map(q, depth)
+        (u0, v0), (u1, v1), (u2, v2) = place.bend_map(q, depth)
         for i in range(steps + 1):
             along_slow = (q.slow_first + (q.slow_last + 1 - q.slow_first) * i / steps) * q.pixel_slow
             for j in range(steps + 1):

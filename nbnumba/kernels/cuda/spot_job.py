@@ -53,7 +53,7 @@ class SpotJob(DeviceJob):
         self._spot_kernels = spot_kernel
         self._planned = planned
         view = planned.geometry.view
-        self._variant = SpotVariant(scene.shape, bool(view[7]), mixed)
+        self._variant = SpotVariant(scene.shape, bool(view[7]), mixed, bool(scene.continuous))
         self._tiles_per_row = -(-self._columns // spot_kernel.TILE_COLUMNS)
         self._tiles = self._tiles_per_row * -(-self._rows // spot_kernel.TILE_ROWS)
         self._units = max(1, min(_MOST_UNITS, _MOST_COLUMNS // self._tiles))

@@ -7,7 +7,7 @@ from ..cpu.strip import SCRATCH, STRIDE
 _FIRST = -(-SCRATCH // STRIDE)
 _NAMES = (
     "OFF_H OFF_K OFF_L LATTICE BY_H BY_K BY_L F_H F_K F_L TOTAL WANTED T_X T_Y T_Z FORM_0 FORM_1 FORM_2 FORM_3 FORM_4 "
-    "FORM_5 SHARE REST HH HK HL KH KK KL LH LK LL"
+    "FORM_5 SHARE REST HH HK HL KH KK KL LH LK LL PULL_X PULL_Y PULL_Z TO_X TO_Y TO_Z BY_SHARE"
 ).split()
 (
     OFF_H,  # offsets from the nearest reflection
@@ -42,6 +42,13 @@ _NAMES = (
     LH,
     LK,
     LL,
+    PULL_X,  # of a bent spot, derivatives by the offset from its middle
+    PULL_Y,
+    PULL_Z,
+    TO_X,  # by its middle
+    TO_Y,
+    TO_Z,
+    BY_SHARE,  # by the share of mosaicity
 ) = ((_FIRST + i) * STRIDE for i in range(len(_NAMES)))
 DIRECTIONS = (_FIRST + len(_NAMES)) * STRIDE  # where the rows of the first direction begin
 

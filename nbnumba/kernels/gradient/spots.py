@@ -3,91 +3,70 @@
 A spot adds f exp(-x T^-1 x/2) to a pixel, with x = k0 d - v the offset in reciprocal space, v = q_h + k0 i, and T the
 covariance: that of the crystal's form, and in closed form those of mosaicity, bandwidth and divergence. With y = T^-1 x
 the logarithm changes by y·dq_h + y dT y/2 + c, where q_h and T are the spot's own and c is a number: ten coefficients
-for each spot and direction serve all its pixels. What moves the pixel or the source enters through x alone.
+for each spot and direction serve all its pixels. What moves the pixel or the source enters through x alone. A spot that
+mosaicity bends (`physics.spot.curving`) has an eleventh, for the share of mosaicity; see `draw_bent_row`.
 """
 
+import math
+
 from ..cpu.spot_tiles import row_range
-from ..cpu.spots import FCELL, PAIR, ROOT, VX, VY, VZ, ellipse_on_panel, form_of, matrix_of
-from ..cpu.strip import DX, DY, DZ, GAIN, LANES, PART
-from ..jit import borrowed, inner, inner_inlined, kernel
+from ..cpu.spots import FCELL, PAIR, ROOT, VX, VY, VZ, ellipse_of, form_of, matrix_of
+from ..cpu.strip import DX, DY, DZ, GAIN, LANES, PART, STRIDE
+from ..jit import borrowed, inner, kernel
 from ..physics import functions
 from ..physics import sample as p
 from ..physics import spot as geometry
 from ..physics import structure_factor as look_up
-from .rows import BY_H, BY_K, BY_L, D_SUM, DIRECTION, DIRECTIONS, LATTICE, SHARE, T_X, T_Y, T_Z
+from .matrices import (
+    crossed,
+    crossed_twice,
+    nine_of,
+    product,
+    six_of,
+    symmetric,
+    times,
+    trace_across,
+    trace_of_product,
+    transposed,
+    upper,
+)
+from .rows import (
+    BY_H,
+    BY_K,
+    BY_L,
+    BY_SHARE,
+    D_SUM,
+    DIRECTION,
+    DIRECTIONS,
+    LATTICE,
+    PULL_X,
+    PULL_Y,
+    PULL_Z,
+    SHARE,
+    T_X,
+    T_Y,
+    T_Z,
+    TO_X,
+    TO_Y,
+    TO_Z,
+)
 
-INVERSE_T, HEIGHT, END, SPOT_K0, SPOT_V, PLACE, FACTOR, BASE = 0, 6, 7, 8, 9, 12, 13, 14  # of a spot
-PER_DIRECTION = 10  # coefficients: of y, of its products, and one without
+INVERSE_T, HEIGHT, END, SPOT_K0, SPOT_V, PLACE, FACTOR, AXIS, LENGTH, PART_OF, BASE = (
+    0,
+    6,
+    7,
+    8,
+    9,
+    12,
+    13,
+    14,
+    17,
+    18,
+    19,
+)
+PER_DIRECTION = 11  # coefficients: of y, of its products, one without, and one of the share of mosaicity
 ELLIPSE = 7  # seen, f, s, half of s, slope, widest, narrowing
 COVARIANCE, SLOPE = 6, 16  # numbers of an orientation, and of each direction of one
-
-
-@inner_inlined
-def crossed(c, x, y, z):
-    """C [x]x^T of a symmetric matrix of nine numbers, row by row, for the vector (x, y, z)."""
-    return (
-        y * c[2] - z * c[1], z * c[0] - x * c[2], x * c[1] - y * c[0],
-        y * c[5] - z * c[4], z * c[3] - x * c[5], x * c[4] - y * c[3],
-        y * c[8] - z * c[7], z * c[6] - x * c[8], x * c[7] - y * c[6],
-    )  # fmt: skip
-
-
-@inner_inlined
-def crossed_twice(m, u, v, w):
-    """[u]x M of a matrix of nine numbers and the vector (u, v, w), with its transpose: xx, xy, xz, yy, yz, zz."""
-    a0, a1, a2 = v * m[6] - w * m[3], v * m[7] - w * m[4], v * m[8] - w * m[5]
-    b0, b1, b2 = w * m[0] - u * m[6], w * m[1] - u * m[7], w * m[2] - u * m[8]
-    c0, c1, c2 = u * m[3] - v * m[0], u * m[4] - v * m[1], u * m[5] - v * m[2]
-    return 2.0 * a0, a1 + b0, a2 + c0, 2.0 * b1, b2 + c1, 2.0 * c2
-
-
-@inner_inlined
-def nine_of(m):
-    """The numbers of a matrix, row by row."""
-    return m[0, 0], m[0, 1], m[0, 2], m[1, 0], m[1, 1], m[1, 2], m[2, 0], m[2, 1], m[2, 2]
-
-
-@inner_inlined
-def six_of(m):
-    """The numbers of a symmetric matrix: xx, xy, xz, yy, yz, zz."""
-    return m[0, 0], m[0, 1], m[0, 2], m[1, 1], m[1, 2], m[2, 2]
-
-
-@inner_inlined
-def symmetric(f):
-    """A symmetric matrix of six numbers as nine, row by row."""
-    return f[0], f[1], f[2], f[1], f[3], f[4], f[2], f[4], f[5]
-
-
-@inner_inlined
-def product(a, b):
-    """Product of two matrices of nine numbers."""
-    return (
-        a[0] * b[0] + a[1] * b[3] + a[2] * b[6], a[0] * b[1] + a[1] * b[4] + a[2] * b[7],
-        a[0] * b[2] + a[1] * b[5] + a[2] * b[8],
-        a[3] * b[0] + a[4] * b[3] + a[5] * b[6], a[3] * b[1] + a[4] * b[4] + a[5] * b[7],
-        a[3] * b[2] + a[4] * b[5] + a[5] * b[8],
-        a[6] * b[0] + a[7] * b[3] + a[8] * b[6], a[6] * b[1] + a[7] * b[4] + a[8] * b[7],
-        a[6] * b[2] + a[7] * b[5] + a[8] * b[8],
-    )  # fmt: skip
-
-
-@inner_inlined
-def transposed(a):
-    """Transpose of a matrix of nine numbers."""
-    return a[0], a[3], a[6], a[1], a[4], a[7], a[2], a[5], a[8]
-
-
-@inner_inlined
-def upper(a):
-    """Upper triangle of a symmetric matrix of nine numbers."""
-    return a[0], a[1], a[2], a[4], a[5], a[8]
-
-
-@inner_inlined
-def trace_of_product(a, b):
-    """Trace of the product of two symmetric matrices of six numbers."""
-    return a[0] * b[0] + a[3] * b[3] + a[5] * b[5] + 2.0 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])
 
 
 @kernel
@@ -159,7 +138,7 @@ def prepare_spots(scene, tangents, view, spots, order, covariances, slopes, spre
     sources, orientations, weights = borrowed(scene.sources), borrowed(scene.orientations), borrowed(scene.weights)
     numbers, d_sources = borrowed(tangents.numbers), borrowed(tangents.sources)
     tables, table_of = borrowed(tangents.tables), borrowed(tangents.table_of)
-    mosaicity, divergence = nine_of(q.mosaicity), six_of(q.divergence)
+    mosaicity = nine_of(q.mosaicity)
     band = q.bandwidth * q.bandwidth
     for at in range(order.shape[0]):
         spot, c = spots[order[at]], coefficients[at]
@@ -169,27 +148,34 @@ def prepare_spots(scene, tangents, view, spots, order, covariances, slopes, spre
         x = spot[VX] - sources[source, 0] * k0
         y = spot[VY] - sources[source, 1] * k0
         z = spot[VZ] - sources[source, 2] * k0
-        form, gain, smallest = form_of(q, view, matrix_of(q, o), k0, x, y, z)
+        form, gain, bend = form_of(q, view, matrix_of(q, o), k0, x, y, z)
+        closer, squared = bend[0], x * x + y * y + z * z
+        vx, vy, vz = spot[VX] - closer * x, spot[VY] - closer * y, spot[VZ] - closer * z
         for layer in range(q.layers):
-            seen, f, s, _, half_s, slope, widest, narrowing = ellipse_on_panel(
-                q, layer * q.layer_step, k0, spot[VX], spot[VY], spot[VZ], form, spot[ROOT],
-                min(spot[ROOT] / smallest, view[8]), view[6],
-            )  # fmt: skip
+            seen, f, s, _, half_s, slope, widest, narrowing = ellipse_of(
+                q, view, layer * q.layer_step, k0, vx, vy, vz, squared, form, bend, spot[ROOT]
+            )
             e = ellipses[at, layer]
             e[0] = 1.0 if seen else 0.0
             e[1], e[2], e[3], e[4], e[5], e[6] = f, s, half_s, slope, widest, narrowing
         own = covariances[orientation]
         around = crossed(mosaicity, x, y, z)
-        wide = crossed_twice(around, 0.5 * x, 0.5 * y, 0.5 * z)
-        k2 = k0 * k0
+        spread, mosaic = geometry.spread_of(q, k0, x, y, z)
         T = (
-            own[0] + wide[0] + band * x * x + k2 * divergence[0],
-            own[1] + wide[1] + band * x * y + k2 * divergence[1],
-            own[2] + wide[2] + band * x * z + k2 * divergence[2],
-            own[3] + wide[3] + band * y * y + k2 * divergence[3],
-            own[4] + wide[4] + band * y * z + k2 * divergence[4],
-            own[5] + wide[5] + band * z * z + k2 * divergence[5],
+            own[0] + spread[0], own[1] + spread[1], own[2] + spread[2],
+            own[3] + spread[3], own[4] + spread[4], own[5] + spread[5],
+        )  # fmt: skip
+        length = max(math.sqrt(squared), 1.0)  # 1/m; that of the reflection 0 0 0 is 0
+        ux, uy, uz = x / length, y / length, z / length
+        tx, ty, tz = (
+            T[0] * ux + T[1] * uy + T[2] * uz,
+            T[1] * ux + T[3] * uy + T[4] * uz,
+            T[2] * ux + T[4] * uy + T[5] * uz,
         )
+        across = T[0] + T[3] + T[5] - (ux * tx + uy * ty + uz * tz)
+        share, _ = geometry.curving(mosaic, across, length * length)
+        c[AXIS], c[AXIS + 1], c[AXIS + 2] = ux, uy, uz
+        c[LENGTH], c[PART_OF] = length * (1.0 - closer), share
         inverse, _ = geometry.inverse_of(symmetric(T))
         inverse_T = upper(inverse)
         for i in range(6):
@@ -198,7 +184,7 @@ def prepare_spots(scene, tangents, view, spots, order, covariances, slopes, spre
         c[FACTOR] = factor
         c[HEIGHT], c[END], c[SPOT_K0] = factor * factor * tangents.form[6] * gain, spot[ROOT] * spot[ROOT], k0
         c[HEIGHT] *= weights[orientation]
-        c[SPOT_V], c[SPOT_V + 1], c[SPOT_V + 2] = spot[VX], spot[VY], spot[VZ]
+        c[SPOT_V], c[SPOT_V + 1], c[SPOT_V + 2] = vx, vy, vz
         place = place_of(q, o, x, y, z)
         c[PLACE] = place
         for number in range(numbers.shape[0]):
@@ -215,8 +201,21 @@ def prepare_spots(scene, tangents, view, spots, order, covariances, slopes, spre
                 t[13] + moved[4] + band * (v * z + w * y),
                 t[14] + moved[5] + 2.0 * band * w * z,
             )
+            d_mosaic = moved[0] + moved[3] + moved[5]
             if spreading[number]:
                 d_T = with_spread(q, d, k0, d_sources[number, source, 3], x, y, z, d_T)
+                wide = nine_of(d.mosaicity)
+                d_mosaic += trace_across(wide, x, y, z)
+            # Of the share, and of the middle of the spot.
+            along = ux * u + uy * v + uz * w
+            dx, dy, dz = times(d_T, ux, uy, uz)
+            d_across = d_T[0] + d_T[3] + d_T[5] - (ux * dx + uy * dy + uz * dz)
+            d_across -= 2.0 * (tx * (u - along * ux) + ty * (v - along * uy) + tz * (w - along * uz)) / length
+            d_share = (d_mosaic - share * d_across) / across
+            d_closer = 0.5 * ((1.0 - share) * (d_mosaic - 2.0 * mosaic * along / length) - d_share * mosaic)
+            d_closer /= length * length
+            u, v, w = u - closer * u - d_closer * x, v - closer * v - d_closer * y, w - closer * w - d_closer * z
+            c[first + 10] = d_share
             c[first], c[first + 1], c[first + 2] = u, v, w
             c[first + 3], c[first + 4], c[first + 5] = 0.5 * d_T[0], d_T[1], d_T[2]
             c[first + 6], c[first + 7], c[first + 8] = 0.5 * d_T[3], d_T[4], 0.5 * d_T[5]
@@ -255,7 +254,10 @@ def place_of(q, o, x, y, z):
 
 @inner
 def draw_row(s, left, lanes, c):
-    """Work out a spot in some pixels of a strip: what it adds, and y times that."""
+    """Work out a spot in some pixels of a strip: what it adds, and y. Tell in which rows slopes by x and q are."""
+    if c[PART_OF] > 0.0:
+        draw_bent_row(s, left, lanes, c)
+        return PULL_X, TO_X
     t0, t1, t2, t3, t4, t5 = c[0], c[1], c[2], c[3], c[4], c[5]
     k0, vx, vy, vz, height, end = c[SPOT_K0], c[SPOT_V], c[SPOT_V + 1], c[SPOT_V + 2], c[HEIGHT], c[END]
     t = s[left:]
@@ -266,16 +268,58 @@ def draw_row(s, left, lanes, c):
         term = p.lattice_intensity_gauss(squared, height) * t[GAIN + w]
         t[LATTICE + w] = term if squared < end else 0.0
         t[BY_H + w], t[BY_K + w], t[BY_L + w] = u, v, r
+        t[BY_SHARE + w] = 0.0
+    return BY_H, BY_H
 
 
 @inner
-def add_direction(s, left, lanes, c, row):
-    """Add the derivative of a spot by one direction, from its ten coefficients."""
-    a0, a1, a2, b0, b1, b2, b3, b4, b5, e = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9]
-    t, to = s[left:], s[left + row :]
+def draw_bent_row(s, left, lanes, c):
+    """Work out a bent spot in some pixels of a strip; see `draw_row`.
+
+    Notes
+    -----
+    With n the unit vector along q of the spot's middle, s the share of mosaicity and a = x - n (n·x), the offset is
+    x' = x + n k, k = s^2 |a|^2/(2 |q|), and y = T^-1 x'. With b = y·n the logarithm changes by -Y·dx, where
+    Y = y + (b s^2/|q|) a; by dq, beside what it changes of x, by
+    -(k (y - b n) - (b s^2/|q|) (n·x) a - b k n)·dq/|q|; and by -(b s |a|^2/|q|) ds.
+    """
+    t0, t1, t2, t3, t4, t5 = c[0], c[1], c[2], c[3], c[4], c[5]
+    k0, vx, vy, vz, height, end = c[SPOT_K0], c[SPOT_V], c[SPOT_V + 1], c[SPOT_V + 2], c[HEIGHT], c[END]
+    nx, ny, nz, share, per_length = c[AXIS], c[AXIS + 1], c[AXIS + 2], c[PART_OF], 1.0 / c[LENGTH]
+    curvature = share * share * per_length
+    t = s[left:]
+    for w in range(lanes):
+        x, y, z = k0 * t[DX + w] - vx, k0 * t[DY + w] - vy, k0 * t[DZ + w] - vz
+        along = nx * x + ny * y + nz * z
+        ax, ay, az = x - along * nx, y - along * ny, z - along * nz
+        across = ax * ax + ay * ay + az * az
+        k = 0.5 * curvature * across
+        x, y, z = x + k * nx, y + k * ny, z + k * nz
+        u, v, r = t0 * x + t1 * y + t2 * z, t1 * x + t3 * y + t4 * z, t2 * x + t4 * y + t5 * z
+        squared = 0.5 * (x * u + y * v + z * r)
+        term = p.lattice_intensity_gauss(squared, height) * t[GAIN + w]
+        t[LATTICE + w] = term if squared < end else 0.0
+        t[BY_H + w], t[BY_K + w], t[BY_L + w] = u, v, r
+        b = u * nx + v * ny + r * nz
+        by_a = b * curvature
+        px, py, pz = u + by_a * ax, v + by_a * ay, r + by_a * az
+        t[PULL_X + w], t[PULL_Y + w], t[PULL_Z + w] = px, py, pz
+        by_y, by_n, by_a = k * per_length, 2.0 * b * k * per_length, by_a * along * per_length
+        t[TO_X + w] = px - by_y * u + by_a * ax + by_n * nx
+        t[TO_Y + w] = py - by_y * v + by_a * ay + by_n * ny
+        t[TO_Z + w] = pz - by_y * r + by_a * az + by_n * nz
+        t[BY_SHARE + w] = -b * share * across * per_length
+
+
+@inner
+def add_direction(s, left, lanes, c, row, to_q):
+    """Add the derivative of a spot by one direction, from its coefficients."""
+    a0, a1, a2, b0, b1, b2, b3, b4, b5, e, f = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10]
+    t, to, by = s[left:], s[left + row :], s[left + to_q :]
     for w in range(lanes):
         u, v, r = t[BY_H + w], t[BY_K + w], t[BY_L + w]
-        change = u * (a0 + b0 * u + b1 * v + b2 * r) + v * (a1 + b3 * v + b4 * r) + r * (a2 + b5 * r) + e
+        change = by[w] * a0 + by[STRIDE + w] * a1 + by[2 * STRIDE + w] * a2 + t[BY_SHARE + w] * f
+        change += u * (b0 * u + b1 * v + b2 * r) + v * (b3 * v + b4 * r) + r * (b5 * r) + e
         to[w] += t[LATTICE + w] * change
 
 
@@ -329,17 +373,18 @@ def sum_spots(q, scene, tangents, s, index, n, pixel, sample, samples, source, w
         if groups == 0:
             continue
         c, lanes = coefficients[at], groups * LANES
-        draw_row(s, left, lanes, c)
+        to_x, to_q = draw_row(s, left, lanes, c)
         t = s[left:]
         for w in range(lanes):
             t[PART + w] += t[LATTICE + w]
         if moving:
+            by = s[left + to_x :]
             for w in range(lanes):
-                t[T_X + w] -= t[LATTICE + w] * t[BY_H + w]
-                t[T_Y + w] -= t[LATTICE + w] * t[BY_K + w]
-                t[T_Z + w] -= t[LATTICE + w] * t[BY_L + w]
+                t[T_X + w] -= t[LATTICE + w] * by[w]
+                t[T_Y + w] -= t[LATTICE + w] * by[STRIDE + w]
+                t[T_Z + w] -= t[LATTICE + w] * by[2 * STRIDE + w]
         if strained or apart:
             for number in range(tangents.numbers.shape[0]):
                 if tangents.strained_apart[number]:
                     first = BASE + number * PER_DIRECTION
-                    add_direction(s, left, lanes, c[first:], DIRECTIONS + number * DIRECTION + D_SUM)
+                    add_direction(s, left, lanes, c[first:], DIRECTIONS + number * DIRECTION + D_SUM, to_q)

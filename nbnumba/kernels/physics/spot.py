@@ -1,4 +1,4 @@
-"""Where a compact spot falls on a panel, and what it adds there.
+"""What a compact spot is: a matrix, a height, and the bend that mosaicity gives it.
 
 A spot is the neighborhood of one reflection q_h for one source and one orientation. A pixel sees it at the offset
 k0 d - v, with the diffracted unit vector d, k0 = 1/wavelength and v = q_h + k0 i for the incident direction i. The
@@ -8,14 +8,6 @@ matrix M of the crystal stretches the offset so that the spot ends where |M (k0 
 import math
 
 from ..jit import physics
-from ..scene import FLAT
-from . import sample
-from .intrinsics import round_even
-
-_GRAZING = 0.05  # cosine of the angle to the panel's normal below which a ray may meet any pixel
-_LARGE = 0.25  # size of a spot over its distance from the sample beyond which the panel's plane is no approximation
-_MARGIN = 1e-5  # pixels; for rounding
-_EVERYWHERE = 1e9  # pixels
 
 
 @physics
@@ -68,8 +60,82 @@ def covariance_of(m):
 
 
 @physics
+def axes_along(x, y, z):
+    """Two unit vectors that stand at right angles to a third, and to each other (Duff et al., JCGT 6, 1, 2017)."""
+    sign = math.copysign(1.0, z)
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    return (1.0 + sign * x * x * a, sign * b, -sign * x), (b, sign + y * y * a, -y)
+
+
+@physics
+def spread_of(q, k0, x, y, z):
+    """Covariance of what broadens the spot of a reflection q_h, and the trace of what mosaicity has in it.
+
+    Parameters
+    ----------
+    q : record
+        Numbers of the scene.
+    k0, x, y, z : float [1/m]
+        1/wavelength, and q_h.
+
+    Returns
+    -------
+    covariance : (xx, xy, xz, yy, yz, zz) [1/m^2]
+    mosaic : float [1/m^2]
+
+    Notes
+    -----
+    [q]x C [q]x^T for rotations of covariance C, where [q]x is the matrix of the vector product; (sigma/lambda)^2 q q^T
+    for the wavelength; k0^2 D for incident directions of covariance D.
+    """
+    c, d = q.mosaicity, q.divergence
+    # Rows of [q]x C.
+    r00, r01, r02 = y * c[2, 0] - z * c[1, 0], y * c[2, 1] - z * c[1, 1], y * c[2, 2] - z * c[1, 2]
+    r10, r11, r12 = z * c[0, 0] - x * c[2, 0], z * c[0, 1] - x * c[2, 1], z * c[0, 2] - x * c[2, 2]
+    r20, r21 = x * c[1, 0] - y * c[0, 0], x * c[1, 1] - y * c[0, 1]
+    xx, yy, zz = y * r02 - z * r01, z * r10 - x * r12, x * r21 - y * r20
+    band, k2 = q.bandwidth * q.bandwidth, k0 * k0
+    return (
+        xx + band * x * x + k2 * d[0, 0],
+        z * r00 - x * r02 + band * x * y + k2 * d[0, 1],
+        x * r01 - y * r00 + band * x * z + k2 * d[0, 2],
+        yy + band * y * y + k2 * d[1, 1],
+        x * r11 - y * r10 + band * y * z + k2 * d[1, 2],
+        zz + band * z * z + k2 * d[2, 2],
+    ), xx + yy + zz  # fmt: skip
+
+
+@physics
+def curving(mosaic, across, squared):
+    """How a spot follows the sphere that rotations move its reflection on.
+
+    Parameters
+    ----------
+    mosaic, across : float [1/m^2]
+        Variances across q_h, both directions together: what mosaicity has in it, and of the whole spot.
+    squared : float [1/m^2]
+        |q_h|^2.
+
+    Returns
+    -------
+    share : float
+        Of an offset across q_h, what is due to a rotation.
+    closer : float
+        By what fraction of |q_h| the middle of the spot is closer to the origin.
+
+    Notes
+    -----
+    A rotation that moves q_h by t across it moves it toward the origin by |t|^2/(2 |q_h|). Where the spot is seen at
+    the offset x across, t is x times the share on average, with variances that add up to mosaic times (1 - share).
+    """
+    share = mosaic / across
+    return share, 0.5 * (1.0 - share) * mosaic / squared
+
+
+@physics
 def broadened(q, m, k0, x, y, z):
-    """M of a spot that mosaicity, bandwidth and divergence have broadened, and what its height is multiplied by.
+    """The spot of a reflection that mosaicity, bandwidth and divergence have broadened.
 
     Parameters
     ----------
@@ -80,286 +146,72 @@ def broadened(q, m, k0, x, y, z):
     k0, x, y, z : float [1/m]
         1/wavelength, and the reflection q_h.
 
+    Returns
+    -------
+    new : tuple of 9
+        M of the broadened spot; what it makes of offsets along q_h stands in its last row alone.
+    gain : float
+        What the height is multiplied by.
+    bend : (closer, by_00, by_01, by_11)
+        See `curving` and `bent`.
+
     Notes
     -----
-    Covariances add up: of the spot itself; [q]x C [q]x^T for rotations of covariance C, where [q]x is the matrix of the
-    vector product; (sigma/lambda)^2 q q^T for the wavelength; k0^2 D for incident directions of covariance D. With
-    T = L L^T for their sum, the new M is L^-1 / sqrt 2, and the integral over the spot stays the same.
+    Covariances add up: that of the spot itself, and `spread_of`. With T = L L^T for their sum, in axes across and along
+    q_h, the new M is L^-1 / sqrt 2, and the integral over the spot stays the same.
     """
     (xx, xy, xz, yy, yz, zz), determinant = covariance_of(m)
-    c, d = q.mosaicity, q.divergence
-    # Rows of [q]x C.
-    r00, r01, r02 = y * c[2, 0] - z * c[1, 0], y * c[2, 1] - z * c[1, 1], y * c[2, 2] - z * c[1, 2]
-    r10, r11, r12 = z * c[0, 0] - x * c[2, 0], z * c[0, 1] - x * c[2, 1], z * c[0, 2] - x * c[2, 2]
-    r20, r21 = x * c[1, 0] - y * c[0, 0], x * c[1, 1] - y * c[0, 1]
-    band, k2 = q.bandwidth * q.bandwidth, k0 * k0
-    xx += y * r02 - z * r01 + band * x * x + k2 * d[0, 0]
-    xy += z * r00 - x * r02 + band * x * y + k2 * d[0, 1]
-    xz += x * r01 - y * r00 + band * x * z + k2 * d[0, 2]
-    yy += z * r10 - x * r12 + band * y * y + k2 * d[1, 1]
-    yz += x * r11 - y * r10 + band * y * z + k2 * d[1, 2]
-    zz += x * r21 - y * r20 + band * z * z + k2 * d[2, 2]
-    l00 = math.sqrt(xx)
-    l10, l20 = xy / l00, xz / l00
-    l11 = math.sqrt(yy - l10 * l10)
-    l21 = (yz - l20 * l10) / l11
-    l22 = math.sqrt(zz - l20 * l20 - l21 * l21)
+    spread, mosaic = spread_of(q, k0, x, y, z)
+    xx, xy, xz, yy, yz, zz = (
+        xx + spread[0], xy + spread[1], xz + spread[2], yy + spread[3], yz + spread[4], zz + spread[5],
+    )  # fmt: skip
+    length = math.sqrt(x * x + y * y + z * z)
+    there = length > 1.0  # 1/m; else it is the reflection 0 0 0, for which any axes serve
+    length = length if there else 1.0
+    nx, ny, nz = x / length if there else 0.0, y / length if there else 0.0, z / length if there else 1.0
+    (ax, ay, az), (bx, by, bz) = axes_along(nx, ny, nz)
+    ta0, ta1, ta2 = xx * ax + xy * ay + xz * az, xy * ax + yy * ay + yz * az, xz * ax + yz * ay + zz * az
+    tb0, tb1, tb2 = xx * bx + xy * by + xz * bz, xy * bx + yy * by + yz * bz, xz * bx + yz * by + zz * bz
+    tn0, tn1, tn2 = xx * nx + xy * ny + xz * nz, xy * nx + yy * ny + yz * nz, xz * nx + yz * ny + zz * nz
+    aa, bb = ax * ta0 + ay * ta1 + az * ta2, bx * tb0 + by * tb1 + bz * tb2
+    l00 = math.sqrt(aa)
+    l10, l20 = (bx * ta0 + by * ta1 + bz * ta2) / l00, (nx * ta0 + ny * ta1 + nz * ta2) / l00
+    l11 = math.sqrt(bb - l10 * l10)
+    l21 = (nx * tb0 + ny * tb1 + nz * tb2 - l20 * l10) / l11
+    l22 = math.sqrt(nx * tn0 + ny * tn1 + nz * tn2 - l20 * l20 - l21 * l21)
     s = math.sqrt(0.5)
+    m00, m10, m11 = s / l00, -s * l10 / (l00 * l11), s / l11
+    m20, m21, m22 = s * (l10 * l21 - l11 * l20) / (l00 * l11 * l22), -s * l21 / (l11 * l22), s / l22
     new = (
-        s / l00, 0.0, 0.0,
-        -s * l10 / (l00 * l11), s / l11, 0.0,
-        s * (l10 * l21 - l11 * l20) / (l00 * l11 * l22), -s * l21 / (l11 * l22), s / l22,
+        m00 * ax, m00 * ay, m00 * az,
+        m10 * ax + m11 * bx, m10 * ay + m11 * by, m10 * az + m11 * bz,
+        m20 * ax + m21 * bx + m22 * nx, m20 * ay + m21 * by + m22 * ny, m20 * az + m21 * bz + m22 * nz,
     )  # fmt: skip
-    return new, s * s * s / (abs(determinant) * l00 * l11 * l22)
+    share, closer = curving(mosaic, aa + bb, length * length)
+    # The offset across q_h is sqrt 2 (l00 r0, l10 r0 + l11 r1).
+    by = share * share / (length * (1.0 - closer)) * m22
+    bend = closer, by * (l00 * l00 + l10 * l10), by * 2.0 * l10 * l11, by * l11 * l11
+    return new, s * s * s / (abs(determinant) * l00 * l11 * l22), bend
 
 
 @physics
-def cone_cosine(k0, v, rho):
-    """Cosine of the half-angle of the cone about v outside which no k0 d comes within rho of v; 2 if none does.
-
-    From the triangle of sides k0, v and rho.
-    """
-    cosine = (k0 * k0 + v * v - rho * rho) / (2.0 * k0 * v)
-    return 2.0 if abs(k0 - v) > rho else max(cosine, -1.0)
+def bent(r0, r1, r2, b0, b1, b2):
+    """|M x|^2 of a bent spot, from (r0, r1, r2) = M x and what `broadened` says of its bend."""
+    r2 = r2 + (r0 * (b0 * r0 + b1 * r1) + b2 * (r1 * r1))
+    return r0 * r0 + r1 * r1 + r2 * r2
 
 
 @physics
-def place_on_flat(q, depth, x, y, z, cos_theta, sin_theta):
-    """Where a flat panel is met by a direction, and how directions change around that place.
-
-    Parameters
-    ----------
-    q : record
-        Numbers of the scene.
-    depth : float [m]
-        Of the layer.
-    x, y, z : float
-        Unit vector.
-    cos_theta, sin_theta : float
-        Of the half-angle of the cone around it that counts.
-
-    Returns
-    -------
-    usable : bool
-        False where any pixel may see the cone.
-    fast, slow : float [pixels]
-        The place; the middle of a pixel has whole coordinates.
-    w : float
-        Bound of the distance of what the cone meets from the place, as a measure that `longer` gives.
-    wide, high : float [pixels]
-        Halves of the axes of an ellipse around that.
-    longer : float
-        A place that is dx pixels off along fast, and dy along slow, is at most this times
-        sqrt(dx^2 + (aspect dy)^2) off; aspect is that of a pixel's edges.
-    u, t : (x, y, z)
-        Change of the unit vector from one pixel to the next along fast, and along slow. The unit vector is linear but
-        for less than the square of the distance from the place, where that is below 1/4.
-    """
-    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
-    # The edges of a panel need not be perpendicular, nor the direction into the sensor.
-    skew = fx * sx + fy * sy + fz * sz
-    across = 1.0 / (1.0 - skew * skew)
-    scale = math.sqrt(across)
-    nx, ny, nz = (fy * sz - fz * sy) * scale, (fz * sx - fx * sz) * scale, (fx * sy - fy * sx) * scale
-    ox = q.origin[0] + depth * q.normal[0]
-    oy = q.origin[1] + depth * q.normal[1]
-    oz = q.origin[2] + depth * q.normal[2]
-    distance = ox * nx + oy * ny + oz * nz
-    cos_psi = x * nx + y * ny + z * nz
-    if distance < 0.0:
-        distance, cos_psi = -distance, -cos_psi
-    sin_psi = math.sqrt(max(0.0, 1.0 - cos_psi * cos_psi))
-    outermost = cos_psi * cos_theta - sin_psi * sin_theta
-    if outermost < _GRAZING or cos_psi < _GRAZING or cos_theta < _GRAZING:
-        return False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
-    length = distance / cos_psi
-    px, py, pz = length * x - ox, length * y - oy, length * z - oz
-    along_f, along_s = px * fx + py * fy + pz * fz, px * sx + py * sy + pz * sz
-    fast = (along_f - skew * along_s) * (across / q.pixel_fast) - 0.5
-    slow = (along_s - skew * along_f) * (across / q.pixel_slow) - 0.5
-    w = sin_theta / outermost
-    per_fast, per_slow = q.pixel_fast / length, q.pixel_slow / length
-    along_f, along_s = x * fx + y * fy + z * fz, x * sx + y * sy + z * sz
-    u = (fx - along_f * x) * per_fast, (fy - along_f * y) * per_fast, (fz - along_f * z) * per_fast
-    t = (sx - along_s * x) * per_slow, (sy - along_s * y) * per_slow, (sz - along_s * z) * per_slow
-    longer = math.sqrt(1.0 + abs(skew)) * per_fast
-    return True, fast, slow, w, w / per_fast * scale, w / per_slow * scale, longer, u, t
-
-
-@physics
-def bend_branch(q):
-    """Constants of f d = apart + radius sin(sign (turn + start)), the component along fast of a curved detector.
-
-    Returns
-    -------
-    apart, radius, start, sign : float
-        For the turn about slow; of the two turns with the same component it is the one on the side of no turn, where
-        |turn + start| is below a quarter turn.
-    """
-    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
-    bx, by, bz = q.beam[0], q.beam[1], q.beam[2]
-    skew, along_s = fx * sx + fy * sy + fz * sz, bx * sx + by * sy + bz * sz
-    apart = along_s * skew
-    by_cosine = fx * bx + fy * by + fz * bz - apart
-    by_sine = fx * (sy * bz - sz * by) + fy * (sz * bx - sx * bz) + fz * (sx * by - sy * bx)
-    sign = 1.0 if by_sine >= 0.0 else -1.0
-    radius = math.sqrt(by_cosine * by_cosine + by_sine * by_sine)
-    return apart, radius, math.atan2(sign * by_cosine, sign * by_sine), sign
-
-
-@physics
-def bend_map(q, depth):
-    """Turns of a curved detector's corner, and by how much they grow with a meter along fast and along slow [rad].
-
-    Returns
-    -------
-    corner, along_fast, along_slow : (about slow, about fast)
-    """
-    fy, fz, sy, sz, oy, oz = q.fast[1], q.fast[2], q.slow[1], q.slow[2], q.origin[1], q.origin[2]
-    oy, oz = oy + depth * q.normal[1], oz + depth * q.normal[2]
-    u0, v0 = sample.bend_angles(q, 0.0, 0.0, oy, oz)
-    u1, v1 = sample.bend_angles(q, 1.0, 0.0, oy + fy, oz + fz)
-    u2, v2 = sample.bend_angles(q, 0.0, 1.0, oy + sy, oz + sz)
-    return (u0, v0), (u1 - u0, v1 - v0), (u2 - u0, v2 - v0)
-
-
-@physics
-def place_on_curved(q, depth, x, y, z, cos_theta, sin_theta):
-    """Where a detector that is bent around the sample is met by a direction; see `place_on_flat`.
+def around_bent(m, bend, root):
+    """M and limit of a spot that is not bent and holds a bent one; and how much farther its offsets reach.
 
     Notes
     -----
-    d = R_fast(v) R_slow(u) b for the beam b and turns u, v that are linear in the place. Distances are those of (u, v).
-    No second derivative of d is longer than 1. The determinant of its first ones is radius cos(u + start), which bounds
-    how far the turns can be apart where directions are not.
+    With u^2 = r0^2 + r1^2 and R the limit, u^2 + (r2 + b)^2 <= R^2 where 0 <= b <= B u^2: for g = B R,
+    r2^2 <= (|r2 + b| + B u^2)^2 <= (1 + g) ((r2 + b)^2 + g u^2), hence u^2 + r2^2/(1 + g) <= (1 + g) R^2.
     """
-    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
-    apart, radius, start, sign = bend_branch(q)
-    along_f = x * fx + y * fy + z * fz
-    sine, chord = along_f - apart, math.sqrt(max(0.0, 2.0 - 2.0 * cos_theta))
-    left = radius * radius - (abs(sine) + chord) * (abs(sine) + chord)
-    if cos_theta < _GRAZING or abs(sine) + chord > radius or left < _GRAZING * _GRAZING:
-        return False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
-    w = math.sqrt(2.0 / left) * math.atan2(sin_theta, cos_theta)
-    turn = sign * math.asin(sine / radius) - start
-    mx, my, mz = sample.rotate_about(q.beam[0], q.beam[1], q.beam[2], sx, sy, sz, turn)
-    # From m to d about fast.
-    along_m = mx * fx + my * fy + mz * fz
-    across = fx * (my * z - mz * y) + fy * (mz * x - mx * z) + fz * (mx * y - my * x)
-    second = math.atan2(across, mx * x + my * y + mz * z - along_m * along_f)
-    (u0, v0), (u1, v1), (u2, v2) = bend_map(q, depth)
-    # Of the angles that are whole turns apart, the one nearest to the middle of the region.
-    middle = v0 + 0.5 * (
-        v1 * q.pixel_fast * (q.fast_first + q.fast_last + 1) + v2 * q.pixel_slow * (q.slow_first + q.slow_last + 1)
-    )
-    second += 2.0 * math.pi * round_even((middle - second) / (2.0 * math.pi))
-    determinant = u1 * v2 - u2 * v1
-    fast = ((turn - u0) * v2 - (second - v0) * u2) / (determinant * q.pixel_fast) - 0.5
-    slow = ((second - v0) * u1 - (turn - u0) * v1) / (determinant * q.pixel_slow) - 0.5
-    skew = fx * sx + fy * sy + fz * sz
-    largest = math.sqrt(1.0 + abs(skew)) / abs(q.distance)  # of the matrix (u1 u2, v1 v2), whose inverse has this over
-    inverse = largest / abs(determinant)  # the determinant
-    # Derivatives of d by the turns, then by pixels.
-    hx, hy, hz = sample.rotate_about(sy * mz - sz * my, sz * mx - sx * mz, sx * my - sy * mx, fx, fy, fz, second)
-    gx, gy, gz = fy * z - fz * y, fz * x - fx * z, fx * y - fy * x
-    pf, ps = q.pixel_fast, q.pixel_slow
-    u = (u1 * hx + v1 * gx) * pf, (u1 * hy + v1 * gy) * pf, (u1 * hz + v1 * gz) * pf
-    t = (u2 * hx + v2 * gx) * ps, (u2 * hy + v2 * gy) * ps, (u2 * hz + v2 * gz) * ps
-    return True, fast, slow, w, w * inverse / pf, w * inverse / ps, largest * pf, u, t
-
-
-@physics
-def spot_ellipse(q, depth, k0, vx, vy, vz, m, root, rho, largest):
-    """Ellipse on the panel outside which no pixel sees a spot.
-
-    Parameters
-    ----------
-    q : record
-        Numbers of the scene.
-    depth : float [m]
-        Of the layer.
-    k0, vx, vy, vz : float [1/m]
-    m : tuple of 9
-        M, row by row.
-    root : float
-        The spot ends where |M (k0 d - v)| is this.
-    rho : float [1/m]
-        The longest offset that M takes to `root`.
-    largest : float
-        The factor by which M stretches at the most.
-
-    Returns
-    -------
-    seen : bool
-    fast, slow : float [pixels]
-        Its middle; the middle of a pixel has whole coordinates.
-    half_fast, half_slow : float [pixels]
-        Half the sides of the rectangle around it.
-    slope, widest, narrowing : float
-        A row that is y off the middle is met from x - h to x + h, x = fast - slope y, h^2 = widest - narrowing y^2.
-
-    Notes
-    -----
-    The unit vector d is linear in the place on the panel but for less than w^2, for a place within w < 1/4 of where v
-    meets the panel (`place_on_flat`): `root` is enlarged by what that amounts to. The ellipse which that gives is
-    smaller than the cone it started with, so the allowance is worked out once more.
-    """
-    v = math.sqrt(vx * vx + vy * vy + vz * vz)
-    cos_theta = cone_cosine(k0, v, rho)
-    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    if cos_theta > 1.0:
-        return nothing
-    x, y, z = vx / v, vy / v, vz / v
-    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
-    if q.surface == FLAT:
-        place = place_on_flat(q, depth, x, y, z, cos_theta, sin_theta)
-    else:
-        place = place_on_curved(q, depth, x, y, z, cos_theta, sin_theta)
-    usable, fast, slow, w, wide, high, longer, (ux, uy, uz), (wx, wy, wz) = place
-    if not usable:
-        return True, 0.0, 0.0, _EVERYWHERE, _EVERYWHERE, 0.0, _EVERYWHERE * _EVERYWHERE, 0.0
-    wide, high = wide + _MARGIN, high + _MARGIN
-    around = (True, fast, slow, wide, high, 0.0, wide * wide, (wide / high) * (wide / high))
-    if w > _LARGE:
-        return around
-    aspect = q.pixel_slow / q.pixel_fast
-    ux, uy, uz, wx, wy, wz = ux * k0, uy * k0, uz * k0, wx * k0, wy * k0, wz * k0
-    u0, u1, u2 = (
-        m[0] * ux + m[1] * uy + m[2] * uz, m[3] * ux + m[4] * uy + m[5] * uz, m[6] * ux + m[7] * uy + m[8] * uz,
-    )  # fmt: skip
-    w0, w1, w2 = (
-        m[0] * wx + m[1] * wy + m[2] * wz, m[3] * wx + m[4] * wy + m[5] * wz, m[6] * wx + m[7] * wy + m[8] * wz,
-    )  # fmt: skip
-    off = k0 - v
-    r0, r1, r2 = (
-        (m[0] * x + m[1] * y + m[2] * z) * off,
-        (m[3] * x + m[4] * y + m[5] * z) * off,
-        (m[6] * x + m[7] * y + m[8] * z) * off,
-    )
-    guu, gvv, guv = u0 * u0 + u1 * u1 + u2 * u2, w0 * w0 + w1 * w1 + w2 * w2, u0 * w0 + u1 * w1 + u2 * w2
-    bu, bv, cc = u0 * r0 + u1 * r1 + u2 * r2, w0 * r0 + w1 * r1 + w2 * r2, r0 * r0 + r1 * r1 + r2 * r2
-    det = guu * gvv - guv * guv
-    if not det > 1e-12 * guu * gvv:
-        return around
-    x0 = (guv * bv - gvv * bu) / det
-    y0 = (guv * bu - guu * bv) / det
-    least = cc + bu * x0 + bv * y0
-    middle = math.sqrt(x0 * x0 + (y0 * aspect) * (y0 * aspect))
-    farthest = w
-    left = half_fast = half_slow = 0.0
-    for _ in range(2):
-        end = root + largest * k0 * farthest * farthest
-        left = end * end - least
-        if left < 0.0:
-            return nothing
-        half_fast = math.sqrt(left * gvv / det)
-        half_slow = math.sqrt(left * guu / det)
-        half = math.sqrt(half_fast * half_fast + (half_slow * aspect) * (half_slow * aspect))
-        farthest = min(farthest, (middle + half) * longer)
-    return (
-        True, fast + x0, slow + y0, half_fast + _MARGIN, half_slow + _MARGIN,
-        guv / guu, left / guu + _MARGIN * (1.0 + half_fast), det / (guu * guu),
-    )  # fmt: skip
+    more = 1.0 + (bend[1] + bend[3]) * root
+    wider = math.sqrt(more)
+    inverse = 1.0 / wider
+    around = m[0], m[1], m[2], m[3], m[4], m[5], m[6] * inverse, m[7] * inverse, m[8] * inverse
+    return around, root * wider, more

@@ -64,8 +64,8 @@ class TestCompiled:
         from bench import cuda_compile
 
         codes = dict(cuda_compile.spot_kernels_ptx((7, 5)))
-        codes["apart"] = cuda_compile.draw_spots_ptx((GAUSS, False, True), (10, 0))
-        codes["overlapping"] = cuda_compile.draw_spots_ptx((TOPHAT, True, False), (9, 0))
+        codes["apart"] = cuda_compile.draw_spots_ptx((GAUSS, False, True, True), (10, 0))
+        codes["overlapping"] = cuda_compile.draw_spots_ptx((TOPHAT, True, False, False), (9, 0))
         for name, code in codes.items():
             assert ".visible .entry" in code, name
             assert ".extern .func" not in code, f"{name} calls what is not there"
