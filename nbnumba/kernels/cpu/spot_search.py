@@ -114,11 +114,11 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     l = stepped(l, middle, skipped)
                     if l > l_last:
                         break
-                    seen, x, y, z, f, largest_root, middle, rho, logarithms = excited(q, around, flat, opened, h, k, l)
+                    seen, x, y, z, f, largest_root, spot, rho, logarithms = excited(q, around, flat, opened, h, k, l)
                     l += 1
                     if not seen:
                         continue
-                    mx, my, mz, v = middle[:4]
+                    mx, my, mz, v = spot[:4]
                     cos_theta = place.cone_cosine(k0, v, rho)
                     if cos_theta > 1.0:
                         continue
@@ -135,7 +135,7 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                             root = min(spot_root(own, logarithms[0], logarithms[1]), view[9])
                             if root == 0.0:
                                 continue
-                        left, right, bottom, top, area = box_of(own, view, k0, middle, root)
+                        left, right, bottom, top, area = box_of(own, view, k0, spot, root)
                         if left > right:
                             continue
                         if found == spots.shape[0]:
