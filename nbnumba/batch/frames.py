@@ -16,13 +16,15 @@ from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
 from ..experiment.model import Experiment
 from ..imagefiles import registry
+from ..imagefiles.headers import header_warnings
 from ..imagefiles.records import ImageRecord, SaveOptions
 from ..imagefiles.save import write_images
 from ..imagefiles.smv import style_of
 from ..io.nexus import file as nexus_file
 from ..io.nexus import layout
-from ..util.messages import muted
+from ..util.messages import logger, muted
 from .names import Names
+from .spec_model import Spec
 from .stored import PEDESTAL, write_frame_digests
 
 if TYPE_CHECKING:
@@ -108,6 +110,16 @@ def _as_stated(experiment: Experiment, stated: Experiment) -> Experiment:
     return replace(experiment, beam=beam, detector=replace(stated.detector, panels=panels))
 
 
+def note_headers(spec: Spec, stated: Experiment) -> None:
+    """Say what the headers of files with one image each cannot tell, once for all of them."""
+    style = style_of(stated.semantics)
+    if spec.series is None or not spec.names.has_frames or (spec.series.form == "img" and style == "c"):
+        return
+    kind = {"cbf": "CBF", "img": "SMV"}[spec.series.form]
+    for line in header_warnings(stated.detector, stated.beam.direction, kind, stated.goniometer):
+        logger.warning(f"{line}; XDS.INP and {spec.names.truth} tell it")
+
+
 def write_frame(
     folder: Path, names: Names, image: int, record: ImageRecord, dtype: str, style: str, top: int | None
 ) -> None:
@@ -129,5 +141,5 @@ def write_frame(
         saturation=top,
         moment=datetime.fromtimestamp(0, UTC) + begun,
     )
-    with muted():  # what is said of the header was said of the first image
+    with muted():  # `note_headers` has said it
         write_images(_FORMS[names.series.form], str(folder / str(names.frame(image))), [record], 1, options)

@@ -28,10 +28,11 @@ from .distributions import BEAM_TILT, MOVING
 from .estimate import amount, dry_run_lines, duration, sampling_lines
 from .executors.open import check_executor, open_executor
 from .executors.pool import Pool
+from .frames import note_headers
 from .inputs import Digests
 from .names import LABELS
 from .reference import Base, base_of
-from .sample import draw, draw_value, image_experiment
+from .sample import draw, draw_value, image_experiment, stated_geometry
 from .series_spec import read_series
 from .spec import placed, read_spec
 from .spec_model import Spec
@@ -231,7 +232,9 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
             f"{spec.names.master}: shows {spec.chunks} files, more than programs may open at once (ulimit -n); images "
             "beyond read as missing. A larger images_per_file makes fewer"
         )
-    note_phi_bias(image_experiment(base, draw(spec, base, 0)).goniometer)
+    stated = stated_geometry(spec, base, range(spec.count))
+    note_phi_bias(stated.goniometer)
+    note_headers(spec, stated)
     if not spec.random_orientation and not spec.keys and not spec.text_keys and not spec.noise:
         logger.warning("nothing varies and there is no noise: all images will be the same")
 

@@ -402,6 +402,14 @@ def test_mistakes(scan: str, top: dict[str, object], vary: str, expected: str, t
     assert not (tmp_path / "out").exists()
 
 
+def test_headers_that_cannot_tell_the_spindle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Said once, with the files that do."""
+    source = spec(tmp_path, f'{SCAN}format = "cbf"\noptions = "-spindle_axis 0 1 1"\n')
+    assert series(source, "--dry-run") == 0
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "cannot tell the spindle axis" in line]
+    assert said.endswith("XDS.INP and series.expt tell it")
+
+
 def test_a_batch_is_no_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.toml"
     path.write_text(f'command = "{COMMAND}"\ncount = 2\n')
