@@ -155,7 +155,7 @@ def parse(
         if crystal is not None:
             columns = _reciprocal(crystal, crystal_place) if varying.reciprocal is None else varying.reciprocal
             reciprocal.append((setting @ fixed @ columns).T)
-        remarks += [*varying.remarks, *_remarks(where, beam, crystal)]
+        remarks += [*varying.remarks, *_remarks(where, beam, crystal), *_profile_remarks(where, root, lattice)]
     return Expt(
         beam=direction,
         wavelength_A=wavelength,
@@ -311,10 +311,29 @@ def _remarks(where: str, beam: BeamEntry, crystal: CrystalEntry | None) -> Itera
             f"{where}: its crystal has a mosaicity of {2.0 * crystal.half_mosaicity:g} degrees in all, which counts "
             f"only as {called('mosaic_spread_deg')}"
         )
-    elif crystal is not None and crystal.mosaicity:
+    if crystal is not None and crystal.domain_size_A:
+        yield (
+            f"{where}: its crystal has mosaic domains of {crystal.domain_size_A:g} Angstrom, which count only as "
+            f"{called('crystal_size_mm')} {crystal.domain_size_A * 1e-7:g}"
+        )
+    if crystal is not None and crystal.mosaicity and not crystal.half_mosaicity:
         yield (
             f"{where}: its crystal has a mosaicity of {crystal.mosaicity:g} degrees, which counts only as "
             f"{called('mosaic_spread_deg')}"
+        )
+
+
+def _profile_remarks(where: str, root: Root, number: int) -> Iterator[str]:
+    """Say that a model of how reflections spread with their direction is not used; others say what DIALS integrates."""
+    index = root.experiment[number].profile
+    profiles = root.profile
+    if not isinstance(profiles, list) or not isinstance(index, int) or not 0 <= index < len(profiles):
+        return
+    profile = profiles[index]
+    if isinstance(profile, dict) and "ellipsoid" in str(profile.get("__id__", "")):
+        yield (
+            f"{where}: its profile model, an ellipsoid of mosaicity, is not used; {called('mosaic_sigmas_deg')} takes "
+            "a spread about each axis of the crystal"
         )
 
 

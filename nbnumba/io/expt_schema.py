@@ -25,6 +25,7 @@ class Models(msgspec.Struct):
     scan: Index | None = None
     crystal: Index | None = None
     imageset: Any = None
+    profile: Any = None
 
 
 class Root(msgspec.Struct):
@@ -34,6 +35,7 @@ class Root(msgspec.Struct):
     goniometer: list[Any] | None = None
     scan: list[Any] | None = None
     crystal: list[Any] | None = None
+    profile: Any = None
 
 
 class BeamEntry(msgspec.Struct):
@@ -74,6 +76,7 @@ class CrystalEntry(msgspec.Struct):
     real_space_c: Vector
     A_at_scan_points: Any = None
     half_mosaicity: Number | None = msgspec.field(name="ML_half_mosaicity_deg", default=None)
+    domain_size_A: Number | None = msgspec.field(name="ML_domain_size_ang", default=None)
     mosaicity: Number | None = None
 
 

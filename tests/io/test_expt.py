@@ -157,6 +157,24 @@ def test_remarks() -> None:
     )
 
 
+def test_mosaicity_of_other_models_is_named() -> None:
+    data = content()
+    data["crystal"][0] |= {"ML_half_mosaicity_deg": 0.05, "ML_domain_size_ang": 2000.0}
+    data["experiment"][0]["profile"] = 0
+    data["profile"] = [{"__id__": "ellipsoid", "parameterisation": {}}]
+    assert [text.removeprefix("-expt a.expt: ") for text in read(data).remarks if "counts" not in text.split(";")[0]][
+        -2:
+    ] == [
+        "its crystal has mosaic domains of 2000 Angstrom, which count only as -samplesize 0.0002",
+        "its profile model, an ellipsoid of mosaicity, is not used; -mosaic_sigmas takes a spread about each axis of "
+        "the crystal",
+    ]
+    assert any("a mosaicity of 0.1 degrees in all" in text for text in read(data).remarks)
+    for profile in ([{"__id__": "gaussian_rs"}], [3], "none", []):
+        data["profile"] = profile
+        assert not any("profile" in text for text in read(data).remarks)
+
+
 def two_lattices(data: dict[str, Any]) -> dict[str, Any]:
     data["crystal"].append(copy.deepcopy(data["crystal"][0]))
     data["crystal"][1]["real_space_a"] = [60.0, 0.0, 0.0]
