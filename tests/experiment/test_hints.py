@@ -8,7 +8,9 @@ import pytest
 
 import nbnumba
 from nbnumba import cli
+from nbnumba.batch.sheet import Shot, write_sheet
 from nbnumba.experiment.hints import hints
+from nbnumba.util.messages import notices_to
 
 KEYWORDS = {
     "cell": (50, 60, 70),
@@ -55,3 +57,19 @@ def test_who_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     (tmp_path / "s.toml").write_text(f'command = "{command}"\ncount = 2\n')
     assert cli.main(["batch", "s.toml", "--dry-run"]) == 0
     assert "hint: of image 0, the brightest pixel expects " in capsys.readouterr().out
+
+
+def test_the_contact_sheet_marks_dim_images_and_fringes(tmp_path: Path) -> None:
+    heard: list[str] = []
+    shots = []
+    for fluence, share in ((1e20, 1.0), (1e29, 1.0), (1e20, 0.0)):
+        experiment = nbnumba.Experiment(**KEYWORDS | {"fluence": fluence, "crystal_share": share})
+        image = nbnumba.simulate(experiment, "cpu").array
+        shots.append(Shot(image, experiment, [crystal for crystal in experiment.crystals if crystal.weight]))
+    with notices_to(heard.append):
+        write_sheet(tmp_path / "sheet.png", shots)
+    dim, fringes = heard
+    assert "no pixel reaches 3 in 1 of the first 3 images (0), so that spots will not be found" in dim
+    assert fringes.startswith("hint: fringes of the square crystal, 3 pixels apart")
+    assert "in image 1, will be found as spots in 1 of the first 3 images (1)" in fringes
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
