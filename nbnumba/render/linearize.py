@@ -25,7 +25,7 @@ from .likelihood import Likelihood, of_spread_image, of_sums
 from .point_spread import PanelSpread
 
 if TYPE_CHECKING:
-    from ..kernels.gradient.driver import Consumer
+    from ..kernels.gradient.driver import Consumer, Pass
     from ..kernels.gradient.tangents import Tangents
     from ..structure_factors.table import ReflectionTable
 
@@ -40,6 +40,9 @@ class Linearization:
         Those of the parameters by default.
     threads : int, optional
         Every core that this process may use by default.
+    device : int, optional
+        GPU that does it; the processor by default. Derivatives by structure factors backward, materials and point
+        spread are the processor's always.
 
     Notes
     -----
@@ -48,12 +51,19 @@ class Linearization:
     light that arrives in the pixels: expected photons, spread.
     """
 
-    def __init__(self, parameters: Parameters, values: ArrayLike | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        values: ArrayLike | None = None,
+        threads: int | None = None,
+        device: int | None = None,
+    ) -> None:
         from ..kernels.types import available_threads
 
         self.parameters = parameters
         self.values = parameters.values if values is None else np.array(values, dtype=np.float64)
         self._threads = threads or available_threads()
+        self._device = device
         self._slopes = Slopes(parameters, self.values)
         self.point = self._slopes.point
         check_drawable(self.point.experiment)
@@ -194,7 +204,15 @@ class Linearization:
 
             return add
 
-        self._over_panels(self._tangents, consume)
+        if self._device is None:
+            self._over_panels(self._tangents, consume)
+        else:
+            from ..kernels.cuda import gradient as on_gpu
+
+            for panel, scene in enumerate(self._scenes[0]):
+                inside = _whole_region(scene)
+                passes = self._passes(panel, self._tangents)
+                parts[panel, 0] = on_gpu.weighted(passes, self._device, given[panel][inside])
         total = np.sum([parts[key] for key in sorted(parts)], axis=0)
         for number, slope in self._background_slopes.items():
             total[number] += np.sum(slope * given)
@@ -331,7 +349,20 @@ class Linearization:
 
             return add
 
-        self._over_panels(self._tangents, consume)
+        if self._device is None:
+            self._over_panels(self._tangents, consume)
+            return of_sums(parts, n)
+        from ..kernels.cuda import gradient as on_gpu
+
+        for panel, scene in enumerate(self._scenes[0]):
+            inside = _whole_region(scene)
+            there = counted[panel][inside] & _rendered(scene, counted.shape[1:])[inside]
+            background = None if self._background is None else self._background[panel][inside]
+            of_background = {number: slope[panel][inside] for number, slope in self._background_slopes.items()}
+            passes = self._passes(panel, self._tangents)
+            parts[panel, 0] = on_gpu.likelihood(
+                passes, self._device, measured[panel][inside], there, variance, background, of_background
+            )
         return of_sums(parts, n)
 
     def _of_pixels(self, name: str, values: ArrayLike) -> Array:
@@ -361,15 +392,27 @@ class Linearization:
     def _over_panels(self, tangents: Sequence[Sequence[Tangents]], consume: Callable[[int, Scene], Consumer]) -> None:
         """Run the kernels over all panels; without tangents the image alone is rendered."""
         from ..kernels.gradient import driver
-        from ..kernels.gradient.tangents import no_tangents
 
         for panel, scene in enumerate(self._scenes[0]):
-            passes = []
-            for i, panels in enumerate(self._scenes):
-                one = panels[panel]
-                own = tangents[i][panel] if len(tangents) else no_tangents(one, self._slopes.form(i, one))
-                passes.append(driver.prepared(one, own, self._threads))
-            driver.run(passes, self._threads, consume(panel, scene))
+            passes = self._passes(panel, tangents)
+            if self._device is None:
+                driver.run(passes, self._threads, consume(panel, scene))
+            else:
+                from ..kernels.cuda import gradient as on_gpu
+
+                on_gpu.run(passes, self._device, consume(panel, scene))
+
+    def _passes(self, panel: int, tangents: Sequence[Sequence[Tangents]]) -> list[Pass]:
+        """Return what the image of a panel is summed up from."""
+        from ..kernels.gradient import driver
+        from ..kernels.gradient.tangents import no_tangents
+
+        passes = []
+        for i, panels in enumerate(self._scenes):
+            one = panels[panel]
+            own = tangents[i][panel] if len(tangents) else no_tangents(one, self._slopes.form(i, one))
+            passes.append(driver.prepared(one, own, self._threads, on_processor=self._device is None))
+        return passes
 
     @functools.cached_property
     def _background(self) -> Array | None:
@@ -420,6 +463,11 @@ def _region(scene: Scene, first: int, image: Array) -> tuple[slice, slice]:
     """Rows and columns of a band on its panel."""
     top = scene.slow_first + first
     return slice(top, top + len(image)), slice(scene.fast_first, scene.fast_last + 1)
+
+
+def _whole_region(scene: Scene) -> tuple[slice, slice]:
+    """Rows and columns of the region on its panel."""
+    return slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
 
 
 def _rendered_part(scene: Scene, rows: slice, columns: slice) -> NDArray[np.bool_] | bool:

@@ -282,7 +282,7 @@ class Renderer:
         parameters: Parameters | Sequence[str],
         values: ArrayLike | None = None,
     ) -> Linearization:
-        """Render an experiment with its derivatives by parameters, on the processor.
+        """Render an experiment with its derivatives by parameters: by the processor, with backend "cuda" on a GPU.
 
         Parameters
         ----------
@@ -295,19 +295,20 @@ class Renderer:
         Raises
         ------
         InputError
-            For a parameter that the image has no derivative by, values that make no experiment, or backend "cuda".
+            For a parameter that the image has no derivative by, or values that make no experiment.
+        DeviceError
+            The GPU that was asked for is not there or fails.
         """
         from ..gradients.parameters import Parameters
         from .linearize import Linearization
 
         _check_kind(experiment)
-        if self.backend == "cuda":
-            raise InputError("backend: 'cuda' has no derivatives; allowed here: auto, cpu")
+        device = (self.device or 0) if self.backend == "cuda" else None
         if not isinstance(parameters, Parameters):
-            return Linearization(experiment.parameters(*parameters), values, self.threads)
+            return Linearization(experiment.parameters(*parameters), values, self.threads, device)
         if parameters.experiment is not experiment:
             raise InputError("parameters: are those of another experiment")
-        return Linearization(parameters, values, self.threads)
+        return Linearization(parameters, values, self.threads, device)
 
     def render_many(self, experiments: Iterable[Experiment]) -> Iterator[Image]:
         """Render experiments in their order, each when it is asked for."""

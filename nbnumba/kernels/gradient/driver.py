@@ -48,8 +48,14 @@ class Pass(NamedTuple):
     listed: _Spots | None
 
 
-def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Callable[[], None] | None = None) -> Pass:
-    """Make a scene ready to be differentiated.
+def prepared(
+    scene: Scene,
+    tangents: Tangents,
+    threads: int,
+    on_compiling: Callable[[], None] | None = None,
+    on_processor: bool = True,
+) -> Pass:
+    """Make a scene ready to be differentiated, by the processor or on a GPU.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
             raise InputError(
                 "-spread continuous: the detector stands around the sample, or its sensor faces away from it"
             )
-        _load(scene, tangents, False, on_compiling)
+        if on_processor:
+            _load(scene, tangents, False, on_compiling)
         return Pass(scene, tangents, None)
     # Each spot has coefficients of its own, whatever changes it.
     d = tangents.numbers
@@ -82,7 +89,8 @@ def prepared(scene: Scene, tangents: Tangents, threads: int, on_compiling: Calla
             spreading = spreading | (d[name].reshape(len(d), -1) != 0.0).any(axis=1)
     apart = apart | np.any(tangents.forms[:, :6] != 0.0, axis=1) | spreading
     tangents = tangents._replace(strained=np.zeros_like(apart), strained_apart=apart)
-    _load(scene, tangents, True, on_compiling)
+    if on_processor:
+        _load(scene, tangents, True, on_compiling)
     spots.prepare_orientations(scene, tangents, found.covariances, found.slopes)
     return Pass(scene, tangents, found._replace(spreading=spreading))
 
@@ -206,14 +214,14 @@ def _add(one: Pass, room: _Room, image: Array, slopes: Array, first: int, last: 
     if found is None:
         kernel.add_samples(scene, tangents, room.scratch, room.numbers, image, slopes, first, last)
         return
-    coefficients, ellipses, starts = _of_band(one, found, first, last)
+    coefficients, ellipses, starts = spots_of_rows(one, found, first, last)
     kernel.add_spots(
         scene, tangents, room.scratch, room.numbers, coefficients, ellipses, starts, image, slopes, first, last
     )
 
 
-def _of_band(one: Pass, found: _Spots, first: int, last: int) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return coefficients and ellipses of the spots of a band, and where those of each source begin."""
+def spots_of_rows(one: Pass, found: _Spots, first: int, last: int) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return coefficients and ellipses of the spots that meet some rows, and where those of each source begin."""
     scene, tangents, _ = one
     order = np.flatnonzero((found.boxes[:, 2] < last) & (found.boxes[:, 3] >= first))
     starts = np.searchsorted(found.source[order], np.arange(len(scene.sources) + 1))
@@ -254,7 +262,7 @@ def table_gradient(one: Pass, weights: Array, threads: int) -> Array:
                         kernel.share_out(scene, tangents, room.scratch, room.numbers, part, tables[group], first, last)
                     else:
                         kernel.share_out_by_spots(
-                            scene, tangents, room.scratch, room.numbers, *_of_band(one, found, first, last), part,
+                            scene, tangents, room.scratch, room.numbers, *spots_of_rows(one, found, first, last), part,
                             tables[group], first, last,
                         )  # fmt: skip
 

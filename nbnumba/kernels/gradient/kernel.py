@@ -178,16 +178,29 @@ def without_counting(scene, tangents):
 
 
 @generic
+def work_on_strip(
+    sum_source, q, scene, tangents, s, index, n, pixels, slow, fast, row, column, want, extra, image, slopes
+):
+    """Add a strip to the image and to the derivatives of a band; a GPU thread's strip is one pixel, in every row of
+    the scratch array at its own place.
+    """
+    sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, extra)
+    if q.water_start != 0.0 or q.water_end != 0.0 or any_positive(s, TOTAL, n):
+        n_sources = scene.sources.shape[0]
+        finish_image(q, s, n, n_sources)
+        finish_directions(q, tangents, s, n, n_sources)
+        store(q, tangents, s, pixels, row, column, image, slopes)
+
+
+@generic
 def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, slopes, first, last):
     """Add rows of a region to the band's image and derivatives; rows and columns count from the region's first."""
     q = scene.numbers[0]
     scene, tangents = without_counting(scene, tangents)
     image, slopes = borrowed(image), borrowed(slopes)
     s, index = borrowed(scratch), borrowed(numbers)
-    n_sources = scene.sources.shape[0]
     apart = any_of(tangents.strained_apart) or tangents.tables.shape[0] > 0
     want = any_of(tangents.moving), any_of(tangents.strained), apart
-    dry = q.water_start == 0.0 and q.water_end == 0.0
     columns = q.fast_last - q.fast_first + 1
     for row in range(first, last):
         slow = q.slow_first + row
@@ -197,12 +210,10 @@ def work_on_band(sum_source, scene, tangents, scratch, numbers, extra, image, sl
             n = (pixels + LANES - 1) // LANES * LANES
             if not activate_strip(scene.mask, s, n, pixels, slow, fast):
                 continue
-            sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, extra)
-            if dry and not any_positive(s, TOTAL, n):
-                continue
-            finish_image(q, s, n, n_sources)
-            finish_directions(q, tangents, s, n, n_sources)
-            store(q, tangents, s, pixels, row - first, column, image, slopes)
+            work_on_strip(
+                sum_source, q, scene, tangents, s, index, n, pixels, slow, fast, row - first, column, want, extra,
+                image, slopes,
+            )  # fmt: skip
 
 
 @kernel

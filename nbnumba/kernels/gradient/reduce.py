@@ -7,9 +7,9 @@ from ..jit import borrowed, inner, inner_inlined, kernel
 
 LOSS, SQUARES, COUNT, FIRST_SUM = 0, 1, 2, 3  # places in the sums; the gradient, then two triangles of matrices follow
 FLOOR = 1e-3  # photons; a model below it counts as that much, or a photon there would be impossible
-_PART = 64  # pixels of a row that are worked on at a time
-_STRIDE = _PART + 8  # of rows of the working memory
-_PULL, _INFORMATION, _SPREAD, _FIRST, _SECOND, _SLOPES = (i * _STRIDE for i in range(6))
+PART = 64  # pixels of a row that are worked on at a time
+STRIDE = PART + 8  # of rows of the working memory
+_PULL, _INFORMATION, _SPREAD, _FIRST, _SECOND, SLOPES = (i * STRIDE for i in range(6))
 
 
 def sums_size(directions: int) -> int:
@@ -19,7 +19,7 @@ def sums_size(directions: int) -> int:
 
 def scratch_size(directions: int) -> int:
     """Length of the working memory for some number of directions."""
-    return _SLOPES + _STRIDE * (directions + sums_size(directions) - FIRST_SUM)
+    return SLOPES + STRIDE * (directions + sums_size(directions) - FIRST_SUM)
 
 
 @inner
@@ -60,7 +60,7 @@ def take_slopes(slopes, i, first, pixels, n, s, active):
     for a in range(slopes.shape[0]):
         largest = 0.0
         # A view: the compiler cannot tell that an index is never negative which begins at a row's first place.
-        t = s[_SLOPES + a * _STRIDE :]
+        t = s[SLOPES + a * STRIDE :]
         for w in range(pixels, n):
             t[w] = 0.0
         for w in range(pixels):
@@ -84,23 +84,42 @@ def add_product(s, row, other, to, n):
 @inner
 def add_products(directions, active, found, with_spread, n, s):
     """Add the products of derivatives to the rows of the gradient and of the matrices."""
-    gradient = _SLOPES + directions * _STRIDE
-    triangle = gradient + directions * _STRIDE
-    other = triangle + directions * (directions + 1) // 2 * _STRIDE
+    gradient = SLOPES + directions * STRIDE
+    triangle = gradient + directions * STRIDE
+    other = triangle + directions * (directions + 1) // 2 * STRIDE
     for i in range(found):
         a = active[i]
-        slope = _SLOPES + a * _STRIDE
-        add_product(s, _PULL, slope, gradient + a * _STRIDE, n)
+        slope = SLOPES + a * STRIDE
+        add_product(s, _PULL, slope, gradient + a * STRIDE, n)
         x = s[slope:]
         for w in range(n):
             s[_FIRST + w] = s[_INFORMATION + w] * x[w]
             s[_SECOND + w] = s[_SPREAD + w] * x[w]
         for j in range(i, found):
             b = active[j]
-            pair = (a * directions - a * (a - 1) // 2 + b - a) * _STRIDE
-            add_product(s, _FIRST, _SLOPES + b * _STRIDE, triangle + pair, n)
+            pair = (a * directions - a * (a - 1) // 2 + b - a) * STRIDE
+            add_product(s, _FIRST, SLOPES + b * STRIDE, triangle + pair, n)
             if with_spread:
-                add_product(s, _SECOND, _SLOPES + b * _STRIDE, other + pair, n)
+                add_product(s, _SECOND, SLOPES + b * STRIDE, other + pair, n)
+
+
+@inner
+def add_part(data, used, model, slopes, i, first, pixels, lanes, variance, s, active, sums):
+    """Add some pixels of a row; a GPU thread's are one pixel, in every row of `s` at its own place."""
+    if weigh_pixels(data, used, model, i, first, pixels, lanes, variance, s, sums):
+        found = take_slopes(slopes, i, first, pixels, lanes, s, active)
+        add_products(slopes.shape[0], active, found, variance != 0.0, lanes, s)
+
+
+@inner_inlined
+def matrix_row(number, directions, with_spread):
+    """Row of the working memory whose sum is one number of the gradient and the two triangles.
+
+    The covariance of the gradient of counts is their information.
+    """
+    last, triangle = directions + directions * (directions + 1), directions * (directions + 1) // 2
+    shifted = number - triangle
+    return directions + (shifted if number >= last - triangle and not with_spread else number)
 
 
 @kernel
@@ -131,20 +150,16 @@ def add_likelihood(data, used, model, slopes, variance, scratch, active, sums):
     """
     n, s, with_spread = slopes.shape[0], borrowed(scratch), variance != 0.0
     last = n + n * (n + 1)
-    for w in range(_SLOPES + n * _STRIDE, _SLOPES + (n + last) * _STRIDE):
+    for w in range(SLOPES + n * STRIDE, SLOPES + (n + last) * STRIDE):
         s[w] = 0.0
     for i in range(data.shape[0]):
-        for first in range(0, data.shape[1], _PART):
-            pixels = min(_PART, data.shape[1] - first)
+        for first in range(0, data.shape[1], PART):
+            pixels = min(PART, data.shape[1] - first)
             lanes = (pixels + LANES - 1) // LANES * LANES
-            if weigh_pixels(data, used, model, i, first, pixels, lanes, variance, s, sums):
-                found = take_slopes(slopes, i, first, pixels, lanes, s, active)
-                add_products(n, active, found, with_spread, lanes, s)
+            add_part(data, used, model, slopes, i, first, pixels, lanes, variance, s, active, sums)
     for number in range(last):
-        # The covariance of the gradient of counts is their information.
-        shifted = number - n * (n + 1) // 2
-        row = shifted if number >= last - n * (n + 1) // 2 and not with_spread else number
+        row = matrix_row(number, n, with_spread)
         total = 0.0
-        for w in range(_PART):
-            total += s[_SLOPES + (n + row) * _STRIDE + w]
+        for w in range(PART):
+            total += s[SLOPES + row * STRIDE + w]
         sums[FIRST_SUM + number] += total

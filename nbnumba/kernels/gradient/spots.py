@@ -372,7 +372,7 @@ def sum_spots(q, scene, tangents, s, index, n, pixel, sample, samples, source, w
         left, groups = in_row(ellipses[at, layer], row, column, end)
         if groups == 0:
             continue
-        c, lanes = coefficients[at], groups * LANES
+        c, lanes = coefficients[at], groups * LANES if n > 1 else 1
         to_x, to_q = draw_row(s, left, lanes, c)
         t = s[left:]
         for w in range(lanes):
