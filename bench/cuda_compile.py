@@ -187,6 +187,26 @@ def some_kernels(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "fold", fold_ptx(capability)
 
 
+def gradient_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
+    """Compile the kernels of derivatives."""
+    import numba
+
+    from nbnumba.kernels.cuda import gradient_kernel as cuda
+
+    real, whole, flags = numba.float64, numba.int64, numba.boolean[::1]
+    plane, cube = real[:, ::1], real[:, :, ::1]
+    (record, masked, mask, sources, _, weights), _ = _arguments()
+    scene = (record, masked, mask, sources, plane, weights, real[::1])
+    tangents = (real[::1], record, cube, cube, plane, plane, whole[::1], flags, flags, flags, whole)
+    rest = (whole, plane, numba.int32[:, ::1], plane, cube)
+    yield "weighted", ptx(cuda.weigh_kernel(), (plane, cube, plane), capability)
+    sums = (plane, numba.boolean[:, ::1], plane, cube, real, plane, whole[:, ::1], plane)
+    yield "likelihood", ptx(cuda.likelihood_kernel(), sums, capability)
+    yield "fold", ptx(cuda.fold_kernel(), (plane, whole, whole, numba.boolean, real[::1]), capability)
+    yield "samples", ptx(cuda.samples_kernel(), (*scene, *tangents, *rest), capability)
+    yield "spots", ptx(cuda.spots_kernel(), (*scene, *tangents, plane, cube, whole[::1], *rest), capability)
+
+
 def _arguments() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the argument types that sum and search have in common: of the scene, and of a launch."""
     import numba

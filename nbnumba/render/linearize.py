@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +19,12 @@ from ..experiment.scene import build_scene, build_surroundings
 from ..geometry.vectors import Array
 from ..gradients.parameters import Parameters
 from ..gradients.tangents import SPOTS, WEIGHTS, Slopes
-from ..kernels.scene import Scene
 from .background import background_photons
-from .likelihood import Likelihood, of_spread_image, of_sums
+from .likelihood import Likelihood, of_spread_image
+from .panel_sums import PanelSums, region, rendered
 from .point_spread import PanelSpread
 
 if TYPE_CHECKING:
-    from ..kernels.gradient.driver import Consumer, Pass
     from ..kernels.gradient.tangents import Tangents
     from ..structure_factors.table import ReflectionTable
 
@@ -195,25 +194,7 @@ class Linearization:
         """
         arrived = self._of_pixels("weights", weights)
         given = arrived if self._spread is None else self._spread.gather(arrived)
-        parts: dict[tuple[int, int], Array] = {}
-
-        def consume(panel: int, scene: Scene) -> Consumer:
-            def add(first: int, image: Array, slopes: Array) -> None:
-                rows, columns = _region(scene, first, image)
-                parts[panel, first] = np.tensordot(slopes, given[panel, rows, columns], 2)
-
-            return add
-
-        if self._device is None:
-            self._over_panels(self._tangents, consume)
-        else:
-            from ..kernels.cuda import gradient as on_gpu
-
-            for panel, scene in enumerate(self._scenes[0]):
-                inside = _whole_region(scene)
-                passes = self._passes(panel, self._tangents)
-                parts[panel, 0] = on_gpu.weighted(passes, self._device, given[panel][inside])
-        total = np.sum([parts[key] for key in sorted(parts)], axis=0)
+        total = self._sums.weighted(self._tangents, given)
         for number, slope in self._background_slopes.items():
             total[number] += np.sum(slope * given)
         if self._spread is not None:
@@ -280,8 +261,7 @@ class Linearization:
         total = np.zeros(self._scenes[0][0].flat.size)
         for panel, scene in enumerate(self._scenes[0]):
             one = driver.prepared(scene, no_tangents(scene, self._slopes.form(0, scene)), self._threads)
-            rows, columns = slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
-            total += driver.table_gradient(one, np.ascontiguousarray(given[panel, rows, columns]), self._threads)
+            total += driver.table_gradient(one, np.ascontiguousarray(given[panel][region(scene)]), self._threads)
         return np.asarray(total.reshape(self._scenes[0][0].table.shape)[inside] * attenuation)
 
     def _table(self) -> tuple[ReflectionTable, Array, tuple[slice, ...]]:
@@ -322,48 +302,15 @@ class Linearization:
         InputError
             For arrays of another shape.
         """
-        from ..kernels.gradient import reduce
-
         measured = self._of_pixels("data", data)
         counted = self._of_pixels("used", used) != 0.0
-        n = len(self.parameters)
         if self._spread is not None:
             photons, of_light = self._with_slopes()
-            counted &= np.array([_rendered(scene, counted.shape[1:]) for scene in self._scenes[0]])
+            counted &= np.array([rendered(scene, counted.shape[1:]) for scene in self._scenes[0]])
             return of_spread_image(measured, counted, photons, of_light, self._spread, variance)
-        parts: dict[tuple[int, int], Array] = {}
-
-        def consume(panel: int, scene: Scene) -> Consumer:
-            def add(first: int, image: Array, slopes: Array) -> None:
-                rows, columns = _region(scene, first, image)
-                if self._background is not None:
-                    image += self._background[panel, rows, columns]
-                for number, slope in self._background_slopes.items():
-                    slopes[number] += slope[panel, rows, columns]
-                sums, scratch = np.zeros(reduce.sums_size(n)), np.empty(reduce.scratch_size(n))
-                there = counted[panel, rows, columns] & _rendered_part(scene, rows, columns)
-                reduce.add_likelihood(
-                    measured[panel, rows, columns], there, image, slopes, variance, scratch, np.zeros(n, np.int64), sums
-                )
-                parts[panel, first] = sums
-
-            return add
-
-        if self._device is None:
-            self._over_panels(self._tangents, consume)
-            return of_sums(parts, n)
-        from ..kernels.cuda import gradient as on_gpu
-
-        for panel, scene in enumerate(self._scenes[0]):
-            inside = _whole_region(scene)
-            there = counted[panel][inside] & _rendered(scene, counted.shape[1:])[inside]
-            background = None if self._background is None else self._background[panel][inside]
-            of_background = {number: slope[panel][inside] for number, slope in self._background_slopes.items()}
-            passes = self._passes(panel, self._tangents)
-            parts[panel, 0] = on_gpu.likelihood(
-                passes, self._device, measured[panel][inside], there, variance, background, of_background
-            )
-        return of_sums(parts, n)
+        return self._sums.likelihood(
+            self._tangents, measured, counted, variance, self._background, self._background_slopes
+        )
 
     def _of_pixels(self, name: str, values: ArrayLike) -> Array:
         """Check numbers that belong to pixels; return them by panel."""
@@ -374,45 +321,14 @@ class Linearization:
 
     def _run(self, tangents: Sequence[Sequence[Tangents]], slopes: Array) -> tuple[Array, Array]:
         """Render the image and add derivatives to `slopes`, (directions, panels, n_slow, n_fast)."""
-        stack = np.zeros(self._stack_shape)
-
-        def consume(panel: int, scene: Scene) -> Consumer:
-            def add(first: int, image: Array, of_band: Array) -> None:
-                rows, columns = _region(scene, first, image)
-                stack[panel, rows, columns] = image
-                slopes[:, panel, rows, columns] = of_band
-
-            return add
-
-        self._over_panels(tangents, consume)
+        stack = self._sums.image(tangents, slopes)
         if self._background is not None:
             stack += self._background
         return stack, slopes
 
-    def _over_panels(self, tangents: Sequence[Sequence[Tangents]], consume: Callable[[int, Scene], Consumer]) -> None:
-        """Run the kernels over all panels; without tangents the image alone is rendered."""
-        from ..kernels.gradient import driver
-
-        for panel, scene in enumerate(self._scenes[0]):
-            passes = self._passes(panel, tangents)
-            if self._device is None:
-                driver.run(passes, self._threads, consume(panel, scene))
-            else:
-                from ..kernels.cuda import gradient as on_gpu
-
-                on_gpu.run(passes, self._device, consume(panel, scene))
-
-    def _passes(self, panel: int, tangents: Sequence[Sequence[Tangents]]) -> list[Pass]:
-        """Return what the image of a panel is summed up from."""
-        from ..kernels.gradient import driver
-        from ..kernels.gradient.tangents import no_tangents
-
-        passes = []
-        for i, panels in enumerate(self._scenes):
-            one = panels[panel]
-            own = tangents[i][panel] if len(tangents) else no_tangents(one, self._slopes.form(i, one))
-            passes.append(driver.prepared(one, own, self._threads, on_processor=self._device is None))
-        return passes
+    @functools.cached_property
+    def _sums(self) -> PanelSums:
+        return PanelSums(self._slopes, self._stack_shape, self._threads, self._device)
 
     @functools.cached_property
     def _background(self) -> Array | None:
@@ -424,7 +340,7 @@ class Linearization:
         if self._has_materials:
             stack += point.background * self._materials(point.experiment)
         for place, scene in zip(stack, self._scenes[0], strict=True):
-            place += point.offset * _rendered(scene, place.shape)
+            place += point.offset * rendered(scene, place.shape)
         return stack
 
     @property
@@ -448,7 +364,7 @@ class Linearization:
             if component.name == "offset":
                 slopes[number] = np.zeros(self._stack_shape)
                 for place, scene in zip(slopes[number], self._scenes[0], strict=True):
-                    place += _rendered(scene, place.shape)
+                    place += rendered(scene, place.shape)
             elif component.name == "background":
                 slopes[number] = self._materials(self.point.experiment)
             elif self._has_materials and kind not in (*SPOTS, "photons"):
@@ -457,27 +373,3 @@ class Linearization:
                     at = self._slopes.point_at(number, steps * component.step)
                     slopes[number] += (weight / component.step * at.background) * self._materials(at.experiment)
         return slopes
-
-
-def _region(scene: Scene, first: int, image: Array) -> tuple[slice, slice]:
-    """Rows and columns of a band on its panel."""
-    top = scene.slow_first + first
-    return slice(top, top + len(image)), slice(scene.fast_first, scene.fast_last + 1)
-
-
-def _whole_region(scene: Scene) -> tuple[slice, slice]:
-    """Rows and columns of the region on its panel."""
-    return slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
-
-
-def _rendered_part(scene: Scene, rows: slice, columns: slice) -> NDArray[np.bool_] | bool:
-    """Which pixels of a part of the region are not masked."""
-    return True if scene.mask.size == 0 else scene.mask[rows, columns] != 0
-
-
-def _rendered(scene: Scene, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Pixels of a panel that are rendered, in an array of at least its size."""
-    rendered = np.zeros(shape, dtype=np.bool_)
-    rows, columns = slice(scene.slow_first, scene.slow_last + 1), slice(scene.fast_first, scene.fast_last + 1)
-    rendered[rows, columns] = True if scene.mask.size == 0 else scene.mask[rows, columns] != 0
-    return rendered

@@ -15,8 +15,6 @@ from ..gradient.rows import scratch_size
 from ..scene import Array
 from .launcher import Launcher
 
-_MEMORY = 2**28  # bytes of the scratch arrays of a band
-
 
 def run(passes: Sequence[Pass], device: int, consume: Consumer) -> None:
     """Sum up passes on a GPU; see `gradient.driver.run`."""
@@ -105,7 +103,7 @@ def _bands(
     rows, columns = scene.region_shape
     size, put = scratch_size(max(1, directions)), launcher.kernels.cuda.to_device
     threads = launcher.kernels.THREADS_PER_BLOCK
-    of_band = min(rows, max(1, _MEMORY // (8 * size) * threads // columns))
+    of_band = min(rows, max(1, _kernels().MEMORY // (8 * size) * threads // columns))
     blocks = -(-of_band * columns // threads)
     scratch, index = put(np.zeros((blocks, size))), put(np.zeros((blocks, threads), np.int32))
     scenes = [_on_device(one, put) for one in passes]

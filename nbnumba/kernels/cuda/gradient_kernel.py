@@ -15,9 +15,10 @@ from ..gradient.samples import sum_samples
 from ..gradient.spots import sum_spots
 from ..gradient.tangents import Tangents
 from ..scene import Scene
-from .kernel import THREADS_PER_BLOCK, kernel_of
+from .kernel import SIMULATED, kernel_of
 
-REDUCING = 4 if THREADS_PER_BLOCK < reduce.PART else 4096  # threads that add up likelihoods; they decide the order
+REDUCING = reduce.PART + 6 if SIMULATED else 4096  # threads that add up likelihoods; they decide the order
+MEMORY = 2**20 if SIMULATED else 2**28  # bytes of the scratch arrays of a band
 
 
 @functools.cache
