@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import nbnumba
 from nbnumba.render.linearize import Linearization
 
+# A triclinic crystal with a few mosaic domains.
+STILL: dict[str, Any] = {
+    "cell": (50, 60, 40, 80, 95, 100),
+    "wavelength_A": 1.0,
+    "distance_mm": 100,
+    "detpixels": 24,
+    "pixel_mm": 0.4,
+    "N": (7, 9, 6),
+    "misset_deg": (10, 20, 30),
+    "oversample": 1,
+    "mosaic_spread_deg": 0.5,
+    "mosaic_domains": 4,
+}
 _ORDER = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
 _CUTS = (3e-2, 3e-3, 3e-4)  # of a parameter's step: the truncation of differences falls, their rounding grows
+
+
+def reflections(most: int) -> NDArray[np.float64]:
+    """Reflections up to an index with structure factors of 10 to 100, (n, 4)."""
+    indices = np.stack(np.meshgrid(*[np.arange(-most, most + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    return np.column_stack([indices, np.random.default_rng(7).uniform(10, 100, len(indices))])
 
 
 def worst_difference(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gradients.differences import STILL, reflections
 
 import nbnumba
 from nbnumba.crystal.spot_shape import SpotShape
@@ -19,20 +20,7 @@ from nbnumba.gradients.tangents import WEIGHTS, Slopes
 from nbnumba.kernels.gradient.tangents import Tangents
 from nbnumba.kernels.scene import Scene
 
-_INDICES = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
-_BASE: dict[str, Any] = {
-    "cell": (50, 60, 40, 80, 95, 100),
-    "hkl": np.column_stack([_INDICES, np.random.default_rng(7).uniform(10, 100, len(_INDICES))]),
-    "wavelength_A": 1.0,
-    "distance_mm": 100,
-    "detpixels": 24,
-    "pixel_mm": 0.4,
-    "N": (7, 9, 6),
-    "misset_deg": (10, 20, 30),
-    "oversample": 1,
-    "mosaic_spread_deg": 0.5,
-    "mosaic_domains": 4,
-}
+_BASE: dict[str, Any] = {**STILL, "hkl": reflections(4)}
 _MOVED = ("distance", "beam_center", "detector_rotation")
 CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "turned detector": (_MOVED, {"twotheta_deg": 20, "shape": "gauss"}),

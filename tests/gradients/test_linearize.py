@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradients.differences import worst_difference
+from gradients.differences import STILL, reflections, worst_difference
 
 import nbnumba
 from nbnumba.errors import InputError
@@ -18,24 +18,10 @@ from nbnumba.readout import psf
 TOLERANCE = 1e-6
 STEP = 3e-3  # of those differences, in units of the parameters' steps, where one is taken
 
-_INDICES = np.stack(np.meshgrid(*[np.arange(-22, 23)] * 3, indexing="ij"), -1).reshape(-1, 3)
-_HKL = np.column_stack([_INDICES, np.random.default_rng(7).uniform(10, 100, len(_INDICES))])
-_STILL: dict[str, Any] = {
-    "cell": (50, 60, 40, 80, 95, 100),
-    "wavelength_A": 1.0,
-    "distance_mm": 100,
-    "detpixels": 24,
-    "pixel_mm": 0.4,
-    "N": (7, 9, 6),
-    "misset_deg": (10, 20, 30),
-    "oversample": 1,
-    "mosaic_spread_deg": 0.5,
-    "mosaic_domains": 4,
-}
 # Half-way between two reflections an image jumps where their structure factors differ, and has a kink where they do
 # not; no derivative knows of either. Gaussian spots have fallen off there; the others less.
 _LEVEL = {"default_F": 30.0}
-_VARIED = {"hkl": _HKL}
+_VARIED = {"hkl": reflections(22)}
 _SENSOR = {"thickness_um": 450, "attenuation_depth_um": 300, "thicksteps": 3}
 # A radius of its own: where it is chosen by the width, an image jumps by what lies beyond it.
 _SPREAD = {"psf": "gauss", "psf_fwhm_um": 700, "psf_radius": 7}
@@ -123,7 +109,7 @@ TABLE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", TABLE)
 def test_against_differences(case: str) -> None:
     names, options = TABLE[case]
-    experiment = nbnumba.Experiment(**{**_STILL, **options})
+    experiment = nbnumba.Experiment(**{**STILL, **options})
     found, linear = worst_difference(experiment, names)
     assert max(found.values()) < TOLERANCE, found
     # The image is that of the renderer, to the rounding of float32.
@@ -135,7 +121,7 @@ def test_against_differences(case: str) -> None:
 
 def test_several_crystals() -> None:
     """Their derivatives are those of each of them alone."""
-    options = {**_STILL, "shape": "gauss", "spread": "continuous", **_VARIED}
+    options = {**STILL, "shape": "gauss", "spread": "continuous", **_VARIED}
     ones = [nbnumba.Experiment(**{**options, "misset_deg": (x, 20, 30)}) for x in (10, 50)]
     crystals = tuple(dataclasses.replace(one.crystal, weight=0.5) for one in ones)
     both = dataclasses.replace(ones[0], crystals=crystals)
@@ -164,7 +150,7 @@ def test_several_crystals() -> None:
 )
 def test_backward_equals_forward(case: str) -> None:
     names, options = TABLE[case]
-    experiment = nbnumba.Experiment(**{**_STILL, **options})
+    experiment = nbnumba.Experiment(**{**STILL, **options})
     random = np.random.default_rng(3)
     one, other = (nbnumba.Renderer("cpu", 1).linearize(experiment, names) for _ in range(2))
     directions = random.normal(size=(2, len(one.parameters))) * one.parameters.scales
@@ -180,7 +166,7 @@ def test_backward_through_a_kernel_that_is_not_symmetric(tmp_path: Path) -> None
     """Light comes back from where it has gone to, also for structure factors."""
     path = tmp_path / "kernel.txt"
     np.savetxt(path, np.random.default_rng(0).uniform(size=(5, 3)) / 20.0)
-    experiment = nbnumba.Experiment(**{**_STILL, "shape": "gauss", "psf": "file", "psf_file": str(path), **_VARIED})
+    experiment = nbnumba.Experiment(**{**STILL, "shape": "gauss", "psf": "file", "psf_file": str(path), **_VARIED})
     linear = nbnumba.Renderer("cpu", 1).linearize(experiment, ("misset", "offset"))
     random = np.random.default_rng(3)
     direction, weights = random.normal(size=4) * linear.parameters.scales, random.normal(size=linear.shape)
@@ -194,7 +180,7 @@ def test_backward_through_a_kernel_that_is_not_symmetric(tmp_path: Path) -> None
 
 def test_any_number_of_threads_gives_the_same() -> None:
     names, options = TABLE["closed form"]
-    experiment = nbnumba.Experiment(**{**_STILL, **options, "detpixels": 70})
+    experiment = nbnumba.Experiment(**{**STILL, **options, "detpixels": 70})
     one, two = (nbnumba.Renderer("cpu", threads).linearize(experiment, names) for threads in (1, None))
     assert np.array_equal(one.jacobian(), two.jacobian())
     weights = np.random.default_rng(1).normal(size=one.shape)
@@ -203,7 +189,7 @@ def test_any_number_of_threads_gives_the_same() -> None:
 
 def test_panels_masks_and_regions() -> None:
     """A part of a detector has the derivatives that the same pixels have in the whole."""
-    options = {**_STILL, "shape": "gauss", **_VARIED}
+    options = {**STILL, "shape": "gauss", **_VARIED}
     names = ("misset", "distance", "scale", "offset")
     whole = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**options), names)
     part = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**options, roi=(3, 20, 5, 17)), names)
@@ -216,7 +202,7 @@ def test_panels_masks_and_regions() -> None:
 def test_two_panels_that_differ_with_a_mask() -> None:
     """Masked pixels, and what a smaller panel leaves of the stack, have no image and no derivatives."""
     experiment = nbnumba.Experiment(
-        **{**_STILL, "shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_VARIED}
+        **{**STILL, "shape": "gauss", "water_layer_mm": 5e-5, "beamsize_mm": 1e-4, **_VARIED}
     )
     first = experiment.detector.panels[0]
     mask = np.ones((first.n_slow, first.n_fast), dtype=bool)
@@ -285,7 +271,7 @@ def test_two_panels_that_differ_with_a_mask() -> None:
     ],
 )
 def test_refused(names: tuple[str, ...], options: dict[str, Any], message: str) -> None:
-    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL, **options})
+    experiment = nbnumba.Experiment(**{**STILL, **_LEVEL, **options})
     with pytest.raises(InputError, match=message):
         experiment.parameters(*names)
 
@@ -298,13 +284,13 @@ def test_refused(names: tuple[str, ...], options: dict[str, Any], message: str) 
     ],
 )
 def test_refused_when_differentiated(names: tuple[str, ...], options: dict[str, Any], message: str) -> None:
-    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL, **options})
+    experiment = nbnumba.Experiment(**{**STILL, **_LEVEL, **options})
     with pytest.raises(InputError, match=message):
         nbnumba.Renderer("cpu").linearize(experiment, names).jacobian()
 
 
 def test_arguments() -> None:
-    experiment = nbnumba.Experiment(**{**_STILL, **_LEVEL})
+    experiment = nbnumba.Experiment(**{**STILL, **_LEVEL})
     renderer, parameters = nbnumba.Renderer("cpu"), experiment.parameters("misset", "scale")
     linear = renderer.linearize(experiment, parameters)
     assert parameters.names == ("misset_x", "misset_y", "misset_z", "scale")
@@ -337,7 +323,7 @@ def test_arguments() -> None:
 )
 def test_every_structure_factor(options: dict[str, Any]) -> None:
     """An image is quadratic in its structure factors: differences of second order are exact."""
-    experiment = nbnumba.Experiment(**{**_STILL, **_VARIED, **options})
+    experiment = nbnumba.Experiment(**{**STILL, **_VARIED, **options})
     assert experiment.reflections is not None
     linear = nbnumba.Renderer("cpu").linearize(experiment, ("scale",))
     random = np.random.default_rng(5)
@@ -363,6 +349,6 @@ def test_every_structure_factor(options: dict[str, Any]) -> None:
 
 
 def test_structure_factors_that_are_not_there() -> None:
-    linear = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**{**_STILL, **_LEVEL}), ("scale",))
+    linear = nbnumba.Renderer("cpu").linearize(nbnumba.Experiment(**{**STILL, **_LEVEL}), ("scale",))
     with pytest.raises(InputError, match="has no table of structure factors"):
         linear.vjp_reflections(np.zeros(linear.shape))
