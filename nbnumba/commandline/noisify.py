@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..constants import R_E_SQUARED
 from ..errors import InputError, parameters_called
 from ..io import pgm, smv
-from ..io.atomic import whole_file, write_array
+from ..io.atomic import check_can_write, whole_file, write_array
 from ..io.opening import label, opened
 from ..kernels.random.park_miller import start_value
 from ..kernels.types import available_threads
@@ -205,7 +205,7 @@ def _shape(values: dict[str, Any], path: str) -> tuple[int, int]:
 
 
 def _check_names(job: Job) -> None:
-    """Refuse a file that is both read and written, or written twice."""
+    """Refuse a file that is both read and written, or written twice, or that cannot be written."""
     read = [job.output.float_file, job.get("header", None), job.readout.psf_file]
     taken = {os.path.realpath(name): name for name in read if name}
     for name in filter(None, (job.output.int_file, job.output.pgm_file, job.output.noise_file)):
@@ -213,6 +213,7 @@ def _check_names(job: Job) -> None:
         if place in taken:
             raise InputError(f"noisify: {name} would replace {taken[place]}")
         taken[place] = name
+        check_can_write("", name)
 
 
 def _read(job: Job) -> NDArray[np.float32]:

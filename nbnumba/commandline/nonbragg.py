@@ -16,7 +16,7 @@ from ..errors import InputError, parameters_called
 from ..experiment.resolve import resolve as resolve_experiment
 from ..experiment.scene import build_scene
 from ..io import floatfile, pgm, smv, source_file, stol_file
-from ..io.atomic import whole_file, write_array
+from ..io.atomic import check_can_write, whole_file, write_array
 from ..kernels.types import available_threads
 from ..parameters.choices import Pivot, Semantics
 from ..parameters.command import CommandLine
@@ -88,7 +88,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def _check_names(command: CommandLine) -> None:
-    """Refuse a file that is both read and written, or written twice."""
+    """Refuse a file that is both read and written, or written twice, or that cannot be written."""
     typed, output = command.typed(), command.output
     read = [typed[key] for key in (*_TABLES, "img", "sources") if key in typed]
     taken = {os.path.realpath(name): name for name in read}
@@ -100,6 +100,7 @@ def _check_names(command: CommandLine) -> None:
         if place in taken:
             raise InputError(f"nonbragg: {name} would replace {taken[place]}")
         taken[place] = name
+        check_can_write("", name)
 
 
 def _prepare(command: CommandLine, table: Given) -> _Run:

@@ -44,6 +44,10 @@ class Ended(BaseException):
         return 128 + self.number
 
 
+def _is_of_llvmlite(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("llvmlite.")
+
+
 class _Handler:
     """Handles the signals of this process while `ending_signals_raise` lasts."""
 
@@ -60,6 +64,8 @@ class _Handler:
     def send_again(self, unraisable: sys.UnraisableHookArgs) -> None:
         """Send a signal once more that came where Python drops exceptions, for example while it freed an object."""
         error = unraisable.exc_value
+        if isinstance(error, AttributeError) and _is_of_llvmlite(unraisable.object):
+            return  # an object that a signal met while it was made, and that cannot be freed
         if not isinstance(error, (Ended, KeyboardInterrupt)):
             self.hook_before(unraisable)
             return

@@ -131,4 +131,4 @@ def test_mistakes_are_one_line(
     assert status in (2, 3)
     assert message in error
     assert error.startswith("nbnumba: error: ")
-    assert not list(tmp_path.glob("noiseimage*"))
+    assert not list(tmp_path.glob("*image*")), "nothing is written before all of it can be"

@@ -52,6 +52,16 @@ def test_other_exceptions_that_are_dropped_are_reported_as_ever() -> None:
     assert "ValueError: told" in ran.stderr
 
 
+def test_half_made_objects_of_the_compiler_are_freed_silently() -> None:
+    """Ctrl-C may meet llvmlite while it makes an object: the object is then freed without what freeing needs."""
+    half_made = (
+        "from llvmlite.binding.ffi import ObjectRef\n\ndef work():\n    ObjectRef.__new__(ObjectRef)\n    return 0\n"
+    )
+    heading = SCRIPT.split("class Dropping")[0]
+    ran = subprocess.run([sys.executable, "-c", heading + half_made + END], capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.stderr) == ("0\n", "")
+
+
 WAITING = """
 import os, signal
 from nbnumba.util.exits import exit_status
