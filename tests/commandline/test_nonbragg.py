@@ -12,8 +12,8 @@ from scipy.interpolate import PchipInterpolator
 
 from nbnumba.cli import main
 
-# Their tables are out of order, or not among the cases.
-_UNORDERED = {"nanoice", "curved"}
+# Comments are points at 0 there, which leaves no number in the pixel on the beam.
+_NOT_A_NUMBER = {"nanoice": 1}
 
 
 def prepare(params: dict[str, str]) -> list[str]:
@@ -25,13 +25,17 @@ def prepare(params: dict[str, str]) -> list[str]:
 
 
 @requires("oracles")
-@pytest.mark.parametrize("name", [n for n in oracles.names("nonbragg") if n not in _UNORDERED])
+@pytest.mark.parametrize("name", oracles.names("nonbragg"))
 def test_images_of_nonbragg(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params, arrays = oracles.load("nonbragg", name)
     monkeypatch.chdir(tmp_path)
     assert main(prepare(params)) == 0
     expected = arrays["float"].astype(np.float64)
     image = np.fromfile("f.bin", dtype="<f4").reshape(expected.shape).astype(np.float64)
+    known = np.isfinite(expected)
+    assert np.count_nonzero(~known) == _NOT_A_NUMBER.get(name, 0)
+    assert np.isfinite(image).all()
+    image[~known] = expected[~known] = 0.0
     # The gate: two units in the last place of float32; next to nothing where the curve crosses 0.
     top = np.abs(expected).max()
     np.testing.assert_allclose(image, expected, rtol=2.5e-7, atol=1e-7 * top if name == "ice" else 1e-12 * top)
@@ -39,8 +43,9 @@ def test_images_of_nonbragg(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     data = Path("i.img").read_bytes()
     assert data[:512] == arrays["int_header"].tobytes()
     pixels = np.frombuffer(data[512:], "<u2").reshape(expected.shape).astype(int)
-    assert np.abs(pixels - arrays["int"].astype(int)).max() <= 1
-    assert np.count_nonzero(pixels != arrays["int"]) <= 1
+    if known.all():  # else C's scale is lost as well
+        assert np.abs(pixels - arrays["int"].astype(int)).max() <= 1
+        assert np.count_nonzero(pixels != arrays["int"]) <= 1
     if "noise" in arrays:
         noise = np.frombuffer(Path("n.img").read_bytes()[512:], "<u2").reshape(expected.shape)
         np.testing.assert_array_equal(noise, arrays["noise"])
