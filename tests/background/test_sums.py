@@ -17,6 +17,7 @@ from nbnumba.constants import R_E_SQUARED
 from nbnumba.errors import InputError
 from nbnumba.kernels.background import driver, pieces
 from nbnumba.kernels.background.bodies import Points, Scatterer
+from nbnumba.kernels.background.extent import sine_range
 from nbnumba.kernels.scene import Scene
 
 
@@ -124,6 +125,18 @@ def test_weights_are_normalized_by_their_sum(tmp_path: Path) -> None:
     two = np.repeat(scene.sources, 2, axis=0)
     two[:, 4] = (1.0, 3.0)
     np.testing.assert_allclose(drawn(scene.replace(sources=two), points, 1e20 / 4.0), one, rtol=1e-6)
+
+
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+def test_the_range_of_a_curved_detector(semantics: str, tmp_path: Path) -> None:
+    line = f"{PLAIN} -curved_det -distance 40 -detpixels 32 -pixel 1.5 -Xbeam 20 -Ybeam 15 -semantics {semantics}"
+    scene = scene_of(line, tmp_path)
+    line_of_F = Points(np.array([0.0, 1e12]), np.array([0.0, 1e12]), np.ones(2))
+    sines = driver.structure_factors(scene, line_of_F, lagrange=False) * 1e-10  # stol at 1 A
+    lowest, highest = sine_range(scene)
+    # Centers of pixels lie within the edges, by half a pixel of 1.5 mm at 40 mm.
+    assert lowest == 0.0
+    assert sines.max() < highest < sines.max() + 0.02
 
 
 def test_a_table_that_does_not_reach_names_both_ranges(tmp_path: Path) -> None:

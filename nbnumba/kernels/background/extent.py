@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scene import FLAT, Scene
+from ..scene import CURVED_AS_C, FLAT, Scene
 
 Array = NDArray[np.float64]
 
 
 def sine_range(scene: Scene) -> tuple[float, float]:
-    """Return the smallest and largest sin(theta) that the region of a scene meets; 0 and 1 for a curved detector."""
-    if scene.surface != FLAT:
-        return 0.0, 1.0
+    """Return the smallest and largest sin(theta) that the region of a scene meets; of a curved detector from 0 on.
+
+    A curved detector that goes further around than a half circle meets all of them.
+    """
     fast = np.arange(scene.fast_first, scene.fast_last + 2) * scene.pixel_fast
     slow = np.arange(scene.slow_first, scene.slow_last + 2) * scene.pixel_slow
     edges = [(fast, slow[:1]), (fast, slow[-1:]), (fast[:1], slow), (fast[-1:], slow)]
@@ -23,13 +24,35 @@ def sine_range(scene: Scene) -> tuple[float, float]:
         corner = scene.origin + depth * scene.normal
         for along_fast, along_slow in edges:
             place = corner + along_fast[:, None] * scene.fast + along_slow[:, None] * scene.slow
-            diffracted = place / np.linalg.norm(place, axis=1)[:, None]
+            if scene.surface == FLAT:
+                diffracted = place / np.linalg.norm(place, axis=1)[:, None]
+            else:
+                about_slow, about_fast = _bends(scene, along_fast, along_slow, place)
+                if max(np.abs(about_slow).max(), np.abs(about_fast).max()) >= 0.5 * np.pi:
+                    return 0.0, 1.0
+                diffracted = _turned(_turned(scene.beam, scene.slow, about_slow), scene.fast, about_fast)
             for incident in incident_beams:
                 sine = 0.5 * np.linalg.norm(diffracted - incident, axis=1)
                 smallest, largest = min(smallest, float(sine.min())), max(largest, float(sine.max()))
-    if any(_meets(scene, incident) for incident in incident_beams):
+    if scene.surface != FLAT or any(_meets(scene, incident) for incident in incident_beams):
         smallest = 0.0
     return smallest, min(largest, 1.0)
+
+
+def _bends(scene: Scene, along_fast: Array, along_slow: Array, flat: Array) -> tuple[Array, Array]:
+    """Turns about slow and about fast of places on a curved detector [rad], see `physics.sample.bend_angles`."""
+    if scene.surface == CURVED_AS_C:
+        return flat[:, 1] / scene.distance, flat[:, 2] / scene.distance
+    about_slow = scene.bend_fast * (along_fast - scene.beam_fast) / scene.distance
+    about_fast = scene.bend_slow * (along_slow - scene.beam_slow) / scene.distance
+    return about_slow, about_fast
+
+
+def _turned(vectors: Array, axis: Array, angles: Array) -> Array:
+    """Turn vectors about a unit axis, right-handed."""
+    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    along = (vectors @ axis)[..., None] * axis
+    return np.asarray(along + (vectors - along) * cosine + np.cross(axis, vectors) * sine)
 
 
 def _meets(scene: Scene, incident: Array) -> bool:
