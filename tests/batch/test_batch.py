@@ -575,7 +575,7 @@ def test_contact_sheet_of_many(tmp_path: Path) -> None:
     def shots() -> object:
         for number in range(1000):
             asked.append(number)
-            yield np.full((8, 8), number, dtype=np.int32), None
+            yield np.full((8, 8), number, dtype=np.int32), None, ""
 
     write_contact_sheet(tmp_path / "c.png", shots())  # type: ignore[arg-type]
     assert len(asked) == 100
