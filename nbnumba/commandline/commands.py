@@ -230,8 +230,12 @@ def compare_traces(
     ] = None,
 ) -> int:
     """Print the first quantity that differs; exit status 1 when there is one."""
+    from ..io.atomic import check_can_write, check_distinct
     from ..trace.compare import compare_traces as compare
 
+    if out is not None:
+        check_distinct([("-out", out)], [("A", a), ("B", b)])
+        check_can_write("-out", out)
     comparison = compare(a, b, tolerance)
     if everything:
         print("\n".join(comparison.table()))

@@ -58,9 +58,14 @@ def _bad_value(error: Any, param: Any, words: Sequence[str]) -> str:
         return f"{'/'.join(options) or param.name}: {text[0].lower()}{text[1:].rstrip('.')}"
     place = max(index for index, word in enumerate(words) if word.partition("=")[0] == option)
     value = words[place].partition("=")[2] or next(iter(words[place + 1 :]), "")
-    least = re.search(r"(?:greater than or equal to |x>=)(-?[\d.]+)", text)
     allowed = "a whole number" if "integer" in text else "a number"
-    allowed = f"numbers of at least {least[1]}" if least else allowed
+    # Versions of Typer say it in words, or as the range.
+    for limit, words_before in (
+        ("of at least", "greater than or equal to |x>="),
+        ("up to", "less than or equal to |x<="),
+    ):
+        found = re.search(rf"(?:{words_before})(-?[\d.]+\b)", text)
+        allowed = f"numbers {limit} {float(found[1]):g}" if found else allowed
     return f"{option}: {quote(value)} is not allowed; allowed: {allowed}"
 
 
