@@ -11,7 +11,7 @@ COMMANDS = (
     "-semantics exact -mat A.mat -hkl P1.hkl -lambda 1 -distance 430 -pixel 0.15 -detpixels 1024 -osc 1.5 -phisteps 30 "
     "-N 3000 -shape gauss_abc -spread continuous -mosaic 0.4 -dispersion 0.2 -dispsteps 3 -oversample 1 "
     "-spot_cutoff 0.01 -flux 2e12 -exposure 0.3 -beamsize 0.05 -background water:0.02 -background air:1 "
-    "-background icerings:0.002 -beamstop 3 -psf fiber -seed 1 -nopgm "
+    "-beamstop 3 -psf fiber -seed 1 -nopgm "
     "-floatfile float.bin -intfile int_0001.img -noisefile noise_0001.img -h5file shot_0001.h5",
     "convert noise_0001.img -o image.png -rings",
 )
