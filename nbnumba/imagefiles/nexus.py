@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..beam.frames import to_mcstas
-from ..detector.model import Detector, Sensor
+from ..detector.model import Detector
 from ..errors import InputError
 from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth
@@ -242,12 +242,14 @@ class NexusWriter:
                 rows[panel.gaps] = nexus_writing.GAP
         first = modules[0]
         met = _where_the_beam_meets(first.origin, first.fast, first.slow)
+        sensors = _sensors(self._path, detector, self._material)
         return nexus_writing.Instrument(
             modules=modules,
             distance=camera_length(first.origin, first.fast, first.slow),
             beam_center=None if met is None else (met[0] / first.pixel_sizes[0], met[1] / first.pixel_sizes[1]),
-            sensor_material=self._material or _known_material(detector),
-            sensor_thickness=_one_sensor(self._path, detector).depth,
+            sensor_material=sensors[0][0],
+            sensor_thickness=sensors[0][1],
+            own_sensors=sensors if len(sensors) > 1 else (),
             pixel_mask=mask,
             underload=self._underload,
             saturation=None if math.isinf(self._saturation) else largest_good(self._saturation),
@@ -255,19 +257,17 @@ class NexusWriter:
         )
 
 
-def _known_material(detector: Detector) -> str:
-    material = detector.panels[0].sensor.material
-    return material if material in ("CdTe", "GaAs") else "Si"
-
-
-def _one_sensor(path: str | os.PathLike[str], detector: Detector) -> Sensor:
-    """Return the sensor that stands in the file for all panels: the first, where they differ."""
-    first = detector.panels[0].sensor
-    if any(panel.sensor != first for panel in detector.panels):
-        logger.warning(
-            f"{os.fspath(path)}: its panels have sensors that differ; the format has room for that of panel 0"
-        )
-    return first
+def _sensors(path: str | os.PathLike[str], detector: Detector, material: str) -> list[tuple[str, float]]:
+    """Material and depth [m] of the sensors of all panels; one where they are the same."""
+    sensors = [panel.sensor for panel in detector.panels]
+    stated = [(material or (one.material if one.material in ("CdTe", "GaAs") else "Si"), one.depth) for one in sensors]
+    if all(one == sensors[0] for one in sensors):
+        return stated[:1]
+    logger.warning(
+        f"{os.fspath(path)}: its panels have sensors that differ; readers of DIALS take that of panel 0 for all, those "
+        "of this program find each in its module"
+    )
+    return stated
 
 
 def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOptions) -> None:

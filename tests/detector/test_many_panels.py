@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import nxmx
 import pytest
 from numpy.typing import NDArray
 
@@ -15,6 +18,7 @@ from nbnumba.constants import R_E_SQUARED
 from nbnumba.detector.model import Panel, Sensor
 from nbnumba.experiment.scene import build_scene
 from nbnumba.geometry.vectors import cross, unit
+from nbnumba.io.nexus.geometry import read_geometry
 from nbnumba.trace.walk import trace_pixel
 
 CELLS = 3
@@ -162,3 +166,26 @@ def test_panels_together_are_the_panels_alone(keywords: dict[str, Any]) -> None:
         alone = drawn([panel]).array
         assert alone.max() > 0.0
         np.testing.assert_array_equal(photons, alone)
+
+
+def test_an_nxmx_file_states_the_sensor_of_every_panel(tmp_path: Path) -> None:
+    experiment = detector_of_all_kinds()
+    first, second, third = experiment.detector.panels
+    second = replace(second, sensor=replace(second.sensor, material="CdTe"))
+    several = replace(experiment, detector=replace(experiment.detector, panels=(first, second, third)))
+    said: list[str] = []
+    simulate(several).save(tmp_path / "a.h5", notify=said.append)
+    assert any("its panels have sensors that differ" in line for line in said)
+    placed = read_geometry(tmp_path / "a.h5").panels
+    np.testing.assert_allclose([panel.thickness for panel in placed], [0.0, 2e-3, 1e-3], rtol=1e-12)
+    assert [panel.material for panel in placed[1:]] == ["CdTe", "Si"]
+    again = Experiment(geometry=str(tmp_path / "a.h5"), cell=(40, 50, 60), N=3, default_F=1, semantics="exact")
+    assert again.detector.panels[2].sensor.depth == pytest.approx(1e-3)
+    with h5py.File(tmp_path / "a.h5") as file:
+        (detector,) = nxmx.NXmx(file).entries[0].instruments[0].detectors
+        assert detector.sensor_thickness.to("mm").magnitude == pytest.approx(1e-6)
+        assert len(detector.modules) == 3
+    alike = replace(experiment.detector, panels=(first, replace(third, sensor=first.sensor)))
+    simulate(replace(experiment, detector=alike)).save(tmp_path / "c.h5")
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert "sensor_thickness" not in file["entry/instrument/detector/module_1"]

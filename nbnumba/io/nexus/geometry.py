@@ -142,7 +142,6 @@ class _Reader:
         return found[0]
 
     def _panels(self, detector: h5py.Group) -> list[PlacedPanel]:
-        thickness, material = self._sensor(detector)
         mask = self._mask(detector)
         panels = []
         for module in self._all(detector, "NXdetector_module"):
@@ -151,6 +150,8 @@ class _Reader:
             n_slow, n_fast = self._pair(module, "data_size")
             if n_slow < 1 or n_fast < 1 or n_slow * n_fast > 2**31 - 1:
                 self._fail(str(module.name), f"data_size is {n_slow} x {n_fast} pixels")
+            # Ours state the sensor of a module where the sensors differ.
+            thickness, material = self._sensor(module if "sensor_thickness" in module else detector)
             panels.append(
                 PlacedPanel(
                     n_fast=n_fast, n_slow=n_slow, pixel_sizes=sizes, origin=origin, fast=fast, slow=slow, name=name,

@@ -58,6 +58,8 @@ class Instrument:
         "Si", "CdTe" or "GaAs"; DIALS' reader takes no other.
     sensor_thickness : float [m]
         0: none.
+    own_sensors : sequence of (material, thickness [m])
+        Of each module, where they differ; none where they are the same. Readers of other programs do not look there.
     pixel_mask : (rows, columns) uint32
         0: good.
     underload, saturation : int or None
@@ -74,6 +76,7 @@ class Instrument:
     underload: int | None
     saturation: int | None
     frame_time: float
+    own_sensors: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +189,8 @@ def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> Non
         suffix = f"_{number:0{digits}d}" if len(instrument.modules) > 1 else ""
         place = _translation(axes, f"translation{suffix}", module.origin - shift, base)
         _write_module(detector, f"module{suffix}", module, place)
+        if instrument.own_sensors:
+            _write_sensor(detector[f"module{suffix}"], *instrument.own_sensors[number])
     detector["depends_on"] = place if base == "." else base
     fast_size, slow_size = instrument.modules[0].pixel_sizes
     quantity(detector, "x_pixel_size", fast_size, "m")
@@ -196,8 +201,7 @@ def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> Non
             quantity(detector, key, value, "pixels")
     quantity(detector, "frame_time", instrument.frame_time, "s")
     quantity(detector, "count_time", instrument.frame_time, "s")
-    detector["sensor_material"] = instrument.sensor_material
-    quantity(detector, "sensor_thickness", instrument.sensor_thickness or NO_SENSOR, "m")
+    _write_sensor(detector, instrument.sensor_material, instrument.sensor_thickness)
     if instrument.underload is not None:
         detector["underload_value"] = instrument.underload
     if instrument.saturation is not None:
@@ -266,6 +270,11 @@ def _padded(spectra: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     channels = np.array([np.pad(w, (0, most - len(w)), mode="edge") for w, _ in spectra])
     weights = np.array([np.pad(s, (0, most - len(s))) for _, s in spectra])
     return (channels[0] if np.all(channels == channels[0]) else channels), weights
+
+
+def _write_sensor(group: h5py.Group, material: str, thickness: float) -> None:
+    group["sensor_material"] = material
+    quantity(group, "sensor_thickness", thickness or NO_SENSOR, "m")
 
 
 def _write_module(detector: h5py.Group, name: str, module: StackedPanel, place: str) -> None:

@@ -20,6 +20,7 @@ from .spots import (
     misses_panel,
     open_column,
     opened_pair,
+    sine_of,
     spot_root,
     stepped,
 )
@@ -32,15 +33,12 @@ _FIRST_ROOM = 1024  # spots
 
 
 @inner
-def beyond_edges(edges, x, y, z, v, cos_theta):
+def beyond_edges(edges, x, y, z, v, cos_theta, sin_theta):
     """Tell whether the cone of half-angle theta about (x, y, z), of length v, is beyond an edge of a panel."""
-    if cos_theta <= 0.0:
-        return False
-    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
     beyond = False
     for i in range(4):
         beyond = beyond or edges[i, 0] * x + edges[i, 1] * y + edges[i, 2] * z < (edges[i, 3] - sin_theta) * v
-    return beyond
+    return beyond and cos_theta > 0.0
 
 
 @inner
@@ -122,13 +120,14 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     cos_theta = place.cone_cosine(k0, v, rho)
                     if cos_theta > 1.0:
                         continue
+                    sin_theta = sine_of(cos_theta)
                     begin, end = members_about(net, cells, mx, my, mz, v, cos_theta)
                     for member in range(begin, end):
                         panel = members[member]
                         view = views[panel]
-                        if several and misses_panel(view, mx, my, mz, v, cos_theta):
+                        if several and misses_panel(view, mx, my, mz, v, cos_theta, sin_theta):
                             continue
-                        if several and beyond_edges(edges[panel], mx, my, mz, v, cos_theta):
+                        if several and beyond_edges(edges[panel], mx, my, mz, v, cos_theta, sin_theta):
                             continue
                         own, root = numbers[panel], largest_root
                         if panel != widest:

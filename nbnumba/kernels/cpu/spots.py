@@ -128,10 +128,15 @@ def index_box(q, o, k0, axis, incident, far, bounded):
 
 
 @inner
-def misses_panel(view, x, y, z, v, cos_theta):
+def sine_of(cosine):
+    """Sine of an angle up to pi."""
+    return math.sqrt(max(0.0, 1.0 - cosine * cosine))
+
+
+@inner
+def misses_panel(view, x, y, z, v, cos_theta, sin_theta):
     """Tell whether the cone of half-angle theta about (x, y, z), of length v, has no direction that the panel sees."""
     gx, gy, gz, cos_view, sin_view = view[0], view[1], view[2], view[3], view[4]
-    sin_theta = math.sqrt(max(0.0, 1.0 - cos_theta * cos_theta))
     if sin_theta * cos_view + cos_theta * sin_view <= 0.0:  # both half-angles are more than a half turn together
         return False
     return x * gx + y * gy + z * gz < (cos_theta * cos_view - sin_theta * sin_view - 1e-12) * v
@@ -250,7 +255,7 @@ def excited(q, view, flat, opened, h, k, l):
     z = iz + h * az + k * bz + l * cz
     v = math.sqrt(x * x + y * y + z * z)
     cos_theta = place.cone_cosine(k0, v, rho_of_all)
-    if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta):
+    if cos_theta > 1.0 or misses_panel(view, x, y, z, v, cos_theta, sine_of(cos_theta)):
         return nothing
     f = factor_at(q, flat, h, k, l)
     if f == 0.0:
