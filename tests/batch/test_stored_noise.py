@@ -155,7 +155,7 @@ def test_a_master_and_another_seed(dark: Path, tmp_path: Path) -> None:
         (["FILE", "-o", "x.h5", "-detector", "eiger9m"], 2, "has 24 x 20 pixels, -detector eiger9m has others"),
         (["FILE", "-o", "x.h5", "-psf", "cone"], 2, "-psf"),
         (["none.h5", "-o", "x.h5"], 3, "none.h5: cannot be read: no such file"),
-        (["EMPTY", "-o", "x"], 2, "holds no files of images"),
+        (["EMPTY", "-o", "x"], 2, "empty: holds no batch"),
         (["FOLDER", "-o", "FOLDER"], 2, "-o"),
         (["FOLDER", "-o", "no/where"], 3, "the folder cannot be made"),
         (["float.bin", "-o", "x.h5"], 2, "-o: goes with an .h5 file or a folder"),
@@ -175,6 +175,7 @@ def test_mistakes(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.h5").write_text("no HDF5")
+    (tmp_path / "float.bin").write_bytes(bytes(24 * 20 * 4))
     if "NOISY" in words:
         assert main(["noise", str(dark / "shots.h5"), "-o", "noisy.h5"]) == 0
     places = {"FILE": str(dark / "shots_0000.h5"), "FOLDER": str(dark), "EMPTY": "empty", "NOISY": "noisy.h5"}
