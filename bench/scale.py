@@ -103,9 +103,8 @@ def write_spec(folder: Path, edge: int, images: int, images_per_file: int) -> Pa
 def measure(edge: int, rounds: int) -> Costs:
     """Measure the parts of one image on one core, one after the other."""
     from nbnumba.batch import chunk, labels, products
-    from nbnumba.batch.frames import image_truth
     from nbnumba.batch.reference import base_of
-    from nbnumba.batch.sample import draw, image_experiment
+    from nbnumba.batch.sample import draw, image_experiment, image_truth
     from nbnumba.batch.spec import read_spec
     from nbnumba.experiment.ground_truth import A_matrix
     from nbnumba.imagefiles.nexus import NexusWriter
@@ -141,10 +140,10 @@ def measure(edge: int, rounds: int) -> Costs:
             place = (spec.names.chunk(0), image)
             labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, None)
             watch.next()
-            if image == 0:  # compiles
-                write(folder / "first.h5", [(pixels, experiment, truth)])
-                continue
             shots.append((pixels, experiment, truth))
+            if image == 0:  # compiles
+                write(folder / "first.h5", shots)
+                continue
             for part, value in zip(PARTS, watch.times, strict=False):
                 found[part].append(value)
         watch = _Watch()
@@ -153,12 +152,12 @@ def measure(edge: int, rounds: int) -> Costs:
         products.MAKERS[SHEET](folder / "sheet.png", [folder / "images.h5"], spec, base)
         watch.next()
         with nexus_file.read(folder / "images.h5") as file:
-            stored = file[DATA].id.get_storage_size() / rounds
+            stored = file[DATA].id.get_storage_size() / len(shots)
         disk = _disk_speed(folder)
         start = _start_time(folder)
     seconds = {part: statistics.median(values) for part, values in found.items()}
-    seconds[PARTS[-1]] = watch.times[0] / rounds
-    return Costs(seconds, stored, disk, start, watch.times[1] / rounds)
+    seconds[PARTS[-1]] = watch.times[0] / len(shots)
+    return Costs(seconds, stored, disk, start, watch.times[1] / len(shots))
 
 
 class _Watch:

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from bench.scale import Costs, larger, predict, report
+from bench.scale import PARTS, Costs, larger, measure, middle, predict, report
 
 COSTS = Costs(
     {
@@ -62,3 +62,9 @@ def test_the_report_states_cores_and_gpus(gpu_image_s: float | None, expected: s
     assert "- 400 cores: 22.4 minutes, limited by the processors" in lines
     assert lines[-1].startswith("- 32 GPUs")
     assert expected in lines[-1]
+
+
+def test_every_part_is_measured() -> None:
+    costs = middle([measure(48, 1)] * 3)
+    assert set(costs.seconds) == set(PARTS)
+    assert min(*costs.seconds.values(), costs.stored, costs.disk, costs.start, costs.shown) > 0.0
