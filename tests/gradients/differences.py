@@ -27,6 +27,8 @@ STILL: dict[str, Any] = {
 _ORDER = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
 _CUTS = (3e-2, 3e-3, 3e-4)  # of a parameter's step: the truncation of differences falls, their rounding grows
 
+_SLIGHT = 1e-6  # of the brightest pixel in a parameter's step: less is no effect
+
 
 def reflections(most: int) -> NDArray[np.float64]:
     """Reflections up to an index with structure factors of 10 to 100, (n, 4)."""
@@ -62,6 +64,7 @@ def worst_difference(
                 total += weight / step * renderer.linearize(experiment, parameters, at).image
             largest = np.abs(total).max()
             assert largest > 0.0, component.name
+            largest = max(largest, _SLIGHT * float(linear.image.max()) / component.step)
             best = min(best, float(np.abs(total - jacobian[number]).max() / largest))
         found[component.name] = best
     return found, linear

@@ -159,6 +159,47 @@ def test_against_differences(case: str) -> None:
     np.testing.assert_allclose(linear.image, image, rtol=2e-7, atol=2e-7 * float(image.max()))
 
 
+def _random_experiment(number: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Options that go together, and some of the parameters that act under all of them."""
+    random = np.random.default_rng(number)
+
+    def some(chance: float, options: dict[str, Any]) -> dict[str, Any]:
+        return options if random.random() < chance else {}
+
+    angles = random.uniform(75, 105, 3).round(1)
+    options: dict[str, Any] = {
+        "shape": str(random.choice(["gauss", "gauss_abc", "gauss_star"])),
+        "cell": (*random.uniform(38, 62, 3).round(1), *angles),
+        "N": tuple(int(n) for n in random.integers(6, 10, 3)),
+        "misset_deg": tuple(random.uniform(-90, 90, 3).round(1)),
+        "mosaic_spread_deg": round(random.uniform(0.2, 0.8), 2),
+        "wavelength_A": round(random.uniform(0.9, 1.3), 3),
+        "distance_mm": round(random.uniform(80, 130), 1),
+        "detpixels": 16,
+        "pixel_mm": 0.6,
+        "convention": str(random.choice(["mosflm", "xds", "dials", "adxv"])),
+        "fudge": round(random.uniform(0.8, 1.3), 2),
+        **some(0.3, {"spread": "continuous"}),
+        **some(0.3, {"oversample": 2}),
+        **some(0.3, _SENSOR),
+        **some(0.3, _SOURCES),
+        **some(0.3, {"twotheta_deg": round(random.uniform(-15, 15), 1)}),
+        **some(0.3, {"detector_rotation_deg": tuple(random.uniform(-8, 8, 3).round(1))}),
+        **some(0.3, {"phi_deg": 10, "osc_deg": 1, "phisteps": 2}),
+        **some(0.3, {"semantics": "c"}),
+        **_VARIED,
+    }
+    names = random.choice([*_CRYSTAL, *_DETECTOR, "B_factor", "fudge"], 6, replace=False)
+    return tuple(map(str, names)), options
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_random_experiments_against_differences(number: int) -> None:
+    names, options = _random_experiment(number)
+    found, _ = worst_difference(nbnumba.Experiment(**{**STILL, **options}), names)
+    assert max(found.values()) < TOLERANCE, (found, options)
+
+
 def test_several_crystals() -> None:
     """Their derivatives are those of each of them alone."""
     options = {**STILL, "shape": "gauss", "spread": "continuous", **_VARIED}
