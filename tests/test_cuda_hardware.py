@@ -17,7 +17,7 @@ from typing import Any
 import other_environments
 import pytest
 from requirements import ROOT, requires
-from test_twins import SIMULATOR
+from simulator import SIMULATOR
 
 sys.path.insert(0, str(ROOT))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,8 @@ import numpy as np
 import pytest
 import simulated
 from agreement import judge
-from requirements import ROOT, requires
+from requirements import requires
+from simulator import environment
 
 from nbnumba import cli, kernels
 from nbnumba.kernels.cpu import spot_driver
@@ -25,17 +25,6 @@ pytestmark = [pytest.mark.twins, requires("CUDA package")]
 
 SUPPORT = Path(__file__).resolve().parent / "support"
 GATES = {"double": "cuda", "mixed": "cuda-mixed"}
-
-# Whole numbers of 32 bits wrap around on purpose; NumPy's scalars, which stand for them on the simulator, warn.
-SIMULATOR = {
-    "NUMBA_ENABLE_CUDASIM": "1",
-    "NUMBA_DISABLE_JIT": "1",
-    "PYTHONWARNINGS": "ignore:overflow encountered:RuntimeWarning",
-}
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, **SIMULATOR, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="module")

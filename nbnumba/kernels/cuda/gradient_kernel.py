@@ -14,11 +14,30 @@ from ..gradient import kernel, reduce
 from ..gradient.samples import sum_samples
 from ..gradient.spots import sum_spots
 from ..gradient.tangents import Tangents
+from ..jit import inner
 from ..scene import Scene
 from .kernel import SIMULATED, kernel_of
 
 REDUCING = reduce.PART + 6 if SIMULATED else 4096  # threads that add up likelihoods; they decide the order
 MEMORY = 2**20 if SIMULATED else 2**28  # bytes of the scratch arrays of a band
+
+
+@inner
+def work_on_pixel(i, sum_terms, masked, scene, tangents, wanted, extra, first_row, s, own, image, slopes):
+    """Take pixel i of a band of rows through what a strip of the processor goes through."""
+    q = scene.numbers[0]
+    columns = q.fast_last - q.fast_first + 1
+    if i >= image.shape[0] * columns:
+        return
+    row, column = i // columns, i % columns
+    slow, fast = q.slow_first + first_row + row, q.fast_first + column
+    if masked and scene.mask[slow, fast] == 0:
+        return
+    want = wanted & 1 != 0, wanted & 2 != 0, wanted & 4 != 0
+    s[kernel.ACTIVE] = 1.0
+    kernel.work_on_strip(
+        sum_terms, q, scene, tangents, s, own, 1, 1, slow, fast, row, column, want, extra, image, slopes
+    )
 
 
 @functools.cache
@@ -30,25 +49,12 @@ def samples_kernel():
         table_of, moving, strained, strained_apart, wanted, first_row, scratch, index, image, slopes,
     ):  # fmt: skip
         """Add to the rows of `image` and `slopes`, which count from `first_row` of the region."""
-        i = cuda.grid(1)
-        q = numbers[0]
-        columns = q.fast_last - q.fast_first + 1
-        if i >= image.shape[0] * columns:
-            return
-        row, column = i // columns, i % columns
-        slow, fast = q.slow_first + first_row + row, q.fast_first + column
-        if masked and mask[slow, fast] == 0:
-            return
         scene = Scene(numbers, mask, sources, orientations, weights, flat)
         tangents = Tangents(
             form, d_numbers, d_sources, strains, forms, tables, table_of, moving, strained, strained_apart
         )
-        want = wanted & 1 != 0, wanted & 2 != 0, wanted & 4 != 0
         s, own = scratch[cuda.blockIdx.x, cuda.threadIdx.x :], index[cuda.blockIdx.x, cuda.threadIdx.x :]
-        s[kernel.ACTIVE] = 1.0
-        kernel.work_on_strip(
-            sum_samples, q, scene, tangents, s, own, 1, 1, slow, fast, row, column, want, 0, image, slopes
-        )
+        work_on_pixel(cuda.grid(1), sum_samples, masked, scene, tangents, wanted, 0, first_row, s, own, image, slopes)
 
     return kernel_of(add_samples, "samples of derivatives", 2)
 
@@ -63,26 +69,13 @@ def spots_kernel():
         image, slopes,
     ):  # fmt: skip
         """As of `samples_kernel`."""
-        i = cuda.grid(1)
-        q = numbers[0]
-        columns = q.fast_last - q.fast_first + 1
-        if i >= image.shape[0] * columns:
-            return
-        row, column = i // columns, i % columns
-        slow, fast = q.slow_first + first_row + row, q.fast_first + column
-        if masked and mask[slow, fast] == 0:
-            return
         scene = Scene(numbers, mask, sources, orientations, weights, flat)
         tangents = Tangents(
             form, d_numbers, d_sources, strains, forms, tables, table_of, moving, strained, strained_apart
         )
-        want = wanted & 1 != 0, wanted & 2 != 0, wanted & 4 != 0
         s, own = scratch[cuda.blockIdx.x, cuda.threadIdx.x :], index[cuda.blockIdx.x, cuda.threadIdx.x :]
-        s[kernel.ACTIVE] = 1.0
-        extra = coefficients, ellipses, starts, q.fast_last + 1
-        kernel.work_on_strip(
-            sum_spots, q, scene, tangents, s, own, 1, 1, slow, fast, row, column, want, extra, image, slopes
-        )
+        extra = coefficients, ellipses, starts, numbers[0].fast_last + 1
+        work_on_pixel(cuda.grid(1), sum_spots, masked, scene, tangents, wanted, extra, first_row, s, own, image, slopes)
 
     return kernel_of(add_spots, "spots of derivatives", 2)
 

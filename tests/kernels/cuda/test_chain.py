@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import simulated_chain
-from requirements import ROOT, requires
-from test_twins import SIMULATOR
+from requirements import requires
+from simulator import results_of
 
 import nbnumba
 from nbnumba.readout.chain import read_out
 from nbnumba.readout.poisson import poisson_image_counter
 
 pytestmark = [pytest.mark.twins, requires("CUDA package")]
-SUPPORT = Path(simulated_chain.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    folder = tmp_path_factory.mktemp("chain")
-    ran = subprocess.run(
-        [sys.executable, str(SUPPORT / "simulated_chain.py"), "chain.npz"],
-        cwd=folder,
-        env={**os.environ, **SIMULATOR, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert not ran.stderr
-    found: Mapping[str, Any] = np.load(folder / "chain.npz")
-    return found
+    return results_of("simulated_chain.py", tmp_path_factory.mktemp("chain"))
 
 
 @pytest.mark.parametrize("name", list(simulated_chain.EXPERIMENTS))

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import simulated_gradients
-from requirements import ROOT, requires
-from test_twins import SIMULATOR
+from requirements import requires
+from simulator import results_of
 
 pytestmark = pytest.mark.twins
 
 
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    folder = tmp_path_factory.mktemp("gradient")
-    ran = subprocess.run(
-        [sys.executable, str(Path(simulated_gradients.__file__)), "simulated.npz"],
-        cwd=folder,
-        env={**os.environ, **SIMULATOR, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert not ran.stderr
-    found: Mapping[str, Any] = np.load(folder / "simulated.npz")
-    return found
+    return results_of("simulated_gradients.py", tmp_path_factory.mktemp("gradient"))
 
 
 @pytest.fixture(scope="module")
