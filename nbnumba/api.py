@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ from .io.contents import read_once
 from .keywords import Keywords
 from .parameters.choices import PhiSampling, Semantics
 from .parameters.command import CommandLine
+from .parameters.draft import Draft
 from .parameters.fill import filled
 from .parameters.parser import parse, without_program
 from .parameters.stub import with_keywords as doc_with_keywords
@@ -36,40 +38,85 @@ from .util.messages import Notify, logger, notices_to
 _REFLECTION_KEYWORDS = {name for name in KEYWORDS if SUBJECT_OF[name] == "Structure factors"}
 _REFLECTION_KEYWORDS = (_REFLECTION_KEYWORDS | {"expt"}) - {"interpolate", "B_factor_A2"}
 
+_SEMANTICS = {one.value: given_as("semantics", one.value) for one in Semantics}
 
-class Origin(NamedTuple):
-    """Keywords that an experiment was made of, and all that was worked out on the way."""
+
+class _Read(NamedTuple):
+    """What was read from keywords."""
+
+    given: kw.GivenBy
+    draft: Draft
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Keywords that an experiment was made of, and all that was worked out on the way.
+
+    Attributes
+    ----------
+    keywords : dict
+    resolved : Resolved
+    read : _Read or None
+        Saves time to `replace`; a copy through `pickle` comes without.
+    """
 
     keywords: dict[str, Any]
     resolved: Resolved
+    read: _Read | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "read": None}
 
 
 def from_keywords(semantics: str, notify: Notify | None, keywords: Keywords) -> Experiment:
     """Make the experiment that keywords describe; see `Experiment`."""
     with notices_to(notify), read_once({}):
-        return _made(semantics, keywords, None, None)
+        own = kw.copied(keywords)
+        return _made(semantics, own, own)
 
 
 def _made(
-    semantics: str, keywords: Keywords, reflections: ReflectionTable | None, before: Resolved | None
+    semantics: str,
+    own: dict[str, Any],
+    said: dict[str, Any],
+    *,
+    read: _Read | None = None,
+    reflections: ReflectionTable | None = None,
+    before: Resolved | None = None,
 ) -> Experiment:
-    """Work out the experiment; of reflections that are in memory no file is read."""
-    if semantics not in list(Semantics):
+    """Work out the experiment.
+
+    Parameters
+    ----------
+    semantics : str
+    own : dict
+        Its keywords, which nobody changes.
+    said : dict
+        The keywords as the user gave them.
+    read : _Read, optional
+        What was read from some of the same keywords.
+    reflections : ReflectionTable, optional
+        Those that are in memory: no file of them is read.
+    before : Resolved, optional
+        As of `resolve_with_choices`.
+    """
+    if semantics not in _SEMANTICS:
         raise InputError(f"semantics: {semantics!r} is unknown; allowed: exact, c")
-    own = cast(Keywords, kw.copied(keywords))
     listed = kw.is_table(own.get("hkl"))
     with parameters_called(kw.calling(own)):
-        given = [given_as("semantics", str(semantics)), *kw.parameters_given(own)]
+        by_keyword = kw.parameters_given(own, None if read is None else read.given)
+        given = [_SEMANTICS[semantics], *itertools.chain.from_iterable(by_keyword.values())]
         draft = filled(given, [], {"phi_sampling": PhiSampling.MID}, strict=True)
         if listed and reflections is None:
             reflections = _table(cast(NDArray[np.float64], own["hkl"]), draft.get("default_F"))
         dump_file = _dump_to_read(draft.get("dump_file"), asked_for=own.get("dump") is not None)
         draft.set(dump_file=dump_file, write_dump=False)
-        resolved = resolve_with_choices(draft.settings(), reflections=reflections, before=before)
+        settings = draft.settings(None if read is None else read.draft)
+        resolved = resolve_with_choices(settings, reflections=reflections, before=before)
     # No command line can name reflections in memory.
     words = () if listed else words_to_draw(given, resolved.experiment)
-    experiment = dataclasses.replace(resolved.experiment, compute=draft.compute())
-    return experiment.drawn_by(words, Origin(dict(own), resolved))
+    origin = Origin(said, resolved, _Read(by_keyword, draft))
+    return resolved.experiment.drawn_by(words, origin, draft.compute())
 
 
 def from_command(
@@ -85,7 +132,7 @@ def _parsed(command: CommandLine, folder: str | os.PathLike[str] | None) -> Expe
         logger.warning(line)
     experiment = resolve(command.settings.changed(write_dump=False))
     words = words_to_draw(command.given, experiment, folder)
-    return dataclasses.replace(experiment, compute=command.compute).drawn_by(words)
+    return experiment.drawn_by(words, compute=command.compute)
 
 
 def from_file(path: str | os.PathLike[str], notify: Notify | None = None) -> Experiment:
@@ -129,7 +176,7 @@ def with_keywords(
         )
     own = origin.keywords
     semantics = experiment.semantics.value if semantics is None else semantics
-    merged: dict[str, Any] = {**own, **keywords}
+    merged: dict[str, Any] = {**own, **kw.copied(keywords)}
     seed = merged.get("misset_seed")
     if seed is None and "misset_deg" not in keywords:
         seed = experiment.crystal.misset_seed
@@ -137,17 +184,20 @@ def with_keywords(
     by_picture = own.get("pdb") is not None and not own.get("hkl_dmin_A")
     again = by_picture or _REFLECTION_KEYWORDS.intersection(keywords)
     # Of a file that is named again the content may be another.
-    named = any(KEYWORDS[name].kind is Kind.FILE for name in keywords if name in KEYWORDS)
+    named = any(KEYWORDS[name].names_files for name in keywords if name in KEYWORDS)
+    read = origin.read
+    if read is not None:
+        new = {*keywords, "misset_seed"}
+        read = read._replace(given={name: given for name, given in read.given.items() if name not in new})
     with notices_to(notify), read_once({}):
-        changed = _made(
+        return _made(
             semantics,
-            cast(Keywords, {**merged, "misset_seed": seed}),
-            None if again else experiment.reflections,
-            None if named else origin.resolved,
+            {**merged, "misset_seed": seed},
+            merged,  # what the user said, not what the time chose
+            read=read,
+            reflections=None if again else experiment.reflections,
+            before=None if named else origin.resolved,
         )
-    # What the user said, not what the time chose.
-    said = {**cast(Origin, changed.origin).keywords, "misset_seed": merged.get("misset_seed")}
-    return changed.drawn_by(changed.command, cast(Origin, changed.origin)._replace(keywords=said))
 
 
 def _dump_to_read(dump_file: str | None, *, asked_for: bool) -> str | None:

@@ -25,8 +25,18 @@ _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 _ORDER = {name: place for place, name in enumerate(dict.fromkeys(["convention", *KEYWORDS]))}
 
 
-def parameters_given(keywords: Mapping[str, Any]) -> list[Given]:
-    """Return the parameters that keywords give; an array of `hkl` is left out.
+GivenBy = dict[str, list[Given]]
+"""Parameters with their values, by the keyword that gives them."""
+
+
+def parameters_given(keywords: Mapping[str, Any], known: GivenBy | None = None) -> GivenBy:
+    """Return the parameters that keywords give, in the order in which they count; an array of `hkl` is left out.
+
+    Parameters
+    ----------
+    keywords : mapping
+    known : dict, optional
+        What some of them give with the same values; their values are not read again.
 
     Raises
     ------
@@ -37,26 +47,30 @@ def parameters_given(keywords: Mapping[str, Any]) -> list[Given]:
     """
     given = {name: value for name, value in keywords.items() if value is not None}
     _check(given)
-    found: list[Given] = []
+    found: GivenBy = {}
     for name in sorted(given, key=_ORDER.__getitem__):
-        if name == "crystals":
-            found += _crystals(given[name])
-        elif name == "U_matrix":
-            found.append(_of_U_matrix(given[name], given["cell"]))
-        elif not (name == "cell" and "U_matrix" in given) and not (name == "hkl" and is_table(given[name])):
-            found += given_by(KEYWORDS[name], given[name])
+        if name == "U_matrix":
+            found[name] = [_of_U_matrix(given[name], given["cell"])]
+        elif (name == "cell" and "U_matrix" in given) or (name == "hkl" and is_table(given[name])):
+            continue
+        elif known is not None and name in known:
+            found[name] = known[name]
+        elif name == "crystals":
+            found[name] = _crystals(given[name])
+        else:
+            found[name] = given_by(KEYWORDS[name], given[name])
     return found
 
 
 def copied(keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return keywords that no change of a list or an array outside reaches."""
-    own = {
-        name: list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
-        for name, value in keywords.items()
-        if name != "hkl"
-    }
-    hkl = keywords.get("hkl")
-    return {**own, "hkl": array_of_numbers("hkl", hkl, _TABLE) if is_table(hkl) else hkl}
+    return {name: _copied(name, value) for name, value in keywords.items()}
+
+
+def _copied(name: str, value: Any) -> Any:
+    if name == "hkl" and is_table(value):
+        return array_of_numbers("hkl", value, _TABLE)
+    return list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
 
 
 def is_table(hkl: object) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
+from operator import attrgetter
 
 from ..errors import InputError, called
 from ..geometry.vectors import Array
-from ..parameters.settings import Settings
-from .model import Beam, SourceGrid
+from ..parameters.settings import BeamSettings, Settings
+from .model import Beam, SourceGrid, Sources
 from .sources import make_sources
 from .spectrum import Spectrum, spectrum_of
 
@@ -24,8 +26,22 @@ def with_spectrum(settings: Settings) -> tuple[Settings, Spectrum | None]:
     return settings if spectrum is None else settings.changed(wavelength=spectrum.mean_wavelength), spectrum
 
 
+# What the sources have no part in.
+_NOT_OF_SOURCES = {"fluence", "flux", "exposure", "beamsize", "polarization", "nopolar"}
+_of_sources = attrgetter(*(field.name for field in fields(BeamSettings) if field.name not in _NOT_OF_SOURCES))
+
+
+def have_same_sources(one: Settings, other: Settings) -> bool:
+    """Tell whether two settings that agree about the axes describe the same sources."""
+    return one.semantics is other.semantics and bool(_of_sources(one.beam) == _of_sources(other.beam))
+
+
 def build_beam(
-    settings: Settings, direction: Array, polarization_axis: Array, spectrum: Spectrum | None = None
+    settings: Settings,
+    direction: Array,
+    polarization_axis: Array,
+    spectrum: Spectrum | None = None,
+    made: tuple[Sources, SourceGrid] | None = None,
 ) -> tuple[Beam, SourceGrid]:
     """Sources, polarization and fluence.
 
@@ -36,6 +52,8 @@ def build_beam(
         Unit vectors.
     spectrum : Spectrum, optional
         Of the settings.
+    made : tuple of Sources and SourceGrid, optional
+        Sources of settings that have the same.
 
     Raises
     ------
@@ -43,7 +61,7 @@ def build_beam(
         For a malformed source file, sources that make no beam, or a fluence that is not finite.
     """
     fluence = fluence_of(settings)
-    sources, grid = make_sources(settings, direction, polarization_axis, spectrum)
+    sources, grid = made or make_sources(settings, direction, polarization_axis, spectrum)
     beam = settings.beam
     return Beam(
         direction=direction,

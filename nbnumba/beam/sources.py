@@ -39,13 +39,13 @@ def make_sources(
         settings.beam.hdivrange,
         settings.beam.hdivstep,
         settings.beam.hdivsteps,
-        f"{called('hdivrange_mrad')}, {called('hdivstep_mrad')}",
+        ("hdivrange_mrad", "hdivstep_mrad"),
     )
     vdiv = spread_steps(
         settings.beam.vdivrange,
         settings.beam.vdivstep,
         settings.beam.vdivsteps,
-        f"{called('vdivrange_mrad')}, {called('vdivstep_mrad')}",
+        ("vdivrange_mrad", "vdivstep_mrad"),
     )
     dispersion = spread_steps(settings.beam.dispersion, None, settings.beam.dispsteps)
     gaussian = gaussian_divergence(settings.beam)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,23 +41,11 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         For a file or values that make no crystal.
     """
     random_table = park_miller.new_table()
-    cell = None
-    if settings.crystal.cell_given:
-        cell = lattice.complete_cell(settings.crystal.cell_lengths_A, settings.crystal.cell_angles)
-    if settings.crystal.reciprocal_A is not None:
-        reciprocal = np.array(settings.crystal.reciprocal_A)
-    elif settings.crystal.matrix_file is not None:
-        reciprocal = reciprocal_from_file(settings, axes, turning)
-    else:
-        assert cell is not None
-        reciprocal = lattice.reciprocal_from_cell(*cell, as_C=settings.semantics is Semantics.C)
     misset, misset_seed = settings.crystal.misset, None
     if settings.crystal.misset_random:
         misset_seed = _misset_seed(settings)
         misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
-    if misset is not None:
-        reciprocal = lattice.misset(reciprocal, misset)
-    made = lattice.lattice_from_reciprocal(reciprocal, cell)
+    made = _lattice(settings, axes, turning, misset)
     # As C: the length of the vector in meters decides, to the last bit, whether one more cell fits.
     lengths_m = [length(v * 1e-10) for v in made.real_A]
     sizes = clipped_sizes(settings)
@@ -73,7 +62,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         )
     cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
     check_between(cells, cells_between, settings.crystal.shape)
-    domains = mosaic_ensemble(settings.crystal, lattice.orientation_of(made.real_A), random_table)
+    domains = mosaic_ensemble(settings.crystal, lambda: lattice.orientation_of(made.real_A), random_table)
     return Crystal(
         real_space=made.real_A * 1e-10,
         reciprocal_A=made.reciprocal_A,
@@ -102,6 +91,39 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         B_factor=settings.factors.B_factor,
         cells_between=cells_between,
     )
+
+
+def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | None) -> lattice.Lattice:
+    """Return the lattice of a matrix or a cell, turned."""
+    crystal = settings.crystal
+    cell = None
+    if crystal.reciprocal_A is not None or crystal.matrix_file is not None:
+        if crystal.cell_given:
+            cell = lattice.complete_cell(crystal.cell_lengths_A, crystal.cell_angles)
+        if crystal.reciprocal_A is not None:
+            reciprocal = np.array(crystal.reciprocal_A)
+        else:
+            reciprocal = reciprocal_from_file(settings, axes, turning)
+        return lattice.lattice_from_reciprocal(
+            reciprocal if misset is None else lattice.misset(reciprocal, misset), cell
+        )
+    made = _lattice_of_cell(crystal.cell_lengths_A, crystal.cell_angles, settings.semantics is Semantics.C, misset)
+    # Others are handed the same one.
+    return lattice.Lattice(
+        made.real_A.copy(),
+        made.reciprocal_A.copy(),
+        made.angles.copy(),
+        made.reciprocal_angles.copy(),
+        made.volume_A3,
+    )
+
+
+@lru_cache(maxsize=64)
+def _lattice_of_cell(lengths_A: Vector, angles: Vector, as_C: bool, misset: Vector | None) -> lattice.Lattice:
+    """Return the lattice of a cell, turned; nobody may change it."""
+    cell = lattice.complete_cell(lengths_A, angles)
+    reciprocal = lattice.reciprocal_from_cell(*cell, as_C=as_C)
+    return lattice.lattice_from_reciprocal(reciprocal if misset is None else lattice.misset(reciprocal, misset), cell)
 
 
 def clipped_sizes(settings: Settings) -> Vector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import MutableSequence
+from collections.abc import Callable, MutableSequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,14 +50,17 @@ class Domains(NamedTuple):
     covariance: Array
 
 
-def mosaic_ensemble(settings: CrystalSettings, U: Array, table: MutableSequence[int]) -> Domains:
+def mosaic_ensemble(
+    settings: CrystalSettings, orientation: Callable[[], Array], table: MutableSequence[int]
+) -> Domains:
     """Make the mosaic domains that the settings describe.
 
     Parameters
     ----------
     settings : CrystalSettings
-    U : (3, 3)
-        Orientation of the crystal: its columns are the crystal's axes, a* along x and b* in the xy plane.
+    orientation : callable
+        Returns the orientation of the crystal, (3, 3), for the models that depend on it: its columns are the crystal's
+        axes, a* along x and b* in the xy plane.
     table : sequence of 34 int
         C's random table, advanced by the models that draw from it.
 
@@ -91,7 +94,7 @@ def mosaic_ensemble(settings: CrystalSettings, U: Array, table: MutableSequence[
     else:
         points = gaussian_points(count, seed) if count > 1 else np.zeros((1, 3))
         gauss = model is MosaicModel.GAUSS
-        turn = U @ root
+        turn = orientation() @ root
         rotations = rotations_of((points if gauss else _in_ball(points)) @ turn.T)
         covariance = turn @ turn.T / (1.0 if gauss else 5.0)
     return Domains(model, spread, rotations, None, stretches, covariance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -184,7 +185,7 @@ def _placed_detector(settings: Settings, axes: Axes) -> Detector:
     first = panels[0]
     # In memory all of them have the size of the largest.
     n_fast, n_slow = (max(sizes) for sizes in zip(*((panel.n_fast, panel.n_slow) for panel in panels), strict=True))
-    _check_pixels(source, f"{len(panels)} x {n_fast} x {n_slow}", len(panels) * n_fast * n_slow)
+    _check_pixels(lambda: source, len(panels), n_fast, n_slow)
     spot = first.distance * axes.beam - first.origin
     fast, slow = dot(first.fast, spot), dot(first.slow, spot)
     fclose, sclose = -dot(first.origin, first.fast), -dot(first.origin, first.slow)
@@ -251,20 +252,21 @@ def _size(settings: Settings) -> tuple[int, int, float, float]:
         raise InputError(
             f"{called('detsize')}: {n_fast} x {n_slow} pixels of {pixel * 1e3:g} mm; at least 1 x 1 is needed"
         )
-    _check_pixels(f"{called('detpixels')}, {called('detsize')}", f"{n_fast} x {n_slow}", n_fast * n_slow)
+    _check_pixels(lambda: f"{called('detpixels')}, {called('detsize')}", n_fast, n_slow)
     return n_fast, n_slow, detsize_f, detsize_s
 
 
-def _check_pixels(source: str, size: str, count: int) -> None:
-    """Refuse more pixels than memory holds or an image may have."""
+def _check_pixels(source: Callable[[], str], *sizes: int) -> None:
+    """Refuse more pixels than memory holds or an image may have; `source` tells what asks for them."""
+    count = math.prod(sizes)
     needed = BYTES_PER_PIXEL * count
-    if count > MAX_PIXELS:
-        raise InputError(f"{source}: {size} pixels would need {gigabytes(needed)} GB; at most {MAX_PIXELS} pixels")
     free = too_little_memory(needed)
-    if free is not None:
-        raise InputError(
-            f"{source}: {size} pixels need {gigabytes(needed)} GB of memory; {gigabytes(free)} GB are free"
-        )
+    if count <= MAX_PIXELS and free is None:
+        return
+    place = f"{source()}: {' x '.join(map(str, sizes))}"
+    if count > MAX_PIXELS:
+        raise InputError(f"{place} pixels would need {gigabytes(needed)} GB; at most {MAX_PIXELS} pixels")
+    raise InputError(f"{place} pixels need {gigabytes(needed)} GB of memory; {gigabytes(free or 0)} GB are free")
 
 
 def _or(value: float | None, default: float) -> float:

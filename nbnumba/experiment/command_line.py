@@ -46,6 +46,8 @@ def with_whole_paths(given: Sequence[Given], folder: str | os.PathLike[str] | No
     folder : path, optional
         Where their relative file names start; the working folder by default.
     """
+    if not any(item.parameter.names_files for item in given):
+        return list(given)
     place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
     return [item.inside(place) for item in given]
 

@@ -15,7 +15,7 @@ from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..parameters.steps import domain_count
 from ..util.memory import gigabytes, too_little_memory
-from .model import Experiment
+from .model import Experiment, Sampling
 
 MAX_SIGMA_DEG = 3.0  # of mosaicity in closed form, which follows rotations to second order
 MAX_ORIENTATIONS = 10_000_000
@@ -55,10 +55,10 @@ def _check_count(steps: int, domains: int) -> None:
     )
 
 
-def check_b_factor(experiment: Experiment) -> None:
+def check_b_factor(crystal: Crystal, sampling: Sampling) -> None:
     """Refuse a B factor for reflections beyond a list that is interpolated: the list must end where it ends."""
-    crystal = experiment.crystal
-    if crystal.B_factor != 0.0 and crystal.default_F != 0.0 and experiment.interpolate:
+    interpolated = sampling.interpolate and crystal.reflections is not None
+    if crystal.B_factor != 0.0 and crystal.default_F != 0.0 and interpolated:
         raise InputError(
             f"{called('B_factor_A2')}: {crystal.B_factor:g} and {called('default_F')} {crystal.default_F:g} do not go "
             "together where reflections are interpolated; give one of them, or no interpolation"

@@ -308,10 +308,10 @@ class Experiment(Geometry):
         with parameters_called(lambda name, value: name):
             return _above("gradients.parameters:parameters_of")(self, names)
 
-    def drawn_by(self, command: tuple[str, ...], origin: object = None) -> Self:
-        """Return this experiment with the words that draw it, and what it was made of."""
+    def drawn_by(self, command: tuple[str, ...], origin: object = None, compute: ComputeOptions | None = None) -> Self:
+        """Return this experiment with the words that draw it, what it was made of and what renders it."""
         drawn = copy.copy(self)
-        drawn.__dict__.update(command=command, origin=origin)
+        drawn.__dict__.update(command=command, origin=origin, compute=self.compute if compute is None else compute)
         return drawn
 
     def __repr__(self) -> str:

@@ -22,6 +22,8 @@ from .model import Experiment
 if TYPE_CHECKING:
     from ..readout.psf import PointSpread
 
+_NOTHING = Settings().readout
+
 
 def build_background(settings: Settings) -> tuple[Water | Material, ...]:
     """Return the cube of -water and the materials of -background, whose tables are read."""
@@ -64,7 +66,7 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
         The kernel file cannot be read.
     """
     given = settings.readout
-    if replace(given, detector_preset=None, beamstop=0.0) == ReadoutSettings():
+    if given is _NOTHING or replace(given, detector_preset=None, beamstop=0.0) == _NOTHING:
         return None
     rates = [name for name, value in (("dead_time_ns", given.dead_time), ("rate_limit", given.rate_limit)) if value]
     if rates and not settings.beam.exposure > 0.0:

@@ -9,12 +9,13 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..beam.build import build_beam, with_spectrum
+from ..beam.build import build_beam, have_same_sources, with_spectrum
 from ..beam.model import Beam, SourceGrid, beam_turns
 from ..beam.spectrum import Spectrum
 from ..crystal.build import build_crystal, clipping_warnings
@@ -95,7 +96,7 @@ def resolve_with_choices(
         raise IncompleteError(missing)
     if reflections is not None and before is None and settings.factors.hkl_file is None and first.factors.hkl_file:
         raise InputError(f"{called('crystals')}: names reflections beside an array of them; give one of the two")
-    for one in (settings, first, *others):
+    for one in (settings, *(() if first is settings else (first,)), *others):
         check_files(one)
     with FactorSource(first, reflections) as factors:
         return _resolve(first, factors, check, cache_folder, before, settings, others)
@@ -136,30 +137,31 @@ def _resolve(
     sampling, sampling_choices = build_sampling(settings, detector, (crystal, *further), beam, spread)
     readout = build_readout(settings, detector)
     detector = with_gaps(settings, with_mask(settings, detector), readout)
-    experiment = Experiment.of_parts(
-        beam=beam,
-        detector=detector,
-        goniometer=goniometer,
-        crystals=(crystal,),
-        sampling=sampling,
-        background=build_background(settings),
-        readout=readout,
-        semantics=settings.semantics,
-        closed_form=spread,
-    )
+    whole: dict[str, Any] = {
+        "beam": beam,
+        "detector": detector,
+        "goniometer": goniometer,
+        "sampling": sampling,
+        "background": build_background(settings),
+        "readout": readout,
+        "semantics": settings.semantics,
+        "closed_form": spread,
+    }
+    experiment = Experiment.of_parts(crystals=(crystal,), **whole)
     check_closed_form(experiment)
     for other in further:
         check_closed_form(_with_crystal(experiment, other))
-    check_samples(dataclasses.replace(experiment, crystals=(crystal, *further)))
+    check_samples(Experiment.of_parts(crystals=(crystal, *further), **whole))
     check(experiment)
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
-    needed = NeededRange(finest_spacing(detector, beam), indices)
-    reach = needed if factors.is_computed else None
+    needed = cache(lambda: NeededRange(finest_spacing(detector, beam), indices))
+    reach = needed() if factors.is_computed else None
     by_energy = factors_by_energy(settings, factors, reach, before)
     if by_energy is None:
         reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
-        crystal = dataclasses.replace(crystal, reflections=reflections)
+        if reflections is not None:
+            crystal = dataclasses.replace(crystal, reflections=reflections)
     else:
         crystal = with_energies(crystal, beam, by_energy, settings, reflection_lines.append)
     if crystal.reflections is not None and crystal.reflections.cell is not None:
@@ -176,9 +178,9 @@ def _resolve(
         reflection_lines += [f"crystal {number + 2}: {line}" for line in lines]
         further_energies.append(energies)
     check_background(experiment)
-    experiment = dataclasses.replace(experiment, crystals=(crystal, *further))
+    experiment = Experiment.of_parts(crystals=(crystal, *further), **whole)
     for one in experiment.crystals:
-        check_b_factor(dataclasses.replace(experiment, crystals=(one,)))
+        check_b_factor(one, sampling)
     choices = Choices(
         clipping_warnings=tuple(clipping_warnings(settings)),
         reflection_lines=tuple(reflection_lines),
@@ -186,7 +188,7 @@ def _resolve(
         **sampling_choices,
     )
     resolved = Resolved(experiment, asked, choices, parts, by_energy, own_factors, tuple(further_energies))
-    log_defects(dataclasses.replace(resolved, settings=settings))
+    log_defects(resolved if settings is asked else dataclasses.replace(resolved, settings=settings))
     return resolved
 
 
@@ -206,22 +208,36 @@ def _parts(
     if before is not None and old is not None and before.agrees(asked, "beam") and (stands or not any(tilt)):
         beam, grid = old.beam, old.grid
     else:
-        beam, grid = build_beam(settings, axes.beam, axes.polar, spectrum)
+        same = before is not None and old is not None and have_same_sources(before.settings, asked)
+        made = (old.beam.sources, old.grid) if old is not None and same and not any(tilt) else None
+        beam, grid = build_beam(settings, axes.beam, axes.polar, spectrum, made)
         if any(tilt):
             beam, grid = _tilted(beam, grid, detector, tilt)
     drawn_anew = settings.crystal.misset_random and settings.crystal.misset_seed is None
     if (
         before is not None
         and old is not None
-        and before.agrees(asked, "beam", "crystal", "factors")
-        and before.settings.detector.expt_file == settings.detector.expt_file
+        and before.agrees(asked, "crystal")
+        and _of_crystal(before.settings) == _of_crystal(asked)
         and old.turning == turning
         and not drawn_anew
     ):
         crystal = old.crystal
+        default_F, B_factor = settings.factors.default_F, settings.factors.B_factor
+        if (default_F, B_factor) != (crystal.default_F, crystal.B_factor):
+            crystal = dataclasses.replace(crystal, default_F=default_F, B_factor=B_factor)
     else:
         crystal = build_crystal(settings, axes, turning)
     return Parts(axes, beam, grid, crystal, turning, detector)
+
+
+def _of_crystal(settings: Settings) -> tuple[object, ...]:
+    """Return what a crystal without reflections depends on besides its own settings."""
+    beam, detector = settings.beam, settings.detector
+    if settings.crystal.matrix_file is None:
+        return (beam.beamsize,)
+    # With a spectrum the wavelength is that of its mean.
+    return beam, detector.expt_file, detector.expt_number
 
 
 def _tilted(beam: Beam, grid: SourceGrid, detector: Detector, tilt: tuple[float, float]) -> tuple[Beam, SourceGrid]:
@@ -261,7 +277,7 @@ def _with_factors(
     first: Crystal,
     beam: Beam,
     old: tuple[ReflectionTable | None, EnergyFactors | None] | None,
-    needed: NeededRange,
+    needed: Callable[[], NeededRange],
     cache_folder: Path | None,
     report: Callable[[str], None],
 ) -> tuple[Crystal, EnergyFactors | None]:
@@ -270,9 +286,9 @@ def _with_factors(
         same = {name: getattr(first, name) for name in ("reflections", "energy_groups", "anomalous")}
         return dataclasses.replace(crystal, **same), None
     reflections, energies = old or (None, None)
-    if reflections is None or (energies is not None and not reaches(energies, theirs, needed)):
+    if reflections is None or (energies is not None and not reaches(energies, theirs, needed())):
         with FactorSource(theirs) as source:
-            reach = needed if source.is_computed else None
+            reach = needed() if source.is_computed else None
             energies = source.by_energy(reach)
             if energies is None:
                 reflections = source.load(reach=reach, cache_folder=cache_folder)

@@ -103,4 +103,8 @@ class Resolved:
 
     def agrees(self, settings: Settings, *parts: str) -> bool:
         """Tell whether other settings say the same of some parts."""
-        return all(getattr(self.settings, part) == getattr(settings, part) for part in ("semantics", *parts))
+        for part in ("semantics", *parts):
+            ours, theirs = getattr(self.settings, part), getattr(settings, part)
+            if ours is not theirs and ours != theirs:
+                return False
+        return True

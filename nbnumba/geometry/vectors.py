@@ -24,19 +24,22 @@ def vector(values: Sequence[float] | Array) -> Array:
 
 def dot(x: Array, y: Array) -> float:
     """Inner product, summed from x to z."""
-    return float(x[0]) * float(y[0]) + float(x[1]) * float(y[1]) + float(x[2]) * float(y[2])
+    x0, x1, x2 = x.tolist()
+    y0, y1, y2 = y.tolist()
+    return float(x0 * y0 + x1 * y1 + x2 * y2)
 
 
 def cross(x: Array, y: Array) -> Array:
     """Cross product."""
-    x0, x1, x2 = (float(v) for v in x)
-    y0, y1, y2 = (float(v) for v in y)
-    return np.array([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0])
+    x0, x1, x2 = x.tolist()
+    y0, y1, y2 = y.tolist()
+    return np.array([x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0], dtype=np.float64)
 
 
 def length(x: Array) -> float:
     """Euclidean length."""
-    return math.sqrt(dot(x, x))
+    x0, x1, x2 = x.tolist()
+    return math.sqrt(x0 * x0 + x1 * x1 + x2 * x2)
 
 
 def unit(x: Array) -> Array:
@@ -55,7 +58,7 @@ def rescale(x: Array, new_length: float) -> Array:
 
 def rotate_xyz(v: Array, x: float, y: float, z: float) -> Array:
     """Turn about the x, then the y, then the z axis of the laboratory [rad] (nanoBragg.c:3287)."""
-    vx, vy, vz = (float(c) for c in v)
+    vx, vy, vz = v.tolist()
     if x != 0.0:
         c, s = math.cos(x), math.sin(x)
         vy, vz = vy * c + vz * -s, vy * s + vz * c
@@ -65,15 +68,15 @@ def rotate_xyz(v: Array, x: float, y: float, z: float) -> Array:
     if z != 0.0:
         c, s = math.cos(z), math.sin(z)
         vx, vy = vx * c + vy * -s, vx * s + vy * c
-    return np.array([vx, vy, vz])
+    return np.array([vx, vy, vz], dtype=np.float64)
 
 
 def rotate_about(v: Array, axis: Array, angle: float) -> Array:
     """Turn about a unit vector by a right-handed angle [rad], Rodrigues' formula (nanoBragg.c:3347)."""
     s, c = math.sin(angle), math.cos(angle)
     along = dot(axis, v) * (1.0 - c)
-    x, y, z = (float(a) for a in axis)
-    vx, vy, vz = (float(a) for a in v)
+    x, y, z = axis.tolist()
+    vx, vy, vz = v.tolist()
     return np.array(
         [
             x * along + vx * c + (-z * vy + y * vz) * s,

@@ -89,11 +89,22 @@ class Dialect:
         """Write a command line that gives parameters the same values; what has no option is left out."""
         words: list[str] = []
         for item in given:
-            options = self.by_parameter.get(item.parameter.name, ())
-            by_itself = [o for o in options if not o.values and (o.value is None or o.value == item.values[0])]
-            for option in [*by_itself, *(o for o in options if o.values)][:1]:
+            bare, valued = self._spellings.get(item.parameter.name, ((), None))
+            option = next((o for o in bare if o.value is None or o.value == item.values[0]), valued)
+            if option is not None:
                 words += [option.key, *(item.texts if option.values else ())]
         return tuple(words)
+
+    @cached_property
+    def _spellings(self) -> dict[str, tuple[tuple[Option, ...], Option | None]]:
+        """Options of each parameter that take no value, and the first that does."""
+        return {
+            name: (
+                tuple(option for option in options if not option.values),
+                next((option for option in options if option.values), None),
+            )
+            for name, options in self.by_parameter.items()
+        }
 
     def unknown(self, word: str) -> InputError:
         """Return the error for a word that names no option, with the nearest one."""

@@ -21,6 +21,7 @@ class Draft:
         self.fields: dict[str, Any] = dict(defaults or {})
         self.notices = notices
         self.from_header: dict[str, str] = {}
+        self._made: tuple[dict[str, Any], Settings] | None = None
 
     def get(self, name: str) -> Any:
         """Return the value of a field."""
@@ -31,9 +32,23 @@ class Draft:
         assert fields.keys() <= _DEFAULTS.keys(), f"no such field: {fields.keys() - _DEFAULTS.keys()}"
         self.fields.update(fields)
 
-    def settings(self) -> Settings:
-        """Return what was said of the image."""
-        return Settings.of(**{name: value for name, value in self.fields.items() if name in PART_OF})
+    def settings(self, before: Draft | None = None) -> Settings:
+        """Return what was said of the image.
+
+        Parameters
+        ----------
+        before : Draft, optional
+            The parts of its settings that are the same here are taken over, not only their values.
+        """
+        if before is None or before._made is None:
+            made = Settings.of(**{name: value for name, value in self.fields.items() if name in PART_OF})
+        else:
+            old, made = before._made
+            names = {name for name, value in self.fields.items() if not _same(value, old.get(name, _DEFAULTS[name]))}
+            names.update(old.keys() - self.fields.keys())
+            made = made.changed(**{name: self.get(name) for name in names if name in PART_OF})
+        self._made = dict(self.fields), made
+        return made
 
     def output(self) -> Output:
         """Return what was said of the files."""
@@ -45,8 +60,13 @@ class Draft:
         return ComputeOptions(**self._some(ComputeOptions))
 
     def _some(self, cls: type) -> dict[str, Any]:
-        names = {field.name for field in dataclasses.fields(cls)}
+        names = cls.__dataclass_fields__  # type: ignore[attr-defined]
         return {name: value for name, value in self.fields.items() if name in names}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two values of a field are the same and of one type; for what has items, whether it is one object."""
+    return one is other or (type(one) is type(other) and not isinstance(one, (tuple, list)) and bool(one == other))
 
 
 _DEFAULTS: dict[str, Any] = dict(Settings().items()) | {

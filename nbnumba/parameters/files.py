@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any
 
 from ..errors import called
 from ..io.atomic import check_can_write, check_distinct
 from .command import Output
-from .settings import Settings
+from .settings import PART_OF, Settings
 from .table import FILES_INSIDE, INPUT_FILES, OUTPUT_FILES
 from .types import Parameter
+
+
+def _values_of(parameters: Iterable[Parameter]) -> Callable[[Settings], tuple[Any, ...]]:
+    """Return what takes the first field of each parameter out of settings."""
+    fields = [parameter.fields[0] for parameter in parameters]
+    return attrgetter(*(f"{PART_OF[field]}.{field}" for field in fields))
+
+
+_paths, _texts = _values_of(INPUT_FILES), _values_of(FILES_INSIDE)
 
 Named = tuple[str, str]
 """An option and the path that it names."""
@@ -49,16 +60,18 @@ def check_files(settings: Settings, outputs: Sequence[Named] = (), more_inputs: 
 
 def input_files(settings: Settings) -> list[Named]:
     """Return the files that settings name to be read, the dump of the structure factors among them."""
+    named = list(zip(INPUT_FILES, _paths(settings), strict=True))
+    inside = list(zip(FILES_INSIDE, _texts(settings), strict=True))
     return [
-        *_named((parameter, settings.value(parameter.fields[0])) for parameter in INPUT_FILES),
-        *((called(parameter.name), path) for parameter in FILES_INSIDE for path in _inside(parameter, settings)),
+        *_named(named),
+        *((called(parameter.name), path) for parameter, texts in inside for path in _inside(parameter, texts)),
     ]
 
 
-def _inside(parameter: Parameter, settings: Settings) -> Iterator[str]:
-    """Yield the files that a text names, or the pairs that were made of it."""
+def _inside(parameter: Parameter, texts: Iterable[Any]) -> Iterator[str]:
+    """Yield the files that texts name, or the pairs that were made of them."""
     assert parameter.file_places is not None
-    for text in settings.value(parameter.fields[0]):
+    for text in texts:
         if isinstance(text, tuple):
             yield text[1]
         else:

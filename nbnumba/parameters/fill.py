@@ -15,12 +15,12 @@ from ..errors import InputError, called
 from ..util.text import quote
 from .choices import Convention, Pivot, Semantics
 from .draft import Draft
-from .given import BIGGEST, Given, beyond_meaning, checked, number
+from .given import BIGGEST, Given, checked, number
 from .pairs import split_pairs
 from .placing import apply_expt, apply_geometry, settle_sensors
 from .presets import PRESETS, silicon_attenuation
 from .table import stated_by
-from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Kind, Unit
+from .types import ANGSTROM, DEGREE, MM, PERCENT, PLAIN, Unit
 
 EXPT_PHI_STEPS = 10  # into which a rotation is cut beside -expt; C's two steps stand at its start and middle
 
@@ -118,7 +118,7 @@ def _check_wavelengths(named: Mapping[str, Given]) -> None:
 def _check_meanings(given: Sequence[Given], notices: list[str], strict: bool) -> None:
     """Refuse numbers that C takes by a rule of its own, or tell of them."""
     for item in given:
-        found = beyond_meaning(item)
+        found = item.beyond_meaning
         if found is None:
             continue
         text, counts_as = found
@@ -138,11 +138,9 @@ def apply(draft: Draft, given: Given) -> None:
     parameter = given.parameter
     if parameter.name in SPECIAL:
         SPECIAL[parameter.name](draft, given)
-    elif given.values and parameter.kind is not Kind.IGNORED:
-        values = [checked(given, index) for index in range(len(given.values))]
-        draft.set(**dict.fromkeys(parameter.fields, values[0] if len(values) == 1 else tuple(values)))
-    if parameter.sets:
         draft.set(**parameter.sets)
+    else:
+        draft.set(**given.fields)
 
 
 def _cell(draft: Draft, given: Given) -> None:

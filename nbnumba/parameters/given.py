@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..errors import InputError
@@ -45,6 +46,26 @@ class Given:
         """Return the error for one of the values, saying what is allowed."""
         return InputError(f"{self.spelling}: {quote(text)} {what}; allowed: {self.parameter.describe_values()}")
 
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """The fields that the parameter sets, where no function of its own does, with their values in SI units."""
+        fields = dict(self.parameter.sets)
+        if self.values and self.parameter.kind is not Kind.IGNORED:
+            values = [checked(self, index) for index in range(len(self.values))]
+            value = values[0] if len(values) == 1 else tuple(values)
+            fields = {**dict.fromkeys(self.parameter.fields, value), **fields}
+        return fields
+
+    @cached_property
+    def beyond_meaning(self) -> tuple[str, str] | None:
+        """The first of the values that C takes by a rule of its own, and the rule; None where there is none."""
+        meaning = self.parameter.meaning
+        for value, text in zip(self.values, self.texts, strict=True):
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value not in meaning:
+                unset = self.parameter.unset.covers(value)
+                return text, "counts as not given" if unset else self.parameter.otherwise
+        return None
+
     def inside(self, folder: str | os.PathLike[str]) -> Given:
         """Return the same with the files that it names sought in a folder."""
         if self.parameter.file_places is not None:
@@ -55,16 +76,6 @@ class Given:
         # Not by pathlib, which would drop a trailing slash and with it an error.
         paths = tuple(os.path.join(folder, text) for text in self.texts)  # noqa: PTH118
         return dataclasses.replace(self, values=paths, texts=paths)
-
-
-def beyond_meaning(given: Given) -> tuple[str, str] | None:
-    """Return the first of the values that C takes by a rule of its own, and the rule; None where there is none."""
-    meaning = given.parameter.meaning
-    for value, text in zip(given.values, given.texts, strict=True):
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value not in meaning:
-            counts_as = "counts as not given" if given.parameter.unset.covers(value) else given.parameter.otherwise
-            return text, counts_as
-    return None
 
 
 def moved(text: str, places: Iterable[tuple[int, int]], folder: str | os.PathLike[str]) -> str:

@@ -55,7 +55,7 @@ def phi_steps(osc: float | None, step: float | None, count: int | None, semantic
             return Steps(1, 0.0, 0.0) if step <= 0.0 else Steps(2, step, step)
         if step <= 0.0:
             return Steps(2, osc, osc / 2.0)
-        return Steps(_steps_within(osc, step, f"{called('osc_deg')}, {called('phistep_deg')}"), osc, step)
+        return Steps(_steps_within(osc, step, ("osc_deg", "phistep_deg")), osc, step)
     count = max(1, count)
     if osc < 0.0:
         if step <= 0.0:
@@ -65,15 +65,15 @@ def phi_steps(osc: float | None, step: float | None, count: int | None, semantic
     return Steps(count, osc, osc / count if step < 0.0 else step)
 
 
-def _steps_within(extent: float, step: float, options: str) -> int:
+def _steps_within(extent: float, step: float, names: tuple[str, ...]) -> int:
     """Return how many steps cover a range."""
     steps = extent / step
     if not steps <= MAX_STEPS:
-        raise InputError(f"{options}: {steps:.7g} steps; at most {MAX_STEPS}")
+        raise InputError(f"{', '.join(map(called, names))}: {steps:.7g} steps; at most {MAX_STEPS}")
     return math.ceil(steps)
 
 
-def spread_steps(extent: float | None, step: float | None, count: int | None, options: str = "") -> Steps:
+def spread_steps(extent: float | None, step: float | None, count: int | None, names: tuple[str, ...] = ()) -> Steps:
     """Complete a symmetric spread: divergence or dispersion (nanoBragg.c:1440-1618).
 
     Parameters
@@ -84,8 +84,8 @@ def spread_steps(extent: float | None, step: float | None, count: int | None, op
         None or <= 0: not given.
     count
         None or <= 0: not given. A count alone spreads over 1.
-    options
-        Those that give range and step, for messages.
+    names
+        Parameters that give range and step, for messages.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def spread_steps(extent: float | None, step: float | None, count: int | None, op
         elif step <= 0.0:
             result = Steps(2, extent, extent)
         else:
-            result = Steps(_steps_within(extent, step, options), extent, step)
+            result = Steps(_steps_within(extent, step, names), extent, step)
     elif extent < 0.0:
         result = Steps(count, 1.0, 1.0 / count) if step <= 0.0 else Steps(2, step, step)
     elif step <= 0.0:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from ..constants import DEGREES_PER_RADIAN
@@ -206,7 +206,7 @@ class Parameter:
     hint: str = ""
     note: str = ""
 
-    @property
+    @cached_property
     def meaning(self) -> Range:
         """The numbers that mean what they say; with `exact`, and in Python, the only ones that are allowed."""
         if self.strict is not None or self.unset is Unset.NEVER:
@@ -220,6 +220,11 @@ class Parameter:
         if self.unset is Unset.NOT_POSITIVE:
             return POSITIVE
         return Range(self.allowed.text or NOT_NEGATIVE.text, low=0.0, high=high)
+
+    @property
+    def names_files(self) -> bool:
+        """Whether its values name files, or hold the names of files to be read."""
+        return self.kind is Kind.FILE or self.file_places is not None
 
     def describe_values(self) -> str:
         """Return in a few words what it takes, for an error message."""
