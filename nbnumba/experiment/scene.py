@@ -26,6 +26,7 @@ from ..kernels.scene import CURVED, CURVED_AS_C, FLAT, GAUSS, MOST_OPERATIONS, N
 from ..parameters.choices import Semantics, Shape
 from ..structure_factors.b_factor import attenuated, largest_indices
 from .model import Experiment
+from .scattering_range import EVERYTHING, scattering_range
 from .spot_reach import spot_reach
 
 _NO_MASK: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
@@ -77,19 +78,25 @@ def _shared(experiment: Experiment) -> _Shared:
         raise InputError(f"crystals: there are {len(experiment.crystals)}; one is needed here")
     table, minima = _padded_table(experiment)
     everywhere = experiment.crystal.shape in (Shape.SQUARE, Shape.ROUND)
+    orientations = orientations_of(experiment)
     sources, weights, spot = sources_of(experiment), _weights(experiment), spot_shape(experiment.crystal)
+    sums = _sum(experiment, sources, weights)
+    # Where terms are the whole of the sum: not where factors compound, nor where spots overlap.
+    bounded = not sums["compound"] and experiment.closed_form is None
+    near = scattering_range(experiment, table, minima, orientations) if bounded else EVERYTHING
     return _Shared(
         table=table,
         minima=minima,
         sources=sources,
-        orientations=orientations_of(experiment),
+        orientations=orientations,
         weights=weights,
         spot=spot,
         weighted=bool(np.any(sources[:, 4] != 1.0) or np.any(weights != 1.0)),
         numbers={
             **_crystal(experiment, spot),
             **_structure_factors(experiment, table, minima),
-            **_sum(experiment, sources, weights),
+            **sums,
+            **near.numbers(sources),
         },
         reflections=0 if experiment.closed_form is None else _count_reflections(experiment, table),
         largest_F=0.0 if everywhere else max(float(table.max()), -float(table.min())),

@@ -280,6 +280,7 @@ def make_sum(variant, sum_terms=None):
     """
     sum_orientations = make_sum_orientations(variant) if sum_terms is None else sum_terms
     compound = variant.compound
+    bounded = sum_terms is None and not compound
     real = np.float32 if variant.single else np.float64
 
     @inner
@@ -341,7 +342,7 @@ def make_sum(variant, sum_terms=None):
                     total, _ = sum_orientations(
                         q, source, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, total, carry, factor
                     )
-                elif passes:
+                elif passes and (not bounded or p.may_diffract(qx, qy, qz, q.q_least_squared, q.q_most_squared)):
                     part, carry = sum_orientations(
                         q, source, orientations, weights, flat, o_begin, o_end, qx, qy, qz, here, part, carry, factor
                     )

@@ -94,6 +94,13 @@ RECORD = np.dtype(
         ("interpolate", _FLAG),
         ("latching", _FLAG),  # the first sample out of range switches interpolation off for the rest, as in C
         ("latch", _WHOLE),  # ordinal of that sample; NEVER until it has been looked for
+        # Every structure factor is 0 for a scattering vector whose length has a square below the one or above the other
+        ("q_least_squared", _REAL),
+        ("q_most_squared", _REAL),
+        # The same for all sources at once: for a diffracted direction that far from `middle`
+        ("middle", _REAL, 3),
+        ("chord_least", _REAL),
+        ("chord_most", _REAL),
         # sampling
         ("dmin", _REAL),
         ("oversample_thick", _FLAG),

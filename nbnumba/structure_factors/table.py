@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from ..errors import InputError
 from ..geometry.vectors import Array
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
+from .extent import Extent, extent_of
 
 Cell = tuple[float, float, float, float, float, float]
 """Lengths [Angstrom] and angles [degree]."""
@@ -135,6 +137,11 @@ class ReflectionTable:
         table = np.full(self.table.shape, default_F)
         inside(table)[:] = self.values
         return table
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How far from the origin the reflections stand; found once, as the table must not change."""
+        return extent_of(self.values, (self.h_min, self.k_min, self.l_min))
 
     @property
     def h_max(self) -> int:

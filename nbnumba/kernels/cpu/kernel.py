@@ -11,7 +11,7 @@ import numpy as np
 
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
-from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
+from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as per_orientation
 from .strip import (
     ACTIVE,
@@ -42,7 +42,9 @@ from .strip import (
     fill,
     fill_from,
     finish_strip,
+    lanes_in_range,
     omega_strip,
+    out_of_range,
     place_strip,
     polar_strip,
     scatter_strip,
@@ -59,18 +61,25 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
     Na, Nb, Nc = p.cells_along_axes(q)
     fudge, cancels = q.fudge, q.sinc3_cancels
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
+    first, stop = lanes_in_range(q, s, n)
+    lanes = stop - first
+    if lanes == 0:
+        return
+    part = s[first:]
+    evaluated = 0
     for o in range(orientations.shape[0]):
-        per_orientation.offset_strip(q, orientations, s, index, n, o)
-        if not per_orientation.gather_strip(flat, s, index, n):
+        per_orientation.offset_strip(q, orientations, part, index, lanes, o)
+        if not per_orientation.gather_strip(flat, part, index, lanes):
             continue
-        s[EVALUATED] += n
+        evaluated += n
         if q.shape == ROUND:
-            per_orientation.either_round_strip(s, n, Na, Nb, Nc, fudge, cancels)
+            per_orientation.either_round_strip(part, lanes, Na, Nb, Nc, fudge, cancels)
         elif single:
-            fill(s, AMPLITUDE, n, 1.0)
+            fill(part, AMPLITUDE, lanes, 1.0)
         else:
-            per_orientation.square_strip(s, n, Na, Nb, Nc)
-        per_orientation.sum_terms(s, n, plain, weights[o])
+            per_orientation.square_strip(part, lanes, Na, Nb, Nc)
+        per_orientation.sum_terms(part, lanes, plain, weights[o])
+    s[EVALUATED] += evaluated
 
 
 @inner
@@ -100,8 +109,11 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
     halo = q.halo_count > 0
     Na, Nb, Nc = p.cells_along_axes(q)
     single = q.shape == SQUARE and Na == 1.0 and Nb == 1.0 and Nc == 1.0
+    s[EVALUATED] += n * orientations.shape[0]
+    first, stop = lanes_in_range(q, s, n)
+    if first == stop:
+        return
     for o in range(orientations.shape[0]):
-        s[EVALUATED] += n
         if halo:
             per_orientation.index_strip(orientations, s, n, o)
             per_orientation.halo_strip(q, flat, s, n)
@@ -212,8 +224,18 @@ def close_place(q, s, n, sub):
         add(s, WATER_CAPTURE, n, CAPTURE)
 
 
+@inner_inlined
+def finds_nothing(q, s, n):
+    """Tell whether all samples of a layer add nothing to a strip, and its sub-pixels leave no other trace."""
+    factors = q.oversample_thick or q.oversample_polar or q.oversample_omega or q.water_end != 0.0
+    if factors or q.surface != FLAT or not out_of_range(q, s, n):
+        return False
+    # A capture of exactly 0 is looked for again in the next sub-pixel.
+    return not (q.sensor and any_zero(s, CAPTURE, n))
+
+
 @generic
-def sum_strip(sum_orientations, search, q, sources, orientations, weights, flat, s, index, n, slow, fast):
+def sum_strip(sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast):
     """Run the sum of one strip, or search it for the latch."""
     n_orientations, n_sources = orientations.shape[0], sources.shape[0]
     oversample, layers = q.oversample, q.layers
@@ -222,11 +244,21 @@ def sum_strip(sum_orientations, search, q, sources, orientations, weights, flat,
     subs = oversample * oversample
     prepare(q, s, n)
     unpolarized = q.polarized
+    # A pixel of 0 needs no polarization factor; another layer may be more than 0.
+    dark = layers == 1 and q.water_start == 0.0 and abs(q.kahn) <= 1.0
+    nothing = False
     sample = np.int64(0)
     for layer in range(layers):
         for sub in range(subs):
-            open_place(q, s, n, slow, fast, layer, sub)
             first = layer == 0 and sub == 0
+            if bounded and nothing and sub > 0 and (dark or not unpolarized):
+                add(s, OMEGA_SUM, n, OMEGA)
+                continue
+            open_place(q, s, n, slow, fast, layer, sub)
+            if bounded and sub == 0:
+                nothing = finds_nothing(q, s, n)
+            if bounded and nothing and (dark or not unpolarized):
+                continue
             for source in range(n_sources):
                 scatter_strip(q, sources, s, n, source)
                 if search:
@@ -291,7 +323,7 @@ def first_trip(q, per_pixel, s, n, slow, fast):
 
 @generic
 def work_on_strips(
-    sum_orientations, search, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+    sum_orientations, search, bounded, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
 ):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
@@ -316,7 +348,7 @@ def work_on_strips(
         s[EVALUATED] = 0.0
         if search:
             fill(s, FIRST, n, np.inf)
-        sum_strip(sum_orientations, search, q, sources, orientations, weights, flat, s, index, n, slow, fast)
+        sum_strip(sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast)
         if search:
             found = first_trip(q, per_pixel, s, pixels, slow, fast)
             if found != NEVER:
@@ -331,26 +363,26 @@ def work_on_strips(
 @kernel
 def render_bulk(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of square or round crystals with the structure factors of the nearest reflections."""
-    work_on_strips(sum_bulk, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(sum_bulk, False, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
 def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of Gaussian or top-hat spots."""
-    work_on_strips(sum_spots, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(sum_spots, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
 def render_any(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of anything."""
-    work_on_strips(sum_any, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(sum_any, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
 
 
 @kernel
 def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
     return work_on_strips(
-        search_orientations, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+        search_orientations, True, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
     )
 
 

@@ -8,6 +8,8 @@ The last lanes of a strip may lie beyond its pixels: they are computed, and neve
 
 import math
 
+import numpy as np
+
 from ..jit import inner, inner_inlined, strict_inner
 from ..physics import sample as p
 from ..scene import CURVED, FLAT, ROUND
@@ -185,6 +187,46 @@ def scatter_strip(q, sources, s, n, source):
             s[GAIN + w] = p.passes_dmin(s[QX + w], s[QY + w], s[QZ + w], dmin)
     elif not q.plain:
         fill(s, GAIN, n, 1.0)
+
+
+@inner
+def lanes_in_range(q, s, n):
+    """First lane, and that after the last one, that may have a structure factor: multiples of LANES, 0 and 0 if none.
+
+    Uses FCELL.
+    """
+    least, most = q.q_least_squared, q.q_most_squared
+    if least <= 0.0 and most == np.inf:
+        return 0, n
+    found = 0
+    for w in range(n):
+        near = p.may_diffract(s[QX + w], s[QY + w], s[QZ + w], least, most)
+        s[FCELL + w] = 1.0 if near else 0.0
+        found += near
+    if found == n or found == 0:
+        return 0, found
+    first, last = 0, n - 1
+    while s[FCELL + first] == 0.0:
+        first += 1
+    while s[FCELL + last] == 0.0:
+        last -= 1
+    return first // LANES * LANES, last // LANES * LANES + LANES
+
+
+@inner
+def out_of_range(q, s, n):
+    """Tell whether no source has a structure factor anywhere in these pixels, in the layer whose place is open."""
+    least, most = q.chord_least, q.chord_most
+    if least <= 0.0 and most == np.inf:
+        return False
+    mx, my, mz = q.middle[0], q.middle[1], q.middle[2]
+    # A unit vector turns by no more than this from one end of a pixel to the other.
+    across = 2.0 * (q.pixel_fast + q.pixel_slow)
+    found = 0
+    for w in range(n):
+        margin = across * s[INVERSE + w]
+        found += p.chord_in_range(s[DX + w], s[DY + w], s[DZ + w], mx, my, mz, least, most, margin) | (margin > 1.0)
+    return found == 0
 
 
 @inner_inlined

@@ -255,6 +255,23 @@ def scattering_vector(dx, dy, dz, ix, iy, iz, inverse_wavelength):
 
 
 @physics
+def may_diffract(qx, qy, qz, least_squared, most_squared):
+    """Tell whether a scattering vector is as long as one that a structure factor other than 0 belongs to."""
+    squared = qx * qx + qy * qy + qz * qz
+    return not ((squared < least_squared) | (squared > most_squared))
+
+
+@physics
+def chord_in_range(dx, dy, dz, mx, my, mz, least, most, margin):
+    """Tell whether |d - m|, give or take a margin, lies between two lengths."""
+    x, y, z = dx - mx, dy - my, dz - mz
+    squared = x * x + y * y + z * z
+    shortest, longest = least - margin, most + margin
+    shortest = shortest if shortest > 0.0 else 0.0
+    return not ((squared < shortest * shortest) | (longest < 0.0) | (squared > longest * longest))
+
+
+@physics
 def switched_product(with_capture, with_polar, with_omega, capture, polar, omega):
     """Product of those factors of a sample that are switched on."""
     product = capture if with_capture else 1.0
