@@ -81,7 +81,7 @@ def _within(values: Array, minima: tuple[int, int, int], radius: float) -> Array
         slice(min(max(-reach - low, 0), n), min(max(reach + 1 - low, 0), n))
         for low, n in zip(minima, values.shape, strict=True)
     ]
-    found = np.argwhere(values[tuple(sides)] != 0.0) + [
-        side.start + low for side, low in zip(sides, minima, strict=True)
-    ]
-    return found[np.sum(found * found, axis=1) <= radius * radius].astype(np.float64)
+    corner = np.array([side.start + low for side, low in zip(sides, minima, strict=True)], dtype=np.float64)
+    found: Array = np.argwhere(values[tuple(sides)] != 0.0) + corner
+    inside: Array = found[np.sum(found * found, axis=1) <= radius * radius]
+    return inside
