@@ -15,7 +15,7 @@ from nbnumba.background import tables
 from nbnumba.background.material import Material, check_range, monotone_points, padded_points
 from nbnumba.constants import R_E_SQUARED
 from nbnumba.errors import InputError
-from nbnumba.kernels.background import driver, pieces
+from nbnumba.kernels.background import curve, driver, pieces
 from nbnumba.kernels.background.bodies import Points, Scatterer
 from nbnumba.kernels.background.extent import sine_range
 from nbnumba.kernels.scene import Scene
@@ -96,9 +96,22 @@ def test_fast_form_of_nonbraggs_interpolation_equals_the_whole_sum(extra: str, t
     np.testing.assert_allclose(fast, whole, rtol=2.5e-9, atol=1e-11 * whole.max())
 
 
+@pytest.mark.parametrize("extra", ["", "-oversample 2", "-detector_rotx 70", "-hdivrange 4 -hdivsteps 2"])
+def test_few_breaks_of_monotone_cubics_are_kept_as_they_are(extra: str, tmp_path: Path) -> None:
+    line = f"-cell 78 78 38 90 90 90 -N 5 -default_F 1 -detpixels 300 -pixel 0.3 -distance 80 -lambda 1 {extra}"
+    scene = scene_of(line + " -semantics exact", tmp_path)
+    # Flat before the first point and behind the last, which the image goes beyond, and through 0 on its way.
+    points = monotone_points(np.array([[0.02, 3.0], [0.05, 0.2], [0.06, 0.2], [0.1, 6.0], [0.15, -4.0], [0.2, 2.0]]))
+    assert [term.kind for term in driver.terms(scene, [Scatterer(points, 1e20)])] == [curve.PIECES]
+    fast, whole = drawn(scene, points, 1e20), drawn(scene, points, 1e20, direct=True)
+    assert whole.min() < 0.0 < whole.max()
+    # What the fast form promises; next to nothing where the sum of several samples crosses 0.
+    np.testing.assert_allclose(fast, whole, rtol=1e-6, atol=1e-9 * whole.max())
+
+
 def test_two_points_at_one_stol_are_summed_as_they_are(tmp_path: Path) -> None:
     table = padded_points(np.array([[0.0, 3.0], [0.1, 2.0], [0.1, 4.0], [0.2, 2.0]]))
-    assert pieces.cubics(table, 1e10) is None
+    assert pieces.lagrange_cubics(table, 1e10) is None
     scene = scene_of(PLAIN, tmp_path)
     fast, whole = (drawn(scene, table, 1e20, lagrange=True, direct=direct) for direct in (False, True))
     np.testing.assert_array_equal(fast, whole)

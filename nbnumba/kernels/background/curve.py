@@ -10,10 +10,12 @@ import math
 
 import numpy as np
 
-from ..jit import inner, kernel, strict_inner
+from ..jit import inner, inner_inlined, kernel, strict_inner
 
 LAGRANGE, MONOTONE, TABULATED, PIECES = 0, 1, 2, 3
 ROW = 8  # numbers of a piece: where it begins, and the coefficients of the powers 0 to 6 of what lies beyond
+SPARE = 8  # numbers behind a line that may be overwritten: those of a vector unit
+_LONG = 16  # pixels of a run from which on its length is counted in vector units
 
 
 @inner
@@ -117,38 +119,99 @@ def intensity(kind, stol, sine, number, knots, values, slopes, table, cells):
     return F * abs(F)
 
 
-@inner
-def line_of_intensities(kind, places, factors, n, scale, number, knots, table, cells, tile, line):
-    """Add scale times factor times intensity to the first n numbers of a line of a tile.
+@inner_inlined
+def at_place(x, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9):
+    """Polynomial from its coefficients: numbers, so that they stay in registers."""
+    high = c5 + x * (c6 + x * (c7 + x * (c8 + x * c9)))
+    return c0 + x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * high))))
 
-    `kind` is `TABULATED` or `PIECES`. `places` are squares of sin(theta), and its roots afterwards.
+
+@inner
+def write_line(line, along, values):
+    """Write the polynomial of a line, from its coefficients, at places along it."""
+    c0, c1, c2, c3, c4 = line[0], line[1], line[2], line[3], line[4]
+    c5, c6, c7, c8, c9 = line[5], line[6], line[7], line[8], line[9]
+    for w in range(along.shape[0]):
+        values[w] = at_place(along[w], c0, c1, c2, c3, c4, c5, c6, c7, c8, c9)
+
+
+@inner
+def write_root(line, along, values):
+    """Write the square root of that polynomial."""
+    c0, c1, c2, c3, c4 = line[0], line[1], line[2], line[3], line[4]
+    c5, c6, c7, c8, c9 = line[5], line[6], line[7], line[8], line[9]
+    for w in range(along.shape[0]):
+        values[w] = math.sqrt(max(0.0, at_place(along[w], c0, c1, c2, c3, c4, c5, c6, c7, c8, c9)))
+
+
+@inner
+def add_product(line, along, values, photons):
+    """Add the product of that polynomial and other values to the photons of a line."""
+    c0, c1, c2, c3, c4 = line[0], line[1], line[2], line[3], line[4]
+    c5, c6, c7, c8, c9 = line[5], line[6], line[7], line[8], line[9]
+    for w in range(along.shape[0]):
+        photons[w] += at_place(along[w], c0, c1, c2, c3, c4, c5, c6, c7, c8, c9) * values[w]
+
+
+@inner
+def write_intensities(kind, sines, n, number, knots, table, cells, values):
+    """Write the intensity at each sin(theta) of a line.
+
+    Parameters
+    ----------
+    kind : int
+        `TABULATED` or `PIECES`.
+    sines, values : (n + `SPARE`,)
+        The first n count; others are read and written.
     """
-    for w in range(n):
-        places[w] = math.sqrt(max(0.0, places[w]))
     if kind == TABULATED:
         for w in range(n):
-            tile[line, w] += scale * factors[w] * tabulated(places[w], table, number, cells)
+            values[w] = tabulated(sines[w], table, number, cells)
     else:
-        line_in_pieces(places, factors, n, scale, knots, table, number, cells, tile, line)
+        at = 0
+        while at < n:
+            piece = piece_of(sines[at], knots, table, number, cells)
+            length = run_length(sines[at:n], knots[piece], knots[piece + ROW])
+            write_run(sines[at:], length, knots[piece : piece + ROW], values[at:])
+            at += length
 
 
 @inner
-def line_in_pieces(places, factors, n, scale, rows, index, number, cells, tile, line):
-    """Do so for the kind `PIECES`; neighbors of one piece are worked out in vector units."""
-    begin = 0
-    while begin < n:
-        at = piece_of(places[begin], rows, index, number, cells)
-        first, last = rows[at], rows[at + ROW]
-        end = begin + 1
-        while end < n and first <= places[end] < last:
-            end += 1
-        c0, c1, c2, c3 = rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
-        c4, c5, c6 = rows[at + 5], rows[at + 6], rows[at + 7]
-        for w in range(begin, end):
-            x = places[w] - first
-            value = c0 + x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * (c5 + x * c6)))))
-            tile[line, w] += scale * factors[w] * value
-        begin = end
+def count_inside(places, low, high):
+    """How many of the places are at least low and below high."""
+    inside = 0
+    for w in range(places.shape[0]):
+        inside += int(low <= places[w]) & int(places[w] < high)
+    return inside
+
+
+@inner
+def run_length(places, low, high):
+    """How many places from the first on are at least low and below high, as the first one is."""
+    n = places.shape[0]
+    if n > _LONG and low <= places[_LONG] < high:
+        # Mostly all that is inside stands together.
+        length = count_inside(places, low, high)
+        if count_inside(places[:length], low, high) == length:
+            return length
+    length = 1
+    while length < n and low <= places[length] < high:
+        length += 1
+    return length
+
+
+@inner
+def write_run(places, n, piece, values):
+    """Write the values of a piece of a curve at the first n places, and at up to `SPARE` more.
+
+    Whole vector units are written: it takes longer to stop in the middle of one.
+    """
+    first, c0, c1, c2, c3, c4, c5, c6 = piece[0], piece[1], piece[2], piece[3], piece[4], piece[5], piece[6], piece[7]
+    whole = (n + SPARE - 1) // SPARE * SPARE
+    places, values = places[:whole], values[:whole]
+    for w in range(places.shape[0]):
+        x = places[w] - first
+        values[w] = c0 + x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * (c5 + x * c6)))))
 
 
 @kernel

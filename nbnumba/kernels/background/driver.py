@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 _ROWS = EDGE  # of a task
 TOLERANCE = 2e-7  # of a tile, and of the fine table: a fifth of the 1e-6 that is promised
 _TOLERANCE_AS_C = 1e-10  # of a tile: few pixels are then rounded to another float32
+_RUN = 8  # neighboring pixels in one piece from which on polynomials are quicker than a table
 _CELLS = 1 << 12  # of the first table that is tried
 _MOST_CELLS = 1 << 18
 
@@ -44,8 +45,9 @@ def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) ->
     scene : Scene
     bodies : sequence of Scatterer
     direct : bool
-        Every body by itself, from its points. By default they are summed over bodies and wavelengths beforehand: all
-        that are interpolated monotonically in a fine table, those of nonBragg in polynomials.
+        Every body by itself, from its points. By default they are summed over bodies and wavelengths beforehand, in
+        polynomials between the breaks of the sum; where these are close together, those that are interpolated
+        monotonically in a fine table.
     """
     as_c = [body for body in bodies if body.lagrange]
     monotone = [body for body in bodies if not body.lagrange]
@@ -55,6 +57,9 @@ def terms(scene: Scene, bodies: Sequence[Scatterer], *, direct: bool = False) ->
         if as_c and (term := in_pieces(scene, as_c, reach)) is not None:
             found.append(term)
             as_c = []
+        if monotone and (term := in_pieces(scene, monotone, reach)) is not None:
+            found.append(term)
+            monotone = []
         if monotone:
             directions, table, cells = tabulated(scene.sources, monotone, reach)
             found.append(Term(directions, curve.TABULATED, _NO_POINTS, table, cells, 1.0, TOLERANCE))
@@ -98,6 +103,9 @@ def add(
 
     def rows(first: int) -> None:
         last = min(first + _ROWS, scene.n_slow) - 1
+        if len(parts) == 1 and parts[0].tolerance > 0.0:
+            _add(scene, parts[0], first, last, image[first : last + 1])
+            return
         block = np.zeros((last + 1 - first, scene.n_fast))
         for term in parts:
             _add(scene, term, first, last, block)
@@ -107,7 +115,7 @@ def add(
     in_threads(rows, range(scene.slow_first, scene.slow_last + 1, _ROWS), threads)
 
 
-def _add(scene: Scene, term: Term, first: int, last: int, block: Array) -> None:
+def _add(scene: Scene, term: Term, first: int, last: int, block: Array | NDArray[np.float32]) -> None:
     """Add a term to rows first to last."""
     points = term.points
     fixed = (
@@ -150,13 +158,15 @@ def _groups(sources: Array) -> tuple[Array, list[Array]]:
 
 
 def in_pieces(scene: Scene, bodies: Sequence[Scatterer], reach: float) -> Term | None:
-    """Sum bodies that are interpolated as nonBragg does over wavelengths.
+    """Sum bodies of one kind of interpolation over wavelengths, as polynomials.
 
-    None where that would take longer than to sum every sample.
+    None where another form is quicker: every sample by itself or, of monotone interpolation, a fine table.
     """
     directions, groups = _groups(scene.sources)
+    as_c = bodies[0].lagrange
     rows, columns = scene.region_shape
-    most = rows * columns * scene.oversample**2 * scene.layers // len(groups)
+    pixels = rows * columns * scene.oversample**2 * scene.layers
+    most = (pixels if as_c else max(rows, columns) // _RUN) // len(groups)
     reach = _beyond(reach)
     found = []
     for group in groups:
@@ -167,7 +177,7 @@ def in_pieces(scene: Scene, bodies: Sequence[Scatterer], reach: float) -> Term |
         found.append(one)
     joined, index, cells = pieces.indexed(found, reach)
     points = _NO_POINTS._replace(stol=joined)
-    return Term(directions, curve.PIECES, points, index, cells, 1.0, _TOLERANCE_AS_C)
+    return Term(directions, curve.PIECES, points, index, cells, 1.0, _TOLERANCE_AS_C if as_c else TOLERANCE)
 
 
 def tabulated(sources: Array, bodies: Sequence[Scatterer], reach: float) -> tuple[Array, Array, float]:

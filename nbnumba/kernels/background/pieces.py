@@ -1,8 +1,8 @@
-"""The curve of nonBragg, summed over bodies and wavelengths, as polynomials between breaks: exact but for rounding.
+"""Curves summed over bodies and wavelengths, as polynomials between breaks: exact but for rounding.
 
-Between two points of a table F is a cubic in stol, the polynomial through four points. Its square, with the sign of F,
-is a polynomial of degree 6 in sin(theta) between the points and the zeros of F, and so is a sum of such squares between
-the breaks of all of them.
+Between two points of a table F is a cubic in stol: nonBragg's polynomial through four points, or a monotone one. Its
+square, with the sign of F, is a polynomial of degree 6 in sin(theta) between the points and the zeros of F, and so is a
+sum of such squares between the breaks of all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cubics(NamedTuple):
     coefficients: Array  # (n, 4) of the powers 0 to 3
 
 
-def cubics(points: Points, highest: float) -> Cubics | None:
+def lagrange_cubics(points: Points, highest: float) -> Cubics | None:
     """Return the cubics through four points that nonBragg interpolates with, from stol 0 to the highest [1/m].
 
     None where two points have the same stol.
@@ -54,6 +54,23 @@ def cubics(points: Points, highest: float) -> Cubics | None:
     order = np.argsort(np.abs(stol[at] - centers[:, None]), axis=1, kind="stable")
     at = np.take_along_axis(at, order, axis=1)
     coefficients = _powers(stol[at], F[at], centers)
+    used = (edges[1:] > 0.0) & (edges[:-1] < highest)
+    breaks = np.append(np.maximum(edges[:-1][used], 0.0), min(edges[1:][used][-1], highest))
+    return _cut_at_zeros(Cubics(breaks, centers[used], coefficients[used]))
+
+
+def monotone_cubics(points: Points, highest: float) -> Cubics | None:
+    """Return the cubics of `curve.monotone`, from stol 0 to the highest [1/m]; None as of `lagrange_cubics`."""
+    stol, F = points.stol, points.F
+    widths, rises = np.diff(stol), np.diff(F)
+    if not (widths > 0.0).all():
+        return None
+    a, b = points.slopes[:-1] * widths, points.slopes[1:] * widths
+    scaled = np.column_stack([F[:-1], a, 3.0 * rises - 2.0 * a - b, a + b - 2.0 * rises])
+    ends = np.array([[F[0], 0.0, 0.0, 0.0], [F[-1], 0.0, 0.0, 0.0]])  # beyond the points
+    coefficients = np.vstack([ends[:1], scaled / widths[:, None] ** np.arange(4), ends[1:]])
+    edges = np.concatenate([[-np.inf], stol, [np.inf]])
+    centers = np.concatenate([stol[:1], stol])
     used = (edges[1:] > 0.0) & (edges[:-1] < highest)
     breaks = np.append(np.maximum(edges[:-1][used], 0.0), min(edges[1:][used][-1], highest))
     return _cut_at_zeros(Cubics(breaks, centers[used], coefficients[used]))
@@ -118,6 +135,7 @@ def summed(inverse: Array, weights: Array, bodies: Sequence[Scatterer], reach: f
     """
     curves = []
     for body in bodies:
+        cubics = lagrange_cubics if body.lagrange else monotone_cubics
         found = cubics(body.points, reach * float(inverse.max()) * (1.0 + 1e-9))
         if found is None:
             return None

@@ -6,11 +6,12 @@ angle and the factor of every sample; the curve is then looked up for every pixe
 
 import numpy as np
 
-from ..jit import inner, kernel
-from .curve import line_of_intensities
+from ..jit import borrowed, inner, kernel
+from .curve import SPARE, add_product, write_intensities, write_line, write_root
 from .sums import angle_and_polarization, direction_and_factor, pixel_sum
 
 NODES = 10  # of a tile, along each edge
+_OUTERMOST = float(np.cos(np.pi * 0.5 / NODES))  # node: no pixel lies beyond it, where no node would see a break
 EDGE = 64  # of a tile along slow; along fast it is twice as long
 _HALVINGS = 2  # of a tile that is not smooth, until its pixels are summed one by one
 _TAIL = 2  # orders of the expansion of a sum that estimate what is left out; of geometry the last one does
@@ -39,129 +40,175 @@ def expansion(orders, at_nodes, work, tail):
 
 
 @inner
-def chebyshev(x, terms):
-    """Write the Chebyshev polynomials at x into an array."""
-    terms[0] = 1.0
-    terms[1] = x
-    for n in range(2, NODES):
-        terms[n] = 2.0 * x * terms[n - 1] - terms[n - 2]
-
-
-@inner
 def chebyshev_nodes():
-    """Places of the nodes from -1 to 1, and what turns values there into coefficients."""
-    nodes, orders = np.empty(NODES), np.empty((NODES, NODES))
+    """Places of the nodes from -1 to 1, what turns values there into coefficients, and powers of the polynomials."""
+    nodes, orders, powers = np.empty(NODES), np.empty((NODES, NODES)), np.zeros((NODES, NODES))
     for n in range(NODES):
         nodes[n] = np.cos(np.pi * (n + 0.5) / NODES)
         for order in range(NODES):
             orders[order, n] = np.cos(np.pi * order * (n + 0.5) / NODES) * ((1.0 if order == 0 else 2.0) / NODES)
-    return nodes, orders
+    powers[0, 0] = powers[1, 1] = 1.0
+    for order in range(2, NODES):
+        powers[order, 0] = -powers[order - 2, 0]
+        for power in range(1, NODES):
+            powers[order, power] = 2.0 * powers[order - 1, power - 1] - powers[order - 2, power]
+    return nodes, orders, powers
 
 
 @inner
-def polynomials_along(n_fast, along):
-    """Write the Chebyshev polynomials at the pixels of a line, an order in each row."""
-    terms = np.empty(NODES)
-    for fast in range(n_fast):
-        chebyshev(2.0 * fast / (n_fast - 1) - 1.0, terms)
-        for order in range(NODES):
-            along[order, fast] = terms[order]
+def lines_of_tile(coefficients, powers, down, work, lines):
+    """Write an expansion along the lines of a tile, each as coefficients of powers of the place along it.
 
-
-@inner
-def summed_along(coefficients, along, n, orders_slow):
-    """Sum an expansion over its orders along fast, at the n pixels of a line; an order along slow in each row."""
+    Parameters
+    ----------
+    coefficients : (NODES, NODES)
+        Of the Chebyshev polynomials along slow and along fast; changed.
+    powers : (NODES, NODES)
+    down : (n_slow,)
+        Places of the lines, as of `places_along`.
+    work : (NODES, NODES)
+    lines : (NODES, n_slow)
+        Written: a power in each row.
+    """
     for i in range(NODES):
-        for w in range(n):
-            orders_slow[i, w] = coefficients[i, 0]
-        for j in range(1, NODES):
-            coefficient = coefficients[i, j]
-            for w in range(n):
-                orders_slow[i, w] += coefficient * along[j, w]
+        for power in range(NODES):
+            total = 0.0
+            for j in range(power, NODES):
+                total += coefficients[i, j] * powers[j, power]
+            work[power, i] = total
+    for power in range(NODES):
+        for other in range(NODES):
+            total = 0.0
+            for i in range(other, NODES):
+                total += work[power, i] * powers[i, other]
+            coefficients[power, other] = total
+        write_line(coefficients[power], down, lines[power])
 
 
 @inner
-def line_of_tile(orders_slow, across, n, line):
-    """Write the n values of an expansion along a line of a tile, from `summed_along` and the line's polynomials."""
-    a, b, c, d, e = across[0], across[1], across[2], across[3], across[4]
-    f, g, h, k, m = across[5], across[6], across[7], across[8], across[9]
+def places_along(n):
+    """Return the places of the n pixels of a line: from the first of the Chebyshev nodes to the last."""
+    along = np.empty(n)
     for w in range(n):
-        line[w] = (
-            a * orders_slow[0, w] + b * orders_slow[1, w] + c * orders_slow[2, w] + d * orders_slow[3, w]
-            + e * orders_slow[4, w] + f * orders_slow[5, w] + g * orders_slow[6, w] + h * orders_slow[7, w]
-            + k * orders_slow[8, w] + m * orders_slow[9, w]
-        )  # fmt: skip
+        along[w] = _OUTERMOST * (2.0 * w / (n - 1) - 1.0)
+    return along
 
 
 @inner
-def smooth_sum(
-    q, sources, kind, knots, values, slopes, table, cells, scale, tolerance, corner, size, nodes, orders, along, tile
-):
-    """Write a tile by the expansion of its sum and return True; False where the estimated error is too large."""
+def add_line(values, mask, slow, fast_0, image, row):
+    """Add the values of the pixels of a line to a row of the image, but those that the mask hides."""
+    n = values.shape[0]
+    line = image[row, fast_0 : fast_0 + n]
+    if mask.shape[0] > 0:
+        shown = mask[slow, fast_0 : fast_0 + n]
+        for w in range(n):
+            if shown[w] != 0:
+                line[w] += values[w]
+    else:
+        for w in range(n):
+            line[w] += values[w]
+
+
+@inner
+def add_smooth_sum(
+    q, sources, kind, knots, values, slopes, table, cells, scale, tolerance, corner, size, nodes, orders, powers, mask,
+    image, first,
+):  # fmt: skip
+    """Add a tile by the expansion of its sum and return True; False where the estimated error is too large."""
     slow_0, fast_0 = corner
     n_slow, n_fast = size
     at_nodes, work = np.empty((NODES, NODES)), np.empty((NODES, NODES))
-    across, line, lines = np.empty(NODES), np.empty(2 * EDGE), np.empty((NODES, 2 * EDGE))
     least = np.inf
     for i in range(NODES):
-        slow = slow_0 + 0.5 * (n_slow - 1) * (1.0 + nodes[i])
+        slow = slow_0 + 0.5 * (n_slow - 1) * (1.0 + nodes[i] / _OUTERMOST)
         for j in range(NODES):
-            fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j])
+            fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j] / _OUTERMOST)
             at_nodes[i, j] = scale * pixel_sum(q, sources, kind, knots, values, slopes, table, cells, slow, fast)
             least = min(least, abs(at_nodes[i, j]))
     if not expansion(orders, at_nodes, work, _TAIL) <= tolerance * least:
         return False
-    summed_along(at_nodes, along, n_fast, lines)
+    along, down = places_along(n_fast), places_along(n_slow)
+    lines, photons = np.empty((NODES, n_slow)), np.empty(n_fast)
+    lines_of_tile(at_nodes, powers, down, work, lines)
     for slow in range(n_slow):
-        chebyshev(2.0 * slow / (n_slow - 1) - 1.0, across)
-        line_of_tile(lines, across, n_fast, line)
-        for w in range(n_fast):
-            tile[slow, w] = line[w]
+        write_line(lines[:, slow], along, photons)
+        add_line(photons, mask, slow_0 + slow, fast_0, image, slow_0 + slow - first)
     return True
 
 
 @inner
-def smooth_geometry(q, sources, kind, knots, table, cells, scale, tolerance, corner, size, nodes, orders, along, tile):
-    """Write a tile by the expansions of its samples' geometry; return False where one of them is not smooth enough."""
+def expand_geometry(
+    q, sources, source, sub, layer, scale, tolerance, corner, size, nodes, orders, work, squares, factors
+):
+    """Expand the geometry of a sample over a tile; False where it is not smooth enough.
+
+    Parameters
+    ----------
+    scale : float
+        Of the factors.
+    squares, factors : (NODES, NODES)
+        Written: expansions of squared sin(theta), and of what the intensity there is multiplied with.
+    """
     slow_0, fast_0 = corner
     n_slow, n_fast = size
-    squares, factors = np.empty((NODES, NODES)), np.empty((NODES, NODES))
-    square_lines, factor_lines = np.empty((NODES, 2 * EDGE)), np.empty((NODES, 2 * EDGE))
-    work, across = np.empty((NODES, NODES)), np.empty(NODES)
-    places, factor_line = np.empty(2 * EDGE), np.empty(2 * EDGE)
-    tile[:n_slow, :n_fast] = 0.0
+    weight = scale * sources[source, 4]
+    least_square, least_factor = np.inf, np.inf
+    for i in range(NODES):
+        slow = slow_0 + 0.5 * (n_slow - 1) * (1.0 + nodes[i] / _OUTERMOST)
+        for j in range(NODES):
+            fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j] / _OUTERMOST)
+            dx, dy, dz, solid = direction_and_factor(q, slow, fast, sub, layer)
+            squares[i, j], polar = angle_and_polarization(q, sources, source, dx, dy, dz)
+            factors[i, j] = weight * solid * polar
+            least_square, least_factor = min(least_square, squares[i, j]), min(least_factor, abs(factors[i, j]))
+    return (
+        expansion(orders, squares, work, 1) <= _ANGLE_TOLERANCE * least_square
+        and expansion(orders, factors, work, 1) <= tolerance * least_factor
+    )
+
+
+@inner
+def add_smooth_geometry(
+    q, sources, kind, knots, table, cells, scale, tolerance, corner, size, nodes, orders, powers, mask, image, first
+):
+    """Add a tile by the expansions of its samples' geometry; return False where one of them is not smooth enough."""
+    slow_0, fast_0 = corner
+    n_slow, n_fast = size
+    samples = q.oversample * q.oversample * q.layers * sources.shape[0]
+    squares, factors, work = np.empty((NODES, NODES)), np.empty((NODES, NODES)), np.empty((NODES, NODES))
+    along, down = places_along(n_fast), places_along(n_slow)
+    square_lines, factor_lines = np.empty((NODES, n_slow)), np.empty((NODES, n_slow))
+    sines, values = np.zeros(n_fast + SPARE), np.empty(n_fast + SPARE)
+    # One sample is added at once; some are summed before.
+    tile = np.zeros((n_slow if samples > 1 else 1, n_fast))
     for sub in range(q.oversample * q.oversample):
         for layer in range(q.layers):
             for source in range(sources.shape[0]):
-                least_square, least_factor = np.inf, np.inf
-                for i in range(NODES):
-                    slow = slow_0 + 0.5 * (n_slow - 1) * (1.0 + nodes[i])
-                    for j in range(NODES):
-                        fast = fast_0 + 0.5 * (n_fast - 1) * (1.0 + nodes[j])
-                        dx, dy, dz, factor = direction_and_factor(q, slow, fast, sub, layer)
-                        square, polar = angle_and_polarization(q, sources, source, dx, dy, dz)
-                        squares[i, j] = square
-                        factors[i, j] = factor * polar
-                        least_square, least_factor = min(least_square, square), min(least_factor, factors[i, j])
-                if not expansion(orders, squares, work, 1) <= _ANGLE_TOLERANCE * least_square:
+                if not expand_geometry(
+                    q, sources, source, sub, layer, scale, tolerance, corner, size, nodes, orders, work, squares,
+                    factors,
+                ):  # fmt: skip
                     return False
-                if not expansion(orders, factors, work, 1) <= tolerance * least_factor:
-                    return False
-                summed_along(squares, along, n_fast, square_lines)
-                summed_along(factors, along, n_fast, factor_lines)
-                number, weight = int(sources[source, 3]), scale * sources[source, 4]
+                lines_of_tile(squares, powers, down, work, square_lines)
+                lines_of_tile(factors, powers, down, work, factor_lines)
+                number = int(sources[source, 3])
                 for slow in range(n_slow):
-                    chebyshev(2.0 * slow / (n_slow - 1) - 1.0, across)
-                    line_of_tile(square_lines, across, n_fast, places)
-                    line_of_tile(factor_lines, across, n_fast, factor_line)
-                    line_of_intensities(
-                        kind, places, factor_line, n_fast, weight, number, knots, table, cells, tile, slow
-                    )
+                    write_root(square_lines[:, slow], along, sines)
+                    write_intensities(kind, sines, n_fast, number, knots, table, cells, values)
+                    if samples == 1:
+                        tile[0] = 0.0
+                    photons = tile[slow if samples > 1 else 0]
+                    add_product(factor_lines[:, slow], along, values, photons)
+                    if samples == 1:
+                        add_line(photons, mask, slow_0 + slow, fast_0, image, slow_0 + slow - first)
+    if samples > 1:
+        for slow in range(n_slow):
+            add_line(tile[slow], mask, slow_0 + slow, fast_0, image, slow_0 + slow - first)
     return True
 
 
 @kernel
-def sum_tiles(numbers, mask, sources, kind, knots, values, slopes, table, cells, scale, tolerance, first, last, block):
+def sum_tiles(numbers, mask, sources, kind, knots, values, slopes, table, cells, scale, tolerance, first, last, image):
     """As `sums.sum_rows`, with tiles of pixels expanded in Chebyshev polynomials where that is as good.
 
     Parameters
@@ -175,10 +222,12 @@ def sum_tiles(numbers, mask, sources, kind, knots, values, slopes, table, cells,
     -----
     A tile that is not smooth enough is cut into four, and so are these; at last pixels are summed one by one.
     """
+    mask, sources, knots, values, slopes = (
+        borrowed(mask), borrowed(sources), borrowed(knots), borrowed(values), borrowed(slopes)
+    )  # fmt: skip
+    table, image = borrowed(table), borrowed(image)
     q = numbers[0]
-    masked = mask.shape[0] > 0
-    nodes, orders = chebyshev_nodes()
-    along, tile = np.empty((NODES, 2 * EDGE)), np.empty((EDGE, 2 * EDGE))
+    nodes, orders, powers = chebyshev_nodes()
     samples = q.oversample * q.oversample * q.layers * sources.shape[0]
     begin, end = max(first, q.slow_first), min(last, q.slow_last) + 1
     # Corner and edge of the tiles that are still to be drawn: three of each halving at the most.
@@ -193,20 +242,21 @@ def sum_tiles(numbers, mask, sources, kind, knots, values, slopes, table, cells,
                 size = (min(edge, end - down), min(2 * edge, q.fast_last + 1 - right))
                 if size[0] <= 0 or size[1] <= 0:
                     continue
-                drawn = False
                 if size[0] * size[1] > 2 * NODES * NODES and min(size) > 1:
-                    polynomials_along(size[1], along)
+                    drawn = False
                     if samples > 1:
-                        drawn = smooth_sum(
+                        drawn = add_smooth_sum(
                             q, sources, kind, knots, values, slopes, table, cells, scale, tolerance,
-                            (down, right), size, nodes, orders, along, tile,
+                            (down, right), size, nodes, orders, powers, mask, image, first,
                         )  # fmt: skip
                     if not drawn:
-                        drawn = smooth_geometry(
+                        drawn = add_smooth_geometry(
                             q, sources, kind, knots, table, cells, scale, tolerance,
-                            (down, right), size, nodes, orders, along, tile,
+                            (down, right), size, nodes, orders, powers, mask, image, first,
                         )  # fmt: skip
-                    if not drawn and edge > EDGE >> _HALVINGS:
+                    if drawn:
+                        continue
+                    if edge > EDGE >> _HALVINGS:
                         half = edge // 2
                         for part in range(4):
                             todo[left + part, 0] = down + (part // 2) * half
@@ -214,16 +264,9 @@ def sum_tiles(numbers, mask, sources, kind, knots, values, slopes, table, cells,
                             todo[left + part, 2] = half
                         left += 4
                         continue
-                if drawn and not masked:
-                    for slow in range(size[0]):
-                        for fast in range(size[1]):
-                            block[down + slow - first, right + fast] += tile[slow, fast]
-                    continue
-                for slow in range(size[0]):
-                    for fast in range(size[1]):
-                        if not masked or mask[down + slow, right + fast] != 0:
-                            if not drawn:
-                                tile[slow, fast] = scale * pixel_sum(
-                                    q, sources, kind, knots, values, slopes, table, cells, down + slow, right + fast
-                                )
-                            block[down + slow - first, right + fast] += tile[slow, fast]
+                for slow in range(down, down + size[0]):
+                    for fast in range(right, right + size[1]):
+                        if mask.shape[0] == 0 or mask[slow, fast] != 0:
+                            image[slow - first, fast] += scale * pixel_sum(
+                                q, sources, kind, knots, values, slopes, table, cells, slow, fast
+                            )
