@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..constants import R_E_SQUARED
 from ..errors import InputError, parameters_called
-from ..io import pgm, smv
+from ..experiment.readout import check_rates
+from ..io import mask_file, pgm
 from ..io.atomic import check_can_write, whole_file, write_array
 from ..io.opening import label, opened
 from ..kernels.random.park_miller import start_value
@@ -29,6 +29,7 @@ from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from .help import options_text
+from .noisify_detector import check_bad_pixels, check_saturation, readable, size_of, take_header, take_preset
 
 _INT32_TOP, _UINT16_TOP = 2147483647.0, 65535.0
 
@@ -47,6 +48,7 @@ class Job:
     distance: float  # m
     bits: int
     seed: int
+    mask: NDArray[np.bool_] | None = None  # pixels that are read; None: all
 
     def get(self, key: str, default: Any) -> Any:
         """Return what was typed, else a default."""
@@ -134,23 +136,25 @@ def _job(command: CommandLine) -> Job:
     too_new = next((item for item in command.given if item.parameter.name in EXACT_ONLY), None)
     if too_new is not None and not exact:
         raise InputError(f"{too_new.label}: noisify has no such option; -semantics exact has")
+    take_preset(command, values)
     bits = values.get("bits", 16)
     if bits not in (16, 32):
         raise InputError(f"-bits: {bits}; allowed are 16 and 32")
+    if exact:
+        check_saturation(command, bits)
     spread = command.settings.readout.psf
     if not exact and spread is not None and not any(name in spread for name in as_c.PSF_KINDS):
         raise InputError(f"-psf: {spread!r}; allowed are gauss and fiber, and in -semantics exact moffat:EXPONENT")
     if exact and (spread == "file") != command.gives("psf_file"):
         raise InputError("-psf_file: names the kernel of -psf file, and is needed by it")
-    rates = [item.label for item in command.given if item.parameter.name in ("dead_time_ns", "rate_limit")]
-    if rates and not command.settings.beam.exposure > 0.0:
-        raise InputError(f"-exposure: {command.settings.beam.exposure:g} s; {rates[0]} needs one above 0")
+    check_rates(command.settings)
     seed = command.output.seed
     if seed is None and command.output.noise_file is not None:
         seed = seed_from_time()
         logger.warning(f"seed {seed}, from the time; -seed {seed} draws the same noise again")
-    header_block = _header_of(values)
-    n_fast, n_slow = _shape(values, command.output.float_file)
+    header_block = take_header(values, command.settings.readout.detector_preset)
+    n_fast, n_slow = size_of(values, command.output.float_file)
+    check_bad_pixels(command, n_fast * n_slow)
     pixel = values.get("pixel_mm", 0.1) / 1000.0
     detsize = (pixel * n_fast, pixel * n_slow)
     beam = tuple(
@@ -158,57 +162,19 @@ def _job(command: CommandLine) -> Job:
         for key, size in zip(("Xbeam_mm", "Ybeam_mm"), detsize, strict=True)
     )
     distance = values.get("distance_mm", 100.0) / 1000.0
-    job = Job(command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed or 0)
+    mask = readable(command, (n_slow, n_fast), pixel, (beam[0], beam[1]))
+    job = Job(
+        command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed or 0, mask
+    )  # fmt: skip
     return replace(job, header=_made_header(job) if header_block is None else header_block)
-
-
-def _header_of(values: dict[str, Any]) -> bytes | None:
-    """Return the header that is copied, and take the sizes that it states."""
-    if "header" not in values:
-        return None
-    path = values["header"]
-    header = smv.read_header(path, "-header")
-    with opened(path, "-header") as file:
-        block = file.read(header.header_bytes)
-    values["pixels_fast"], values["pixels_slow"] = header.n_fast, header.n_slow
-    stated = {"pixel_mm": "PIXEL_SIZE", "distance_mm": "DISTANCE", "Xbeam_mm": "BEAM_CENTER_X"}
-    for key, keyword in stated.items():
-        if not math.isnan(value := header.value_of(keyword)):
-            values[key] = value
-    if not math.isnan(value := header.value_of("BEAM_CENTER_Y")):
-        values["Ybeam_mm"] = values.get("pixel_mm", 0.1) * header.n_slow - value
-    return block
-
-
-def _shape(values: dict[str, Any], path: str) -> tuple[int, int]:
-    """Return the pixels along fast and slow: as typed, else the most square pair that the file can have."""
-    both = values.get("detpixels")
-    n_fast: int | None = values.get("pixels_fast", both)
-    n_slow: int | None = values.get("pixels_slow", both)
-    if n_fast is not None and n_slow is not None:
-        return n_fast, n_slow
-    with opened(path, "-floatfile") as file:
-        count = os.fstat(file.fileno()).st_size // 4
-    if count == 0:
-        raise InputError(f"{label('-floatfile', path)}: holds no pixel")
-    if n_fast is not None:
-        return n_fast, max(1, count // n_fast)
-    if n_slow is not None:
-        return max(1, count // n_slow), n_slow
-    print("WARNING: guessing xy pixel dimensions.")
-    fast = math.isqrt(count)
-    while count % fast:
-        fast -= 1
-    if max(fast, count // fast) > 65536:
-        raise InputError(f"{label('-floatfile', path)}: -detpixels_x and -detpixels_y must say the size")
-    return fast, count // fast
 
 
 def _check_names(job: Job) -> None:
     """Refuse a file that is both read and written, or written twice, or that cannot be written."""
     read = [job.output.float_file, job.get("header", None), job.readout.psf_file]
     taken = {os.path.realpath(name): name for name in read if name}
-    for name in filter(None, (job.output.int_file, job.output.pgm_file, job.output.noise_file)):
+    output = job.output
+    for name in filter(None, (output.int_file, output.pgm_file, output.noise_file, output.good_pixels_file)):
         place = os.path.realpath(name)
         if place in taken:
             raise InputError(f"noisify: {name} would replace {taken[place]}")
@@ -337,6 +303,8 @@ def _as_c_casts(adu: NDArray[np.float64], bits: int) -> NDArray[Any]:
 def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     """Do what noisify means to do."""
     photons = np.maximum(_photons(job, image), 0.0)
+    if job.mask is not None:
+        photons[~job.mask] = 0.0
     given, noise_file = job.readout, job.output.noise_file
     spread = None
     if given.psf is not None:
@@ -356,6 +324,7 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     _write_int(job, result.pixels, np.minimum(result.pixels, 65535).astype(np.uint16))
     if noise_file is None:
         _report_spread(result)
+        _write_mask(job, None)
         return
     readout = replace(
         noiseless,
@@ -376,7 +345,19 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     result = read_out(photons, readout, job.seed, job.get("noise_image", 0), threads)
     _report_spread(result)
     print(f"{result.photons:.0f} photons on noise image ({result.overloads} overloads)")
+    if job.mask is not None:
+        result.pixels[~job.mask] = 0
     _write(job, noise_file, result.pixels)
+    _write_mask(job, result.bad)
+
+
+def _write_mask(job: Job, bad: NDArray[np.bool_] | None) -> None:
+    """Write which pixels are read and work."""
+    path = job.output.good_pixels_file
+    if path is not None:
+        good = np.ones(job.shape, dtype=np.bool_) if job.mask is None else job.mask
+        print(f"writing {path} as a mask")
+        mask_file.write(path, good if bad is None else good & ~bad, job.header)
 
 
 def _report_spread(result: DetectorImage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..background.material import Material, check_range, parse
 from ..background.water import Water
-from ..detector.model import Detector, Panel
+from ..detector.model import Detector
 from ..errors import InputError, called
 from ..io.contents import content_of
 from ..parameters.presets import PRESETS, Preset
@@ -68,9 +69,7 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
     given = settings.readout
     if given is _NOTHING or replace(given, detector_preset=None, beamstop=0.0) == _NOTHING:
         return None
-    rates = [name for name, value in (("dead_time_ns", given.dead_time), ("rate_limit", given.rate_limit)) if value]
-    if rates and not settings.beam.exposure > 0.0:
-        raise InputError("exposure_s", f"{settings.beam.exposure:g} s:", f"{called(rates[0])} needs one above 0")
+    rates = check_rates(settings)
     return Readout(
         flicker=given.flicker,
         spread=_spread(given, detector),
@@ -88,6 +87,21 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
         hot_pixels=given.hot_pixels,
         bad_seed=given.bad_seed,
     )
+
+
+def check_rates(settings: Settings) -> bool:
+    """Tell whether counts depend on their rate.
+
+    Raises
+    ------
+    InputError
+        They do, and there is no exposure.
+    """
+    given = settings.readout
+    rates = [name for name, value in (("dead_time_ns", given.dead_time), ("rate_limit", given.rate_limit)) if value]
+    if rates and not settings.beam.exposure > 0.0:
+        raise InputError("exposure_s", f"{settings.beam.exposure:g} s;", f"{called(rates[0])} needs one above 0")
+    return bool(rates)
 
 
 def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
@@ -136,7 +150,8 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
         gaps = ~modules(PRESETS[given.detector_preset])
         mask &= ~gaps
     if given.beamstop > 0.0:
-        mask &= _outside(panel, detector, given.beamstop)
+        center = detector.center.Fbeam, detector.center.Sbeam
+        mask &= outside_disc(mask.shape, panel.pixel_sizes, center, given.beamstop)
         if not mask.any():
             raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
     if readout is not None and bad:
@@ -156,8 +171,18 @@ def modules(preset: Preset) -> NDArray[np.bool_]:
     return np.asarray(along[1][:, None] & along[0][None, :])
 
 
-def _outside(panel: Panel, detector: Detector, radius: float) -> NDArray[np.bool_]:
-    """Pixels whose center lies outside a disc around the beam."""
-    fast = (np.arange(panel.n_fast) + 0.5) * panel.pixel_sizes[0] - detector.center.Fbeam
-    slow = (np.arange(panel.n_slow) + 0.5) * panel.pixel_sizes[1] - detector.center.Sbeam
+def outside_disc(
+    shape: tuple[int, ...], pixel: Sequence[float], center: tuple[float, float], radius: float
+) -> NDArray[np.bool_]:
+    """Return the pixels whose center lies outside a disc, (n_slow, n_fast).
+
+    Parameters
+    ----------
+    shape : (n_slow, n_fast)
+    pixel, center : (fast, slow) [m]
+        Of a pixel; of the disc, from the corner of the detector.
+    radius : float [m]
+    """
+    fast = (np.arange(shape[1]) + 0.5) * pixel[0] - center[0]
+    slow = (np.arange(shape[0]) + 0.5) * pixel[1] - center[1]
     return np.asarray(fast[None, :] ** 2 + slow[:, None] ** 2 > radius * radius)

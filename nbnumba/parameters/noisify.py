@@ -20,9 +20,16 @@ _FILES = (
     same("-noisefile", "noise_file", "image with noise to write", names=("-noisefile", "-noiseimage")),
     same("-nonoise", "nonoise", "write the noiseless image alone"),
     same("-nopgm", "nopgm", "write no gray image"),
+    same("-good_pixels", "good_pixels_file", "mask to write: 1 where a pixel works and is not hidden (exact)",
+         whole=True),
     whole("-bits", "16 or 32", "N", allowed=Range("16 or 32", low=16, high=32), default="16"),
     same("-semantics", "semantics", whole=True),
-)
+)  # fmt: skip
+_DETECTOR = (
+    same("-detector", "detector_preset", "a detector by name: its size, gaps, bits, saturation and noise; options"
+         " given beside it win (exact)", whole=True),
+    same("-beamstop", "beamstop_mm", "radius of a disc around the beam that is not read (exact)", whole=True),
+)  # fmt: skip
 _NOISE = (
     number("-scale", "photons per unit of the float image", "X", allowed=_FACTOR, default="1"),
     same("-fluence", "fluence", "photons/m^2 of the float image", default="1/r_e^2: it holds photons"),
@@ -75,12 +82,13 @@ _NO_EFFECT = (
 
 EXACT_ONLY = (
     "psf_file", "psf_stage", "dead_time_ns", "rate_limit", "exposure_s", "dark_current", "saturation", "dead_pixels",
-    "hot_pixels", "noise_image",
+    "hot_pixels", "noise_image", "detector_preset", "beamstop_mm", "good_pixels_file",
 )  # fmt: skip
 
 NOISIFY = Dialect(
     {
         "Files": _FILES,
+        "Detector": _DETECTOR,
         "Noise": _NOISE,
         "Point spread": _POINT_SPREAD,
         "Header": _HEADER,

@@ -119,7 +119,8 @@ def stated_by(parameter: Parameter) -> tuple[str, ...]:
     """Return what a parameter states of an image that is made from another file."""
     if parameter.states is not None:
         return parameter.states
-    return _STATED.get(SUBJECT_OF[parameter.name], ())
+    # Another dialect has parameters of its own.
+    return _STATED.get(SUBJECT_OF.get(parameter.name, ""), ())
 
 
 def same(key: str, name: str, help: str = "", *, whole: bool = False, **changes: Any) -> Option:

@@ -10,6 +10,8 @@ import pytest
 from requirements import requires
 
 from nbnumba.cli import main
+from nbnumba.experiment.readout import modules
+from nbnumba.parameters.presets import PRESETS
 
 
 def words_of(params: dict[str, str]) -> list[str]:
@@ -45,9 +47,11 @@ def test_every_pixel_of_noisify(name: str, tmp_path: Path, monkeypatch: pytest.M
 def run(tmp_path: Path, image: np.ndarray, *words: str) -> np.ndarray:
     n_slow, n_fast = image.shape
     np.asarray(image, dtype="<f4").tofile(tmp_path / "in.bin")
-    base = [f"-floatfile={tmp_path}/in.bin".replace("=", " ").split(), ["-detpixels_x", str(n_fast)]]
+    base = ["-floatfile", f"{tmp_path}/in.bin"]
+    if "-detector" not in words:
+        base += ["-detpixels_x", str(n_fast), "-detpixels_y", str(n_slow)]
     out = ["-intfile", f"{tmp_path}/int.img", "-noisefile", f"{tmp_path}/noise.img", "-nopgm", "-semantics", "exact"]
-    assert main(["noisify", *base[0], *base[1], "-detpixels_y", str(n_slow), *out, *words]) == 0
+    assert main(["noisify", *base, *out, *words]) == 0
     name = "int.img" if "-nonoise" in words else "noise.img"
     kind = "<u4" if "32" in words else "<u2"
     return np.frombuffer((tmp_path / name).read_bytes()[512:], dtype=kind).reshape(image.shape)
@@ -131,4 +135,56 @@ def test_mistakes_are_one_line(
     assert status in (2, 3)
     assert message in error
     assert error.startswith("nbnumba: error: ")
+    assert not list(tmp_path.glob("*image*")), "nothing is written before all of it can be"
+
+
+def test_exact_reads_neither_gaps_nor_what_the_beamstop_hides(tmp_path: Path) -> None:
+    image = np.full((1564, 1588), 100.0)
+    words = "-seed 1 -calibration 0 -dead_pixels 5 -hot_pixels 7 -detector cspad -beamstop 9".split()
+    counts = run(tmp_path, image, *words, "-good_pixels", str(tmp_path / "good.npy"))
+    good = np.load(tmp_path / "good.npy") != 0
+    gaps = ~modules(PRESETS["cspad"])
+    hidden = np.hypot(*np.ogrid[-781.5:782, -793.5:794]) * 0.10992 < 9.0
+    assert not good[gaps | hidden].any()
+    assert not counts[gaps | hidden].any()
+    assert 0 < np.count_nonzero(~good & ~gaps & ~hidden) <= 12  # pixels that do not work, of which some are hidden
+    assert np.array_equal(counts[~good & (counts > 0)], np.full(np.count_nonzero(counts == 2700), 2700))
+    assert abs(counts[good].mean() - 100.0) < 0.035  # five standard deviations of the mean
+    assert b"SIZE1=1588;\nSIZE2=1564;\nPIXEL_SIZE=0.10992;" in (tmp_path / "noise.img").read_bytes()[:512]
+
+
+def test_options_beside_a_detector_win(tmp_path: Path) -> None:
+    words = "-seed 1 -calibration 0 -detector cspad -gain 3 -adc 7 -readout 0 -saturation 290 -bits 32".split()
+    counts = run(tmp_path, np.full((1564, 1588), 100.0), *words)
+    assert counts.max() == 290
+    assert ((counts[counts > 0] - 7) % 3 == 0)[counts[counts > 0] < 290].all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-detector cspad", "-floatfile in.bin: holds 48 bytes; 1588 x 1564 pixels take 9934528"),
+        ("-detector cspad -detpixels 9", "-detpixels: contradicts -detector cspad"),
+        ("-detector cspad -bits 16 -saturation 70000", "-saturation: 70000; with -bits 16 allowed are 1 to 65535"),
+        ("-detector cspad -header other.img", "-header other.img: states 4 x 3 pixels; -detector cspad has 1588"),
+        ("-detector pilatus6m -exposure 0", "-exposure: 0 s; -dead_time needs one above 0"),
+        ("-detector pilatus", "-detector: 'pilatus' is unknown"),
+        ("-detpixels_x 4 -beamstop 90", "-beamstop: 90 mm: covers the whole detector"),
+        ("-detpixels_x 4 -dead_pixels 7 -hot_pixels 6", "-dead_pixels, -hot_pixels: 13 together; the image has 12"),
+        ("-detpixels_x 4 -good_pixels in.bin", "in.bin would replace in.bin"),
+        ("-semantics c -beamstop 1", "-beamstop: noisify has no such option; -semantics exact has"),
+        ("-semantics c -detector cspad", "-detector: noisify has no such option; -semantics exact has"),
+    ],
+)
+def test_mistakes_about_the_detector_are_one_line(
+    words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.bin").write_bytes(np.ones(12, "<f4").tobytes())
+    header = b"{\nHEADER_BYTES=512;\nTYPE=unsigned_short;\nSIZE1=4;\nSIZE2=3;\n}\f".ljust(
+        512
+    )
+    Path("other.img").write_bytes(header + bytes(24))
+    assert main(["noisify", "-floatfile", "in.bin", "-seed", "1", "-semantics", "exact", *words.split()]) == 2
+    assert message in capfd.readouterr().err
     assert not list(tmp_path.glob("*image*")), "nothing is written before all of it can be"

@@ -1,0 +1,144 @@
+"""The detector of `nbnumba noisify`: its size and header; in `exact` by name, and the pixels that are not read."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..experiment.readout import modules, outside_disc
+from ..io import smv
+from ..io.opening import label, opened
+from ..parameters.command import CommandLine
+from ..parameters.presets import PRESETS
+
+_SAME_PIXEL = 1e-4  # relative, of pixels in headers, which have few digits
+_TOP = {16: 65535, 32: 2147483647}
+
+
+def take_preset(command: CommandLine, values: dict[str, Any]) -> None:
+    """Let the detector that -detector names, if any, set what was not typed.
+
+    What the settings hold they already have from it.
+    """
+    name = command.settings.readout.detector_preset
+    if name is None:
+        return
+    known = PRESETS[name]
+    values["pixels_fast"], values["pixels_slow"] = known.size
+    values["pixel_mm"] = known.pixel * 1e3
+    values.setdefault("gain", known.gain)
+    values.setdefault("bits", 16 if known.saturation <= _TOP[16] else 32)
+
+
+def take_header(values: dict[str, Any], detector: str | None) -> bytes | None:
+    """Return the header that is copied, and take the sizes that it states."""
+    if "header" not in values:
+        return None
+    path = values["header"]
+    header = smv.read_header(path, "-header")
+    _check_header(detector, header, path)
+    with opened(path, "-header") as file:
+        block = file.read(header.header_bytes)
+    values["pixels_fast"], values["pixels_slow"] = header.n_fast, header.n_slow
+    stated = {"pixel_mm": "PIXEL_SIZE", "distance_mm": "DISTANCE", "Xbeam_mm": "BEAM_CENTER_X"}
+    for key, keyword in stated.items():
+        if not math.isnan(value := header.value_of(keyword)):
+            values[key] = value
+    if not math.isnan(value := header.value_of("BEAM_CENTER_Y")):
+        values["Ybeam_mm"] = values.get("pixel_mm", 0.1) * header.n_slow - value
+    return block
+
+
+def size_of(values: dict[str, Any], path: str) -> tuple[int, int]:
+    """Return the pixels along fast and slow: as typed, else the most square pair that the file can have."""
+    both = values.get("detpixels")
+    n_fast: int | None = values.get("pixels_fast", both)
+    n_slow: int | None = values.get("pixels_slow", both)
+    if n_fast is not None and n_slow is not None:
+        return n_fast, n_slow
+    with opened(path, "-floatfile") as file:
+        count = os.fstat(file.fileno()).st_size // 4
+    if count == 0:
+        raise InputError(f"{label('-floatfile', path)}: holds no pixel")
+    if n_fast is not None:
+        return n_fast, max(1, count // n_fast)
+    if n_slow is not None:
+        return max(1, count // n_slow), n_slow
+    print("WARNING: guessing xy pixel dimensions.")
+    fast = math.isqrt(count)
+    while count % fast:
+        fast -= 1
+    if max(fast, count // fast) > 65536:
+        raise InputError(f"{label('-floatfile', path)}: -detpixels_x and -detpixels_y must say the size")
+    return fast, count // fast
+
+
+def _check_header(name: str | None, header: smv.SmvHeader, path: str) -> None:
+    """Refuse a header of another detector than -detector names.
+
+    Raises
+    ------
+    InputError
+        It states other pixels.
+    """
+    if name is None:
+        return
+    known = PRESETS[name]
+    if (header.n_fast, header.n_slow) != known.size:
+        fast, slow = known.size
+        raise InputError(
+            f"-header {path}: states {header.n_fast} x {header.n_slow} pixels; -detector {name} has {fast} x {slow}"
+        )
+    pixel = header.value_of("PIXEL_SIZE")
+    if not math.isnan(pixel) and abs(pixel - known.pixel * 1e3) > _SAME_PIXEL * known.pixel * 1e3:
+        raise InputError(f"-header {path}: PIXEL_SIZE is {pixel:g}; that of -detector {name} is {known.pixel * 1e3:g}")
+
+
+def check_bad_pixels(command: CommandLine, size: int) -> None:
+    """Refuse more pixels that do not work than there are."""
+    given = command.settings.readout
+    if (wanted := given.dead_pixels + given.hot_pixels) > size:
+        raise InputError(f"-dead_pixels, -hot_pixels: {wanted} together; the image has {size} pixels")
+
+
+def check_saturation(command: CommandLine, bits: int) -> None:
+    """Refuse numbers that do not fit into the bits."""
+    saturation = command.settings.readout.saturation
+    if command.gives("saturation") and saturation is not None and saturation > _TOP[bits]:
+        raise InputError(f"-saturation: {saturation}; with -bits {bits} allowed are 1 to {_TOP[bits]}")
+
+
+def readable(
+    command: CommandLine, shape: tuple[int, int], pixel: float, beam: tuple[float, float]
+) -> NDArray[np.bool_] | None:
+    """Return the pixels that are neither in a gap nor behind the beamstop; None where all are read.
+
+    Parameters
+    ----------
+    command : CommandLine
+    shape : (n_slow, n_fast)
+    pixel : float [m]
+    beam : (fast, slow) [m]
+        Where the beam meets the detector, from its corner.
+
+    Raises
+    ------
+    InputError
+        The beamstop covers the whole detector.
+    """
+    given = command.settings.readout
+    if given.detector_preset is None and given.beamstop == 0.0:
+        return None
+    mask = np.ones(shape, dtype=np.bool_)
+    if given.detector_preset is not None:
+        mask &= modules(PRESETS[given.detector_preset])
+    if given.beamstop > 0.0:
+        mask &= outside_disc(shape, (pixel, pixel), beam, given.beamstop)
+        if not mask.any():
+            raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
+    return mask
