@@ -181,9 +181,7 @@ def test_mistakes_about_the_detector_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in.bin").write_bytes(np.ones(12, "<f4").tobytes())
-    header = b"{\nHEADER_BYTES=512;\nTYPE=unsigned_short;\nSIZE1=4;\nSIZE2=3;\n}\f".ljust(
-        512
-    )
+    header = b"{\nHEADER_BYTES=512;\nTYPE=unsigned_short;\nSIZE1=4;\nSIZE2=3;\n}\f".ljust(512)
     Path("other.img").write_bytes(header + bytes(24))
     assert main(["noisify", "-floatfile", "in.bin", "-seed", "1", "-semantics", "exact", *words.split()]) == 2
     assert message in capfd.readouterr().err
