@@ -35,7 +35,7 @@ from .frames import FrameWriter
 from .inputs import Digests
 from .labels import Labels
 from .reference import Base, base_of
-from .sample import draw, image_experiment, image_truth, stated_geometry, with_texts
+from .sample import changes_of, draw, image_experiment, image_truth, stated_geometry, with_texts
 from .spec_model import Spec
 from .stored import is_whole
 
@@ -345,7 +345,8 @@ def make_shot(
     from ..render.spot_table import spot_table
 
     drawn = draw(spec, base, image)
-    experiment = image_experiment(base, drawn)
+    given = changes_of(base, drawn)
+    experiment = image_experiment(base, drawn, given)
     try:
         rendered = renderer.render(experiment, check, _compiling)
     except NbnumbaError as error:
@@ -359,7 +360,7 @@ def make_shot(
         pixels, clipped = to_pixels(
             rendered.array, spec, drawn.noise_seed, drawn.noise_number, experiment.readout, rendered.device
         )
-    truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision)
+    truth = image_truth(spec, base, drawn, experiment, rendered.backend, rendered.precision, given)
     number, index = divmod(image, spec.images_per_file)
     frame = spec.names.frame(image)
     place = (spec.names.chunk(number), index) if frame is None else (frame, 0)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,8 +57,13 @@ _OF_PIVOT = {"convention", "pivot"}  # by functions of their own
 
 def generator(seed: int, image: int, what: str) -> np.random.Generator:
     """Return the random numbers of one quantity of one image; no other draw has a part in them."""
-    name = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(image, name))))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(image, _number_of(what)))))
+
+
+@lru_cache(maxsize=256)
+def _number_of(what: str) -> int:
+    """Return the number that stands for a quantity."""
+    return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
 
 
 def noise_seed_c(seed: int, image: int) -> int:
@@ -215,8 +221,15 @@ def _stretch(percent: float, numbers: np.random.Generator, image: int) -> Array:
     )
 
 
-def image_experiment(base: Base, draw: Draw) -> Experiment:
+def image_experiment(base: Base, draw: Draw, given: Sequence[Given] | None = None) -> Experiment:
     """Work out the experiment of an image.
+
+    Parameters
+    ----------
+    base : Base
+    draw : Draw
+    given : sequence of Given, optional
+        From `changes_of`, where they are known.
 
     Raises
     ------
@@ -224,7 +237,8 @@ def image_experiment(base: Base, draw: Draw) -> Experiment:
         When the values together make no experiment, such as a beam center that the panel's rotation keeps it from.
     """
     base = with_texts(base, draw.texts, draw.image)
-    settings = base.settings.changed(**changed_fields(changes(base, draw), base))
+    given = changes(base, draw) if given is None else given
+    settings = base.settings.changed(**changed_fields(given, base))
     try:
         with muted(), parameters_called(lambda name, value: name), read_once(base.contents):
             made = resolve_with_choices(settings, reflections=base.experiment.reflections, before=base.resolved)
@@ -234,12 +248,18 @@ def image_experiment(base: Base, draw: Draw) -> Experiment:
 
 
 def image_truth(
-    spec: Spec, base: Base, drawn: Draw, experiment: Experiment, backend: str, precision: str
+    spec: Spec,
+    base: Base,
+    drawn: Draw,
+    experiment: Experiment,
+    backend: str,
+    precision: str,
+    given: Sequence[Given] | None = None,
 ) -> GroundTruth:
-    """Return what is known of a rendered image."""
+    """Return what is known of a rendered image; `given` as of `image_experiment`."""
     return ground_truth(
         experiment,
-        command=image_words(base, drawn),
+        command=image_words(base, drawn, given),
         backend=backend,
         precision=precision,
         noise_seed=drawn.noise_seed,
@@ -258,6 +278,11 @@ def stated_geometry(spec: Spec, base: Base, images: Sequence[int]) -> Experiment
     if len(images) == 1 and spec.series is None:
         return first
     return replace(first, beam=base.experiment.beam, detector=base.experiment.detector)
+
+
+def changes_of(base: Base, draw: Draw) -> list[Given]:
+    """Return the parameters that make the image out of the command."""
+    return changes(with_texts(base, draw.texts, draw.image), draw)
 
 
 def changes(base: Base, draw: Draw) -> list[Given]:
@@ -280,7 +305,7 @@ def changes(base: Base, draw: Draw) -> list[Given]:
     return found + crystals_given(base, draw)
 
 
-def changed_fields(given: list[Given], base: Base) -> dict[str, Any]:
+def changed_fields(given: Sequence[Given], base: Base) -> dict[str, Any]:
     """Return the fields of Settings that the parameters of an image set."""
     draft = Draft([])
     for item in given:
@@ -301,10 +326,10 @@ def _moves_pivot(item: Given) -> bool:
     return _PIVOT in item.parameter.sets or item.parameter.name in _OF_PIVOT
 
 
-def image_words(base: Base, draw: Draw) -> list[str]:
-    """Return a command line that draws the image without its noise, in any folder."""
+def image_words(base: Base, draw: Draw, given: Sequence[Given] | None = None) -> list[str]:
+    """Return a command line that draws the image without its noise, in any folder; `given` as of `image_experiment`."""
     base = with_texts(base, draw.texts, draw.image)
-    changed = changes(base, draw)
+    changed = changes(base, draw) if given is None else list(given)
     names = {item.parameter.name for item in changed}
     moved = [item for item in changed if _PIVOT in item.parameter.sets]
     dropped = ORIENTING | {"crystals"} if {"A_matrix", "crystals"} & names else set()

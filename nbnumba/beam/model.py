@@ -39,6 +39,8 @@ class Sources:
         The weights of sources that differ in direction alone are added up; wavelengths of weight 0 are left out.
         """
         weights = self.normalized_weights
+        if len(weights) == 1 and weights[0] > 0.0:
+            return self.wavelengths.copy(), weights
         counted = weights > 0.0
         wavelengths, number = np.unique(self.wavelengths[counted], return_inverse=True)
         return wavelengths, np.asarray(np.bincount(number, weights=weights[counted]), dtype=np.float64)

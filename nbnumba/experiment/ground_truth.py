@@ -6,7 +6,8 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -120,8 +121,9 @@ def ground_truth(
     noise_seed, noise_rng, noise_number
         What its noise was drawn with.
     """
-    return replace(
-        partial_truth(experiment, experiment.crystal),
+    return partial_truth(
+        experiment,
+        experiment.crystal,
         crystals=_crystals(experiment),
         command=shlex.join(command) or None,
         semantics=experiment.semantics.value,
@@ -195,54 +197,53 @@ def A_matrix(crystal: Crystal) -> Array:
     return np.asarray(np.linalg.inv(crystal.real_space * 1e10), dtype=np.float64)
 
 
-def partial_truth(geometry: Geometry, crystal: Crystal | None) -> GroundTruth:
-    """Collect what geometry and crystal state about an image whose making is not known."""
-    truth = GroundTruth(
-        command=None,
-        version=__version__,
-        semantics=None,
-        backend=None,
-        precision=None,
-        A_matrix=None,
-        A_matrix_imgcif=None,
-        U_matrix=None,
-        cell=None,
-        cells=None,
-        shape=None,
-        mosaic_spread_deg=None,
-        mosaic_domains=None,
-        mosaic_seed=None,
-        misset_seed=None,
-        fluence=geometry.beam.fluence,
-        wavelength=geometry.beam.wavelength,
-        distance=geometry.detector.panels[0].distance,
-        phi_deg=math.degrees(geometry.goniometer.phi),
-        osc_deg=math.degrees(geometry.goniometer.osc),
-        spectrum=geometry.beam.spectrum_origin,
+def partial_truth(geometry: Geometry, crystal: Crystal | None, **known: Any) -> GroundTruth:
+    """Collect what geometry and crystal state about an image; of its making nothing but what is known besides."""
+    of_crystal = dict.fromkeys(_OF_CRYSTAL) if crystal is None else _crystal_truth(geometry, crystal)
+    return GroundTruth(
+        **{
+            **dict.fromkeys(("command", "semantics", "backend", "precision")),
+            "version": __version__,
+            "fluence": geometry.beam.fluence,
+            "wavelength": geometry.beam.wavelength,
+            "distance": geometry.detector.panels[0].distance,
+            "phi_deg": math.degrees(geometry.goniometer.phi),
+            "osc_deg": math.degrees(geometry.goniometer.osc),
+            "spectrum": geometry.beam.spectrum_origin,
+            **of_crystal,
+            **known,
+        }
     )
-    if crystal is None:
-        return truth
+
+
+_OF_CRYSTAL = (
+    *("A_matrix", "A_matrix_imgcif", "U_matrix", "cell", "cells", "shape"),
+    *("mosaic_spread_deg", "mosaic_domains", "mosaic_seed", "misset_seed"),
+)
+
+
+def _crystal_truth(geometry: Geometry, crystal: Crystal) -> dict[str, Any]:
+    """Return the fields of the ground truth that a crystal states."""
     # What is drawn follows a, b and c; for a triclinic -cell, a*, b* and c* are not quite their reciprocals, as in C.
     real_A = crystal.real_space * 1e10
     A = A_matrix(crystal)
     lengths, angles = cell_of_vectors(real_A)
     B = upright_reciprocal(lengths, angles).T
-    return replace(
-        truth,
-        A_matrix=A,
-        A_matrix_imgcif=to_imgcif(geometry.beam) @ A,
-        U_matrix=A @ np.linalg.inv(B),
-        cell=np.concatenate([lengths, np.degrees(angles)]),
-        cells=crystal.cells,
-        shape=crystal.shape.value,
-        mosaic_spread_deg=math.degrees(crystal.mosaic_spread),
-        mosaic_domains=len(crystal.mosaic_rotations),
-        mosaic_seed=crystal.mosaic_seed,
-        misset_seed=crystal.misset_seed,
-        mosaic=_mosaic(crystal),
-        diffuse=None if crystal.diffuse is None else json.dumps(asdict(crystal.diffuse)),
-        anomalous=_anomalous(crystal),
-    )
+    return {
+        "A_matrix": A,
+        "A_matrix_imgcif": to_imgcif(geometry.beam) @ A,
+        "U_matrix": A @ np.linalg.inv(B),
+        "cell": np.concatenate([lengths, np.degrees(angles)]),
+        "cells": crystal.cells,
+        "shape": crystal.shape.value,
+        "mosaic_spread_deg": math.degrees(crystal.mosaic_spread),
+        "mosaic_domains": len(crystal.mosaic_rotations),
+        "mosaic_seed": crystal.mosaic_seed,
+        "misset_seed": crystal.misset_seed,
+        "mosaic": _mosaic(crystal),
+        "diffuse": None if crystal.diffuse is None else json.dumps(asdict(crystal.diffuse)),
+        "anomalous": _anomalous(crystal),
+    }
 
 
 def _anomalous(crystal: Crystal) -> str | None:

@@ -194,12 +194,8 @@ class NexusWriter:
         """
         if not 0 <= index < len(self._shots):
             raise ValueError(f"image {index}: allowed are 0 to {len(self._shots) - 1}")
-        image = self._stacked(pixels)
-
-        def write_image(file: h5py.File) -> None:
-            self._data[index] = image
-
-        self._writing.run(write_image)
+        image = np.ascontiguousarray(self._stacked(pixels))
+        self._writing.run(lambda file: nexus_writing.write_image(self._data, index, image))
         self._shots[index] = _Entry.of(geometry, truth, self._frame)
 
     def add(self, function: Callable[[h5py.File], None]) -> None:
@@ -338,13 +334,13 @@ class _Entry:
     @classmethod
     def of(cls, geometry: Geometry, truth: GroundTruth, frame: Array | None = None) -> Self:
         beam, goniometer = geometry.beam, geometry.goniometer
+        fields = vars(truth)
         if frame is None:
             frame = to_mcstas(beam)
         elif truth.A_matrix is not None:
-            truth = dataclasses.replace(truth, A_matrix_imgcif=MCSTAS_TO_IMGCIF @ frame @ truth.A_matrix)
+            fields = {**fields, "A_matrix_imgcif": MCSTAS_TO_IMGCIF @ frame @ truth.A_matrix}
         panels = geometry.detector.panels
         polarization = None if beam.nopolar else beam.polarization
-        fields = {item.name: getattr(truth, item.name) for item in dataclasses.fields(truth)}
         return cls(
             spectrum=beam.sources.spectrum,
             polarization=polarization,

@@ -68,6 +68,9 @@ def to_dtype(photons: ArrayLike, dtype: str, saturation: float | None = None) ->
     low = LOWEST[dtype]
     pixels: NDArray[np.int32] | NDArray[np.uint16] = np.empty(image.shape, dtype=dtype)
     source, target = image.reshape(-1), pixels.reshape(-1)
+    if source.size and source.dtype.kind in "iu" and low <= source.min() and source.max() <= top:
+        target[:] = source
+        return pixels, 0
     value = np.empty(min(_BLOCK, source.size), dtype=np.float64)
     clipped = 0
     for start in range(0, source.size, _BLOCK):

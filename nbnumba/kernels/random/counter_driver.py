@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,19 @@ def draw(
         photons, overloads = counter_rows.draw_rows(mean, counts, block, float(adc), *numbers)
         return float(photons), int(overloads)
 
-    photons, overloads = 0.0, 0
-    with ThreadPoolExecutor(threads) as pool:  # which starts a thread only when it is given work
-        draw_blocks = map if threads == 1 or len(starts) == 1 else pool.map
+    def add_up(drawn: Iterable[tuple[float, int]]) -> tuple[float, int]:
+        photons, overloads = 0.0, 0
+        for done, (more, clipped) in enumerate(drawn, start=1):
+            photons, overloads = photons + more, overloads + clipped
+            if progress is not None:
+                progress(done / len(starts))
+        return photons, overloads
+
+    if threads == 1 or len(starts) == 1:
+        return counts, *add_up(map(draw_block, starts))
+    with ThreadPoolExecutor(threads) as pool:
         try:
-            for done, (more, clipped) in enumerate(draw_blocks(draw_block, starts), start=1):
-                photons, overloads = photons + more, overloads + clipped
-                if progress is not None:
-                    progress(done / len(starts))
+            return counts, *add_up(pool.map(draw_block, starts))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return counts, photons, overloads
