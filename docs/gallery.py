@@ -41,8 +41,8 @@ ENTRIES = (
     Entry(
         "rotation",
         "A rotation image",
-        "One and a half degrees of a crystal of 3000 cells, with water, air and ice, a beamstop, the point spread of "
-        "fiber optics and photon noise. Mosaicity and bandwidth in closed form.",
+        "One and a half degrees of a crystal of 3000 cells, with water, air and powder rings of ice, a beamstop, the "
+        "point spread of fiber optics and photon noise. Mosaicity and bandwidth in closed form.",
         {"matrix": "A.mat", "hkl": "P1.hkl", "N": 3000, "shape": "gauss_abc", "spread": "continuous",
          "mosaic_spread_deg": 0.4, "dispersion_percent": 0.2, "dispsteps": 3, "osc_deg": 1.5, "phisteps": 30,
          "distance_mm": 430, "pixel_mm": 0.15, "detpixels": 1024, "oversample": 1, "flux": 2e12, "exposure_s": 0.3,

@@ -19,6 +19,10 @@ _WHOLE = {part: name for name, parameter in KEYWORDS.items() for part in paramet
 _UNITS = frozenset(
     name.rpartition("_")[2] for name, parameter in KEYWORDS.items() if "_" in name and parameter.unit.symbol
 )
+_RENDERING = dict.fromkeys(("backend", "threads", "precision", "device"), "simulate and Renderer take")
+_SAVING = dict.fromkeys(("dtype", "noise_seed", "noise_rng", "adc", "scale"), "Image.save takes")
+# What other functions take.
+_ELSEWHERE = _RENDERING | _SAVING | {"seed": "Image.with_noise takes", "pixels": "simulate takes"}
 _TABLE = "a file name, or (n, 4), rows of h, k, l, F"
 
 # A named convention comes first, since what moves the detector counts after it.
@@ -95,6 +99,8 @@ def _check(given: Mapping[str, Any]) -> None:
         if name not in KEYWORDS:
             near = _nearest(name)
             hint = "" if near is None else f"; did you mean {near}?"
+            if name in _ELSEWHERE:
+                hint = f"; {_ELSEWHERE[name]} it"
             raise TypeError(f"Experiment has no keyword {name!r}{hint}")
     for one in given:
         others = KEYWORDS[one].excludes

@@ -265,7 +265,9 @@ def test_a_missing_file_and_an_unknown_keyword() -> None:
         ("lambda", "wavelength_A"),
         ("curved_det", "curved"),
         ("distanc_mm", "distance_mm"),
-        ("seed", None),
+        ("mosaic_sed", "mosaic_seed"),
+        ("badpx_seed", "badpix_seed"),
+        ("rng_seed", None),
         ("foo", None),
     ],
 )
@@ -274,6 +276,17 @@ def test_an_unknown_keyword_names_the_one_that_is_meant_or_none(typed: str, mean
         small(**{typed: 3})
     hint = f"; did you mean {meant}?" if meant else ""
     assert str(caught.value) == f"Experiment has no keyword {typed!r}{hint}"
+
+
+def test_an_unknown_keyword_of_another_function_names_it() -> None:
+    for typed, taken in (
+        ("noise_seed", "Image.save takes"),
+        ("seed", "Image.with_noise takes"),
+        ("threads", "simulate and Renderer take"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            small(**{typed: 3})
+        assert str(caught.value) == f"Experiment has no keyword {typed!r}; {taken} it"
 
 
 def test_numbers_of_any_kind() -> None:

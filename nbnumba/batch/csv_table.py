@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import FileError, InputError
 from ..io.atomic import reason
 from ..io.opening import refuse_device
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .distributions import A_COLUMNS, KEYS, ONLY_COLUMNS, U_COLUMNS, BadValue, Key, Number
 from .texts import TEXTS, check
 
@@ -72,7 +72,7 @@ def read(path: Path, label: str, count: int) -> tuple[tuple[str, ...], tuple[Row
     except csv.Error as error:
         raise InputError(f"{label} line {lines.line_num}: no CSV: {error}") from None
     if len(rows) < count:
-        raise InputError(f"{label}: {len(rows)} rows of values for count = {count}; every image needs one")
+        raise InputError(f"{label}: {counted(len(rows), 'row')} of values for count = {count}; every image needs one")
     return columns, tuple(rows), tuple(texts)
 
 
@@ -96,7 +96,7 @@ def _columns(header: Sequence[str], label: str) -> tuple[str, ...]:
 def _row(columns: Sequence[str], cells: Sequence[str], place: str) -> tuple[Row, Texts]:
     """Return the numbers and the texts of one image."""
     if len(cells) != len(columns):
-        raise InputError(f"{place}: {len(cells)} values under {len(columns)} names of columns")
+        raise InputError(f"{place}: {counted(len(cells), 'value')} under {counted(len(columns), 'name')} of columns")
     row: Row = {}
     texts: Texts = {}
     for name, cell in zip(columns, cells, strict=True):

@@ -14,6 +14,7 @@ from ..crystal.lattice import cell_of_vectors
 from ..errors import InputError
 from ..experiment.ground_truth import A_matrix
 from ..util.checks import one_of, whole
+from ..util.text import counted
 from .chunk import make_shot
 from .folder import input_digests
 from .inputs import unchanged
@@ -198,7 +199,7 @@ class Dataset(Sequence[Item]):
         return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     def __repr__(self) -> str:
-        return f"<Dataset: {len(self)} images>"
+        return f"<Dataset: {counted(len(self), 'image')}>"
 
 
 _CELL = ("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma")

@@ -17,6 +17,7 @@ from ..experiment.model import Experiment
 from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
+from ..util.text import counted
 from .chunk import to_pixels
 from .drawn import Draw
 from .reference import Base
@@ -29,7 +30,8 @@ _SAMPLES = 100_000_000  # that are rendered to measure the time: about a second 
 
 def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     """Yield what a batch would do, line by line."""
-    yield f"{spec.count} images in {spec.chunks} files of {spec.images_per_file}, {spec.dtype}, {_noise(spec)}"
+    images, files = counted(spec.count, "image"), counted(spec.chunks, "file")
+    yield f"{images} in {files} of {spec.images_per_file}, {spec.dtype}, {_noise(spec)}"
     yield from sampling_lines(spec, base)
     draws = [draw(spec, base, image) for image in range(min(SHOWN, spec.count))]
     experiments = [image_experiment(base, drawn) for drawn in draws]

@@ -36,6 +36,7 @@ from ..parameters.fill import filled
 from ..parameters.parser import given_of
 from ..parameters.table import SUBJECT_OF
 from ..util.messages import muted
+from ..util.text import counted
 from . import folder as state
 from . import labels, record
 from .contact_sheet import MOST_IMAGES
@@ -151,7 +152,7 @@ def _draw(source: Path, folder: Path, terms: Terms, report: Callable[[float], No
                 _write_frames(noisy, number, None if readout is None else readout.saturation)
         state.write_state(folder, new)
         _write_products(noisy, None if readout is None else readout.saturation)
-        log(f"complete: {count} images")
+        log(f"complete: {counted(count, 'image')}")
     record.write(folder, (*names.products, *names.frames))
 
 

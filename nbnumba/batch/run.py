@@ -20,6 +20,7 @@ from ..io.temporary import remove_leftovers, writing_for
 from ..parameters.command import CommandLine
 from ..util.messages import Notify, Reporter, logger, muted, notices_to, progress_bar
 from ..util.signals import Ended, wait_for_any
+from ..util.text import counted
 from . import folder as state
 from . import products as finish
 from . import record
@@ -178,7 +179,8 @@ def _run_one(request: Request, sweep: _Read, base: Base, digests: Digests, ident
                     log(line)
                 _make(batch, log)
             files = spec.count if spec.names.has_frames else spec.chunks
-            say([f"{spec.count} images in {files} files: {folder / spec.names.images}, {folder / LABELS}"])
+            made = f"{counted(spec.count, 'image')} in {counted(files, 'file')}"
+            say([f"{made}: {folder / spec.names.images}, {folder / LABELS}"])
         except NbnumbaError as error:
             log(f"error: {error}")
             raise
@@ -283,7 +285,7 @@ def _make(batch: _Batch, log: Log) -> None:
             remove_leftovers(batch.folder, batch.fingerprint)
             raise
         remove_leftovers(batch.folder, batch.fingerprint)  # of workers that died, whose files others have made
-        log(f"rendered {_images(batch, missing)} images in {duration(time.perf_counter() - start)}")
+        log(f"rendered {counted(_images(batch, missing), 'image')} in {duration(time.perf_counter() - start)}")
     elif record.NAME not in damaged:
         for name in damaged:
             logger.warning(f"{batch.folder / name}: is not what was written; {_MENDED[name == state.LOG]}")
@@ -297,7 +299,7 @@ def _make(batch: _Batch, log: Log) -> None:
         )
     if state.STATE in damaged:
         state.write_state(batch.folder, batch.identity)
-    log(f"complete: {batch.spec.count} images in {batch.spec.chunks} files")
+    log(f"complete: {counted(batch.spec.count, 'image')} in {counted(batch.spec.chunks, 'file')}")
     record.write(batch.folder, (*names.products, *names.frames))
 
 
@@ -307,7 +309,7 @@ def _begin(batch: _Batch, log: Log) -> None:
     if before is None:
         _refuse_unknown_files(batch)
         state.write_state(batch.folder, batch.identity)
-        log(f"begun: {batch.request.spec_file}, {batch.spec.count} images, {batch.fingerprint[:16]}")
+        log(f"begun: {batch.request.spec_file}, {counted(batch.spec.count, 'image')}, {batch.fingerprint[:16]}")
     else:
         if not batch.request.resume:
             raise InputError(f"{batch.folder}: holds a batch already; --resume continues it, or give a new folder")
@@ -320,7 +322,8 @@ def _begin(batch: _Batch, log: Log) -> None:
         log(f"resumed: {batch.request.spec_file}")
     leftovers = remove_leftovers(batch.folder, batch.fingerprint)
     if leftovers.removed:
-        logger.warning(f"{batch.folder}: removed {leftovers.removed} files that were left half written")
+        removed = counted(leftovers.removed, "file that was", "files that were")
+        logger.warning(f"{batch.folder}: removed {removed} left half written")
     if leftovers.elsewhere:
         logger.warning(
             f"{batch.folder}: holds half-written files, .nbnumba-*.part, of {', '.join(leftovers.elsewhere)}; "
@@ -390,9 +393,9 @@ def _render(batch: _Batch, missing: list[int], log: Log) -> None:
             backend=batch.spec.backend,
             folder=batch.folder,
         ) as pool,
-        progress_bar(f"{total} images") as progress,
+        progress_bar(counted(total, "image")) as progress,
     ):
-        log(f"{pool.words}; {len(missing)} files to make")
+        log(f"{pool.words}; {counted(len(missing), 'file')} to make")
 
         def one_more() -> None:
             nonlocal under_way
@@ -434,6 +437,6 @@ def _results(pool: Pool, tasks: Iterator[ChunkTask]) -> Iterator[ChunkResult]:
 
 def _log_result(result: ChunkResult, log: Log, log_once: Notify) -> None:
     ran = " ".join(f"{name} {value}" for name, value in result.ran.items())
-    log(f"{result.file}: {result.images} images in {result.seconds:.1f} s; {ran}")
+    log(f"{result.file}: {counted(result.images, 'image')} in {result.seconds:.1f} s; {ran}")
     for line in result.notices:
         log_once(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InputError
+from ..util.text import counted
 from . import folder as state
 from . import record
 from .names import FORMATS, SPOTS, Names, Series
@@ -41,12 +42,12 @@ def verify(folder: str) -> int:
         print(f"{place / problem}")
     if problems:
         print(
-            f"{folder}: {len(problems)} files are damaged or missing; "
-            "the command of the batch with --resume makes them again"
+            f"{folder}: {counted(len(problems), 'file is', 'files are')} damaged or missing; "
+            f"the command of the batch with --resume makes {'it' if len(problems) == 1 else 'them'} again"
         )
         return 1
     count, each = sizes_of(place, identity)
-    print(f"{folder}: {count} images in {-(-count // each)} files, all as they were written")
+    print(f"{folder}: {counted(count, 'image')} in {counted(-(-count // each), 'file')}, all as they were written")
     return 0
 
 

@@ -14,7 +14,7 @@ from ..geometry.vectors import Array
 from ..io.contents import content_of
 from ..io.spectrum_file import EV_ANGSTROM, HIGHEST, LOWEST, SpectrumFile
 from ..parameters.settings import BeamSettings, Settings
-from ..util.text import quote
+from ..util.text import counted, quote
 
 FORMS = {
     "gauss": ("mean_ev", "fwhm_ev", "channels"),
@@ -152,7 +152,7 @@ def _numbers(name: str, rest: str, place: str) -> tuple[list[float], int]:
     """Return the numbers of a form, the last of which counts channels."""
     words, names = rest.split(":"), FORMS[name]
     if len(words) != len(names):
-        raise InputError(f"{place}: {len(words)} values; allowed: {':'.join((name, *names))}")
+        raise InputError(f"{place}: {counted(len(words), 'value')}; allowed: {':'.join((name, *names))}")
     values = []
     for word, what in zip(words[:-1], names, strict=False):
         try:

@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from ..errors import DeviceError
+from ..util.text import counted
 from ..version import __version__
 
 
@@ -44,7 +45,7 @@ def _compiler() -> list[tuple[str, str]]:
         cache = f"{home} ({_megabytes(home):.1f} MB)"
     return [
         ("numba", f"{_version('numba')} ({packages})"),
-        ("processor", f"{llvmlite.binding.get_host_cpu_name()}, {available_threads()} threads"),
+        ("processor", f"{llvmlite.binding.get_host_cpu_name()}, {counted(available_threads(), 'thread')}"),
         ("cache", cache),
     ]
 

@@ -28,6 +28,7 @@ from ..readout.chain import DetectorImage, read_out
 from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
+from ..util.text import counted
 from .help import options_text
 from .noisify_detector import check_bad_pixels, check_saturation, readable, size_of, take_header, take_preset
 
@@ -250,7 +251,8 @@ def _photons(job: Job, image: NDArray[np.float32]) -> NDArray[np.float32]:
     factor = (job.command.settings.beam.fluence * R_E_SQUARED) * job.scale
     negative = image[image < 0.0]
     if negative.size:
-        logger.warning(f"{job.output.float_file}: {negative.size} pixels are negative, the lowest {negative.min():g}")
+        found = counted(negative.size, "pixel is", "pixels are")
+        logger.warning(f"{job.output.float_file}: {found} negative, the lowest {negative.min():g}")
     top = max(0.0, float(np.nanmax(image, initial=0.0)))
     print(f"maximum value in input file: {top:g} ( {top * factor:g} on photon scale)")
     with np.errstate(over="ignore"):

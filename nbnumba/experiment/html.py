@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Iterator
 
+from ..util.text import counted
 from .model import Experiment
 
 
@@ -37,7 +38,7 @@ def _rows(experiment: Experiment) -> Iterator[tuple[str, str]]:
         spread = f", mosaic spread {math.degrees(crystal.mosaic_spread):.3g}°" if crystal.mosaic_spread else ""
         yield name, f"{cell} (Å, °); {size} cells, {crystal.shape.value}{spread}"
         table = crystal.reflections
-        listed = f"{table.count} reflections; " if table is not None else ""
+        listed = f"{counted(table.count, 'reflection')}; " if table is not None else ""
         yield "structure factors", f"{listed}F {crystal.default_F:g} for others"
     sources = len(beam.sources.weights)
     fluence = "unknown" if beam.fluence is None else f"{beam.fluence:.4g} photons/m²"

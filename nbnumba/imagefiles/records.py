@@ -15,6 +15,7 @@ from ..experiment.geometry import Geometry
 from ..experiment.ground_truth import GroundTruth, partial_truth
 from ..readout.digitize import Pixels, to_dtype
 from ..util.messages import logger
+from ..util.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ def note_clipped(image: ImageRecord, clipped: int, dtype: str, path: str) -> Non
     """Tell how many pixels a file cannot hold as they are."""
     if clipped:
         of = f" of {image.name}" if image.name else ""
-        logger.warning(f"{path}: {clipped} pixels{of} beyond what {dtype} holds were clipped")
+        verb = "was" if clipped == 1 else "were"
+        logger.warning(f"{path}: {counted(clipped, 'pixel')}{of} beyond what {dtype} holds {verb} clipped")
 
 
 @dataclass(frozen=True)

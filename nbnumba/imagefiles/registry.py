@@ -96,7 +96,7 @@ PNG = ImageFormat(
 SMV = ImageFormat(
     "an SMV image",
     endings=(".img",),
-    signatures=(b"{\nHEADER_BYTES",),
+    signatures=(b"{\nHEADER_BYTES", b"{\r\nHEADER_BYTES"),
     dtypes=("uint16",),
     options=frozenset({"noise", "adc", "scale"}),
     geometry=True,

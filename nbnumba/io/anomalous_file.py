@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
 from .opening import label, read_text
 
@@ -52,7 +52,7 @@ def read(path: PathLike, option: str = "") -> NDArray[np.float64]:
             continue
         place = label(option, path, number)
         if len(words) < 3:
-            raise InputError(f"{place}: has {len(words)} columns; {_KIND}")
+            raise InputError(f"{place}: has {counted(len(words), 'column')}; {_KIND}")
         energy, f1, f2 = (_number(word, place) for word in words[:3])
         if not 0.0 < energy <= 1e7:
             raise InputError(f"{place}: the energy is {quote(words[0])}; allowed are numbers above 0, up to 1e7 eV")
@@ -62,7 +62,9 @@ def read(path: PathLike, option: str = "") -> NDArray[np.float64]:
             raise InputError(f"{place}: the energy {words[0]} stands twice; each may stand once")
         points[energy] = (f1, f2)
     if len(points) < 2:
-        raise InputError(f"{label(option, path)}: holds {len(points)} points; at least two are needed; {_KIND}")
+        raise InputError(
+            f"{label(option, path)}: holds {counted(len(points), 'point')}; at least two are needed; {_KIND}"
+        )
     return np.array([(energy, *points[energy]) for energy in sorted(points)])
 
 

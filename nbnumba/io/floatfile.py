@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..util.regions import roi_slices, row_blocks
+from ..util.text import counted
 from .atomic import PathLike, whole_file, write_array
 from .opening import label, opened
 
@@ -34,7 +35,10 @@ def not_finite(image: NDArray[np.float32]) -> str | None:
     """Return a message with the number of pixels that are infinite or NaN; None where there are none."""
     rows, columns = roi_slices(None, (image.shape[0], image.shape[1]))
     count = image.size - sum(int(np.count_nonzero(np.isfinite(image[block]))) for block in row_blocks(rows, columns))
-    return f"{count} of {image.size} pixels are not finite numbers (infinite or NaN)" if count else None
+    if count == 0:
+        return None
+    what = "is no finite number" if count == 1 else "are not finite numbers"
+    return f"{count} of {counted(image.size, 'pixel')} {what} (infinite or NaN)"
 
 
 def read(path: PathLike, shape: tuple[int, int], option: str = "") -> NDArray[np.float32]:

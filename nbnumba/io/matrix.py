@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
 from .opening import label, read_text
 
@@ -66,7 +66,7 @@ def parse(text: str, path: PathLike, option: str = "-mat") -> NDArray[np.float64
     while len(values) < 9:
         position = _BLANKS.match(text, position).end()  # type: ignore[union-attr]
         if position == len(text):
-            raise InputError(f"{label(option, path)}: holds {len(values)} numbers; a matrix takes nine")
+            raise InputError(f"{label(option, path)}: holds {counted(len(values), 'number')}; a matrix takes nine")
         line = text.count("\n", 0, position) + 1
         match = _NUMBER.match(text, position)
         if match is None:

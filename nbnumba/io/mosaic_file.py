@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .opening import label, read_text
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
@@ -49,9 +49,9 @@ def read(path: str, option: str) -> tuple[NDArray[np.float64], NDArray[np.float6
         if wrong is not None:
             raise InputError(f"{place}: {quote(wrong)} is not a number; a line is {_FORM}")
         if len(words) not in (4, 5, 9, 10):
-            raise InputError(f"{place}: holds {len(words)} numbers; a line is {_FORM}")
+            raise InputError(f"{place}: holds {counted(len(words), 'number')}; a line is {_FORM}")
         if rows and len(words) != len(rows[0]):
-            raise InputError(f"{place}: holds {len(words)} numbers, the lines before it {len(rows[0])}")
+            raise InputError(f"{place}: holds {counted(len(words), 'number')}, the lines before it {len(rows[0])}")
         rows.append([float(word) for word in words])
         places.append(place)
     if not rows:
@@ -72,8 +72,8 @@ def read(path: str, option: str) -> tuple[NDArray[np.float64], NDArray[np.float6
             raise InputError(f"{place}: has the weight {weight:g}; allowed are 0 to {_MOST_WEIGHT:g}")
     if not weights.any():
         raise InputError(f"{label(option, path)}: all weights are 0; one at least must be positive")
-    counted = weights > 0.0
-    return rotations[counted], weights[counted]
+    some = weights > 0.0
+    return rotations[some], weights[some]
 
 
 def _of_quaternions(quaternions: NDArray[np.float64], places: list[str]) -> NDArray[np.float64]:

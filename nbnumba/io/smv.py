@@ -19,7 +19,7 @@ from ..util.text import quote
 from .atomic import PathLike, whole_file, write_array
 from .opening import is_regular, label, opened
 
-_MAGIC = b"{\nHEADER_BYTES"
+SIGNATURES = b"{\nHEADER_BYTES", b"{\r\nHEADER_BYTES"  # some programs end lines as Windows does
 _LARGEST_HEADER = 1 << 24  # bytes
 _LARGEST_SIDE = 1 << 16  # pixels
 _TYPE = re.compile(r"^(?:Data_type|TYPE)\s*=\s*([^;\n]*)", re.MULTILINE)
@@ -173,8 +173,8 @@ def image_from(file: BinaryIO, header: SmvHeader, name: str) -> SmvImage:
 def header_from(file: BinaryIO, name: str) -> SmvHeader:
     """Read the header from an open file, which messages call by a name; leave the file at the first pixel."""
     start = file.read(512)
-    if not start.startswith(_MAGIC):
-        raise InputError(f"{name}: not an SMV image: begins with {quote(start[:14])}, not {quote(_MAGIC)}")
+    if not start.startswith(SIGNATURES):
+        raise InputError(f"{name}: not an SMV image: begins with {quote(start[:14])}, not {quote(SIGNATURES[0])}")
     text = start.split(b"\0", 1)[0].decode("latin-1")
     stated = _value_of(text, "HEADER_BYTES")
     if not 16 <= stated <= _LARGEST_HEADER:

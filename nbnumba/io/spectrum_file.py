@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
 from .opening import label, opened, read_text
 
@@ -149,7 +149,7 @@ def _table(text: str, path: PathLike, option: str) -> Array:
         if len(values) < 2:
             raise InputError(f"{place}: the weight is missing; a line is energy(eV) weight, or a weight for every shot")
         if rows and len(values) != len(rows[0]):
-            raise InputError(f"{place}: has {len(values)} columns, the lines above it {len(rows[0])}")
+            raise InputError(f"{place}: has {counted(len(values), 'column')}, the lines above it {len(rows[0])}")
         rows.append(values)
     if not rows:
         raise InputError(f"{label(option, path)}: holds no channel; a line is energy(eV) weight")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..geometry.panel import PlacedPanel
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
 from .opening import label
 
@@ -154,7 +154,9 @@ def _vector(lines: list[str], number: int, name: str, path: PathLike, option: st
 def _numbers(lines: list[str], number: int, count: int, name: str, path: PathLike, option: str) -> list[float]:
     """Return as many numbers as a line must hold."""
     if number >= len(lines):
-        raise InputError(f"{label(option, path)}: ends after {len(lines)} lines; line {number + 1} holds the {name}")
+        raise InputError(
+            f"{label(option, path)}: ends after {counted(len(lines), 'line')}; line {number + 1} holds the {name}"
+        )
     values: list[float] = []
     position = 0
     while len(values) < count:

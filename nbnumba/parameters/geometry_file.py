@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..geometry.panel import PlacedPanel
     from ..geometry.vectors import Array
 
-_SMV, _CBF, _HDF5 = b"{\nHEADER_BYTES", b"###CBF", b"\x89HDF\r\n\x1a\n"
+_SMV, _CBF, _HDF5 = (b"{\nHEADER_BYTES", b"{\r\nHEADER_BYTES"), b"###CBF", b"\x89HDF\r\n\x1a\n"
 _KNOWN = "CrystFEL .geom, pyFAI .poni, NXmx .h5, DIALS .expt, XPARM.XDS, and headers of SMV and mini-CBF images"
 
 _OF_CRYSTALS = {"reciprocal_A", "crystals", "crystals_of_expt"}

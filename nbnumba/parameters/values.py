@@ -11,7 +11,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .given import Given, Value
 from .table import PARAMETERS
 from .types import Kind, Parameter
@@ -47,7 +47,7 @@ def given_by(parameter: Parameter, value: Any) -> list[Given]:
     named = parameter.kind in (Kind.FILE, Kind.TEXT)
     values: list[Value] = [text_of(name, value)] if named else values_of(name, value)
     if len(values) not in parameter.counts or (name == "misset_deg" and (len(values) == 1) != isinstance(value, str)):
-        raise InputError(f"{name}: {len(values)} values; allowed: {_counts(parameter)}")
+        raise InputError(f"{name}: {counted(len(values), 'value')}; allowed: {_counts(parameter)}")
     if name == "attenuation_depth_um" and values == ["inf"]:
         values = [math.inf]
     texts = tuple(value if isinstance(value, str) else repr(value) for value in values)

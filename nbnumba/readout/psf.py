@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.opening import label, read_text
 from ..kernels.readout.steps import SeparableSpread
+from ..util.text import counted
 from .charge import counting_kernel
 
 Array = NDArray[np.float64]
@@ -274,7 +275,7 @@ def read_kernel(path: str, option: str = "") -> Kernel:
         if not all(0.0 <= value < math.inf for value in values):
             raise InputError(f"{place}: allowed are finite numbers of 0 and more")
         if rows and len(values) != len(rows[0]):
-            raise InputError(f"{place}: {len(values)} numbers; the lines before hold {len(rows[0])}")
+            raise InputError(f"{place}: {counted(len(values), 'number')}; the lines before hold {len(rows[0])}")
         rows.append(values)
     kernel = np.array(rows)
     if not rows or not all(size % 2 == 1 and size <= _LARGEST_KERNEL for size in kernel.shape):

@@ -19,7 +19,7 @@ from ..io.opening import label
 from ..parameters.settings import Settings
 from ..util.memory import gigabytes, too_little_memory
 from ..util.messages import logger
-from ..util.text import quote
+from ..util.text import counted, quote
 from . import fdump, scatterers
 from .by_energy import EnergyFactors
 from .old_pdb import check_numbers, without_line_numbers
@@ -315,7 +315,8 @@ def _prepared(structure: Any, d_min: float, k_solvent: float, place: str, atoms_
         structure.expand_ncs(gemmi.HowToNameCopiedChain.Dup)
     unknown = sum(1 for where in structure[0].all() if where.atom.element.atomic_number == 0)
     if unknown:
-        logger.warning(f"{place}: {unknown} atoms of an unknown element scatter like oxygen")
+        found = counted(unknown, "atom of an unknown element scatters", "atoms of an unknown element scatter")
+        logger.warning(f"{place}: {found} like oxygen")
     group = structure.find_spacegroup()
     if group is None:
         logger.warning(f"{place}: states no space group; it is taken for P1")
@@ -324,9 +325,10 @@ def _prepared(structure: Any, d_min: float, k_solvent: float, place: str, atoms_
         structure.setup_cell_images()
     cut = _cut_occupancies(structure)
     if cut:
+        one, several = "atom on a special position has an occupancy", "atoms on special positions have occupancies"
         logger.warning(
-            f"{place}: {cut} atoms on special positions have occupancies that add up to more than 1 with those of "
-            "their symmetry mates; they are cut to 1"
+            f"{place}: {counted(cut, f'{one} that adds', f'{several} that add')} up to more than 1 with those of the "
+            "symmetry mates; the sum is cut to 1"
         )
     if not structure.cell.is_compatible_with_spacegroup(group):
         numbers = " ".join(f"{value:g}" for value in structure.cell.parameters)

@@ -19,7 +19,7 @@ from ..errors import InputError, called
 from ..io.atomic import PathLike
 from ..io.opening import is_regular, label, opened
 from ..util.messages import logger
-from ..util.text import NUMBER, quote
+from ..util.text import NUMBER, counted, quote
 from .table import LARGEST_F, IndexBox, inside
 
 _BLOCK = 1 << 20  # bytes that are read at a time; also the longest line
@@ -274,4 +274,6 @@ def _explain(text: bytes, place: str) -> NoReturn:
             raise InputError(f"{place}: {name} is {quote(word)}; allowed are -{_LARGEST_INDEX} to {_LARGEST_INDEX}")
         if value != value.to_integral_value():
             raise InputError(f"{place}: {name} is {quote(word)}; {allowed} is allowed")
-    raise InputError(f"{place}: {quote(line.strip())} has {len(words)} columns; a reflection takes four, h k l F")
+    raise InputError(
+        f"{place}: {quote(line.strip())} has {counted(len(words), 'column')}; a reflection takes four, h k l F"
+    )

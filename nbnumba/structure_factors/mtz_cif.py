@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, called
 from ..io.gzip_files import GZIP, understood, unpacked_data
 from ..util.messages import logger
+from ..util.text import counted
 from . import french_wilson, other_lists
 from .cif_columns import read_cif
 from .mtz_cif_columns import Columns, read_mtz
@@ -259,7 +260,7 @@ def _remarks(
         way = "by their standard deviations (French-Wilson)" if chosen.sigmas is not None else "as their square roots"
         what += f", drawn {way}"
     yield (
-        f"{place}: column {chosen.names}{chosen.origin}, {what}; {expansion.unique} unique reflections in "
+        f"{place}: column {chosen.names}{chosen.origin}, {what}; {counted(expansion.unique, 'unique reflection')} in "
         f"{chosen.group}, {expansion.count} in P1, {to}"
     )
     if chosen.intensity:
@@ -267,9 +268,11 @@ def _remarks(
         negative = sum(int(np.count_nonzero(value < 0.0)) for value in values)
         if negative:
             drawn = "0" if chosen.sigmas is None else "the small amplitudes that they leave likely"
-            yield f"{place}: {negative} intensities below 0 are drawn as {drawn}"
+            found = counted(negative, "intensity below 0 is", "intensities below 0 are")
+            yield f"{place}: {found} drawn as {drawn}"
     if chosen.cell is not None and not has_symmetry(chosen.cell, chosen.operations):
         numbers = " ".join(f"{value:g}" for value in chosen.cell)
         yield f"{place}: the unit cell {numbers} has not the symmetry of {chosen.group}"
     if expansion.repeated:
-        yield f"{place}: {expansion.repeated} rows repeat a reflection with another value; the last one counts"
+        rows = counted(expansion.repeated, "row repeats", "rows repeat")
+        yield f"{place}: {rows} a reflection with another value; the last one counts"

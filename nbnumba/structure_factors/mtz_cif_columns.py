@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, called
 from ..io.gzip_files import named
-from ..util.text import quote
+from ..util.text import counted, quote
 from .table import Cell
 
 RESOLUTIONS = 0.3, 1000.0  # Angstrom; finest and coarsest limit that a file may state
@@ -72,7 +72,9 @@ def read_mtz(data: bytes, column: str | None, place: str, phase: str | None = No
     if not re.search(rb"END {77}|MTZENDOFHEADERS", header):
         raise InputError(f"{place}: cut short: the header at its end does not end")
     if len(mtz.batches) > 0:
-        raise InputError(f"{place}: holds unmerged observations ({len(mtz.batches)} batches); merge them first")
+        raise InputError(
+            f"{place}: holds unmerged observations ({counted(len(mtz.batches), 'batch', 'batches')}); merge them first"
+        )
     check_limit(float(mtz.max_1_d2) ** -0.5 if mtz.max_1_d2 > 0.0 else math.nan, "its header", place)
     columns = list(mtz.columns)
     taken = _choose_mtz(columns, column, place)
@@ -195,7 +197,9 @@ def _index_columns(columns: Sequence[Any], place: str) -> list[int]:
     if named.keys() >= set("HKL"):
         found = [named[name] for name in "HKL"]
     if len(found) != 3:
-        raise InputError(f"{place}: has {len(found)} columns of indices (type H); allowed are three, h, k and l")
+        raise InputError(
+            f"{place}: has {counted(len(found), 'column')} of indices (type H); allowed are three, h, k and l"
+        )
     return [int(column.idx) for column in found]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..util.messages import logger
-from ..util.text import quote
+from ..util.text import counted, quote
 
 _FRACTIONAL = re.compile(rb"^\s*_atom_site_fract_x\b", re.IGNORECASE | re.MULTILINE)
 _SPECIAL = 0.2  # Angstrom between symmetry mates of one atom that stands on a special position
@@ -108,10 +108,13 @@ def _structure(small: Any, group: Any, place: str) -> Any:
             atom.aniso = gemmi.SMat33f(U[0, 0], U[1, 1], U[2, 2], U[0, 1], U[0, 2], U[1, 2])
         residue.add_atom(atom)
     if left_out:
-        logger.warning(f"{place}: {left_out} atoms without coordinates are left out")
+        logger.warning(
+            f"{place}: {counted(left_out, 'atom without coordinates is', 'atoms without coordinates are')} left out"
+        )
     negative = sum(site.u_iso < 0.0 for site in small.sites)
     if negative:
-        logger.warning(f"{place}: {negative} atoms have a negative U, by which their scattering grows with resolution")
+        found = counted(negative, "atom has", "atoms have")
+        logger.warning(f"{place}: {found} a negative U, by which the scattering grows with resolution")
     chain, model = gemmi.Chain("A"), gemmi.Model(1)
     chain.add_residue(residue)
     model.add_chain(chain)

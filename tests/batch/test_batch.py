@@ -373,7 +373,7 @@ def test_damaged_file_is_made_again(
     assert (out / "shots_0000.h5").stat().st_mtime_ns == kept.st_mtime_ns
     assert not leftover.exists()
     printed = capsys.readouterr().err
-    assert "removed 1 files that were left half written" in printed
+    assert "removed 1 file that was left half written" in printed
     assert (damage is Path.unlink) or "shots_0001.h5: " in printed
 
 

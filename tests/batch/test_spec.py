@@ -359,7 +359,7 @@ def test_table(tmp_path: Path) -> None:
         ("", "", "csv: t.csv line 1: no names of columns; allowed: crystal_share, N, Na"),
         ("energy\n1\n2", "", "csv: t.csv line 1: 'energy' is not the name of a column; allowed: crystal_share, N, Na"),
         ("N,N\n1,1", "", "csv: t.csv line 1: N names two columns"),
-        ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 values under 2 names of columns"),
+        ("N,fluence\n1,2\n3", "", "csv: t.csv line 3: 1 value under 2 names of columns"),
         (
             "N\n1\n\n2.5",
             "",
@@ -367,7 +367,7 @@ def test_table(tmp_path: Path) -> None:
         ),
         ("energy_ev\n1\n-2", "", "csv: t.csv line 3: energy_ev: -2 is out of range; allowed: a number greater than 0"),
         ("energy_ev\n1\nnan", "", "csv: t.csv line 3: energy_ev: 'nan' is not a number"),
-        ("energy_ev\n1", "", "csv: t.csv: 1 rows of values for count = 2; every image needs one"),
+        ("energy_ev\n1", "", "csv: t.csv: 1 row of values for count = 2; every image needs one"),
     ],
 )
 def test_mistakes_in_a_table(table: str, vary: str, message: str, tmp_path: Path) -> None:

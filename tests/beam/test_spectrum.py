@@ -104,7 +104,7 @@ def test_shift_moves_every_energy() -> None:
     ("form", "message"),
     [
         ("spectrum.txt", "is unknown; allowed: gauss:mean_ev:fwhm_ev:channels, .*-spectrum_file"),
-        ("gauss", "1 values; allowed: gauss:mean_ev:fwhm_ev:channels"),
+        ("gauss", "1 value; allowed: gauss:mean_ev:fwhm_ev:channels"),
         ("gauss:9000:50:11:2", "4 values"),
         ("gauss:nan:50:11", "mean_ev is 'nan'"),
         ("gauss:9000:-1:11", "fwhm_ev is '-1'"),

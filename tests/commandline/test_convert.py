@@ -91,7 +91,7 @@ def test_float_to_cbf_rounds_and_counts_what_is_clipped(capsys: pytest.CaptureFi
     np.testing.assert_array_equal(fabio.open("b.cbf").data, expected)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "nbnumba: notice: a.bin: 1 of 108 pixels are not finite numbers (infinite or NaN)",
+        "nbnumba: notice: a.bin: 1 of 108 pixels is no finite number (infinite or NaN)",
         "nbnumba: notice: b.cbf: 2 pixels of a.bin beyond what int32 holds were clipped",
     ]
 

@@ -183,7 +183,7 @@ BAD = {
     "cell = 79\nshape = 'cube'": "shape: 'cube' is unknown",
     "cell = 79\nshape = 3": "shape: 3 is unknown; allowed: square, round",
     "cell = 79\nmisset_deg = 'random'": "misset_deg: random needs a misset_seed here",
-    "cell = 79\nmisset_deg = 5": 'misset_deg: 1 values; allowed: 3, or "random"',
+    "cell = 79\nmisset_deg = 5": 'misset_deg: 1 value; allowed: 3, or "random"',
     "A_matrix = [1, 2, 3]": "A_matrix: has the shape (3,); allowed: (3, 3)",
     "matrix = 'none.mat'": "none.mat",
 }

@@ -320,6 +320,27 @@ def test_bytes_are_swapped_as_the_header_says(stated: bytes, tmp_path: Path) -> 
     np.testing.assert_array_equal(big.data, image.data)
 
 
+def test_lines_may_end_as_those_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content, unix = (INPUTS / "header_close.img").read_bytes(), smv.read(INPUTS / "header_close.img")
+    end = content.index(b"}")
+    header = content[: end + 1].replace(b"\n", b"\r\n").ljust(unix.header_bytes)
+    assert len(header) == unix.header_bytes
+    Path("windows.img").write_bytes(header + content[unix.header_bytes :])
+    image = smv.read("windows.img")
+    np.testing.assert_array_equal(image.data, unix.data)
+    assert (image.shape, image.byte_order) == (unix.shape, unix.byte_order)
+    # As the header of a command, as the place of a detector, and to be converted.
+    for option in ("-img", "-geometry"):
+        ours, theirs = (
+            Experiment.from_command(f"-cell 40 50 60 -default_F 50 -N 2 {option} {path}").detector.panels
+            for path in ("windows.img", INPUTS / "header_close.img")
+        )
+        assert ours == theirs
+    assert cli.main(["convert", "windows.img", "-o", "a.cbf"]) == 0
+    np.testing.assert_array_equal(fabio.open("a.cbf").data, unix.data)
+
+
 def test_the_golden_images_are_read() -> None:
     image = smv.read(INPUTS / "header_close.img")
     assert image.shape == (70, 80)
@@ -392,7 +413,7 @@ def test_the_size_of_the_header_is_honored(tmp_path: Path, size: int) -> None:
     [
         (b"", r"not an SMV image: begins with ''"),
         (b"P5\n3 2\n255\n", r"not an SMV image: begins with 'P5\\n3 2\\n255\\n'"),
-        (b"{\r\nHEADER_BYTES=512;", "not an SMV image"),
+        (b"{\rHEADER_BYTES=512;", "not an SMV image"),
         (b"{\nHEADER_BYTES=x;\n}", "HEADER_BYTES is 0; allowed are 16 to"),
         (b"{\nHEADER_BYTES=1e300;\n}", r"HEADER_BYTES is 1e\+300"),
         (b"{\nHEADER_BYTES=512;\nSIZE1=3;\nSIZE2=2;\n}", "cut short: 39 bytes of a header of 512"),

@@ -323,7 +323,7 @@ def test_keywords_say_the_same_as_a_command(folder: Path) -> None:
         ("-pdb m.pdb -anomalous_file A/7/FE5=fe.txt", InputError, "'A/7/FE5'=fe.txt: .*has no such atom"),
         ("-pdb m.pdb -anomalous_file FE=fe.txt -anomalous_file fe=fe.txt", InputError, "'fe' is given twice"),
         ("-pdb m.pdb -anomalous_file FE=bad.txt", InputError, "bad.txt, line 2: has 2 columns; a line is energy"),
-        ("-pdb m.pdb -anomalous_file FE=short.txt", InputError, "holds 1 points; at least two are needed"),
+        ("-pdb m.pdb -anomalous_file FE=short.txt", InputError, "holds 1 point; at least two are needed"),
         ("-pdb m.pdb -anomalous_file FE=twice.txt", InputError, "the energy 7000 stands twice"),
         ("-pdb m.pdb -anomalous_file FE=wild.txt", InputError, "a factor is beyond 1000 electrons"),
         ("-pdb m.pdb -anomalous_file FE=nan.txt", InputError, "line 1: 'nan' is no finite number"),

@@ -440,7 +440,7 @@ def test_a_small_molecule_is_that_of_direct_summation(spelling: str, tmp_path: P
     with notices_to(notices.append):
         table = load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=0.9e-10, write_dump=False))
     assert table is not None
-    assert notices[0].endswith("m.cif: 1 atoms without coordinates are left out")
+    assert notices[0].endswith("m.cif: 1 atom without coordinates is left out")
     assert notices[1].endswith("structure factors are computed to 0.9 Å in P 1 21/c 1, no solvent")
     small = gemmi.make_small_structure_from_block(gemmi.cif.read_string(SMALL)[0])
     small.change_occupancies_to_crystallographic(0.2)
@@ -483,7 +483,7 @@ def test_a_negative_U_is_told(tmp_path: Path) -> None:
     notices: list[str] = []
     with notices_to(notices.append):
         load(Settings.of(pdb_file=str(tmp_path / "m.cif"), hkl_dmin=2e-10, write_dump=False))
-    assert any("m.cif: 1 atoms have a negative U" in line for line in notices)
+    assert any("m.cif: 1 atom has a negative U" in line for line in notices)
 
 
 def test_a_pdb_file_from_before_1996(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_further_columns_are_ignored_with_one_notice(tmp_path: Path) -> None:
         ("", r"a\.hkl: holds no reflection; a line is h k l F$"),
         ("# only a comment\n\n", "holds no reflection"),
         ("0 0 1 5\n\n0 0 2\n", r"a\.hkl, line 3: '0 0 2' has 3 columns; a reflection takes four, h k l F$"),
-        ("1\n2\n3\n4\n", "line 1: '1' has 1 columns"),
+        ("1\n2\n3\n4\n", "line 1: '1' has 1 column"),
         ("h k l F\n", "line 1: h is 'h'; an integer is allowed"),
         ("0 0 1 5\r\n0 0 1 five\r\n", "line 2: F is 'five'; a finite number is allowed"),
         ("0 0 1 5\n0,0,1,5\n", "line 2: h is '0,0,1,5'; an integer is allowed"),

@@ -245,7 +245,7 @@ def test_unmerged_observations_are_refused(tmp_path: Path) -> None:
     batch.number = 1
     mtz.batches.append(batch)
     mtz.write_to_file(str(tmp_path / "x.mtz"))
-    with pytest.raises(InputError, match=r"x\.mtz: holds unmerged observations \(1 batches\); merge them first"):
+    with pytest.raises(InputError, match=r"x\.mtz: holds unmerged observations \(1 batch\); merge them first"):
         Reading(tmp_path / "x.mtz")
 
 

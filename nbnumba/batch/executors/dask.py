@@ -23,6 +23,7 @@ from typing import Any
 from ...errors import FileError, NbnumbaError, WorkerError
 from ...io.temporary import temporary_beside
 from ...util.messages import logger
+from ...util.text import counted
 from ...version import __version__
 from .pool import GO_ON, Pool
 from .processes import ctrl_c_blocked
@@ -66,7 +67,7 @@ class DaskPool(Pool):
     def __init__(self, client: Any, where: str, sharing: Sharing) -> None:
         count = sum(seat.tasks for seat in sharing.seats)
         hosts = len({seat.host for seat in sharing.seats})
-        super().__init__(count, 2 * count, f"dask: {where}, {count} tasks at once, hosts: {hosts}")
+        super().__init__(count, 2 * count, f"dask: {where}, {counted(count, 'task')} at once, hosts: {hosts}")
         self._client = client
         self._where = where
         self._sharing = sharing

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from ...errors import WorkerError
 from ...util.exits import INTERRUPTED
 from ...util.signals import Ended
+from ...util.text import counted
 from .pool import Pool
 from .resources import Seat, Sharing, own_seat, perform
 
@@ -120,7 +121,7 @@ class _Ranks(Pool):
     def __init__(self, job: _Job, sharing: Sharing) -> None:
         count = len(job.seats)
         hosts = len({seat.host for seat in job.seats})
-        super().__init__(count, 2 * count, f"mpi: {count} ranks and one that deals out, hosts: {hosts}")
+        super().__init__(count, 2 * count, f"mpi: {counted(count, 'rank')} and one that deals out, hosts: {hosts}")
         self._job = job
         self._sharing = sharing
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...util.text import counted
 from .pool import Pool
 from .resources import Share, Sharing, count_gpus, own_cores, own_seat, own_share, use_share
 
@@ -34,7 +35,7 @@ class InProcess(Pool):
     """
 
     def __init__(self, threads: int | None) -> None:
-        super().__init__(1, 1, f"local: in this process, {threads or len(own_cores())} threads")
+        super().__init__(1, 1, f"local: in this process, {counted(threads or len(own_cores()), 'thread')}")
         self._share = Share(threads)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ...errors import WorkerError
 from ...util.signals import Ended, raise_in_worker
+from ...util.text import counted
 from .pool import GO_ON, Pool
 from .resources import Sharing, perform
 
@@ -90,7 +91,8 @@ class Processes(Pool):
     def __init__(self, sharing: Sharing) -> None:
         count = len(sharing.seats)
         threads = sharing.share(sharing.seats[0]).threads
-        super().__init__(count, 2 * count, f"local: {count} processes, {threads} threads each")
+        each = f"{threads} {'thread' if threads == 1 else 'threads'} each"
+        super().__init__(count, 2 * count, f"local: {counted(count, 'process', 'processes')}, {each}")
         self._sharing = sharing
         self._numbers = _spawn.Value("i", 0)
         self._executor: ProcessPoolExecutor | None = ProcessPoolExecutor(
