@@ -30,7 +30,7 @@ from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from ..util.text import counted
 from .help import options_text
-from .noisify_detector import check_bad_pixels, check_saturation, readable, size_of, take_header, take_preset
+from .noisify_detector import check_bad_pixels, check_numbers, check_spread, readable, size_of, take_header, take_preset
 
 _INT32_TOP, _UINT16_TOP = 2147483647.0, 65535.0
 
@@ -142,7 +142,7 @@ def _job(command: CommandLine) -> Job:
     if bits not in (16, 32):
         raise InputError(f"-bits: {bits}; allowed are 16 and 32")
     if exact:
-        check_saturation(command, bits)
+        check_numbers(command, values.get("gain", 1.0), bits)
     spread = command.settings.readout.psf
     if not exact and spread is not None and not any(name in spread for name in as_c.PSF_KINDS):
         raise InputError(f"-psf: {spread!r}; allowed are gauss and fiber, and in -semantics exact moffat:EXPONENT")
@@ -167,6 +167,8 @@ def _job(command: CommandLine) -> Job:
     job = Job(
         command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed or 0, mask
     )  # fmt: skip
+    if exact:
+        check_spread(command.settings.readout, job.fwhm, job.psf_radius)
     return replace(job, header=_made_header(job) if header_block is None else header_block)
 
 
@@ -304,31 +306,47 @@ def _as_c_casts(adu: NDArray[np.float64], bits: int) -> NDArray[Any]:
 
 def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
     """Do what noisify means to do."""
+    if not np.isfinite(image).all():
+        bad = int(np.count_nonzero(~np.isfinite(image)))
+        raise InputError(f"{label('-floatfile', job.output.float_file)}: {bad} pixels hold no finite number")
     photons = np.maximum(_photons(job, image), 0.0)
     if job.mask is not None:
         photons[~job.mask] = 0.0
-    given, noise_file = job.readout, job.output.noise_file
-    spread = None
-    if given.psf is not None:
-        kernel = None if given.psf_file is None else psf.read_kernel(given.psf_file, "-psf_file")
-        spread = psf.parse(given.psf, job.fwhm, "-psf", radius=job.psf_radius, kernel=kernel)
-    dtype, top = ("uint16", 65535) if job.bits == 16 else ("uint32", 2147483647)
-    noiseless = Readout(
-        spread=spread if noise_file is None else None,
-        photon_noise=False,
-        gain=job.gain,
-        offset=job.output.adc,
-        dtype=dtype,
-        saturation=min(top, given.saturation or top),
-    )
-    threads = available_threads()
+    noiseless, readout = _readouts(job)
+    noise_file, threads = job.output.noise_file, available_threads()
     result = read_out(photons, noiseless, 0, threads=threads)
     _write_int(job, result.pixels, np.minimum(result.pixels, 65535).astype(np.uint16))
     if noise_file is None:
         _report_spread(result)
         _write_mask(job, None)
         return
-    readout = replace(
+    result = read_out(photons, readout, job.seed, job.get("noise_image", 0), threads)
+    _report_spread(result)
+    print(f"{result.photons:.0f} photons on noise image ({result.overloads} overloads)")
+    if job.mask is not None:
+        result.pixels[~job.mask] = 0
+    _write(job, noise_file, result.pixels)
+    _write_mask(job, result.bad)
+
+
+def _readouts(job: Job) -> tuple[Readout, Readout]:
+    """Return how the image without and the one with noise are read out."""
+    given = job.readout
+    spread = None
+    if given.psf is not None:
+        kernel = None if given.psf_file is None else psf.read_kernel(given.psf_file, "-psf_file")
+        spread = psf.parse(given.psf, job.fwhm, "-psf", radius=job.psf_radius, kernel=kernel)
+    dtype, top = ("uint16", 65535) if job.bits == 16 else ("uint32", 2147483647)
+    noiseless = Readout(
+        spread=spread if job.output.noise_file is None else None,
+        photon_noise=False,
+        gain=job.gain,
+        offset=job.output.adc,
+        dtype=dtype,
+        saturation=min(top, given.saturation or top),
+    )
+    settings = job.command.settings
+    noisy = replace(
         noiseless,
         spread=spread,
         photon_noise=True,
@@ -339,18 +357,12 @@ def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
         dark=given.dark_current,
         dead_time=given.dead_time,
         rate_limit=given.rate_limit,
-        exposure=job.command.settings.beam.exposure or 1.0,
+        exposure=settings.beam.exposure if check_rates(settings) else 1.0,
         spread_first=given.psf_stage == "photons",
         dead_pixels=given.dead_pixels,
         hot_pixels=given.hot_pixels,
     )
-    result = read_out(photons, readout, job.seed, job.get("noise_image", 0), threads)
-    _report_spread(result)
-    print(f"{result.photons:.0f} photons on noise image ({result.overloads} overloads)")
-    if job.mask is not None:
-        result.pixels[~job.mask] = 0
-    _write(job, noise_file, result.pixels)
-    _write_mask(job, result.bad)
+    return noiseless, noisy
 
 
 def _write_mask(job: Job, bad: NDArray[np.bool_] | None) -> None:

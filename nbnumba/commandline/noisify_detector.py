@@ -15,8 +15,11 @@ from ..io import smv
 from ..io.opening import label, opened
 from ..parameters.command import CommandLine
 from ..parameters.presets import PRESETS
+from ..parameters.settings import ReadoutSettings
+from ..readout.psf import WIDEST
 
 _SAME_PIXEL = 1e-4  # relative, of pixels in headers, which have few digits
+_GAIN, _OFFSET = (1e-9, 1e9), (-1e9, 1e9)
 _TOP = {16: 65535, 32: 2147483647}
 
 
@@ -106,11 +109,26 @@ def check_bad_pixels(command: CommandLine, size: int) -> None:
         raise InputError(f"-dead_pixels, -hot_pixels: {wanted} together; the image has {size} pixels")
 
 
-def check_saturation(command: CommandLine, bits: int) -> None:
-    """Refuse numbers that do not fit into the bits."""
+def check_numbers(command: CommandLine, gain: float, bits: int) -> None:
+    """Refuse numbers that a detector cannot have, or that do not fit into the bits."""
+    for option, value, (low, high) in (("-gain", gain, _GAIN), ("-adc", command.output.adc, _OFFSET)):
+        if not low <= value <= high:
+            raise InputError(f"{option}: {value:g}; with -semantics exact allowed are {low:g} to {high:g}")
     saturation = command.settings.readout.saturation
     if command.gives("saturation") and saturation is not None and saturation > _TOP[bits]:
         raise InputError(f"-saturation: {saturation}; with -bits {bits} allowed are 1 to {_TOP[bits]}")
+
+
+def check_spread(given: ReadoutSettings, fwhm: float, radius: int) -> None:
+    """Refuse a point spread that contradicts itself, or whose width or radius [pixels] is none."""
+    if given.psf is None:
+        return
+    if given.psf.startswith("charge") and given.psf_stage == "counts":
+        raise InputError(f"-psf_stage: counts contradicts -psf {given.psf}, which comes before the counts")
+    if given.psf != "file" and not 0.0 < fwhm <= WIDEST:
+        raise InputError(f"-psf_fwhm: {fwhm:g} pixels; allowed are above 0 to {WIDEST:g}")
+    if radius < 0:
+        raise InputError(f"-psf_rad: {radius}; with -semantics exact allowed are 0 (automatic) and more")
 
 
 def readable(

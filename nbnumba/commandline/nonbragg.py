@@ -187,12 +187,18 @@ def _points(state: _Run) -> Any:
     return monotone_points(table) if state.exact else padded_points(state.table, state.factor)
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def _write(state: _Run, image: NDArray[np.float32]) -> None:
     """Write the images and print what nonBragg prints about them (nonBragg.c:1680-1890)."""
     q = state.scene
     rows, columns = slice(q.slow_first, q.slow_last + 1), slice(q.fast_first, q.fast_last + 1)
     part = image[rows, columns].astype(np.float64)
     output = state.command.output
+    if bad := int(np.count_nonzero(~np.isfinite(part))):
+        # as C: two points that are next to one another, or the same, make cubics that are no numbers.
+        logger.warning(
+            f"-stol {state.path}: {bad} pixels are no finite numbers, from points that are too close together"
+        )
     path = output.float_file
     print(f"writing {path} as {image.size} 4-byte floats")
     floatfile.write(path, image)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..readout.psf import PointSpread
 
 _NOTHING = Settings().readout
+_SHORTEST, _LONGEST = 1e-18, 1e9  # s, of an exposure in which photons are counted
 
 
 def build_background(settings: Settings) -> tuple[Water | Material, ...]:
@@ -101,6 +102,9 @@ def check_rates(settings: Settings) -> bool:
     rates = [name for name, value in (("dead_time_ns", given.dead_time), ("rate_limit", given.rate_limit)) if value]
     if rates and not settings.beam.exposure > 0.0:
         raise InputError("exposure_s", f"{settings.beam.exposure:g} s;", f"{called(rates[0])} needs one above 0")
+    if rates and not _SHORTEST <= settings.beam.exposure <= _LONGEST:
+        allowed = f"{_SHORTEST:g} to {_LONGEST:g} s"
+        raise InputError("exposure_s", f"{settings.beam.exposure:g} s;", f"{called(rates[0])} needs {allowed}")
     return bool(rates)
 
 

@@ -23,7 +23,7 @@ from .types import (
 _NANOSECOND = Unit("ns", lambda x: x * 1e-9)
 _FRACTION = Range("from 0 to 10", low=0.0, high=10.0)
 _GAIN = Range("from 1e-9 to 1e9", low=1e-9, high=1e9)
-_DEAD_TIME = Range("from 0 to 1e18", low=0.0, high=1e18)
+_DEAD_TIME = Range("from 0 to 1e17", low=0.0, high=1e17)
 _RATE = Range("from 1e-9 to 1e18", low=1e-9, high=1e18)
 _NUMBERS = Range("from 0 to 1e9", low=0.0, high=1e9)
 

@@ -140,6 +140,8 @@ def same(key: str, name: str, help: str = "", *, whole: bool = False, **changes:
     names = changes.pop("names", () if whole else None)
     if help:
         changes["help"] = help
+    if "allowed" in changes:
+        changes["strict"] = None
     parameter = dataclasses.replace(PARAMETERS[name], **changes)
     values = next((option.values for option in NANOBRAGG.by_parameter[name] if option.values), "")
     return Option(key, parameter, values, names=names, whole=(key,) if whole else ())

@@ -128,7 +128,7 @@ def parse(word: str, fwhm: float, option: str, radius: int = 0, kernel: Kernel |
         except ValueError:
             exponent = math.nan
         if not 1.0 < exponent <= 1000.0:
-            raise InputError(f"{option}: the exponent of {word!r} must be above 1, e.g. moffat:2.5")
+            raise InputError(f"{option}: the exponent of {word!r} must be above 1, up to 1000, e.g. moffat:2.5")
     elif kind == "charge" and colon:
         try:
             threshold = float(text)

@@ -172,6 +172,15 @@ def test_options_beside_a_detector_win(tmp_path: Path) -> None:
         ("-detpixels_x 4 -beamstop 90", "-beamstop: 90 mm: covers the whole detector"),
         ("-detpixels_x 4 -dead_pixels 7 -hot_pixels 6", "-dead_pixels, -hot_pixels: 13 together; the image has 12"),
         ("-detpixels_x 4 -good_pixels in.bin", "in.bin would replace in.bin"),
+        ("-detpixels_x 4 -gain 0", "-gain: 0; with -semantics exact allowed are 1e-09 to 1e+09"),
+        ("-detpixels_x 4 -adc 1e30", "-adc: 1e+30; with -semantics exact allowed are -1e+09 to 1e+09"),
+        ("-detpixels_x 4 -psf gauss -psf_fwhm 1e9", "-psf_fwhm: 1e+07 pixels; allowed are above 0 to 10000"),
+        ("-detpixels_x 4 -psf gauss -psf_rad -5", "-psf_rad: -5; with -semantics exact allowed are 0 (automatic)"),
+        ("-detpixels_x 4 -psf charge -psf_stage counts", "-psf_stage: counts contradicts -psf charge"),
+        ("-detpixels_x 4 -dead_time 3 -exposure 1e-30", "-exposure: 1e-30 s; -dead_time needs 1e-18 to 1e+09 s"),
+        ("-detpixels_x 4 -dead_time 1e18", "-dead_time: '1e18' is out of range"),
+        ("-detpixels 65537", "-detpixels: '65537' is out of range; allowed: a whole number from 1 to 65536"),
+        ("-floatfile nan.bin", "-floatfile nan.bin: 2 pixels hold no finite number"),
         ("-semantics c -beamstop 1", "-beamstop: noisify has no such option; -semantics exact has"),
         ("-semantics c -detector cspad", "-detector: noisify has no such option; -semantics exact has"),
     ],
@@ -183,6 +192,7 @@ def test_mistakes_about_the_detector_are_one_line(
     Path("in.bin").write_bytes(np.ones(12, "<f4").tobytes())
     header = b"{\nHEADER_BYTES=512;\nTYPE=unsigned_short;\nSIZE1=4;\nSIZE2=3;\n}\f".ljust(512)
     Path("other.img").write_bytes(header + bytes(24))
+    Path("nan.bin").write_bytes(np.array([np.nan, 1, np.inf, 2], "<f4").tobytes())
     assert main(["noisify", "-floatfile", "in.bin", "-seed", "1", "-semantics", "exact", *words.split()]) == 2
     assert message in capfd.readouterr().err
     assert not list(tmp_path.glob("*image*")), "nothing is written before all of it can be"

@@ -104,6 +104,16 @@ def test_a_table_that_ends_early_is_continued_with_a_notice(words: str, tmp_path
     assert "as in nonBragg, F goes on along a straight line" in error
 
 
+def test_points_at_one_stol_make_no_numbers_and_a_notice_in_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.stol").write_text("0 1\n0.1 2\n0.1 3\n1 2\n")
+    assert main("nonbragg -stol t.stol -lambda 1 -distance 50 -detpixels 30 -pixel 1 -seed 1".split()) == 0
+    assert "pixels are no finite numbers, from points that are too close together" in capfd.readouterr().err
+    assert not np.isfinite(np.fromfile("floatimage.bin", "<f4")).all()
+
+
 @pytest.mark.parametrize(
     ("words", "text", "message"),
     [
