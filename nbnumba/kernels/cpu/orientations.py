@@ -84,7 +84,7 @@ def gather_strip(flat, s, index, n):
     """Structure factors of the nearest reflections; tell whether any is not zero."""
     found = 0
     for w in range(n):
-        f = flat[index[w]]
+        f = flat[np.uint32(index[w])]  # unsigned: it cannot count from the end
         s[FCELL + w] = f
         found += f != 0.0
     return found > 0
