@@ -8,9 +8,11 @@ import typer
 
 from ..batch.command import batch, series
 from ..compare.command import compare
+from ..parameters.noisify import NOISIFY
+from ..parameters.nonbragg import NONBRAGG
 from ..util.messages import logger
 from ..view.command import view
-from .help import COMMANDS
+from .help import COMMANDS, help_of
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 
@@ -62,9 +64,9 @@ def noise(
     run(words)
 
 
-@app.command("noisify", help=_help("noisify"), context_settings=_OUR_WORDS)
+@app.command("noisify", help=_help("noisify"), context_settings=_OUR_WORDS, add_help_option=False)
 def noisify(
-    words: Annotated[list[str], typer.Argument(metavar="-floatfile FILE ...", help="Options of noisify.")],
+    words: Annotated[list[str], typer.Argument(metavar="-floatfile FILE ...")],
 ) -> None:
     """Add the noise of a detector to a float image.
 
@@ -73,14 +75,17 @@ def noisify(
     InputError, FileError
         As `nbnumba.commandline.noisify.run`.
     """
+    if "--help" in words:
+        print(help_of("noisify", "-floatfile FILE", NOISIFY))
+        return
     from .noisify import run
 
     run(words)
 
 
-@app.command("nonbragg", help=_help("nonbragg"), context_settings=_OUR_WORDS)
+@app.command("nonbragg", help=_help("nonbragg"), context_settings=_OUR_WORDS, add_help_option=False)
 def nonbragg(
-    words: Annotated[list[str], typer.Argument(metavar="-stol FILE ...", help="Options of nonBragg.")],
+    words: Annotated[list[str], typer.Argument(metavar="-stol FILE ...")],
 ) -> None:
     """Draw scattering by amorphous material.
 
@@ -89,6 +94,9 @@ def nonbragg(
     InputError, FileError
         As `nbnumba.commandline.nonbragg.run`.
     """
+    if "--help" in words:
+        print(help_of("nonbragg", "-stol FILE", NONBRAGG))
+        return
     from .nonbragg import run
 
     run(words)

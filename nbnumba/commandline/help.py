@@ -39,9 +39,11 @@ Renders the X-ray diffraction image of a nanocrystal, pixel by pixel and on an a
 that of nanoBragg.
 
 A crystal (-mat or -cell) and structure factors (-hkl, -default_F, or the dump of an earlier run) are needed; all \
-else has defaults. Of options that contradict each other the last one counts. A name may be written with two dashes \
-and may be longer than here (-matrix for -mat), never shorter; those marked with a star count only as written. \
-[mm] and the like are units."""
+else has defaults. Of options that contradict each other the last one counts."""
+
+_SPELLING = """\
+A name may be written with two dashes and may be longer than here (-matrix for -mat), never shorter; those marked \
+with a star count only as written. [mm] and the like are units."""
 
 _CLOSING = """\
 Exit status: 0 good; 1 a comparison differs; 2 bad option, value or file content; 3 a file cannot be read or \
@@ -51,14 +53,31 @@ ended by SIGHUP or SIGTERM."""
 
 def help_text() -> str:
     """Return the whole help text, at most 80 columns wide."""
-    parts = [USAGE, *(_wrap(paragraph) for paragraph in _INTRODUCTION.split("\n\n"))]
+    parts = [USAGE, *(_wrap(paragraph) for paragraph in f"{_INTRODUCTION} {_SPELLING}".split("\n\n"))]
     commands = [_entry(f"nbnumba {name}", what) for name, what in COMMANDS.items()]
     parts.append("\n".join(["Other commands (each with --help)", *commands]))
-    parts += [options_text(NANOBRAGG), _wrap(_CLOSING)]
+    parts += [_options(NANOBRAGG), _wrap(_CLOSING)]
     return "\n\n".join(parts)
 
 
-def options_text(dialect: Dialect) -> str:
+def help_of(command: str, words: str, dialect: Dialect) -> str:
+    """Return the help text of a sub-command that takes the options of another program.
+
+    Parameters
+    ----------
+    command : str
+        One of `COMMANDS`.
+    words : str
+        What it cannot do without.
+    dialect : Dialect
+        Its options.
+    """
+    what = COMMANDS[command]
+    usage = f"usage: nbnumba {command} {words} [options]"
+    return "\n\n".join([usage, _wrap(f"{what[0].upper()}{what[1:]}. {_SPELLING}"), _options(dialect), _wrap(_CLOSING)])
+
+
+def _options(dialect: Dialect) -> str:
     """Return the lines about the options of a dialect."""
     return "\n\n".join("\n".join([title, *map(_option, group)]) for title, group in dialect.groups.items())
 

@@ -29,7 +29,6 @@ from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from ..util.text import counted
-from .help import options_text
 from .noisify_detector import check_bad_pixels, check_numbers, check_spread, readable, size_of, take_header, take_preset
 
 _INT32_TOP, _UINT16_TOP = 2147483647.0, 65535.0
@@ -122,8 +121,7 @@ def run(words: Sequence[str]) -> None:
                 raise InputError(f"noisify: {word!r} is neither an option nor the value of one")
             command = replace(command, output=replace(command.output, float_file=word))
         if not loose and not command.gives("float_file"):
-            print("\n".join(["usage: nbnumba noisify -floatfile floatimage.bin", "", options_text(NOISIFY)]))
-            raise InputError("noisify: -floatfile is missing")
+            raise InputError("noisify: -floatfile is missing; noisify --help lists all options")
         job = _job(command)
         _check_names(job)
         image = _read(job)

@@ -28,7 +28,6 @@ from ..readout.chain import read_out
 from ..readout.model import Readout
 from ..readout.poisson import poisson_image_c
 from ..util.messages import logger
-from .help import options_text
 from .noise import choose_noise_seed
 from .nonbragg_geometry import NonBraggGeometry, Sample, resolve, sample, take_header
 
@@ -77,8 +76,7 @@ def run(words: Sequence[str]) -> None:
             raise InputError(f"nonbragg: {loose[0]!r} is neither an option nor the value of one")
         tables = [item for item in command.given if item.parameter.name in _TABLES]
         if not tables:
-            print("\n".join(["usage: nbnumba nonbragg -stol water.stol", "", options_text(NONBRAGG)]))
-            raise InputError("nonbragg: -stol is missing")
+            raise InputError("nonbragg: -stol is missing; nonbragg --help lists all options")
         _check_names(command)
         state = _prepare(command, tables[-1])
         image = _draw(state)

@@ -52,7 +52,7 @@ _NOISE = (
           high=2**63), names=(), whole=("-noise_image",), default="0"),
 )  # fmt: skip
 _POINT_SPREAD = (
-    same("-psf", "psf", "gauss or fiber; in exact moffat:EXPONENT and file too", whole=True),
+    same("-psf", "psf", "gauss or fiber; in exact moffat:EXPONENT, charge:THRESHOLD and file too", whole=True),
     number("-psf_rad", "radius of the kernel in pixels", "N", allowed=Range("from -1e9 to 1e9", low=-1e9, high=1e9),
            default="0: automatic"),
     same("-psf_fwhm", "psf_fwhm_um", "its width", names=("-psf_si", "-psf_fw", "-psf_wi"),
@@ -70,8 +70,8 @@ _HEADER = (
     like("-detsize_x", "detsize_f", "without effect, as in noisify", allowed=_SIZE),
     like("-detsize_y", "detsize_s", "without effect, as in noisify", allowed=_SIZE),
     like("-lambda", "wavelength_A", "for the header", allowed=_FACTOR),
-    like("-Xbeam", "Xbeam_mm", "for the header", allowed=_FACTOR),
-    like("-Ybeam", "Ybeam_mm", "for the header", allowed=_FACTOR),
+    like("-Xbeam", "Xbeam_mm", "for the header, and of -beamstop", allowed=_FACTOR),
+    like("-Ybeam", "Ybeam_mm", "for the header, and of -beamstop", allowed=_FACTOR),
     like("-phi", "phi_deg", "for the header"),
     like("-osc", "osc_deg", "for the header", default="1"),
 )

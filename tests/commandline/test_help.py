@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import pytest
+
+from nbnumba.cli import main
 from nbnumba.commandline import help as usage
+from nbnumba.parameters.dialect import Dialect
+from nbnumba.parameters.noisify import NOISIFY
+from nbnumba.parameters.nonbragg import NONBRAGG
 from nbnumba.parameters.table import NANOBRAGG
 
+COMMANDS = pytest.mark.parametrize(
+    ("words", "dialect"),
+    [(["-help"], NANOBRAGG), (["noisify", "-help"], NOISIFY), (["nonbragg", "-seed", "1", "--help"], NONBRAGG)],
+)
 
-def test_help_fits_a_terminal() -> None:
-    lines = usage.help_text().splitlines()
+
+@COMMANDS
+def test_help_fits_a_terminal(words: list[str], dialect: Dialect, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    lines = capfd.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= 80
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_help_shows_every_option_with_its_values() -> None:
-    lines = usage.help_text().splitlines()
-    for option in NANOBRAGG.options:
+@COMMANDS
+def test_help_shows_every_option_with_its_values(
+    words: list[str], dialect: Dialect, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    lines = capfd.readouterr().out.splitlines()
+    for option in dialect.options:
         exact = option.own or option.key in option.whole
         entry = f"  {option.key}{'*' if exact else ''} {option.values}".rstrip()
         assert [line for line in lines if line == entry or line.startswith(entry + " ")], option.key
