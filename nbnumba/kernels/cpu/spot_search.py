@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from ..jit import borrowed, inner, kernel
-from ..physics import spot_place as place
 from .spots import (
     FCELL,
     PAIR,
@@ -35,10 +34,11 @@ _FIRST_ROOM = 1024  # spots
 @inner
 def beyond_edges(edges, x, y, z, v, cos_theta, sin_theta):
     """Tell whether the cone of half-angle theta about (x, y, z), of length v, is beyond an edge of a panel."""
-    beyond = False
+    # Without branches: which edge it is beyond, if any, cannot be predicted.
+    farthest = v
     for i in range(4):
-        beyond = beyond or edges[i, 0] * x + edges[i, 1] * y + edges[i, 2] * z < (edges[i, 3] - sin_theta) * v
-    return beyond and cos_theta > 0.0
+        farthest = min(farthest, edges[i, 0] * x + edges[i, 1] * y + edges[i, 2] * z - edges[i, 3] * v)
+    return (farthest < -sin_theta * v) & (cos_theta > 0.0)
 
 
 @inner
@@ -112,14 +112,13 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     l = stepped(l, middle, skipped)
                     if l > l_last:
                         break
-                    seen, x, y, z, f, largest_root, spot, rho, logarithms = excited(q, around, flat, opened, h, k, l)
+                    seen, x, y, z, f, largest_root, spot, cos_theta, logarithms = excited(
+                        q, around, flat, opened, h, k, l
+                    )
                     l += 1
                     if not seen:
                         continue
                     mx, my, mz, v = spot[:4]
-                    cos_theta = place.cone_cosine(k0, v, rho)
-                    if cos_theta > 1.0:
-                        continue
                     sin_theta = sine_of(cos_theta)
                     begin, end = members_about(net, cells, mx, my, mz, v, cos_theta)
                     for member in range(begin, end):

@@ -242,14 +242,14 @@ def excited(q, view, flat, opened, h, k, l):
         Structure factor, and where the spot ends.
     middle : (x, y, z, length, form, bend, smallest)
         v of the middle of the spot, which the bend moves; as of `form_of`; a bound of the smallest stretch of the form.
-    rho : float [1/m]
-        The longest offset of the spot.
+    cos_theta : float
+        Of the half-angle of a cone around the spot.
     logarithms : (float, float)
         Of the structure factor, and of what the height is multiplied by.
     """
     (k0, ix, iy, iz), m, (ax, ay, az, bx, by, bz, cx, cy, cz), _, (rho_of_all, _, _) = opened
     no_bend = (0.0, 0.0, 0.0, 0.0)
-    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0, m, no_bend, 0.0), 0.0, (0.0, 0.0))
+    nothing = (False, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0, m, no_bend, 0.0), 1.0, (0.0, 0.0))
     x = ix + h * ax + k * bx + l * cx
     y = iy + h * ay + k * by + l * cy
     z = iz + h * az + k * bz + l * cz
@@ -268,9 +268,14 @@ def excited(q, view, flat, opened, h, k, l):
         return nothing
     smallest, closer = smallest_stretch(q, view, k0, ux * ux + uy * uy + uz * uz), bend[0]
     mx, my, mz = x - closer * ux, y - closer * uy, z - closer * uz
-    middle = mx, my, mz, math.sqrt(mx * mx + my * my + mz * mz), form, bend, smallest
-    rho = min(root * geometry.around_bent(form, bend, root)[2] / smallest, view[8])
-    return True, x, y, z, f, root, middle, rho, logarithms
+    length = math.sqrt(mx * mx + my * my + mz * mz)
+    around, limit, more = geometry.around_bent(form, bend, root)
+    rho = min(root * more / smallest, view[8])
+    cos_theta = place.cone_cosine(k0, length, rho)
+    if cos_theta > 1.0 or place.misses_sphere(k0, mx, my, mz, length, cos_theta, around, limit):
+        return nothing
+    middle = mx, my, mz, length, form, bend, smallest
+    return True, x, y, z, f, root, middle, cos_theta, logarithms
 
 
 @inner

@@ -10,6 +10,7 @@ from .intrinsics import round_even
 _GRAZING = 0.05  # cosine of the angle to the panel's normal below which a ray may meet any pixel
 _LARGE = 0.25  # size of a spot over its distance from the sample beyond which the panel's plane is no approximation
 _MARGIN = 1e-5  # pixels; for rounding
+_ROUNDING = 1e-6  # of the squared distance at which a spot ends
 _EVERYWHERE = 1e9  # pixels
 
 
@@ -21,6 +22,38 @@ def cone_cosine(k0, v, rho):
     """
     cosine = (k0 * k0 + v * v - rho * rho) / (2.0 * k0 * v)
     return 2.0 if abs(k0 - v) > rho else max(cosine, -1.0)
+
+
+@physics
+def misses_sphere(k0, vx, vy, vz, v, cos_theta, m, root):
+    """Tell whether no unit vector d has an |M (k0 d - v)| below `root`.
+
+    Parameters
+    ----------
+    k0, vx, vy, vz, v : float [1/m]
+        1/wavelength, v and its length.
+    cos_theta : float
+        Of the half-angle of the cone about v that holds all such d.
+    m, root
+        As of `spot_ellipse`.
+
+    Notes
+    -----
+    In the plane that touches the sphere where v meets it, |M y| is at the least |k0 - v| / |M^-T x| for the unit vector
+    x along v. A d at the angle t from x is k0 M x (1 - cos t) off that plane. M^-T is the matrix of cofactors over the
+    determinant.
+    """
+    x, y, z = vx / v, vy / v, vz / v
+    a, b, c, d, e, f, g, h, i = m
+    c0, c1, c2 = e * i - f * h, f * g - d * i, d * h - e * g
+    determinant = a * c0 + b * c1 + c * c2
+    n0 = c0 * x + c1 * y + c2 * z
+    n1 = (c * h - b * i) * x + (a * i - c * g) * y + (b * g - a * h) * z
+    n2 = (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z
+    r0, r1, r2 = a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
+    end = root + k0 * (1.0 - cos_theta) * math.sqrt(r0 * r0 + r1 * r1 + r2 * r2)
+    off = (k0 - v) * determinant
+    return off * off > end * end * (n0 * n0 + n1 * n1 + n2 * n2) * (1.0 + _ROUNDING)
 
 
 @physics
