@@ -18,7 +18,7 @@ from ...errors import InputError
 from ..scene import FLAT, GAUSS, TOPHAT, Scene
 from . import spot_search as search
 from . import spots as cpu
-from .spot_panels import Panels, SpotGeometry, cones, numbers_of, panels_of, tiled, widest_of
+from .spot_panels import WIDEST, Panels, SpotGeometry, cones, numbers_of, panels_of, tiled, widest_of
 from .tasks import announced
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _PER_PIXEL = 1.6
 _PER_TOUCH = 60.0  # a spot in a tile, each place
 _PER_INDEX = 8.0  # a pair of h and k that is asked for its spots
 
-_WIDEST = 1.5  # half-angle of what a panel sees
 _CURVED_STEPS = 16  # in which a curved detector is looked at, each way
 _STEEPEST_TURN, _LONGEST_TURN = 1.5, 5.0  # of a curved detector [rad]: beyond, places meet in one direction
 _FLATTEST = 0.01  # share of the region's area that the turns span: C's do not span any where their axes coincide
@@ -266,7 +265,7 @@ def _geometries(scene: Scene, numbers: NDArray[np.void]) -> dict[int, SpotGeomet
     for place in np.flatnonzero(numbers["surface"] != FLAT):
         axes[place], half_angles[place] = _cone_of_curved(scene._replace(numbers=numbers[[place]]))
     reach = numbers["reach"]
-    usable = np.flatnonzero((half_angles < _WIDEST) & (reach > 0.0) & (reach < math.inf))
+    usable = np.flatnonzero((half_angles < WIDEST) & (reach > 0.0) & (reach < math.inf))
     if len(usable) == 0:
         return {}
     view = _view(scene._replace(numbers=numbers[[widest_of(numbers, usable)]]))

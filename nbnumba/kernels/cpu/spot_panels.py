@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ..scene import FLAT, Array, Scene
 from . import spot_search as search
+from .spot_sheets import Sheets, sheets_of
 from .spots import TILE_ROWS
 from .strip import LANES, WIDTH
 
+WIDEST = 1.5  # half-angle of what a panel sees [rad]
 _MOST_CELLS = 64  # along an edge of a net
 
 
@@ -40,21 +42,26 @@ class SpotGeometry(NamedTuple):
 class Panels(NamedTuple):
     """Panels on which spots are listed together.
 
-    Directions about the axis of the cone around all panels are laid out flat, such that areas stay the same, and cut
-    into square cells. Each names the panels that can see a spot whose middle is in it.
+    Directions about the axis of the cone around all sheets are laid out flat, such that areas stay the same, and cut
+    into square cells. Each names the sheets that can see a spot whose middle is in it.
 
     Attributes
     ----------
     numbers : (panels,) records
     views : (panels, 12)
         Of `SpotGeometry`.
-    edges : (panels, 4, 4)
-        The planes through the sample and the edges of a panel: normal, and what its product with the direction of a
+    limits : (panels, 2)
+        Their `spot_brightness` and `reach`.
+    sheets : Sheets
+        Of the panels.
+    sheet_views : (sheets, 12)
+    edges : (sheets, 4, 4)
+        The planes through the sample and the edges of a sheet: normal, and what its product with the direction of a
         pixel is at the least.
     around : (12,)
-        As a view, with a cone around all panels.
+        As a view, with a cone around all sheets.
     widest : int
-        The panel on which spots are the largest.
+        The sheet on which spots are the largest.
     tiling : (panels + 1, 3) int
         Columns of a tile, tiles in a row, number of the first tile; last, the number of all tiles.
     net : (12,)
@@ -63,11 +70,14 @@ class Panels(NamedTuple):
     cells : (cells + 1,) int
         Where the members of each cell begin. The last one holds all panels.
     members : int array
-        Panels, in ascending order in each cell.
+        Sheets, in ascending order in each cell.
     """
 
     numbers: NDArray[np.void]
     views: Array
+    limits: Array
+    sheets: Sheets
+    sheet_views: Array
     edges: Array
     around: Array
     widest: int
@@ -112,19 +122,36 @@ def panels_of(scene: Scene, numbers: NDArray[np.void], geometries: Sequence[Spot
         Views of one detector: they differ in their cones alone.
     """
     views = np.array([geometry.view for geometry in geometries])
-    widest = widest_of(numbers, np.arange(len(numbers)))
     tiling = np.zeros((len(geometries) + 1, 3), dtype=np.int64)
     tiling[:-1, : search.FIRST] = [(geometry.tile_width, geometry.tiles_per_row) for geometry in geometries]
     tiling[1:, search.FIRST] = np.cumsum([geometry.tiles for geometry in geometries])
-    axis, half_angle = _cone_around(views)
-    around = views[widest].copy()
+    sheets, sheet_views = _sheets(numbers, views)
+    widest = widest_of(sheets.numbers, np.arange(len(sheet_views)))
+    axis, half_angle = _cone_around(sheet_views)
+    around = sheet_views[widest].copy()
     around[:5] = (*axis, math.cos(half_angle), math.sin(half_angle))
-    if len(numbers) == 1:
+    if len(sheet_views) == 1:
         net, cells, members = np.zeros(12), np.arange(2), np.zeros(1, dtype=np.int64)
     else:
-        spot = _largest_spot(scene, numbers[widest], views[widest])
-        net, cells, members = _net(views, axis, half_angle, spot)
-    return Panels(numbers, views, _edges(numbers, views), around, widest, tiling, net, cells, members)
+        spot = _largest_spot(scene, sheets.numbers[widest], sheet_views[widest])
+        net, cells, members = _net(sheet_views, axis, half_angle, spot)
+    limits = np.stack([numbers["spot_brightness"], numbers["reach"]], axis=1)
+    edges = _edges(sheets.numbers, sheet_views)
+    return Panels(numbers, views, limits, sheets, sheet_views, edges, around, widest, tiling, net, cells, members)
+
+
+def _sheets(numbers: NDArray[np.void], views: Array) -> tuple[Sheets, Array]:
+    """Join panels to sheets on which spots can be placed, and return what these see."""
+    for joined in (True, False):
+        sheets = sheets_of(numbers, _corners(numbers), joined)
+        firsts = np.unique(sheets.sheet_of, return_index=True)[1]
+        sheet_views = views[firsts]
+        several = np.flatnonzero(np.bincount(sheets.sheet_of) > 1)
+        axes, half_angles = cones(sheets.numbers[several])
+        if not np.any(half_angles > WIDEST):
+            break
+    sheet_views[several, :5] = np.column_stack([axes, np.cos(half_angles), np.sin(half_angles)])
+    return sheets, sheet_views
 
 
 def widest_of(numbers: NDArray[np.void], places: NDArray[np.intp]) -> int:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..jit import borrowed, inner, kernel
+from ..jit import borrowed, inner, inner_inlined, kernel
 from .spots import (
     FCELL,
     PAIR,
@@ -70,6 +70,80 @@ def doubled(spots, boxes):
     return more, more_boxes
 
 
+@inner
+def root_of(q, brightness, reach, logarithms):
+    """Where a spot ends on a panel; see `spots.spot_root`."""
+    return spot_root(q, brightness, reach, logarithms[0], logarithms[1])
+
+
+@inner
+def count_tiles(box, tiling, tiles):
+    """Count a spot in the tiles that its box touches; return their number."""
+    width, per_row, start = tiling[WIDTH], tiling[PER_ROW], tiling[FIRST]
+    touched = 0
+    for row in range(box[BOTTOM] // TILE_ROWS, box[TOP] // TILE_ROWS + 1):
+        for column in range(box[LEFT] // width, box[RIGHT] // width + 1):
+            tiles[start + row * per_row + column] += 1
+            touched += 1
+    return touched
+
+
+@inner_inlined
+def enter(q, panels, sheet, box, spot, found, spots, boxes, work, tiles):
+    """Enter a spot into the list for each panel of a sheet that its box meets.
+
+    Parameters
+    ----------
+    q : record
+        Of the sheet on which spots are the largest.
+    box : (left, right, bottom, top)
+        Counted from the sheet's first pixel.
+    spot : (x, y, z, factor, pair, area, largest_root, farthest, logarithms)
+    found : int
+        Number of those in the list.
+    spots, boxes, work, tiles
+        As of `list_spots`; with room for more.
+
+    Returns
+    -------
+    found, spots, boxes
+    """
+    regions, grid, limits = borrowed(panels.sheets.regions), borrowed(panels.sheets.grid), borrowed(panels.limits)
+    starts, members, tiling = borrowed(panels.sheets.cells), borrowed(panels.sheets.members), borrowed(panels.tiling)
+    left, right, bottom, top = box
+    x, y, z, f, pair, area, largest_root, farthest, logarithms = spot
+    share = area / ((right - left + 1.0) * (top - bottom + 1.0))
+    wide, high, per_row, first = grid[sheet, 0], grid[sheet, 1], grid[sheet, 2], grid[sheet, 3]
+    for row in range(bottom // high, top // high + 1):
+        for column in range(left // wide, right // wide + 1):
+            cell = first + row * per_row + column
+            for i in range(starts[cell], starts[cell + 1]):
+                panel = members[i]
+                region, to = regions[panel], tiling[panel]
+                l_edge, r_edge = max(left, region[0]), min(right, region[1])
+                b_edge, t_edge = max(bottom, region[2]), min(top, region[3])
+                # Of several cells, the one of the first pixel that the spot and the panel share.
+                if l_edge > r_edge or b_edge > t_edge or l_edge // wide != column or b_edge // high != row:
+                    continue
+                root = largest_root
+                if limits[panel, 0] != q.spot_brightness or limits[panel, 1] != q.reach:
+                    root = min(root_of(q, limits[panel, 0], limits[panel, 1], logarithms), farthest)
+                    if root == 0.0:
+                        continue
+                if found == spots.shape[0]:
+                    spots, boxes = doubled(spots, boxes)
+                spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
+                spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
+                boxes[found, LEFT], boxes[found, RIGHT] = l_edge - region[0], r_edge - region[0]
+                boxes[found, BOTTOM], boxes[found, TOP] = b_edge - region[2], t_edge - region[2]
+                boxes[found, PANEL] = panel
+                work[panel, 0] += 1.0
+                work[panel, 1] += count_tiles(boxes[found], to, tiles)
+                work[panel, 2] += share * (r_edge - l_edge + 1.0) * (t_edge - b_edge + 1.0)
+                found += 1
+    return found, spots, boxes
+
+
 @kernel
 def list_spots(panels, sources, orientations, flat, first, last, tiles):
     """List the spots of the pairs first to last - 1 on all panels.
@@ -91,14 +165,14 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
     work : (panels, 3) float
         Spots, tiles that they touch, and pixels in their ellipses.
     """
-    numbers, views, tiling = borrowed(panels.numbers), borrowed(panels.views), borrowed(panels.tiling)
+    numbers, views = borrowed(panels.sheets.numbers), borrowed(panels.sheet_views)
     net, cells, members = borrowed(panels.net), borrowed(panels.cells), borrowed(panels.members)
     sources, orientations, flat = borrowed(sources), borrowed(orientations), borrowed(flat)
     widest, around, edges = panels.widest, borrowed(panels.around), borrowed(panels.edges)
     q = numbers[widest]
     bounded = flat[0] == 0.0  # no reflections outside the table
     spots, boxes = np.empty((_FIRST_ROOM, SPOT)), np.empty((_FIRST_ROOM, BOX), dtype=np.int32)
-    work = np.zeros((numbers.shape[0], 3))
+    work = np.zeros((panels.limits.shape[0], 3))
     several = numbers.shape[0] > 1
     found = 0
     for pair in range(first, last):
@@ -122,36 +196,30 @@ def list_spots(panels, sources, orientations, flat, first, last, tiles):
                     sin_theta = sine_of(cos_theta)
                     begin, end = members_about(net, cells, mx, my, mz, v, cos_theta)
                     for member in range(begin, end):
-                        panel = members[member]
-                        view = views[panel]
+                        sheet = members[member]
+                        view = views[sheet]
                         if several and misses_panel(view, mx, my, mz, v, cos_theta, sin_theta):
                             continue
-                        if several and beyond_edges(edges[panel], mx, my, mz, v, cos_theta, sin_theta):
+                        if several and beyond_edges(edges[sheet], mx, my, mz, v, cos_theta, sin_theta):
                             continue
-                        own, root = numbers[panel], largest_root
-                        if panel != widest:
-                            root = min(spot_root(own, logarithms[0], logarithms[1]), view[9])
+                        own, root = numbers[sheet], largest_root
+                        if sheet != widest:
+                            root = min(root_of(q, own.spot_brightness, own.reach, logarithms), view[9])
                             if root == 0.0:
                                 continue
                         left, right, bottom, top, area = box_of(own, view, k0, spot, root)
                         if left > right:
                             continue
-                        if found == spots.shape[0]:
-                            spots, boxes = doubled(spots, boxes)
-                        spots[found, VX], spots[found, VY], spots[found, VZ] = x, y, z
-                        spots[found, FCELL], spots[found, ROOT], spots[found, PAIR] = f, root, pair
-                        left, right = left - own.fast_first, right - own.fast_first
-                        bottom, top = bottom - own.slow_first, top - own.slow_first
-                        boxes[found, LEFT], boxes[found, RIGHT] = left, right
-                        boxes[found, BOTTOM], boxes[found, TOP], boxes[found, PANEL] = bottom, top, panel
-                        found += 1
-                        width, per_row, start = tiling[panel, WIDTH], tiling[panel, PER_ROW], tiling[panel, FIRST]
-                        for row in range(bottom // TILE_ROWS, top // TILE_ROWS + 1):
-                            for column in range(left // width, right // width + 1):
-                                tiles[start + row * per_row + column] += 1
-                                work[panel, 1] += 1.0
-                        work[panel, 0] += 1.0
-                        work[panel, 2] += area
+                        box = (
+                            left - own.fast_first,
+                            right - own.fast_first,
+                            bottom - own.slow_first,
+                            top - own.slow_first,
+                        )
+                        spot_of_pair = x, y, z, f, pair, area, largest_root, view[9], logarithms
+                        found, spots, boxes = enter(
+                            q, panels, sheet, box, spot_of_pair, found, spots, boxes, work, tiles
+                        )
     return spots[:found], boxes[:found], work
 
 

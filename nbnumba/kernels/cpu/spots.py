@@ -54,12 +54,15 @@ def smallest_stretch(q, view, k0, squared):
 
 
 @inner
-def spot_root(q, log_f, log_gain):
-    """Where a spot of a structure factor ends, as a length that M takes offsets to; 0 where it leaves no trace."""
-    exponent = q.spot_brightness + 2.0 * log_f + log_gain
+def spot_root(q, brightness, reach, log_f, log_gain):
+    """Where a spot of a structure factor ends, as a length that M takes offsets to; 0 where it leaves no trace.
+
+    `brightness` and `reach` are those fields of a panel's record; those that are read of `q` all panels share.
+    """
+    exponent = brightness + 2.0 * log_f + log_gain
     if q.shape != GAUSS:
-        return math.sqrt(q.reach) * q.spot_stretch if exponent > 0.0 else 0.0
-    farthest = q.reach * q.spot_stretch * q.spot_stretch
+        return math.sqrt(reach) * q.spot_stretch if exponent > 0.0 else 0.0
+    farthest = reach * q.spot_stretch * q.spot_stretch
     return math.sqrt(min(exponent, farthest)) if exponent > 0.0 else 0.0
 
 
@@ -263,7 +266,7 @@ def excited(q, view, flat, opened, h, k, l):
     ux, uy, uz = x - ix, y - iy, z - iz
     form, gain, bend = form_of(q, view, m, k0, ux, uy, uz)
     logarithms = math.log(abs(f)), math.log(gain)
-    root = min(spot_root(q, logarithms[0], logarithms[1]), view[9])
+    root = min(spot_root(q, q.spot_brightness, q.reach, logarithms[0], logarithms[1]), view[9])
     if root == 0.0:
         return nothing
     smallest, closer = smallest_stretch(q, view, k0, ux * ux + uy * uy + uz * uz), bend[0]
