@@ -26,6 +26,7 @@ from numba.extending import intrinsic
 
 from ..util.memory import check_address_space_to_compile
 from . import code_folder
+from .vector_width import WideCompiler
 
 
 def _cache_home() -> Path:
@@ -88,6 +89,7 @@ _OPTIONS = {
     "boundscheck": False,
     "nogil": True,
     "no_cfunc_wrapper": True,  # nobody calls through C; each would cost compile time
+    "pipeline_class": WideCompiler,
 }
 
 

@@ -10,6 +10,7 @@ import ctypes.util
 import functools
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,11 @@ def _superuser() -> str | None:
 
 # Requirement -> function that says why it is missing here, or returns None where it is present.
 # The functions are cheap and are asked again when the session ends.
+def _x86_64() -> str | None:
+    machine = platform.machine()
+    return None if machine in ("x86_64", "AMD64") else f"the processor is {machine}"
+
+
 REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "CUDA package": _cuda_package,
     "CUDA compiler": _cuda_compiler,
@@ -170,6 +176,7 @@ REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "DIALS": _dials,
     "torch": _torch,
     "jax": _jax,
+    "x86-64": _x86_64,
 }
 
 
