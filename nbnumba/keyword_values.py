@@ -12,7 +12,7 @@ from .errors import Call, InputError
 from .parameters.given import Given
 from .parameters.table import KEYWORDS, NANOBRAGG, PARAMETERS
 from .parameters.types import Kind
-from .parameters.values import array_of_numbers, given_by, plain, text_of, three_by_three
+from .parameters.values import array_of_numbers, given_by, plain, shown, text_of, three_by_three
 from .util.text import nearest
 
 _WHOLE = {part: name for name, parameter in KEYWORDS.items() for part in parameter.parts}
@@ -74,7 +74,10 @@ def copied(keywords: Mapping[str, Any]) -> dict[str, Any]:
 def _copied(name: str, value: Any) -> Any:
     if name == "hkl" and is_table(value):
         return array_of_numbers("hkl", value, _TABLE)
-    return list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
+    try:
+        return list(value) if isinstance(value, Iterator) else copy.deepcopy(value)
+    except TypeError:  # of what cannot be copied; no keyword takes it
+        return value
 
 
 def is_table(hkl: object) -> bool:
@@ -129,9 +132,10 @@ def _nearest(name: str) -> str | None:
 
 def _crystals(value: Any) -> list[Given]:
     """Return the crystals that are described apart, each by a file or by keywords."""
+    value = plain(value)
     alone = isinstance(value, (str, os.PathLike, Mapping))
     if not alone and (isinstance(value, (bytes, Set)) or not isinstance(value, Iterable)):
-        raise InputError(f"crystals: {value!r} is not allowed; allowed: files or mappings of keywords")
+        raise InputError(f"crystals: {shown(value)} is not allowed; allowed: files or mappings of keywords")
     texts = [_crystal(item) for item in ([value] if alone else value)]
     return [Given(PARAMETERS["crystals"], (text,), (text,), "crystals", "crystals") for text in texts]
 

@@ -59,6 +59,8 @@ def choice(key: str, value: Any) -> Choice:
         if not isinstance(value, list) or not value:
             raise BadValue(f"choice = {shown(value)}; it takes [one, another, ...]")
     values = value if isinstance(value, list) else [value]
+    if not values:
+        raise BadValue(f"{shown(value)}; {_takes(key)}")
     for text in values:
         check(key, text)
     return Choice(tuple(values), () if weights is None else weights_of("choice", weights, len(values)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from ..errors import called
 from ..parameters.settings import Settings
@@ -21,7 +21,9 @@ def has_crystal(settings: Settings) -> bool:
 def missing_crystal(settings: Settings) -> str | None:
     """Return a message where there is no crystal, else None; a file of structure factors may state its cell."""
     hkl_file = settings.factors.hkl_file
-    may_state_cell = settings.factors.pdb_file is not None or (hkl_file is not None and Path(hkl_file).exists())
+    # False, too, for a name that is too long.
+    there = hkl_file is not None and os.path.exists(hkl_file)  # noqa: PTH110
+    may_state_cell = settings.factors.pdb_file is not None or there
     if has_crystal(settings) or may_state_cell:
         return None
     return no_crystal(settings)

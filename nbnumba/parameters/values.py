@@ -36,11 +36,11 @@ def given_by(parameter: Parameter, value: Any) -> list[Given]:
     if parameter.kind is Kind.SWITCH:
         value = plain(value)
         if not isinstance(value, bool):
-            raise InputError(f"{name}: {_shown(value)} is not allowed; allowed: True or False")
+            raise InputError(f"{name}: {shown(value)} is not allowed; allowed: True or False")
         return [Given(parameter, (value,), (str(value),), name, name)]
     if parameter.choices:
         if not isinstance(value, str) or value not in parameter.choices:
-            raise InputError(f"{name}: {_shown(value)} is unknown; allowed: {', '.join(parameter.choices)}")
+            raise InputError(f"{name}: {shown(value)} is unknown; allowed: {', '.join(parameter.choices)}")
         return [Given(parameter, (value,), (value,), name, name)]
     if name == "A_matrix":
         value = three_by_three(name, value).T.ravel()
@@ -70,9 +70,7 @@ def values_of(name: str, value: Any) -> list[Value]:
     if isinstance(value, str):
         return [float(value) if _NUMBER.fullmatch(value) else value]
     if isinstance(value, (bytes, bytearray, Mapping, Set)):
-        raise InputError(
-            f"{name}: {_shown(value)} is not allowed; allowed: a number, a name, or numbers in their order"
-        )
+        raise InputError(f"{name}: {shown(value)} is not allowed; allowed: a number, a name, or numbers in their order")
     items = list(value) if isinstance(value, Iterable) else [value]
     return [number_of(name, item) for item in items]
 
@@ -83,7 +81,7 @@ def number_of(name: str, value: Any) -> int | float:
         return value  # type: ignore[no-any-return]
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
-        raise InputError(f"{name}: {_shown(value)} is not a number")
+        raise InputError(f"{name}: {shown(value)} is not a number")
     try:
         number = float(value)
     except OverflowError:
@@ -102,7 +100,7 @@ def text_of(name: str, value: Any) -> str:
     """Return the name of a file, or another text, as it is; raise InputError for anything else."""
     if isinstance(value, (str, PathLike)) and isinstance(text := fspath(value), str):
         return text
-    raise InputError(f"{name}: {_shown(value)} is not a name; allowed: str or a path")
+    raise InputError(f"{name}: {shown(value)} is not a name; allowed: str or a path")
 
 
 def array_of_numbers(name: str, value: Any, allowed: str) -> NDArray[np.float64]:
@@ -126,7 +124,7 @@ def three_by_three(name: str, value: Any) -> NDArray[np.float64]:
     return matrix
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value for a message, not too long."""
-    text = quote(value) if isinstance(value, str) else repr(value)
+    text = quote(value) if isinstance(value, str) else " ".join(repr(value).split())
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -171,6 +171,7 @@ VARY = [
     ("orientaton = 1", "orientaton: unknown key; did you mean orientation? allowed: orientation, crystal_share, N, Na"),
     ('orientation = "uniform"', "orientation: 'uniform'; allowed: \"random\""),
     ("orientation = true", 'orientation: true; allowed: "random"'),
+    ("hkl = []", "hkl: []; allowed: the name of a file, in quotes, or { choice = [one, another, ...] }"),
     ("energy_ev = -3", "energy_ev: -3 is out of range; allowed: a number greater than 0, { normal = [mean, "),
     ("energy_ev = nan", "energy_ev: nan is not a finite number; allowed: a number greater than 0"),
     ("energy_ev = inf", "energy_ev: inf is not a finite number"),

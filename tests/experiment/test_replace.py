@@ -9,10 +9,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from random_keywords import FILES, makers
 
-from nbnumba import Experiment, InputError
+from nbnumba import Experiment, FileError, InputError
 from nbnumba.api import Origin
 from nbnumba.parameters.table import KEYWORDS
 from nbnumba.parameters.types import Kind
@@ -177,3 +178,24 @@ def test_a_pickled_experiment_is_replaced_as_before() -> None:
     again = pickle.loads(pickle.dumps(experiment))
     assert isinstance(again.origin, Origin)
     assert everything(again.replace(fluence=1e25)) == everything(experiment.replace(fluence=1e25))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "error"),
+    [
+        ("distance_mm", memoryview(b"a"), "distance_mm: <memory at"),
+        ("curved", np.eye(3), r"curved: array([[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]]) is not allowed"),
+        ("crystals", np.array(1.0), "crystals: 1.0 is not allowed"),
+        ("crystals", 10**400, "crystals: 1000"),
+        ("N", [None], "N: None is not a number"),
+        ("hkl", "x" * 300, "cannot be read: file name too long"),
+        ("dump", "x" * 300, "cannot be read: file name too long"),
+    ],
+)
+def test_a_value_of_no_use_is_one_line_of_error(keyword: str, value: Any, error: str) -> None:
+    experiment = Experiment(**PLAIN)
+    for make in (experiment.replace, lambda **more: Experiment(**{**PLAIN, **more})):
+        with pytest.raises((InputError, FileError), match=re.escape(error)) as caught:
+            make(**{keyword: value})
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500
