@@ -69,7 +69,7 @@ def values_of(name: str, value: Any) -> list[Value]:
     value = plain(value)
     if isinstance(value, str):
         return [float(value) if _NUMBER.fullmatch(value) else value]
-    if isinstance(value, (bytes, bytearray, Mapping, Set)):
+    if isinstance(value, (bytes, bytearray, memoryview, Mapping, Set)):
         raise InputError(f"{name}: {shown(value)} is not allowed; allowed: a number, a name, or numbers in their order")
     items = list(value) if isinstance(value, Iterable) else [value]
     return [number_of(name, item) for item in items]
