@@ -58,6 +58,11 @@ def check_places(found: Document, spec: Spec, command: CommandLine) -> None:
             _check_wavelength(found, command, key, here)
         if key in MOVING:
             _check_moves(found, spec, command, key, here)
+    width = "psf_fwhm_um"
+    if width in spec.keys and settings.readout.psf is None and "psf" not in {*spec.keys, *spec.vary}:
+        raise found.error(
+            ("vary", width) if width in spec.vary else place, f"{width} cannot vary: no psf spreads the light"
+        )
     _check_fluence(spec, command)
 
 

@@ -256,6 +256,7 @@ def test_what_the_command_lacks(command: str, message: str, tmp_path: Path) -> N
         ("-close_distance 90", "distance_mm = 100", "distance_mm cannot vary: -close_distance in the command decides"),
         ("-pix0_vector 0.1 0 0", "distance_mm = 100", "distance_mm cannot vary: -pix0_vector in the command decides"),
         ("", "ORGX = 4", "ORGX cannot vary: it moves nothing with the convention mosflm"),
+        ("", "psf_fwhm_um = 40", "psf_fwhm_um cannot vary: no psf spreads the light"),
         ("-adxv -beam_center_fast 3", "Xbeam_mm = 3", "Xbeam_mm cannot vary: -beam_center_fast in the command decides"),
         ("-xds -Xbeam 3", "Xclose_mm = 3", "Xclose_mm cannot vary: it moves nothing with the convention xds"),
         (
