@@ -145,8 +145,14 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
     if given.detector_preset is None and not bad and given.beamstop == 0.0:
         return detector
     if len(detector.panels) > 1:
-        names = ", ".join(map(called, ("detector_preset", "beamstop_mm", "dead_pixels", "hot_pixels")))
-        raise InputError(f"{names}: go with a detector of one panel")
+        wanted = {
+            "detector_preset": given.detector_preset is not None,
+            "beamstop_mm": given.beamstop > 0.0,
+            "dead_pixels": given.dead_pixels > 0,
+            "hot_pixels": given.hot_pixels > 0,
+        }
+        names = ", ".join(called(name) for name, is_given in wanted.items() if is_given)
+        raise InputError(f"{names}: allowed with a detector of one panel; this one has {len(detector.panels)}")
     panel = detector.panels[0]
     mask = np.ones((panel.n_slow, panel.n_fast), dtype=np.bool_) if panel.mask is None else panel.mask.copy()
     gaps = panel.gaps
