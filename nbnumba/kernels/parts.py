@@ -40,7 +40,8 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
         libraries = list(_below(self._linking_libraries))
         for library in libraries:
             if isinstance(library, _Part):
-                self._reload_init.update(library._reload_init)
+                if hasattr(self, "_reload_init"):  # of newer Numbas
+                    self._reload_init.update(library._reload_init)
                 self._final_module.link_in(library.alone(), preserve=True)
         self._linking_libraries = [library for library in libraries if not isinstance(library, _Part)]
         super().finalize()
