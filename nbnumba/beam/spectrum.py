@@ -14,7 +14,7 @@ from ..geometry.vectors import Array
 from ..io.contents import content_of
 from ..io.spectrum_file import EV_ANGSTROM, HIGHEST, LOWEST, SpectrumFile
 from ..parameters.settings import BeamSettings, Settings
-from ..util.text import counted, quote
+from ..util.text import counted, is_whole, quote
 
 FORMS = {
     "gauss": ("mean_ev", "fwhm_ev", "channels"),
@@ -162,14 +162,13 @@ def _numbers(name: str, rest: str, place: str) -> tuple[list[float], int]:
         if not 0.0 < value <= HIGHEST:
             raise InputError(f"{place}: {what} is {quote(word)}; allowed is a number above 0, up to {HIGHEST:g}")
         values.append(value)
-    if not (words[-1].isascii() and words[-1].isdecimal() and len(words[-1]) < 10):
-        raise InputError(f"{place}: channels is {quote(words[-1])}; a whole number is allowed")
-    channels = int(words[-1])
     from ..io.nexus.spectrum import MOST_CHANNELS
 
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise InputError(f"{place}: channels is {channels}; allowed are 1 to {MOST_CHANNELS}")
-    return values, channels
+    if not is_whole(words[-1], 1, MOST_CHANNELS):
+        raise InputError(
+            f"{place}: channels is {quote(words[-1])}; allowed are whole numbers from 1 to {MOST_CHANNELS}"
+        )
+    return values, int(words[-1])
 
 
 def _edges(low: float, high: float, channels: int) -> Array:
