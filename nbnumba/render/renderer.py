@@ -198,6 +198,7 @@ class Renderer:
         pixels: ArrayLike | None = None,
     ) -> Image | Photons:
         """Render an experiment; see `simulate` for what the callables receive, and for `pixels`."""
+        on_compiling = None if on_compiling is None else _once(on_compiling)
         with notices_to(notify):
             if pixels is not None:
                 return self._render_pixels(experiment, pixels, progress, on_compiling)
@@ -319,6 +320,12 @@ class Renderer:
 def _check_kind(experiment: object) -> None:
     if not isinstance(experiment, Experiment):
         raise TypeError(f"an Experiment is needed, not {type(experiment).__name__}")
+
+
+def _once(call: Callable[[], None]) -> Callable[[], None]:
+    """Return what calls it the first time and never again."""
+    calls = [call]
+    return lambda: calls.pop()() if calls else None
 
 
 def _part_of(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:

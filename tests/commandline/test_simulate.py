@@ -104,7 +104,8 @@ def test_pixels_that_are_not_finite_are_counted(capsys: pytest.CaptureFixture[st
 @pytest.mark.slow
 def test_compiling_is_announced_once(tmp_path: Path) -> None:
     environment = {**os.environ, "NBNUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, "-m", "nbnumba", *RENDER, "-nonoise", "-quiet", "-backend", "cpu"]
+    spots = "-shape gauss -mosaic 1 -mosaic_domains 12000".split()  # listed by one kernel, drawn by another
+    words = [sys.executable, "-m", "nbnumba", *RENDER, *spots, "-nonoise", "-quiet", "-backend", "cpu"]
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     assert ran.stderr == "nbnumba: notice: compiling for this machine, once; the next start takes a second\n"
 
