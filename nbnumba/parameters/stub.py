@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 
 from .table import KEYWORDS, NANOBRAGG, SUBJECT_OF
 from .types import Kind, Parameter
@@ -47,8 +48,9 @@ def keywords_module() -> str:
 
 def with_keywords(text: str) -> str:
     """Return a docstring with all keywords of an experiment, their types and units, before what it raises."""
-    lines = "\n".join(f"    {line}" if line else "" for line in _listed())
-    return text.replace("    Raises\n", f"    Other Parameters\n    ----------------\n{lines}\n\n    Raises\n", 1)
+    lines = "\n".join(_listed())
+    # Python 3.13 has taken off the indentation already.
+    return cleandoc(text).replace("Raises\n", f"Other Parameters\n----------------\n{lines}\n\nRaises\n", 1)
 
 
 def _listed() -> list[str]:
