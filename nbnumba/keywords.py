@@ -319,6 +319,8 @@ class Keywords(TypedDict, total=False):
     """Spread photons before they are counted, or the light of those that were counted, as a phosphor does."""
     flicker: float
     """Standard deviation of the brightness from image to image, a fraction."""
+    flicker_pixels: float
+    """Standard deviation of the brightness from pixel to pixel, a fraction; drawn anew in every image."""
     calibration: float
     """Standard deviation of the pixels' sensitivities, a fraction; the same in every image."""
     calib_seed: int

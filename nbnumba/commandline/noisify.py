@@ -349,6 +349,7 @@ def _readouts(job: Job) -> tuple[Readout, Readout]:
         spread=spread,
         photon_noise=True,
         flicker=given.flicker,
+        flicker_pixels=given.flicker_pixels,
         calibration=given.calibration,
         calibration_seed=given.calibration_seed,
         readout=given.readout_noise,

@@ -73,6 +73,7 @@ def build_readout(settings: Settings, detector: Detector) -> Readout | None:
     rates = check_rates(settings)
     return Readout(
         flicker=given.flicker,
+        flicker_pixels=given.flicker_pixels,
         spread=_spread(given, detector),
         spread_first=given.psf_stage == "photons",
         calibration=given.calibration,

@@ -37,6 +37,8 @@ _NOISE = (
     same("-adc", "adc", "offset in ADU", allowed=_FACTOR),
     same("-readout", "readout_noise", "readout noise in ADU", names=("-readout", "-readnoi")),
     same("-flicker", "flicker", "flicker of the source, a fraction", allowed=_SPREAD),
+    same("-flicker_pixels", "flicker_pixels", "flicker of every pixel by itself, a fraction (exact)", whole=True,
+         allowed=_SPREAD),
     same("-calibration", "calibration", "error of the pixels' sensitivity", allowed=_SPREAD, default="0.03"),
     same("-seed", "seed", "of all noise but the calibration", allowed=_SEED),
     same("-calib_seed", "calib_seed", "of the calibration", allowed=_SEED),
@@ -82,7 +84,7 @@ _NO_EFFECT = (
 
 EXACT_ONLY = (
     "psf_file", "psf_stage", "dead_time_ns", "rate_limit", "exposure_s", "dark_current", "saturation", "dead_pixels",
-    "hot_pixels", "noise_image", "detector_preset", "beamstop_mm", "good_pixels_file",
+    "hot_pixels", "flicker_pixels", "noise_image", "detector_preset", "beamstop_mm", "good_pixels_file",
 )  # fmt: skip
 
 NOISIFY = Dialect(

@@ -102,6 +102,17 @@ READOUT = (
         varies=_FRACTION,
     ),
     number(
+        "-flicker_pixels",
+        "standard deviation of the brightness from pixel to pixel, a fraction; drawn anew in every image",
+        "X",
+        ("flicker_pixels",),
+        allowed=_FRACTION,
+        own=True,
+        default="0",
+        name="flicker_pixels",
+        varies=_FRACTION,
+    ),
+    number(
         "-calibration",
         "standard deviation of the pixels' sensitivities, a fraction; the same in every image",
         "X",

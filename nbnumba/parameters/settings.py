@@ -218,6 +218,7 @@ class ReadoutSettings:
     psf_file: str | None = None
     psf_stage: str | None = None
     flicker: float = 0.0
+    flicker_pixels: float = 0.0
     calibration: float = 0.0
     calibration_seed: int = 123456789
     dead_time: float = 0.0

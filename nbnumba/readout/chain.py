@@ -130,6 +130,7 @@ def _steps(readout: Readout, seed: int, image_number: int) -> Steps:
         image=number,
         photon_noise=readout.photon_noise,
         factor=factor,
+        flicker=readout.flicker_pixels,
         calibration=readout.calibration,
         calibration_seed=np.uint64(readout.calibration_seed & (2**64 - 1)),
         dead=readout.dead_time / readout.exposure,
@@ -181,7 +182,7 @@ def _read_on_processor(
 
     def count(start: int) -> float:
         block = (start, min(start + _ROWS, rows) - 1)
-        numbers = (steps.photon_noise, steps.factor, *calibration, steps.dead, steps.seed, steps.image)
+        numbers = (steps.photon_noise, steps.factor, steps.flicker, *calibration, steps.dead, steps.seed, steps.image)
         return float(chain.count_rows(expected, counted, first, *block, *numbers))
 
     photons = sum(_in_threads(count, rows, threads))

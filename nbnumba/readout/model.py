@@ -23,6 +23,8 @@ class Readout:
     ----------
     flicker : float
         Standard deviation of the brightness from image to image, a fraction.
+    flicker_pixels : float
+        The same from pixel to pixel, drawn anew in every image.
     spread : PointSpread or None
     spread_first : bool
         Spread before the photons are counted, as where each photon is seen in one pixel; by default afterwards, as in a
@@ -49,6 +51,7 @@ class Readout:
     """
 
     flicker: float = 0.0
+    flicker_pixels: float = 0.0
     spread: PointSpread | None = None
     spread_first: bool = False
     calibration: float = 0.0
@@ -68,7 +71,7 @@ class Readout:
     bad_seed: int = 1234
 
     def __post_init__(self) -> None:
-        for name in ("flicker", "calibration", "dead_time", "dark", "readout"):
+        for name in ("flicker", "flicker_pixels", "calibration", "dead_time", "dark", "readout"):
             _check(name, getattr(self, name), 0.0, 1e9)
         _check("gain", self.gain, 1e-9, 1e9)
         _check("exposure", self.exposure, 1e-18, 1e9)

@@ -207,6 +207,7 @@ CASES: dict[str, tuple[str, str]] = {
     "-psf_file": ("none.txt", ""),
     "-psf_stage": ("counts", "-psf=gauss -psf_fwhm=100"),
     "-flicker": ("0.1", ""),
+    "-flicker_pixels": ("0.1", ""),
     "-calibration": ("0.1", ""),
     "-calib_seed": ("7", "-calibration=0.1"),
     "-dead_time": ("100", ""),

@@ -148,7 +148,8 @@ def test_a_named_detector_and_what_is_given_beside_it() -> None:
 
 
 def test_numbers_vary_in_a_batch() -> None:
-    names = "water_layer_mm air_layer_mm ice_layer_mm psf_fwhm_um gain flicker readout_noise dark_current beamstop_mm"
+    names = "water_layer_mm air_layer_mm ice_layer_mm psf_fwhm_um gain flicker flicker_pixels"
+    names += " readout_noise dark_current beamstop_mm"
     assert set(names.split()) <= set(VARYING)
 
 

@@ -80,6 +80,14 @@ def test_flicker_is_one_number_an_image() -> None:
     check_moments(np.array(factors), 1.0, 0.01)
 
 
+def test_flicker_of_pixels_is_another_in_every_image() -> None:
+    images = [read_out(flat(1e5), replace(QUIET, flicker_pixels=0.03), 5, number, threads=2) for number in (0, 1)]
+    for image in images:
+        check_moments(image.pixels, 1e5, 3e3**2)
+        assert image.brightness == 1.0
+    assert abs(np.corrcoef(*(image.pixels.ravel() for image in images))[0, 1]) < 6.0 / EDGE  # 6 standard errors
+
+
 def test_pixels_beyond_the_count_rate_are_overloads() -> None:
     mean = np.array([[999.0, 1001.0, 5e6], [0.0, 400.0, 2000.0]], dtype=np.float32)
     limited = replace(QUIET, rate_limit=1e4, exposure=0.1, dead_time=1e-6)
@@ -130,7 +138,7 @@ def test_bad_pixels_stay_where_they_are() -> None:
 
 def test_threads_and_panels_change_nothing() -> None:
     mean = np.random.default_rng(1).exponential(30.0, (2, 130, 70)).astype(np.float32)
-    readout = Readout(flicker=0.1, calibration=0.05, readout=2.0, dark=1.0, offset=10.0, gain=1.5)
+    readout = Readout(flicker=0.1, flicker_pixels=0.2, calibration=0.05, readout=2.0, dark=1.0, offset=10.0, gain=1.5)
     one, two = (read_out(mean, readout, 9, 3, threads).pixels for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
     tall = read_out(mean.reshape(260, 70), readout, 9, 3).pixels

@@ -23,7 +23,8 @@ OF_FILES_ELSEWHERE = {"hkl_column", "hkl_dmin_A", "pdb", "dump", "expt", "expt_n
 OF_OTHER_TESTS = set(
     "crystals mosaic_file mosaic_sigmas_deg diffuse_laue diffuse_stencil diffuse_axes only_diffuse "
     "Nd Ne Nf spread spot_cutoff_photons amorphous water_layer_mm air_layer_mm ice_layer_mm detector_preset "
-    "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker calibration calib_seed dead_time_ns gain "
+    "beamstop_mm psf psf_fwhm_um psf_radius psf_file psf_stage flicker flicker_pixels calibration calib_seed "
+    "dead_time_ns gain "
     "dark_current readout_noise saturation dead_pixels hot_pixels badpix_seed spectrum spectrum_file spectrum_shot "
     "anomalous anomalous_file anomalous_bins phase_column spectrum_seed spectrum_shift_ev "
     "gauss_hdiv_mrad gauss_vdiv_mrad gauss_divs rate_limit beam_tilt_fast_mrad beam_tilt_slow_mrad".split()

@@ -37,7 +37,7 @@ READOUTS = {
     "photons": Readout(),
     "all": Readout(
         flicker=0.2, calibration=0.05, dead_time=2e-7, exposure=0.1, rate_limit=4e5, gain=1.3, offset=7.0, dark=3.0,
-        readout=2.5, dtype="uint16", saturation=30000, dead_pixels=2, hot_pixels=1,
+        flicker_pixels=0.1, readout=2.5, dtype="uint16", saturation=30000, dead_pixels=2, hot_pixels=1,
     ),
     "expected": Readout(photon_noise=False, offset=-3.0, dtype="uint32"),
     "gauss": Readout(spread=PointSpread("gauss", 1.5), gain=100.0),

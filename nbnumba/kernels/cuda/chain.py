@@ -79,8 +79,8 @@ def read_out(
         expected = slot.device("expected", shape, np.float32)
         launcher.launch(kernels.narrow_kernel(), size, stream, spread_out, expected)
     launcher.launch(
-        kernels.count_kernel(), size, stream, expected, first, steps.photon_noise, steps.factor, steps.calibration,
-        steps.calibration_seed, steps.dead, steps.seed, steps.image, photons,
+        kernels.count_kernel(), size, stream, expected, first, steps.photon_noise, steps.factor, steps.flicker,
+        steps.calibration, steps.calibration_seed, steps.dead, steps.seed, steps.image, photons,
     )  # fmt: skip
     counted = launcher.fold(slot, "photons", photons)
     seen = photons

@@ -10,7 +10,7 @@ from numba import cuda
 
 from ..background.sums import pixel_sum
 from ..random.counter import poisson_count
-from ..readout.chain import converted, detected, sensitivity_deviate
+from ..readout.chain import converted, detected, flicker_deviate, sensitivity_deviate
 from ..readout.normal import READOUT, gaussian
 from .kernel import kernel_of
 
@@ -51,7 +51,7 @@ def background_kernel():
 def count_kernel():
     """Return the kernel that draws the photons of every pixel."""
 
-    def count(mean, first_pixel, noise, factor, calibration, calibration_seed, dead, seed, image, photons):
+    def count(mean, first_pixel, noise, factor, flicker, calibration, calibration_seed, dead, seed, image, photons):
         """Draw from the expected photons of a panel; `photons` is flat."""
         i = cuda.grid(1)
         columns = mean.shape[1]
@@ -59,8 +59,9 @@ def count_kernel():
             return
         pixel = first_pixel + np.uint64(i)
         expected = np.float64(mean[i // columns, i % columns])
+        flickers = flicker_deviate(seed, image, pixel) if flicker > 0.0 else 0.0
         deviate = sensitivity_deviate(calibration_seed, pixel) if calibration > 0.0 else 0.0
-        value = np.float64(np.float32(detected(expected, factor, calibration, deviate, dead)))
+        value = np.float64(np.float32(detected(expected, factor, flicker, flickers, calibration, deviate, dead)))
         if noise:
             value = poisson_count(value, seed, image, pixel)
         photons[i] = value

@@ -10,7 +10,7 @@ from ..jit import strict, strict_inner
 from ..physics.intrinsics import round_even, rounded_product
 from ..random.counter import exponential, poisson_count
 from ..random.counter_rows import prepare, quick_count
-from .normal import CALIBRATION, DARK, FLICKER, READOUT, gaussian, gaussians
+from .normal import CALIBRATION, DARK, FLICKER, PIXEL_FLICKER, READOUT, gaussian, gaussians
 
 _STRIP = 256  # pixels whose random numbers are worked out together
 _FIRST_IMAGE = np.uint64(0)  # what is the same in every image is counted as of this one
@@ -29,7 +29,13 @@ def sensitivity_deviate(calibration_seed, pixel):
 
 
 @strict_inner
-def detected(mean, factor, calibration, deviate, dead):
+def flicker_deviate(seed, image, pixel):
+    """Gaussian deviate of the flicker of a pixel, another one in every image."""
+    return gaussian(seed, image, PIXEL_FLICKER, pixel)
+
+
+@strict_inner
+def detected(mean, factor, flicker, flickers, calibration, deviate, dead):
     """Photons that a pixel is expected to count.
 
     Parameters
@@ -38,6 +44,10 @@ def detected(mean, factor, calibration, deviate, dead):
         Photons that are expected to arrive, before flicker.
     factor : float
         Brightness of this image.
+    flicker : float
+        Fraction by which the brightness differs from pixel to pixel; drawn anew in every image.
+    flickers : float
+        Deviate of the pixel, by `flicker_deviate`.
     calibration : float
         Fraction by which the sensitivities of pixels differ; the same in every image.
     deviate : float
@@ -46,6 +56,8 @@ def detected(mean, factor, calibration, deviate, dead):
         Dead time over exposure time. A paralysable counter sees n exp(-n dead) of n photons.
     """
     value = mean * factor
+    if flicker > 0.0:
+        value *= max(0.0, 1.0 + rounded_product(flicker, flickers))
     if calibration > 0.0:
         value *= max(0.0, 1.0 + rounded_product(calibration, deviate))
     if dead > 0.0 and value > 0.0:
@@ -55,7 +67,7 @@ def detected(mean, factor, calibration, deviate, dead):
 
 @strict
 def count_rows(
-    mean, photons, first_pixel, first, last, noise, factor, calibration, calibration_seed, dead, seed, image
+    mean, photons, first_pixel, first, last, noise, factor, flicker, calibration, calibration_seed, dead, seed, image
 ):
     """Draw the photons that rows first to last count.
 
@@ -69,7 +81,7 @@ def count_rows(
     first, last : int
     noise : bool
         Draw counts; else what is expected is written.
-    factor, calibration, calibration_seed, dead : see `detected`
+    factor, flicker, calibration, calibration_seed, dead : see `detected`
     seed, image : uint64
 
     Returns
@@ -79,17 +91,20 @@ def count_rows(
     """
     n_fast = mean.shape[1]
     u, v, p = np.empty(_STRIP), np.empty(_STRIP), np.empty(_STRIP)
-    expected, deviates = np.empty(_STRIP, np.float32), np.zeros(_STRIP)
+    expected, deviates, flickers = np.empty(_STRIP, np.float32), np.zeros(_STRIP), np.zeros(_STRIP)
     tails, places = np.empty(_STRIP), np.empty(_STRIP, np.int64)
     total = 0.0
     for slow in range(first, last + 1):
         for start in range(0, n_fast, _STRIP):
             count = min(_STRIP, n_fast - start)
             pixel = first_pixel + np.uint64(slow) * np.uint64(n_fast) + np.uint64(start)
+            if flicker > 0.0:
+                gaussians(seed, image, PIXEL_FLICKER, pixel, flickers[:count], tails, places)
             if calibration > 0.0:
                 gaussians(calibration_seed, _FIRST_IMAGE, CALIBRATION, pixel, deviates[:count], tails, places)
             for w in range(count):
-                expected[w] = detected(np.float64(mean[slow, start + w]), factor, calibration, deviates[w], dead)
+                arriving = np.float64(mean[slow, start + w])
+                expected[w] = detected(arriving, factor, flicker, flickers[w], calibration, deviates[w], dead)
             if noise:
                 prepare(expected[:count], pixel, seed, image, u, v, p, places)
             for w in range(count):

@@ -15,7 +15,9 @@ from ..physics.intrinsics import rounded_product
 from ..random.counter import horner, logarithm, two_fractions
 
 # What a random number is for; it is counted in the upper byte of the draw. Photon counts are purpose 0.
-FLICKER, CALIBRATION, READOUT, DARK, BAD_PIXELS, HOT_PIXELS = (np.uint64(purpose << 24) for purpose in range(1, 7))
+FLICKER, CALIBRATION, READOUT, DARK, BAD_PIXELS, HOT_PIXELS, PIXEL_FLICKER = (
+    np.uint64(purpose << 24) for purpose in range(1, 8)
+)
 
 _CENTRAL = 0.425
 _SWITCH = 5.0

@@ -27,6 +27,7 @@ class Steps(NamedTuple):
     image: np.uint64  # number of the image
     photon_noise: bool
     factor: float  # brightness of the image
+    flicker: float  # of the pixels among themselves
     calibration: float
     calibration_seed: np.uint64
     dead: float  # dead time over exposure time
