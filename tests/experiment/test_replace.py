@@ -79,14 +79,8 @@ def values(rng: random.Random) -> dict[str, Any]:
     high = {"Nd": 0.2, "Ne": 0.2, "Nf": 0.2, "spectrum_shift_ev": 20, "gauss_hdiv_mrad": 2, "gauss_vdiv_mrad": 2}
     high |= {"beam_tilt_fast_mrad": 5, "beam_tilt_slow_mrad": 5, "spot_cutoff_photons": 0.1, "beamstop_mm": 3}
     high |= {"water_layer_mm": 3, "air_layer_mm": 30, "ice_layer_mm": 1, "flicker": 0.1, "calibration": 0.1}
-    high |= {
-        "flicker_pixels": 0.1,
-        "dead_time_ns": 200,
-        "rate_limit": 1e7,
-        "gain": 3,
-        "dark_current": 9,
-        "readout_noise": 5,
-    }
+    high |= {"flicker_pixels": 0.1, "dead_time_ns": 200, "rate_limit": 1e7, "gain": 3, "dark_current": 9}
+    high |= {"readout_noise": 5}
     more = {name: rng.randint(*ends) for name, ends in whole.items()}
     more |= {name: rng.uniform(0.1 * most, most) for name, most in high.items()}
     more |= {"psf_fwhm_um": rng.uniform(500, 1500)}
@@ -153,7 +147,7 @@ def test_one_number_replaced(name: str, semantics: str, folder: Path) -> None:
             continue
         made += 1
         assert everything(replaced.replace(**{keyword: base.get(keyword)})) == start, keyword
-    assert made > 15
+    assert made > 10  # some do not go with the base, and are refused alike
     assert everything(experiment) == start
 
 
