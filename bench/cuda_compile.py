@@ -130,7 +130,7 @@ def chain_ptx(capability: Capability) -> Iterator[tuple[str, str]]:
         real[:, ::1], image,
     )  # fmt: skip
     yield "background", ptx(chain.background_kernel(), background, capability)
-    count = (image, bits, flag, real, real, bits, real, bits, bits, line)
+    count = (image, bits, flag, real, real, real, bits, real, bits, bits, line)
     yield "count", ptx(chain.count_kernel(), count, capability)
     yield "along fast", ptx(chain.along_fast_kernel(), (line, whole, line, line), capability)
     yield "along slow", ptx(chain.along_slow_kernel(), (line, whole, line, flag, real, line), capability)
