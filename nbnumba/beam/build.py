@@ -28,12 +28,13 @@ def with_spectrum(settings: Settings) -> tuple[Settings, Spectrum | None]:
 
 # What the sources have no part in.
 _NOT_OF_SOURCES = {"fluence", "flux", "exposure", "beamsize", "polarization", "nopolar"}
-_of_sources = attrgetter(*(field.name for field in fields(BeamSettings) if field.name not in _NOT_OF_SOURCES))
+of_sources = attrgetter(*(field.name for field in fields(BeamSettings) if field.name not in _NOT_OF_SOURCES))
+"""Takes from beam settings all that the sources depend on."""
 
 
 def have_same_sources(one: Settings, other: Settings) -> bool:
     """Tell whether two settings that agree about the axes describe the same sources."""
-    return one.semantics is other.semantics and bool(_of_sources(one.beam) == _of_sources(other.beam))
+    return one.semantics is other.semantics and bool(of_sources(one.beam) == of_sources(other.beam))
 
 
 def build_beam(

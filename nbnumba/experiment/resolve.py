@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..beam.build import build_beam, have_same_sources, with_spectrum
+from ..beam.build import build_beam, have_same_sources, of_sources, with_spectrum
 from ..beam.model import Beam, SourceGrid, beam_turns
 from ..beam.spectrum import Spectrum
 from ..crystal.build import build_crystal, clipping_warnings
@@ -96,8 +96,9 @@ def resolve_with_choices(
         raise IncompleteError(missing)
     if reflections is not None and before is None and settings.factors.hkl_file is None and first.factors.hkl_file:
         raise InputError(f"{called('crystals')}: names reflections beside an array of them; give one of the two")
-    for one in (settings, *(() if first is settings else (first,)), *others):
-        check_files(one)
+    if before is None:  # else no file is named anew
+        for one in (settings, *(() if first is settings else (first,)), *others):
+            check_files(one)
     with FactorSource(first, reflections) as factors:
         return _resolve(first, factors, check, cache_folder, before, settings, others)
 
@@ -236,8 +237,8 @@ def _of_crystal(settings: Settings) -> tuple[object, ...]:
     beam, detector = settings.beam, settings.detector
     if settings.crystal.matrix_file is None:
         return (beam.beamsize,)
-    # With a spectrum the wavelength is that of its mean.
-    return beam, detector.expt_file, detector.expt_number
+    # The wavelength, which with a spectrum is that of its mean.
+    return beam.beamsize, of_sources(beam), detector.expt_file, detector.expt_number
 
 
 def _tilted(beam: Beam, grid: SourceGrid, detector: Detector, tilt: tuple[float, float]) -> tuple[Beam, SourceGrid]:
