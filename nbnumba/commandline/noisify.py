@@ -24,12 +24,12 @@ from ..parameters.noisify import EXACT_ONLY, NOISIFY
 from ..parameters.parser import parse_with_files
 from ..parameters.settings import ReadoutSettings
 from ..readout import as_c, psf
-from ..readout.chain import DetectorImage, read_out
+from ..readout.chain import DetectorImage, check_bad_pixels, read_out
 from ..readout.model import Readout
 from ..readout.poisson import seed_from_time
 from ..util.messages import logger
 from ..util.text import counted
-from .noisify_detector import check_bad_pixels, check_numbers, check_spread, readable, size_of, take_header, take_preset
+from .noisify_detector import check_numbers, check_spread, readable, size_of, take_header, take_preset
 
 _INT32_TOP, _UINT16_TOP = 2147483647.0, 65535.0
 
@@ -153,7 +153,8 @@ def _job(command: CommandLine) -> Job:
         logger.warning(f"seed {seed}, from the time; -seed {seed} draws the same noise again")
     header_block = take_header(values, command.settings.readout.detector_preset)
     n_fast, n_slow = size_of(values, command.output.float_file)
-    check_bad_pixels(command, n_fast * n_slow)
+    given = command.settings.readout
+    check_bad_pixels(n_fast * n_slow, given.dead_pixels, given.hot_pixels)
     pixel = values.get("pixel_mm", 0.1) / 1000.0
     detsize = (pixel * n_fast, pixel * n_slow)
     beam = tuple(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..experiment.readout import modules, outside_disc
+from ..experiment.readout import hide
 from ..io import smv
 from ..io.opening import label, opened
 from ..parameters.command import CommandLine
@@ -102,13 +102,6 @@ def _check_header(name: str | None, header: smv.SmvHeader, path: str) -> None:
         raise InputError(f"-header {path}: PIXEL_SIZE is {pixel:g}; that of -detector {name} is {known.pixel * 1e3:g}")
 
 
-def check_bad_pixels(command: CommandLine, size: int) -> None:
-    """Refuse more pixels that do not work than there are."""
-    given = command.settings.readout
-    if (wanted := given.dead_pixels + given.hot_pixels) > size:
-        raise InputError(f"-dead_pixels, -hot_pixels: {wanted} together; the image has {size} pixels")
-
-
 def check_numbers(command: CommandLine, gain: float, bits: int) -> None:
     """Refuse numbers that a detector cannot have, or that do not fit into the bits."""
     for option, value, (low, high) in (("-gain", gain, _GAIN), ("-adc", command.output.adc, _OFFSET)):
@@ -153,10 +146,5 @@ def readable(
     if given.detector_preset is None and given.beamstop == 0.0:
         return None
     mask = np.ones(shape, dtype=np.bool_)
-    if given.detector_preset is not None:
-        mask &= modules(PRESETS[given.detector_preset])
-    if given.beamstop > 0.0:
-        mask &= outside_disc(shape, (pixel, pixel), beam, given.beamstop)
-        if not mask.any():
-            raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
+    hide(mask, given, (pixel, pixel), beam)
     return mask

@@ -156,21 +156,38 @@ def with_gaps(settings: Settings, detector: Detector, readout: Readout | None) -
         raise InputError(f"{names}: allowed with a detector of one panel; this one has {len(detector.panels)}")
     panel = detector.panels[0]
     mask = np.ones((panel.n_slow, panel.n_fast), dtype=np.bool_) if panel.mask is None else panel.mask.copy()
-    gaps = panel.gaps
-    if given.detector_preset is not None:
-        gaps = ~modules(PRESETS[given.detector_preset])
-        mask &= ~gaps
-    if given.beamstop > 0.0:
-        center = detector.center.Fbeam, detector.center.Sbeam
-        mask &= outside_disc(mask.shape, panel.pixel_sizes, center, given.beamstop)
-        if not mask.any():
-            raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
+    gaps = panel.gaps if given.detector_preset is None else ~modules(PRESETS[given.detector_preset])
+    hide(mask, given, panel.pixel_sizes, (detector.center.Fbeam, detector.center.Sbeam))
     if readout is not None and bad:
         from ..readout.chain import bad_pixels
 
         for places in bad_pixels(mask.size, readout):
             mask.reshape(-1)[places] = False
     return replace(detector, panels=(replace(panel, mask=mask, gaps=gaps),))
+
+
+def hide(mask: NDArray[np.bool_], given: ReadoutSettings, pixel: Sequence[float], center: tuple[float, float]) -> None:
+    """Take out of a mask the gaps of a detector by name and what lies behind the beamstop.
+
+    Parameters
+    ----------
+    mask : (n_slow, n_fast)
+        Changed.
+    given : ReadoutSettings
+    pixel, center : (fast, slow) [m]
+        Of a pixel; of the beam, from the corner of the detector.
+
+    Raises
+    ------
+    InputError
+        The beamstop covers the whole detector.
+    """
+    if given.detector_preset is not None:
+        mask &= modules(PRESETS[given.detector_preset])
+    if given.beamstop > 0.0:
+        mask &= outside_disc(mask.shape, pixel, center, given.beamstop)
+        if not mask.any():
+            raise InputError("beamstop_mm", f"{given.beamstop * 1e3:g} mm:", "covers the whole detector")
 
 
 def modules(preset: Preset) -> NDArray[np.bool_]:

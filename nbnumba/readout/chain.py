@@ -208,18 +208,29 @@ def _read_on_processor(
     return PanelRead(pixels, photons, overloads, below, sums), kept
 
 
-def bad_pixels(size: int, readout: Readout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of dead and of hot pixels among `size`, the same for every image.
+def check_bad_pixels(size: int, dead: int, hot: int) -> int:
+    """Return how many pixels do not work.
 
     Raises
     ------
     InputError
         When there are more of them than pixels.
     """
-    wanted = readout.dead_pixels + readout.hot_pixels
-    if wanted > size:
+    if dead + hot > size:
         names = f"{called('dead_pixels')} and {called('hot_pixels')}"
-        raise InputError(f"{names}: {wanted} together; the detector has {size} pixels")
+        raise InputError(f"{names}: {dead + hot} together; the detector has {size} pixels")
+    return dead + hot
+
+
+def bad_pixels(size: int, readout: Readout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of dead and of hot pixels among `size`, the same for every image.
+
+    Raises
+    ------
+    InputError
+        As `check_bad_pixels`.
+    """
+    wanted = check_bad_pixels(size, readout.dead_pixels, readout.hot_pixels)
     random = np.random.Generator(np.random.Philox(key=readout.bad_seed & (2**64 - 1)))
     places = random.choice(size, wanted, replace=False, shuffle=True)
     return places[: readout.dead_pixels], places[readout.dead_pixels :]

@@ -170,7 +170,7 @@ def test_options_beside_a_detector_win(tmp_path: Path) -> None:
         ("-detector pilatus6m -exposure 0", "-exposure: 0 s; -dead_time needs one above 0"),
         ("-detector pilatus", "-detector: 'pilatus' is unknown"),
         ("-detpixels_x 4 -beamstop 90", "-beamstop: 90 mm: covers the whole detector"),
-        ("-detpixels_x 4 -dead_pixels 7 -hot_pixels 6", "-dead_pixels, -hot_pixels: 13 together; the image has 12"),
+        ("-detpixels_x 4 -dead_pixels 7 -hot_pixels 6", "-dead_pixels and -hot_pixels: 13 together; the detector"),
         ("-detpixels_x 4 -good_pixels in.bin", "in.bin would replace in.bin"),
         ("-detpixels_x 4 -gain 0", "-gain: 0; with -semantics exact allowed are 1e-09 to 1e+09"),
         ("-detpixels_x 4 -adc 1e30", "-adc: 1e+30; with -semantics exact allowed are -1e+09 to 1e+09"),
