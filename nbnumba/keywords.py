@@ -238,7 +238,7 @@ class Keywords(TypedDict, total=False):
     point_pixel: bool
     """Solid angle without the obliquity of the pixel."""
     panel: int
-    """The panel of roi, counted from 0."""
+    """The panel that alone is rendered, and that roi is of; counted from 0."""
     roi: Sequence[int]
     """Fast first and last, slow first and last; inclusive."""
 

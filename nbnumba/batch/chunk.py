@@ -270,7 +270,7 @@ class _Maker:
         pixel = replace(
             experiment,
             detector=replace(experiment.detector, panels=(panel,)),
-            sampling=replace(experiment.sampling, roi=(0, 0, 0, 0)),
+            sampling=replace(experiment.sampling, roi=(0, 0, 0, 0), panel=None),
         )
         rendered = renderer.render(pixel, None, _compiling)
         readout = experiment.readout

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import kernels
 from ..experiment.hints import hints
 from ..experiment.model import Experiment
+from ..experiment.regions import rendered_panels
 from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
@@ -103,7 +104,8 @@ def _measure(
     """Render some rows of the first image; return the seconds an image takes, how far its file shrinks, and hints."""
     from ..render.renderer import Renderer
 
-    sampling, panel = experiment.sampling, experiment.detector.panels[0]
+    sampling, panels = experiment.sampling, rendered_panels(experiment)
+    panel = experiment.detector.panels[panels[0]]
     fast_first, fast_last, slow_first, slow_last = sampling.roi
     in_row = (fast_last - fast_first + 1) * experiment.steps * panel.sensor.layers
     rows = slow_last - slow_first + 1
@@ -111,7 +113,7 @@ def _measure(
     first = slow_first + (rows - part) // 2
     some = replace(
         experiment,
-        sampling=replace(sampling, roi=(fast_first, fast_last, first, first + part - 1)),
+        sampling=replace(sampling, roi=(fast_first, fast_last, first, first + part - 1), panel=None),
         detector=replace(experiment.detector, panels=(panel,)),
     )
     renderer = Renderer(spec.backend, threads, precision=spec.precision)
@@ -125,7 +127,7 @@ def _measure(
         return compressed_share(pixels[first : first + part])
 
     share = make()  # what is loaded for the first image takes longer than a small image
-    pixels_alone = _seconds(make) * rows / part * len(experiment.detector.panels)
+    pixels_alone = _seconds(make) * rows / part * len(panels)
     return pixels_alone + _seconds(lambda: image_experiment(base, drawn)), share, surprises
 
 

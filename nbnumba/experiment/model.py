@@ -56,7 +56,7 @@ class Sampling:
     spot_cutoff : float [photons]
         What may be left out of a pixel in all; 0: what float32 cannot hold.
     panel : int or None
-        The panel that `roi` is of, which alone is rendered; None: of several panels all are rendered whole.
+        The panel that alone is rendered, and that `roi` is of; None: of several panels all are rendered whole.
     """
 
     oversample: int

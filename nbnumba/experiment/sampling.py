@@ -57,7 +57,8 @@ def build_sampling(
     panel = detector.panels[0]
     check_panel(settings, len(detector.panels))
     panel_number = None
-    if len(detector.panels) > 1 and settings.sampling.roi != (None, None, None, None):
+    of_one = settings.sampling.panel is not None or settings.sampling.roi != (None, None, None, None)
+    if len(detector.panels) > 1 and of_one:
         panel_number = chosen_panel(settings, len(detector.panels), called("roi"))
         panel = detector.panels[panel_number]
     reciprocal_pixel = _reciprocal_pixel(settings, detector)

@@ -106,7 +106,7 @@ def _shared(experiment: Experiment) -> _Shared:
 def _scene(experiment: Experiment, panel: Panel, shared: _Shared) -> Scene:
     """Put the scene of one panel together."""
     return Scene.of(
-        mask=_NO_MASK if panel.mask is None else np.ascontiguousarray(panel.mask).view(np.uint8),
+        mask=mask_of(panel) if _is_rendered(experiment, panel) else np.zeros((panel.n_slow, panel.n_fast), np.uint8),
         sources=shared.sources,
         orientations=shared.orientations,
         weights=shared.weights,
@@ -119,13 +119,22 @@ def _scene(experiment: Experiment, panel: Panel, shared: _Shared) -> Scene:
     )
 
 
+def mask_of(panel: Panel) -> NDArray[np.uint8]:
+    """Return the mask of a panel as kernels read it."""
+    return _NO_MASK if panel.mask is None else np.ascontiguousarray(panel.mask).view(np.uint8)
+
+
+def _is_rendered(experiment: Experiment, panel: Panel) -> bool:
+    panels, chosen = experiment.detector.panels, experiment.sampling.panel
+    return len(panels) == 1 or chosen is None or panel is panels[chosen]
+
+
 def _region(experiment: Experiment, panel: Panel) -> dict[str, Any]:
     """Fields of the pixels that are rendered."""
     sampling = experiment.sampling
     whole = (0, panel.n_fast - 1, 0, panel.n_slow - 1)
-    panels = experiment.detector.panels
-    chosen = panels[0] if len(panels) == 1 else None if sampling.panel is None else panels[sampling.panel]
-    region = sampling.roi if panel is chosen else whole
+    one = len(experiment.detector.panels) == 1 or sampling.panel is not None
+    region = sampling.roi if one and _is_rendered(experiment, panel) else whole
     return {
         "n_slow": panel.n_slow,
         "n_fast": panel.n_fast,

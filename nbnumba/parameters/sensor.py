@@ -50,13 +50,13 @@ SENSOR = (
     spelling("-point_pixel", POINT_PIXEL, True),
     whole(
         "-panel",
-        "the panel of -roi and -trace_pixel, counted from 0; needed where there are several",
+        "render this panel alone, counted from 0; of several, -roi and -trace_pixel need it",
         "N",
         ("panel",),
         allowed=at_most(MAX_SIDE),
         own=True,
         name="panel",
-        note="The panel of roi, counted from 0.",
+        note="The panel that alone is rendered, and that roi is of; counted from 0.",
     ),
     whole(
         "-roi",

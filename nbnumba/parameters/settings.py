@@ -192,7 +192,7 @@ class SamplingSettings:
     spot_cutoff: float = 0.0  # photons; 0: not given
     roi: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
     # fast min, fast max, slow min, slow max; inclusive
-    panel: int | None = None  # that roi and a trace are of
+    panel: int | None = None  # that alone is rendered, and that roi and a trace are of
 
 
 @dataclass(frozen=True)

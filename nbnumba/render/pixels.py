@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
-from ..experiment.scene import build_scenes
+from ..experiment.scene import build_scenes, mask_of
 from ..kernels.background.bodies import Surroundings
 from ..kernels.scene import Scene
 from .background import surroundings_of
@@ -121,6 +121,7 @@ def render_pixels(
     latch : callable
         Finds the sample of a panel that switches interpolation off, as C.
     """
+    masks = [mask_of(panel) for panel in experiment.detector.panels]  # those of panels that are not rendered too
     panels = [int(panel) for panel in np.unique(chosen.boxes[:, 0])]
     passes, drawn = split_into_passes(experiment), []
     surroundings = surroundings_of(experiment)
@@ -129,9 +130,11 @@ def render_pixels(
         around = surroundings if number == len(passes) - 1 else []
         drawn.append(
             render(
-                [_only(scenes[panel], chosen, panel, latch) for panel in panels],
+                [_only(scenes[panel].replace(mask=masks[panel]), chosen, panel, latch) for panel in panels],
                 [
-                    around[panel]._replace(scene=_only(around[panel].scene, chosen, panel, None))
+                    around[panel]._replace(
+                        scene=_only(around[panel].scene.replace(mask=masks[panel]), chosen, panel, None)
+                    )
                     for panel in panels
                     if around
                 ],

@@ -12,10 +12,12 @@ from typing import Any
 
 import dxtbx_reader
 import dxtbx_writer
+import h5py
 import numpy as np
 import pytest
 from requirements import requires
 
+import nbnumba
 from nbnumba import cli
 from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.model import Experiment
@@ -803,6 +805,47 @@ def test_a_region_and_a_trace_of_one_panel(
     assert "outside the -roi" in capsys.readouterr().err
     assert cli.main(f"{line} -panel 1 -trace_pixel 19 29 -quiet".split()) == 0
     assert "TRACE_PY: I_pixel_final" in capsys.readouterr().out
+
+
+def test_one_panel_alone(file: str, tmp_path: Path) -> None:
+    keywords: dict[str, Any] = {"expt": file, "default_F": 10, "N": 3, "phisteps": 1, "oversample": 1}
+    all_panels = nbnumba.simulate(nbnumba.Experiment(**keywords))
+    one = nbnumba.simulate(nbnumba.Experiment(**keywords, panel=1))
+    assert all_panels.array[0].any()
+    assert not one.array[0].any()
+    np.testing.assert_array_equal(one.array[1], all_panels.array[1])
+    assert one.statistics.mean == pytest.approx(one.array[1].mean(), rel=1e-6)  # sums in float32
+    table, reflections = one.spot_table(), all_panels.spot_table()
+    assert set(table["panel"]) == {1}
+    np.testing.assert_array_equal(table["photons"], reflections["photons"][reflections["panel"] == 1])
+    shown = one.pixel_truth()["spot_photons"]
+    assert not shown[0].any()
+    np.testing.assert_array_equal(shown[1], all_panels.pixel_truth()["spot_photons"][1])
+    # Pixels that are named are those of the whole image.
+    here = nbnumba.simulate(one.experiment, pixels=[(0, 3, 4), (1, 3, 4)])
+    np.testing.assert_array_equal(here, all_panels.array[:, 3, 4])
+    slopes = [
+        nbnumba.Renderer(backend="cpu").linearize(image.experiment, ["distance", "offset"]).jacobian()
+        for image in (one, all_panels)
+    ]
+    assert slopes[1][:, 0].any()
+    assert not slopes[0][:, 0].any()
+    np.testing.assert_array_equal(slopes[0][:, 1], slopes[1][:, 1])
+
+
+def test_one_panel_alone_in_a_batch(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = "-default_F 10 -N 3 -phisteps 1 -oversample 1 -panel 1 -roi 2 9 3 8"
+    lines = [f"command = '-expt a.expt {options}'", "count = 1", "dtype = 'float32'", "noise = false", "spots = true"]
+    Path("spec.toml").write_text("\n".join(lines))
+    assert cli.main(["batch", "spec.toml", "-o", "made", "--dry-run"]) == 0
+    assert cli.main(["batch", "spec.toml", "-o", "made"]) == 0
+    with h5py.File("made/shots_0000.h5") as images, h5py.File("made/spots.h5") as spots:
+        stack = images["/entry/data/data"][0].reshape(2, 20, 30)
+        assert set(spots["spots/panel"][:]) == {1}
+        assert spots["spots/photons"][:].sum() == pytest.approx(stack[1].sum(), rel=1e-6)  # sums of float32
+    assert stack[1].any()
+    assert not stack[0].any()
 
 
 def test_a_mask_of_several_panels(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
