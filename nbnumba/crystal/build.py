@@ -96,18 +96,15 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
 def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | None) -> lattice.Lattice:
     """Return the lattice of a matrix or a cell, turned."""
     crystal = settings.crystal
-    cell = None
-    if crystal.reciprocal_A is not None or crystal.matrix_file is not None:
-        if crystal.cell_given:
-            cell = lattice.complete_cell(crystal.cell_lengths_A, crystal.cell_angles)
-        if crystal.reciprocal_A is not None:
-            reciprocal = np.array(crystal.reciprocal_A)
-        else:
-            reciprocal = reciprocal_from_file(settings, axes, turning)
-        return lattice.lattice_from_reciprocal(
-            reciprocal if misset is None else lattice.misset(reciprocal, misset), cell
-        )
-    made = _lattice_of_cell(crystal.cell_lengths_A, crystal.cell_angles, settings.semantics is Semantics.C, misset)
+    cell = crystal.cell_lengths_A, crystal.cell_angles
+    if crystal.reciprocal_A is not None:
+        reciprocal = np.array(crystal.reciprocal_A)
+        made = _lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
+    elif crystal.matrix_file is not None:
+        reciprocal = reciprocal_from_file(settings, axes, turning)
+        made = _lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
+    else:
+        made = _lattice_of_cell(*cell, settings.semantics is Semantics.C, misset)
     # Others are handed the same one.
     return lattice.Lattice(
         made.real_A.copy(),
@@ -115,6 +112,18 @@ def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | Non
         made.angles.copy(),
         made.reciprocal_angles.copy(),
         made.volume_A3,
+    )
+
+
+@lru_cache(maxsize=64)
+def _lattice_of_vectors(
+    reciprocal_A: bytes, cell: tuple[Vector, Vector] | None, misset: Vector | None
+) -> lattice.Lattice:
+    """Return the lattice of reciprocal vectors, turned; nobody may change it."""
+    reciprocal = np.frombuffer(reciprocal_A).reshape(3, 3)
+    return lattice.lattice_from_reciprocal(
+        reciprocal if misset is None else lattice.misset(reciprocal, misset),
+        None if cell is None else lattice.complete_cell(*cell),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, MutableSequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -168,9 +169,17 @@ def gaussian_points(count: int, seed: int) -> Array:
     distribution, for a Gaussian kernel as wide as there is room between the points: what an image that blurs them
     by as much sees as an error (Gretton et al., J. Mach. Learn. Res. 13 (2012) 723).
     """
-    points = _normalized(_normal(_kronecker(count, 3, seed)))
-    if count > _RELAXED:
-        return points
+    return _evenly_spread(count, seed) if count > _RELAXED else _relaxed(count, seed)
+
+
+def _evenly_spread(count: int, seed: int) -> Array:
+    return _normalized(_normal(_kronecker(count, 3, seed)))
+
+
+@lru_cache(maxsize=16)
+def _relaxed(count: int, seed: int) -> Array:
+    """Return points that are moved apart; nobody may change them."""
+    points = _evenly_spread(count, seed)
     width = 0.3 * (25.0 / count) ** (1.0 / 3.0)  # squared, of the kernel exp(-d^2/(4 width))
     wider = 1.0 + 2.0 * width
     step = 2.0 * count ** (1.0 / 3.0)

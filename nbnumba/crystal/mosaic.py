@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import MutableSequence, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ _CUBE_ROOT = np.float32(1.0 / 3.0)
 # over all seeds the first number lies below 1/32 twice as often as it should, and neighbors depend on
 # each other until the first entries are used up, of which a share (31/32)^256 = 0.0003 is then left.
 _NUMBERS_UNTIL_MIXED = 256
+
+_MOST_KEPT = 10_000  # domains whose random numbers are worth their memory
 
 
 def mosaic_rotations(
@@ -51,11 +55,9 @@ def mosaic_rotations(
     [-1, 1].
     """
     table = _seeded(table, seed)
-    rotations = np.empty((domains, 3, 3))
-    for domain in range(domains):
-        rotations[domain] = _spread_rotation(spread_rad, table)
-    rotations[:1] = np.eye(3)
-    return rotations
+    draw = _kept_turns if domains <= _MOST_KEPT else _turns
+    drawn, table[:] = draw(domains, tuple(table))
+    return _of_domains(drawn.axes, (np.float32(spread_rad) * drawn.shares).astype(np.float64))
 
 
 def simtbx_rotations(spread_rad: float, domains: int, seed: int) -> NDArray[np.float64]:
@@ -66,20 +68,9 @@ def simtbx_rotations(spread_rad: float, domains: int, seed: int) -> NDArray[np.f
     Those of C, but for the first domain, which draws nothing, and float64 where C has float32; the cube root alone is
     a float32 in both.
     """
-    table = _seeded(None, seed)
-
-    def drawn() -> float:
-        park_miller.ran1(table)
-        return 2.0 * min(park_miller.SCALE * table[park_miller.LAST], _LARGEST) - 1.0
-
-    rotations = np.empty((domains, 3, 3))
-    rotations[:1] = np.eye(3)
-    for domain in range(1, domains):
-        r1, r2, r3 = drawn(), drawn(), drawn()
-        across = math.sqrt(1.0 - r2 * r2)
-        axis = (across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2)
-        rotations[domain] = _rotation_about(axis, spread_rad * float(np.float32(1.0 - r3 * r3) ** _CUBE_ROOT))
-    return rotations
+    draw = _kept_simtbx_turns if domains <= _MOST_KEPT else _simtbx_turns
+    drawn = draw(domains, seed)
+    return _of_domains(drawn.axes, spread_rad * drawn.shares.astype(np.float64))
 
 
 def random_misset(seed: int, semantics: Semantics, table: MutableSequence[int] | None = None) -> Vector:
@@ -108,7 +99,8 @@ def random_misset(seed: int, semantics: Semantics, table: MutableSequence[int] |
     """
     table = _seeded(table, seed)
     if semantics is Semantics.C:  # C differs: from uniform, see above
-        return misset_angles(_spread_rotation(_RANDOM_SPREAD, table))
+        axis, share = _turn(table)
+        return misset_angles(_rotations_about(np.array([axis]), [float(np.float32(_RANDOM_SPREAD) * share)])[0])
     for _ in range(_NUMBERS_UNTIL_MIXED):
         park_miller.ran1(table)
     return misset_angles(_uniform_rotation(table))
@@ -171,8 +163,33 @@ def _normalized(row: tuple[float, float, float]) -> tuple[float, float, float]:
     return x / length, y / length, z / length
 
 
-def _spread_rotation(spread_rad: float, table: MutableSequence[int]) -> NDArray[np.float64]:
-    """Return C's random rotation by up to a spread, (3, 3).
+class _Turns(NamedTuple):
+    """Turns that were drawn, whatever the spread; nobody may change them.
+
+    Attributes
+    ----------
+    axes : (n, 3)
+        Unit vectors.
+    shares : (n,)
+        Of the spread, from 0 to 1.
+    """
+
+    axes: NDArray[np.float64]
+    shares: NDArray[np.float32]
+
+
+def _turns(count: int, table: tuple[int, ...]) -> tuple[_Turns, list[int]]:
+    """Draw C's turns; the second value is the random table that they leave."""
+    left = list(table)
+    drawn = [_turn(left) for _ in range(count)]
+    return _Turns(np.array([axis for axis, _ in drawn]), np.array([share for _, share in drawn])), left
+
+
+_kept_turns = lru_cache(maxsize=16)(_turns)
+
+
+def _turn(table: MutableSequence[int]) -> tuple[Vector, np.float32]:
+    """Draw axis and share of one of C's turns.
 
     Notes
     -----
@@ -183,25 +200,57 @@ def _spread_rotation(spread_rad: float, table: MutableSequence[int]) -> NDArray[
     r2 = 2.0 * float(park_miller.ran1(table)) - 1.0
     r3 = 2.0 * float(park_miller.ran1(table)) - 1.0
     across = math.sqrt(1.0 - r2 * r2)
-    axis = (across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2)
-    angle = np.float32(spread_rad) * np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
-    return _rotation_about(axis, float(angle))
+    return _axis(across, r1, r2), np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
 
 
-def _rotation_about(axis: Vector, angle: float) -> NDArray[np.float64]:
-    """Return the matrix of a turn about a unit axis, (3, 3); products and sums in C's order."""
-    x, y, z = axis
-    cosine, sine = math.cos(angle), math.sin(angle)
+def _axis(across: float, r1: float, r2: float) -> Vector:
+    return across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2
+
+
+def _simtbx_turns(count: int, seed: int) -> _Turns:
+    """Draw the turns of simtbx's domains; the first is none."""
+    table = _seeded(None, seed)
+
+    def drawn() -> float:
+        park_miller.ran1(table)
+        return 2.0 * min(park_miller.SCALE * table[park_miller.LAST], _LARGEST) - 1.0
+
+    axes, shares = np.zeros((count, 3)), np.zeros(count, dtype=np.float32)
+    for domain in range(1, count):
+        r1, r2, r3 = drawn(), drawn(), drawn()
+        axes[domain] = _axis(math.sqrt(1.0 - r2 * r2), r1, r2)
+        shares[domain] = np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
+    return _Turns(axes, shares)
+
+
+_kept_simtbx_turns = lru_cache(maxsize=16)(_simtbx_turns)
+
+
+def _of_domains(axes: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotations of mosaic domains, (n, 3, 3); the first is not rotated."""
+    if len(axes) == 1:
+        return np.eye(3)[np.newaxis]
+    rotations = _rotations_about(axes, angles.tolist())
+    rotations[:1] = np.eye(3)
+    return rotations
+
+
+def _rotations_about(axes: NDArray[np.float64], angles: list[float]) -> NDArray[np.float64]:
+    """Return the matrices of turns about unit axes, (n, 3, 3); products and sums in C's order."""
+    x, y, z = axes.T
+    # By the C library: NumPy's own for arrays differ in the last place.
+    cosine, sine = np.array([math.cos(angle) for angle in angles]), np.array([math.sin(angle) for angle in angles])
     versine = 1.0 - cosine
     xy, xz, yz = versine * x * y, versine * x * z, versine * y * z
     sx, sy, sz = sine * x, sine * y, sine * z
-    return np.array(
+    rows = np.array(
         (
             (cosine + versine * (x * x), xy - sz, xz + sy),
             (xy + sz, cosine + versine * (y * y), yz - sx),
             (xz - sy, yz + sx, cosine + versine * (z * z)),
         )
     )
+    return np.ascontiguousarray(rows.transpose(2, 0, 1))
 
 
 def _uniform_rotation(table: MutableSequence[int]) -> NDArray[np.float64]:

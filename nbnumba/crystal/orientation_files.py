@@ -102,8 +102,9 @@ def _check_stated_cell(reciprocal: Array, stated: tuple[float, ...] | None, sett
         return
     lengths, angles = cell_of_vectors(np.asarray(np.linalg.inv(reciprocal).T, dtype=np.float64))
     made = (*lengths.tolist(), *np.degrees(angles).tolist())
-    same = np.allclose(made[:3], stated[:3], rtol=_SAME_LENGTH) and np.allclose(made[3:], stated[3:], atol=_SAME_ANGLE)
-    if same:
+    apart = [abs(one - other) for one, other in zip(made, stated, strict=True)]
+    allowed = (*(_SAME_LENGTH * length for length in stated[:3]), *3 * (_SAME_ANGLE,))
+    if all(one <= most for one, most in zip(apart, allowed, strict=True)):
         return
     shown = (" ".join(f"{number:.6g}" for number in cell) for cell in (stated, made))
     message = (
