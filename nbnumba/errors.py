@@ -20,7 +20,12 @@ _default_calls: Call = _by_name
 
 def called(name: str, value: object = None) -> str:
     """Return what the user of this context calls a parameter, or the way to give it a value: option or keyword."""
-    return (_calls.get() or _default_calls)(name, value)
+    return current_call()(name, value)
+
+
+def current_call() -> Call:
+    """Return the function by which `called` says it in this context."""
+    return _calls.get() or _default_calls
 
 
 def call_parameters(call: Call) -> None:

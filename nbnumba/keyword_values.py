@@ -88,13 +88,16 @@ def is_table(hkl: object) -> bool:
 def calling(given: Collection[str]) -> Call:
     """Return what tells the keyword of a parameter where these keywords were given."""
 
-    def call(name: str, value: object) -> str:
-        if name == "A_matrix" and "U_matrix" in given:
-            return "U_matrix"
-        keyword = _WHOLE.get(name, name)
-        return keyword if value is None else f"{keyword}={value!r}"
+    return _call_of_U_matrix if "U_matrix" in given else _call
 
-    return call
+
+def _call(name: str, value: object) -> str:
+    keyword = _WHOLE.get(name, name)
+    return keyword if value is None else f"{keyword}={value!r}"
+
+
+def _call_of_U_matrix(name: str, value: object) -> str:
+    return "U_matrix" if name == "A_matrix" else _call(name, value)
 
 
 def _check(given: Mapping[str, Any]) -> None:

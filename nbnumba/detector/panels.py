@@ -61,7 +61,7 @@ def _panel(name: str, place: PanelGeometry, beam: Array, layers: int | None) -> 
     for size in place.pixel_sizes:
         if not (math.isfinite(size) and size > 0.0):
             raise InputError(f"{name}: a pixel measures {size * 1e3:g} mm; it must be greater than 0")
-    origin, fast, slow = place.origin, place.fast, place.slow
+    origin, fast, slow = place.origin.copy(), place.fast.copy(), place.slow.copy()  # others have the same place
     if not math.isfinite(length(origin)):
         raise InputError(f"{name}: its corner lies at {_numbers(origin)}; it must be somewhere")
     right_angle = abs(dot(fast, slow)) <= _SKEWEST

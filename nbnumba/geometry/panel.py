@@ -49,7 +49,7 @@ class PanelGeometry:
         if type(other) is not type(self):
             return NotImplemented
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
-        return all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+        return all(mine is theirs or np.array_equal(mine, theirs) for mine, theirs in pairs)
 
     def __hash__(self) -> int:
         return hash((self.n_fast, self.n_slow, self.pixel_sizes, *map(float, self.origin)))

@@ -5,9 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from ..errors import Call, current_call
+
+_LONGEST_KEPT = 1 << 20  # letters of a text that is worth its memory
 
 Content = TypeVar("Content")
+Further = ParamSpec("Further")
 Contents = dict[tuple[Any, str], Any]
 """What readers returned, by reader and path."""
 
@@ -44,3 +50,23 @@ def content_of(read: Callable[..., Content], path: str, option: str = "") -> Con
         contents[key] = read(*arguments)
     found: Content = contents[key]
     return found
+
+
+def kept(parse: Callable[Concatenate[str, Further], Content]) -> Callable[Concatenate[str, Further], Content]:
+    """Let a parser of texts keep what it made of the last few; nobody may change it.
+
+    The text itself is compared, so that a file that has changed is parsed again; so are all other arguments, and what
+    messages call parameters.
+    """
+
+    @lru_cache(maxsize=8)
+    def of_text(call: Call, text: str, *more: Further.args, **named: Further.kwargs) -> Content:
+        return parse(text, *more, **named)
+
+    @wraps(parse)
+    def parsed(text: str, /, *more: Further.args, **named: Further.kwargs) -> Content:
+        if len(text) > _LONGEST_KEPT:
+            return parse(text, *more, **named)
+        return of_text(current_call(), text, *more, **named)  # type: ignore[arg-type]
+
+    return parsed

@@ -20,6 +20,7 @@ from ..geometry.mounting import Mounting, StandingAxis, axes_of_rotation, axis_n
 from ..geometry.panel import PlacedPanel
 from ..util.text import quote
 from .atomic import PathLike
+from .contents import kept
 from .expt_detector import panels_of
 from .expt_place import ROUNDING, SMALLEST, Place, check_index, rotation, unit_vector
 from .expt_scan import scan_angles, varying_models
@@ -118,6 +119,7 @@ def count(path: PathLike, option: str = "-expt") -> int:
     return len(_root(read_text(path, option), path, option).experiment)
 
 
+@kept
 def parse(
     text: str, path: PathLike, option: str = "-expt", number: int | None = None, phi_deg: float | None = None
 ) -> Expt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
+from .contents import kept
 from .opening import label, read_text
 
 # Numbers may touch, as fixed columns let them: "-0.5-0.25" is two, to C's scanf too.
@@ -49,6 +49,7 @@ def read(path: PathLike, option: str = "-mat") -> NDArray[np.float64]:
     return parse(read_text(path, option), path, option)
 
 
+@kept
 def parse(text: str, path: PathLike, option: str = "-mat") -> NDArray[np.float64]:
     """Read the first nine numbers of a text; `path` and `option` are for messages. Nobody can change the matrix.
 
@@ -62,36 +63,31 @@ def parse(text: str, path: PathLike, option: str = "-mat") -> NDArray[np.float64
     InputError
         As `read`.
     """
-    return _parsed(text, label(option, path))
-
-
-@lru_cache(maxsize=16)
-def _parsed(text: str, where: str) -> NDArray[np.float64]:
     values: list[float] = []
     position = 0
     while len(values) < 9:
         position = _BLANKS.match(text, position).end()  # type: ignore[union-attr]
         if position == len(text):
-            raise InputError(f"{where}: holds {counted(len(values), 'number')}; a matrix takes nine")
+            raise InputError(f"{label(option, path)}: holds {counted(len(values), 'number')}; a matrix takes nine")
         line = text.count("\n", 0, position) + 1
         match = _NUMBER.match(text, position)
         if match is None:
             word = text[position:].split(maxsplit=1)[0]
-            raise InputError(f"{where}, line {line}: {quote(word)} is not a number; a matrix takes nine")
+            raise InputError(f"{label(option, path, line)}: {quote(word)} is not a number; a matrix takes nine")
         value = float(match.group())
         if not math.isfinite(value):
-            raise InputError(f"{where}, line {line}: {quote(match.group())} is too large for a matrix element")
+            raise InputError(f"{label(option, path, line)}: {quote(match.group())} is too large for a matrix element")
         values.append(value)
         position = match.end()
     matrix = np.array(values).reshape(3, 3)
     if _is_singular(matrix):
         shown = " ".join(format(value, "g") for value in values)
-        raise InputError(f"{where}: a*, b* and c* lie in one plane or are zero: {shown}")
+        raise InputError(f"{label(option, path)}: a*, b* and c* lie in one plane or are zero: {shown}")
     matrix.setflags(write=False)
     return matrix
 
 
-@lru_cache(maxsize=16)
+@kept
 def stated_cell(text: str) -> tuple[float, ...] | None:
     """Return the cell that a file of MOSFLM states, None where it is of another kind.
 

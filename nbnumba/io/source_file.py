@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..util.text import NUMBER, quote
 from .atomic import PathLike
+from .contents import kept
 from .opening import label, read_text
 
 _SMALLEST, _LARGEST = 1e-50, 1e50  # m; squares and products of such lengths stay finite
@@ -49,17 +50,24 @@ def read(path: PathLike, option: str = "-sourcefile") -> NDArray[np.float64]:
     -----
     nanoBragg.c:3867, the delimiters and the meaning of missing columns.
     """
+    return _parsed(read_text(path, option), path, option)
+
+
+@kept
+def _parsed(text: str, path: PathLike, option: str) -> NDArray[np.float64]:
     # C differs: there comments are sources at the origin, and a last line without its newline, or lines that
     # end as on Windows, turn the columns that are missing into 0.
     rows = []
-    lines = read_text(path, option).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, line in enumerate(lines, start=1):
         words = [word for word in _DELIMITERS.split(line.split("#", 1)[0]) if word]
         if words:
             rows.append(_source(words[: len(_COLUMNS)], label(option, path, number)))
     if not rows:
         raise InputError(f"{label(option, path)}: holds no source; a line is X Y Z weight lambda(m)")
-    return np.array(rows)
+    table = np.array(rows)
+    table.setflags(write=False)
+    return table
 
 
 def _source(words: list[str], place: str) -> list[float]:

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..geometry.panel import PlacedPanel
 from ..util.text import NUMBER, counted, quote
 from .atomic import PathLike
+from .contents import kept
 from .opening import label
 
 Array = NDArray[np.float64]
@@ -62,6 +63,7 @@ def _has_head(lines: list[str]) -> bool:
     return lines[0].split()[:1] != [] and lines[0].split()[0] in _HEADS
 
 
+@kept
 def parse(text: str, path: PathLike, option: str = "-mat") -> Xparm:
     """Read the text of a file.
 

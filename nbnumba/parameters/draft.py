@@ -65,8 +65,14 @@ class Draft:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Tell whether two values of a field are the same and of one type; for what has items, whether it is one object."""
-    return one is other or (type(one) is type(other) and not isinstance(one, (tuple, list)) and bool(one == other))
+    """Tell whether two values of a field are the same, and of one type."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 _DEFAULTS: dict[str, Any] = dict(Settings().items()) | {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import called
+from ..io.contents import kept
 from .choices import Convention, Vector
 from .types import ANGSTROM, DEGREE
 
@@ -14,12 +16,7 @@ if TYPE_CHECKING:
 
 
 def settings_from_expt(
-    path: str,
-    notices: list[str],
-    *,
-    option: str | None = None,
-    number: int | None = None,
-    phi_deg: float | None = None,
+    path: str, notices: list[str], *, number: int | None = None, phi_deg: float | None = None
 ) -> dict[str, Any]:
     """Read an experiment list as fields of Settings, in the laboratory frame of the file.
 
@@ -30,8 +27,6 @@ def settings_from_expt(
     path : str
     notices : list of str
         Receives what of the file does not count.
-    option : str, optional
-        What named the file, for messages; by default what stands for `expt`.
     number : int, optional
         Of the experiment, counted from 0.
     phi_deg : float, optional
@@ -44,17 +39,34 @@ def settings_from_expt(
     InputError
         It is no experiment list, or what it holds cannot be drawn.
     """
+    from ..io.opening import read_text
+
+    fields, remarks = settings_of_expt(read_text(path, called("expt")), path, called("expt"), number, phi_deg)
+    notices.extend(remarks)
+    return dict(fields)
+
+
+@kept
+def settings_of_expt(
+    text: str, path: str, option: str, number: int | None, phi_deg: float | None
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return what the text of an experiment list says, and remarks; see `settings_from_expt`.
+
+    Parameters
+    ----------
+    option : str
+        What named the file, for messages.
+    """
     from ..geometry.vectors import cross, vector
     from ..io import expt
 
-    option = called("expt") if option is None else option
-    content = expt.read(path, option, number, phi_deg)
-    notices.extend((*content.remarks, *content.panel_remarks))
+    content = expt.parse(text, path, option, number, phi_deg)
+    remarks = [*content.remarks, *content.panel_remarks]
     first = content.panels[0]
     spindle, phi_deg, width_deg = content.rotation_axis, content.phi_deg, content.width_deg
     if width_deg < 0.0:
         spindle, phi_deg, width_deg = -spindle, -phi_deg, -width_deg
-        notices.append(f"{option} {path}: the scan turns backwards; phi counts the other way round here")
+        remarks.append(f"{option} {path}: the scan turns backwards; phi counts the other way round here")
     fields: dict[str, Any] = {
         "convention": Convention.CUSTOM,
         "beam_vector": _tuple(content.beam),
@@ -81,7 +93,7 @@ def settings_from_expt(
         lattices = (content.reciprocal_A, *content.further_reciprocal_A)
         fields["crystals"] = tuple(_entry(reciprocal) for reciprocal in lattices if reciprocal is not None)
         fields["crystals_of_expt"] = True
-    return fields
+    return fields, tuple(remarks)
 
 
 def _entry(reciprocal_A: Array) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, called
+from ..io.contents import kept
 from .choices import Convention
 from .types import ANGSTROM, DEGREE
 
@@ -59,7 +60,7 @@ def settings_from_geometry(
     InputError
         It is of no kind that is known, or malformed.
     """
-    from ..io.opening import label, opened, read_text
+    from ..io.opening import opened, read_text
 
     option = called("geometry")
     with opened(path, option) as file:
@@ -70,25 +71,42 @@ def settings_from_geometry(
         return _of_cbf(path, option)
     if start.startswith(_HDF5):
         return _of_nexus(path, option, notices)
-    text = read_text(path, option)
+    fields, remarks = _of_text(read_text(path, option), path, option, distance, size, phi_deg, number)
+    notices.extend(remarks)
+    return dict(fields)
+
+
+@kept
+def _of_text(
+    text: str,
+    path: str,
+    option: str,
+    distance: float | None,
+    size: tuple[int, int] | None,
+    phi_deg: float | None,
+    number: int | None,
+) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Return what a text says, and remarks."""
     from ..io import geom_read, poni, xparm
 
     if text.lstrip().startswith("{"):
-        from .from_dials import settings_from_expt
+        from .from_dials import settings_of_expt
 
-        fields = settings_from_expt(path, notices, option=option, number=number, phi_deg=phi_deg)
-        return {name: value for name, value in fields.items() if name not in _OF_CRYSTALS}
+        stated, remarks = settings_of_expt(text, path, option, number, phi_deg)
+        return {name: value for name, value in stated.items() if name not in _OF_CRYSTALS}, remarks
     if poni.is_poni(text):
         found = poni.parse(text, path, option, size)
         # Axis 1 of pyFAI points up, axis 2 lies across, along the electric field.
         fields = _fields((found.panel,), found.wavelength_A, across=(0.0, 1.0, 0.0))
-        return fields | {"completed_by": ("detpixels", "pixels_fast", "pixels_slow") if size is not None else ()}
+        kind = ("detpixels", "pixels_fast", "pixels_slow") if size is not None else ()
+        return fields | {"completed_by": kind}, ()
     if geom_read.is_geom(text):
         content = geom_read.parse(text, path, option, distance)
-        notices.extend(content.remarks)
-        return _fields(content.panels, content.wavelength_A) | {"completed_by": ("distance_mm",)}
+        return _fields(content.panels, content.wavelength_A) | {"completed_by": ("distance_mm",)}, content.remarks
     if xparm.is_xparm(text):
-        return _of_xparm(text, path, option)
+        return _of_xparm(text, path, option), ()
+    from ..io.opening import label
+
     raise InputError(f"{label(option, path)}: is of no kind that is known; allowed: {_KNOWN}")
 
 

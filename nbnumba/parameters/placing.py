@@ -130,7 +130,10 @@ def settle_sensors(draft: Draft, file: Given, given: Sequence[Given]) -> None:
     keep = {id(panel) for panel in drawn}
     draft.set(
         panels=tuple(
-            panel if id(panel) in keep else dataclasses.replace(panel, thickness=0.0, mu=0.0) for panel in panels
+            panel
+            if id(panel) in keep or panel.thickness == panel.mu == 0.0
+            else dataclasses.replace(panel, thickness=0.0, mu=0.0)
+            for panel in panels
         )
     )
 
