@@ -93,7 +93,9 @@ def _matrix(rows: Array) -> Iterator[str]:
 
 def _odd_angles(crystal: Crystal) -> Iterator[str]:
     """Sines and cosines that are none, of a -cell that contradicts the matrix (nanoBragg.c:2005)."""
-    found = sines_and_cosines(crystal.reciprocal_A, crystal.real_space / 1e-10, 1.0 / crystal.volume_A3)
+    found = sines_and_cosines(
+        crystal.reciprocal_A.tolist(), (crystal.real_space / 1e-10).tolist(), 1.0 / crystal.volume_A3
+    )
     if all(abs(value) <= _ODD for pair in found for value in pair):
         return
     yield "WARNING: oddball reciprocal cell angles:"

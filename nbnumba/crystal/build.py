@@ -10,7 +10,7 @@ import numpy as np
 
 from ..detector.placement import Axes
 from ..errors import InputError, called
-from ..geometry.vectors import length
+from ..geometry.vectors import length_of
 from ..kernels.random import park_miller
 from ..parameters.choices import Semantics, Shape, Vector
 from ..parameters.settings import Settings
@@ -47,7 +47,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         misset = mosaic.random_misset(misset_seed, settings.semantics, random_table)
     made = _lattice(settings, axes, turning, misset)
     # As C: the length of the vector in meters decides, to the last bit, whether one more cell fits.
-    lengths_m = [length(v * 1e-10) for v in made.real_A]
+    lengths_m = [length_of(v) for v in (made.real_A * 1e-10).tolist()]
     sizes = clipped_sizes(settings)
     typed = (settings.crystal.Na, settings.crystal.Nb, settings.crystal.Nc)
     cells = tuple(lattice.cells_along(s, m, n) for s, m, n in zip(sizes, lengths_m, typed, strict=True))

@@ -81,7 +81,6 @@ def mosaic_ensemble(
         return Domains(MosaicModel.FILE, 0.0, rotations, weights, stretches, covariance)
     model = settings.mosaic_model or MosaicModel.C
     spread, count, _ = domain_count(settings)
-    root = _square_root(settings, spread)
     stretches = _stretches(settings.lattice_spread, count, seed)
     if model is MosaicModel.C:
         rotations = mosaic.mosaic_rotations(spread, count, seed, table)
@@ -90,12 +89,12 @@ def mosaic_ensemble(
         rotations = mosaic.simtbx_rotations(spread, count, seed)
         covariance = (mosaic.CAP_SIGMA * spread) ** 2 * np.eye(3)
     elif model is MosaicModel.DIFFBRAGG:
-        rotations = _diffbragg(count, np.diagonal(root))
+        rotations = _diffbragg(count, np.diagonal(_square_root(settings, spread)))
         covariance = covariance_of(rotations, None)
     else:
         points = gaussian_points(count, seed) if count > 1 else np.zeros((1, 3))
         gauss = model is MosaicModel.GAUSS
-        turn = orientation() @ root
+        turn = orientation() @ _square_root(settings, spread)
         rotations = rotations_of((points if gauss else _in_ball(points)) @ turn.T)
         covariance = turn @ turn.T / (1.0 if gauss else 5.0)
     return Domains(model, spread, rotations, None, stretches, covariance)

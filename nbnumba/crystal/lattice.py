@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError, called
-from ..geometry.vectors import Array, cross, dot, length, rescale, rotate_xyz
+from ..geometry.vectors import Array, cross_of, dot_of, length_of, rescale, rotate_xyz
 
 _SMALLEST_A, _LARGEST_A = 1e-50, 1e50  # as on the command line: a file may state any number
+Rows = Sequence[Sequence[float]]
+
 _ROUNDING = 1e-9  # relative; more than the digits that sines of a flat cell lose
 
 
@@ -34,12 +37,12 @@ class Lattice:
     @property
     def lengths_A(self) -> Array:
         """Lengths of a, b, c, (3,) [Angstrom]."""
-        return np.array([length(v) for v in self.real_A])
+        return np.array([length_of(v) for v in self.real_A.tolist()])
 
     @property
     def reciprocal_lengths_A(self) -> Array:
         """Lengths of a*, b*, c*, (3,) [1/Angstrom]."""
-        return np.array([length(v) for v in self.reciprocal_A])
+        return np.array([length_of(v) for v in self.reciprocal_A.tolist()])
 
 
 def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, float, float]) -> tuple[Array, Array]:
@@ -141,10 +144,10 @@ def cell_of_vectors(real: Array) -> tuple[Array, Array]:
 
     Unlike the angles of `lattice_from_reciprocal`, which are C's, these need no reciprocal vectors.
     """
-    lengths = np.linalg.norm(real, axis=1)
+    lengths = np.sqrt((real * real).sum(axis=1))
     unit = real / lengths[:, None]
     cosines = [unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]]
-    return lengths, np.arccos(np.clip(cosines, -1.0, 1.0))
+    return lengths, np.arccos(np.minimum(np.maximum(cosines, -1.0), 1.0))
 
 
 def upright_reciprocal(lengths_A: Array, angles: Array) -> Array:
@@ -201,10 +204,10 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
     InputError
         If the vectors lie in a plane.
     """
-    a_star, b_star, c_star = reciprocal_A
-    b_cross_c, c_cross_a, a_cross_b = cross(b_star, c_star), cross(c_star, a_star), cross(a_star, b_star)
-    star_volume = dot(a_star, b_cross_c)
-    scale = length(a_star) * length(b_star) * length(c_star)
+    a_star, b_star, c_star = reciprocal_A.tolist()
+    b_cross_c, c_cross_a, a_cross_b = cross_of(b_star, c_star), cross_of(c_star, a_star), cross_of(a_star, b_star)
+    star_volume = dot_of(a_star, b_cross_c)
+    scale = length_of(a_star) * length_of(b_star) * length_of(c_star)
     if not abs(star_volume) > 1e-12 * scale or not math.isfinite(star_volume):
         raise InputError(f"{called('matrix')}: the three reciprocal vectors lie in one plane (the matrix is singular)")
     if cell is not None:
@@ -215,26 +218,26 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
         a_cross_b = rescale(a_cross_b, float(lengths[2]) / volume)
         star_volume = 1.0 / volume
     volume = 1.0 / star_volume
-    a, b, c = volume * b_cross_c, volume * c_cross_a, volume * a_cross_b
-    real = np.array([a, b, c])
-    reciprocal = np.array([star_volume * cross(b, c), star_volume * cross(c, a), star_volume * cross(a, b)])
+    a, b, c = real = [[volume * value for value in vector] for vector in (b_cross_c, c_cross_a, a_cross_b)]
+    products = cross_of(b, c), cross_of(c, a), cross_of(a, b)
+    reciprocal = [[star_volume * value for value in vector] for vector in products]
     return Lattice(
-        real_A=real,
-        reciprocal_A=reciprocal,
+        real_A=np.array(real),
+        reciprocal_A=np.array(reciprocal),
         angles=_angles(real, reciprocal, volume),
         reciprocal_angles=_angles(reciprocal, real, star_volume),
         volume_A3=volume,
     )
 
 
-def _angles(vectors: Array, duals: Array, volume: float) -> Array:
+def _angles(vectors: Rows, duals: Rows, volume: float) -> Array:
     """Angles between three vectors, from sine and cosine as C takes them (nanoBragg.c:1943-2030)."""
     return np.array(
         [math.atan2(_clip(sine), _clip(cosine)) for sine, cosine in sines_and_cosines(vectors, duals, volume)]
     )
 
 
-def sines_and_cosines(vectors: Array, duals: Array, volume: float) -> list[tuple[float, float]]:
+def sines_and_cosines(vectors: Rows, duals: Rows, volume: float) -> list[tuple[float, float]]:
     """Return sine and cosine of the three angles between vectors; not of any angle where a cell contradicts a matrix.
 
     Parameters
@@ -244,13 +247,13 @@ def sines_and_cosines(vectors: Array, duals: Array, volume: float) -> list[tuple
     volume : float
         Of the three vectors.
     """
-    la, lb, lc = (length(v) for v in vectors)
-    da, db, dc = (length(v) for v in duals)
+    la, lb, lc = map(length_of, vectors)
+    da, db, dc = map(length_of, duals)
     a, b, c = vectors
     return [
-        (da * volume / lb / lc, dot(b, c) / lb / lc),
-        (db * volume / la / lc, dot(a, c) / la / lc),
-        (dc * volume / la / lb, dot(a, b) / la / lb),
+        (da * volume / lb / lc, dot_of(b, c) / lb / lc),
+        (db * volume / la / lc, dot_of(a, c) / la / lc),
+        (dc * volume / la / lb, dot_of(a, b) / la / lb),
     ]
 
 

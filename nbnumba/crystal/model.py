@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.vectors import Array, length
+from ..geometry.vectors import Array, length_of
 from ..parameters.choices import MosaicModel, Shape
 from ..structure_factors.table import ReflectionTable
 from .diffuse import DiffuseHalo
@@ -138,4 +138,4 @@ class Crystal:
     @property
     def size_m(self) -> Array:
         """Edge lengths of the crystal, (3,) [m]."""
-        return np.array([length(v) * n for v, n in zip(self.real_space, self.cells, strict=True)])
+        return np.array([length_of(v) * n for v, n in zip(self.real_space.tolist(), self.cells, strict=True)])

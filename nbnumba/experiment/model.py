@@ -6,7 +6,6 @@ settings, `nbnumba.api` from keywords, command lines and files.
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
 import shlex
@@ -30,6 +29,7 @@ from ..parameters.choices import ComputeOptions, Semantics
 from ..readout.model import Readout
 from ..util.digest import digest
 from ..util.messages import Notify
+from ..util.records import changed
 from .geometry import Geometry, Goniometer
 
 if TYPE_CHECKING:
@@ -270,8 +270,8 @@ class Experiment(Geometry):
         }
         parts = {name: part for name, part in given.items() if part is not None}
         if not parts:
-            changed: Experiment = _above("api:with_keywords")(self, semantics, notify, keywords)
-            return changed
+            made: Experiment = _above("api:with_keywords")(self, semantics, notify, keywords)
+            return made
         if keywords or semantics is not None:
             name = next(iter(keywords), "semantics")
             raise InputError(f"replace: {name} is a keyword and cannot stand beside parts ({', '.join(parts)})")
@@ -310,9 +310,8 @@ class Experiment(Geometry):
 
     def drawn_by(self, command: tuple[str, ...], origin: object = None, compute: ComputeOptions | None = None) -> Self:
         """Return this experiment with the words that draw it, what it was made of and what renders it."""
-        drawn = copy.copy(self)
-        drawn.__dict__.update(command=command, origin=origin, compute=self.compute if compute is None else compute)
-        return drawn
+        compute = self.compute if compute is None else compute
+        return changed(self, command=command, origin=origin, compute=compute)
 
     def __repr__(self) -> str:
         words = shlex.join(self.command) or f"{called('semantics')} {self.semantics.value} ... with parts in memory"

@@ -20,13 +20,12 @@ def has_crystal(settings: Settings) -> bool:
 
 def missing_crystal(settings: Settings) -> str | None:
     """Return a message where there is no crystal, else None; a file of structure factors may state its cell."""
+    if has_crystal(settings):
+        return None
     hkl_file = settings.factors.hkl_file
     # False, too, for a name that is too long.
     there = hkl_file is not None and os.path.exists(hkl_file)  # noqa: PTH110
-    may_state_cell = settings.factors.pdb_file is not None or there
-    if has_crystal(settings) or may_state_cell:
-        return None
-    return no_crystal(settings)
+    return None if there or settings.factors.pdb_file is not None else no_crystal(settings)
 
 
 def no_crystal(settings: Settings) -> str:

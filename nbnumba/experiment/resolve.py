@@ -31,6 +31,7 @@ from ..parameters.settings import FactorSettings, Settings
 from ..structure_factors.load import FactorSource
 from ..structure_factors.table import Cell, NeededRange, ReflectionTable
 from ..util.messages import logger
+from ..util.records import changed
 from .crystal_files import settings_of_crystals
 from .defects import log_defects
 from .energies import factors_by_energy, reaches, with_energies
@@ -152,7 +153,7 @@ def _resolve(
     check_closed_form(experiment)
     for other in further:
         check_closed_form(_with_crystal(experiment, other))
-    check_samples(Experiment.of_parts(crystals=(crystal, *further), **whole))
+    check_samples(Experiment.of_parts(crystals=(crystal, *further), **whole) if further else experiment)
     check(experiment)
     reflection_lines: list[str] = []
     indices = 3 if sampling.interpolate else 1
@@ -162,7 +163,7 @@ def _resolve(
     if by_energy is None:
         reflections = factors.load(reflection_lines.append, reach=reach, cache_folder=cache_folder)
         if reflections is not None:
-            crystal = dataclasses.replace(crystal, reflections=reflections)
+            crystal = changed(crystal, reflections=reflections)
     else:
         crystal = with_energies(crystal, beam, by_energy, settings, reflection_lines.append)
     if crystal.reflections is not None and crystal.reflections.cell is not None:
@@ -226,7 +227,7 @@ def _parts(
         crystal = old.crystal
         default_F, B_factor = settings.factors.default_F, settings.factors.B_factor
         if (default_F, B_factor) != (crystal.default_F, crystal.B_factor):
-            crystal = dataclasses.replace(crystal, default_F=default_F, B_factor=B_factor)
+            crystal = changed(crystal, default_F=default_F, B_factor=B_factor)
     else:
         crystal = build_crystal(settings, axes, turning)
     return Parts(axes, beam, grid, crystal, turning, detector)

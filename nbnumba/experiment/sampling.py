@@ -62,7 +62,7 @@ def build_sampling(
         panel_number = chosen_panel(settings, len(detector.panels), called("roi"))
         panel = detector.panels[panel_number]
     reciprocal_pixel = _reciprocal_pixel(settings, detector)
-    largest = max(float(np.max(one.size_m)) for one in crystals)
+    largest = max(max(one.size_m.tolist()) for one in crystals)
     recommended = _recommended_oversample(largest, reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
     enough = _oversample_of_widths(crystals, beam, spread, reciprocal_pixel, recommended)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -70,12 +69,12 @@ class Given:
         """Return the same with the files that it names sought in a folder."""
         if self.parameter.file_places is not None:
             texts = tuple(moved(text, self.parameter.file_places(text), folder) for text in self.texts)
-            return dataclasses.replace(self, values=texts, texts=texts)
+            return Given(self.parameter, texts, texts, self.spelling, self.label)
         if self.parameter.kind is not Kind.FILE or not all(self.texts):
             return self
         # Not by pathlib, which would drop a trailing slash and with it an error.
         paths = tuple(os.path.join(folder, text) for text in self.texts)  # noqa: PTH118
-        return dataclasses.replace(self, values=paths, texts=paths)
+        return Given(self.parameter, paths, paths, self.spelling, self.label)
 
 
 def moved(text: str, places: Iterable[tuple[int, int]], folder: str | os.PathLike[str]) -> str:
