@@ -73,11 +73,16 @@ def read_small(path: PathLike, option: str = "") -> bytes:
         The file is far too long to be what it should be.
     """
     with opened(path, option) as file:
-        data = file.read(_USUAL)
-        if len(data) == _USUAL:
-            data += file.read(_TEXT_LIMIT + 1 - _USUAL)
+        return _rest(file, label(option, path))
+
+
+def _rest(file: BinaryIO, place: str, start: bytes = b"") -> bytes:
+    """Return the whole of an open file, of which the start was read."""
+    data = start + file.read(_USUAL)
+    if len(data) >= _USUAL:
+        data += file.read(_TEXT_LIMIT + 1 - len(data))
     if len(data) > _TEXT_LIMIT:
-        raise InputError(f"{label(option, path)}: longer than {_TEXT_LIMIT} bytes, not a small text file")
+        raise InputError(f"{place}: longer than {_TEXT_LIMIT} bytes, not a small text file")
     return data
 
 
@@ -87,4 +92,13 @@ def read_text(path: PathLike, option: str = "") -> str:
     Bytes outside ASCII, which only comments should hold, come back as the letters of Latin-1; a byte
     order mark is dropped.
     """
-    return read_small(path, option).removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    return _text(read_small(path, option))
+
+
+def rest_as_text(file: BinaryIO, place: str, start: bytes) -> str:
+    """Return the whole of an open text file, of which the start was read; see `read_text`."""
+    return _text(_rest(file, place, start))
+
+
+def _text(data: bytes) -> str:
+    return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, called
 from ..io.contents import kept
+from ..io.opening import label, opened, rest_as_text
 from .choices import Convention
 from .types import ANGSTROM, DEGREE
 
@@ -60,18 +61,17 @@ def settings_from_geometry(
     InputError
         It is of no kind that is known, or malformed.
     """
-    from ..io.opening import opened, read_text
-
     option = called("geometry")
     with opened(path, option) as file:
         start = file.read(16)
-    if start.startswith(_SMV):
-        return SMV_HEADER
-    if start.startswith(_CBF):
-        return _of_cbf(path, option)
-    if start.startswith(_HDF5):
-        return _of_nexus(path, option, notices)
-    fields, remarks = _of_text(read_text(path, option), path, option, distance, size, phi_deg, number)
+        if start.startswith(_SMV):
+            return SMV_HEADER
+        if start.startswith(_CBF):
+            return _of_cbf(path, option)
+        if start.startswith(_HDF5):
+            return _of_nexus(path, option, notices)
+        text = rest_as_text(file, label(option, path), start)
+    fields, remarks = _of_text(text, path, option, distance, size, phi_deg, number)
     notices.extend(remarks)
     return dict(fields)
 
@@ -105,8 +105,6 @@ def _of_text(
         return _fields(content.panels, content.wavelength_A) | {"completed_by": ("distance_mm",)}, content.remarks
     if xparm.is_xparm(text):
         return _of_xparm(text, path, option), ()
-    from ..io.opening import label
-
     raise InputError(f"{label(option, path)}: is of no kind that is known; allowed: {_KNOWN}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import random
 import re
@@ -18,6 +19,37 @@ from nbnumba.api import Origin
 from nbnumba.parameters.table import KEYWORDS
 from nbnumba.parameters.types import Kind
 from nbnumba.util.digest import digest
+
+GEOM = """photon_energy = 9.5 keV
+clen = 95.3 mm
+res = 5000
+adu_per_photon = 1
+group_q = a, b
+""" + "".join(
+    f"{name}/min_fs = 0\n{name}/max_fs = 11\n{name}/min_ss = {first}\n{name}/max_ss = {first + 8}\n"
+    f"{name}/corner_x = {corner}\n{name}/corner_y = -3\n{name}/fs = x\n{name}/ss = y +0.02z\n"
+    for name, first, corner in (("a", 0, -13.5), ("b", 9, 2.5))
+)
+EXPT = """{"__id__": "ExperimentList",
+ "experiment": [{"__id__": "Experiment", "beam": 0, "detector": 0, "goniometer": 0, "scan": 0, "crystal": 0}],
+ "beam": [{"__id__": "monochromatic", "direction": [0, 0, 1], "wavelength": 1.25, "probe": "x-ray",
+           "polarization_normal": [0, 1, 0], "polarization_fraction": 0.9}],
+ "detector": [{"panels": [
+   {"name": "a", "fast_axis": [1, 0, 0], "slow_axis": [0, -1, 0], "origin": [-1, 1, -100], "image_size": [12, 9],
+    "pixel_size": [0.2, 0.2], "trusted_range": [0, 1], "thickness": 0.32, "material": "Si", "mu": 3.9, "gain": 2,
+    "mask": [[0, 0, 2, 3]], "px_mm_strategy": {"type": "ParallaxCorrectedPxMmStrategy"}},
+   {"name": "b", "fast_axis": [1, 0, 0], "slow_axis": [0, -1, 0], "origin": [2, 1, -100], "image_size": [12, 9],
+    "pixel_size": [0.2, 0.2], "trusted_range": [0, 1], "thickness": 0.32, "material": "Si", "mu": 3.9, "gain": 2,
+    "px_mm_strategy": {"type": "ParallaxCorrectedPxMmStrategy"}}]}],
+ "goniometer": [{"rotation_axis": [1, 0, 0], "fixed_rotation": [1, 0, 0, 0, 0, -1, 0, 1, 0],
+                 "setting_rotation": [1, 0, 0, 0, 1, 0, 0, 0, 1]}],
+ "scan": [{"image_range": [1, 3], "oscillation": [30.0, 0.5], "exposure_time": [1, 1, 1], "epochs": [0, 0, 0]}],
+ "crystal": [{"__id__": "crystal", "real_space_a": [50, 0, 0], "real_space_b": [0, 80, 0], "real_space_c": [0, 0, 90],
+              "space_group_hall_symbol": " P 1", "ML_domain_size_ang": 500, "ML_half_mosaicity_deg": 0.1}]}
+"""
+# A matrix at 1 Angstrom, missetting angles, a rotation, the cell that the matrix makes, missetting angles.
+MOSFLM = f"{'0.02 0 0 0 0.0125 0 0 0 0.01'} 0 0 0 {'1 0 0 0 1 0 0 0 1'} 50 80 100 90 90 90 0 0 0\n"
+TEXTS = {**FILES, "a.geom": GEOM, "a.expt": EXPT, "mosflm.mat": MOSFLM}
 
 PLAIN: dict[str, Any] = {"cell": (40, 50, 60, 90, 95, 90), "default_F": 50, "detpixels": 12, "pixel_mm": 1}
 COMMON: dict[str, Any] = {
@@ -44,6 +76,12 @@ BASES: dict[str, dict[str, Any]] = {
         "water_um": 9,
     },
     "matrix": {"matrix": "A.mat", "hkl": "P1.hkl", "detpixels": 12, "pixel_mm": 1, "sources": "sources.txt"},
+    "geometry": {"matrix": "mosflm.mat", "hkl": "P1.hkl", "geometry": "a.geom", "wavelength_A": 1.0, "N": 3},
+    "expt": {"expt": "a.expt", "hkl": "P1.hkl", "N": 3, "fluence": 1e26},
+    "domains": {
+        **{"matrix": "A.mat", "hkl": "P1.hkl", "detpixels": 12, "pixel_mm": 1, "mosaic_spread_deg": 0.5},
+        **{"mosaic_domains": 24, "mosaic_model": "gauss", "misset_deg": (1, 2, 3)},
+    },
     "upright": {**COMMON, "U_matrix": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]], "misset_deg": None, "thickness_um": 300},
     "spots": {
         **{**COMMON, "shape": "gauss_abc", "Nd": 0.1, "Ne": 0.2, "Nf": -0.1, "spot_cutoff_photons": 1e-3},
@@ -91,7 +129,7 @@ def values(rng: random.Random) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, content in FILES.items():
+    for name, content in TEXTS.items():
         (tmp_path / name).write_text(content)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -155,7 +193,7 @@ def test_one_number_replaced(name: str, semantics: str, folder: Path) -> None:
 def test_two_numbers_replaced_at_once_or_in_turn(name: str, folder: Path) -> None:
     base, rng = BASES[name], random.Random(name)
     experiment, made = Experiment(**base), 0
-    for _ in range(12):
+    for _ in range(16):
         one, other = rng.sample(sorted(NUMERIC), 2)
         found = values(rng)
         first = check(experiment, base, {one: found[one]})
@@ -172,6 +210,45 @@ def test_numbers_that_are_equal_and_of_another_type_are_replaced() -> None:
         check(Experiment(**base), base, {"exposure_s": other, "misset_deg": (other, 2, 3)})
     with pytest.raises(InputError, match="exposure_s: True"):
         experiment.replace(exposure_s=True)
+
+
+@pytest.mark.parametrize(
+    ("base", "file", "old", "new", "changes"),
+    [
+        ("matrix", "A.mat", "0.01", "0.02", {"N": 4}),
+        ("matrix", "A.mat", "0.01", "0.02", {"wavelength_A": 1.1}),
+        ("matrix", "sources.txt", "0 2 1.01e-10", "0 3 1.02e-10", {"wavelength_A": 1.1}),
+        ("geometry", "a.geom", "95.3 mm", "96.3 mm", {"fluence": 1e25}),
+        ("geometry", "mosflm.mat", "0.02 0", "0.02 1e-4", {"N": 4}),
+        ("expt", "a.expt", "50, 0, 0", "51, 0, 0", {"exposure_s": 2}),
+        ("expt", "a.expt", "[-1, 1, -100]", "[-1, 1, -101]", {"exposure_s": 2}),
+    ],
+)
+def test_a_file_that_has_changed_counts(
+    base: str, file: str, old: str, new: str, changes: dict[str, Any], folder: Path
+) -> None:
+    experiment = Experiment(**BASES[base])
+    first = everything(experiment.replace(**changes))
+    path, dates = folder / file, (folder / file).stat()
+    path.write_text(TEXTS[file].replace(old, new, 1))
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    replaced = check(experiment, BASES[base], changes)
+    assert replaced is not None
+    assert everything(replaced) != first
+    path.write_text(TEXTS[file])
+    assert everything(experiment.replace(**changes)) == first
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_an_array_that_a_user_changes_is_in_no_other_experiment(name: str, folder: Path) -> None:
+    experiment = Experiment(**BASES[name])
+    start = everything(experiment)
+    crystal, detector, sources = experiment.crystal, experiment.detector, experiment.beam.sources
+    for record in (crystal, crystal.diffuse, *detector.panels, sources, *experiment.background):
+        for array in () if record is None else vars(record).values():
+            if isinstance(array, np.ndarray) and array.flags.writeable:
+                array[...] = 0
+    assert everything(Experiment(**BASES[name])) == start
 
 
 def test_a_pickled_experiment_is_replaced_as_before() -> None:
