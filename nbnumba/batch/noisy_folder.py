@@ -107,8 +107,7 @@ def add_noise_to_folder(
         raise InputError(
             f"{source}: holds no batch: there is no {state.STATE}; the command of the batch with --resume makes it"
         )
-    if target.exists():
-        raise InputError(f"-o {target}: exists; give the name of a new folder")
+    _check_new(target)
     with _new_folder(target) as folder:
         for number, sweep in enumerate(sweeps):
 
@@ -295,6 +294,16 @@ def _write_rotation(noisy: _Noisy, saturation: int | None) -> None:
         raise InputError(f"{source / names.truth}: damaged: {error}") from None
     with whole_file(folder / names.truth) as file:
         file.write(json.dumps(truth, indent=1).encode())
+
+
+def _check_new(target: Path) -> None:
+    try:
+        target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise FileError(f"-o {target}: the folder cannot be made: {reason(error)}") from error
+    raise InputError(f"-o {target}: exists; give the name of a new folder")
 
 
 @contextmanager

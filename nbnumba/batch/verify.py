@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InputError
+from ..io.opening import is_folder
 from ..util.text import counted
 from . import folder as state
 from . import record
@@ -29,7 +30,7 @@ def verify(folder: str) -> int:
         What the batch is cannot be read.
     """
     place = Path(folder)
-    if not place.is_dir():
+    if not is_folder(place):
         raise FileError(f"{folder}: there is no such folder")
     identity = state.read_state(place)
     sweeps = sorted(path.parent for path in place.glob(f"*/{state.STATE}")) if identity is None else []

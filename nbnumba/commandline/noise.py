@@ -16,6 +16,7 @@ from ..imagefiles.save import write_images
 from ..imagefiles.smv import header_style, smv_fields
 from ..io import smv
 from ..io.atomic import check_can_write, check_distinct, check_is_on_disk
+from ..io.opening import is_folder
 from ..parameters.command import CommandLine, Output
 from ..parameters.files import check_files, image_outputs
 from ..parameters.parser import parse_with_files
@@ -55,7 +56,7 @@ def noise(words: Sequence[str]) -> None:
     if len(files) != 1:
         raise InputError(f"noise: needs one image or folder, got {len(files)}: {' '.join(files) or 'none'}")
     source = Path(files[0])
-    if not source.is_dir() and not is_nexus(files[0]):
+    if not is_folder(source) and not is_nexus(files[0]):
         for option in own:
             raise InputError(f"{option}: goes with an .h5 file or a folder, and {source} is {_kind(files[0])}")
         draw_noise(command, files[0])
@@ -97,7 +98,7 @@ def _draw_on_stored(command: CommandLine, source: Path, own: dict[str, str]) -> 
     check_distinct([("-o", own["-o"])], [("noise", str(source))])
     terms = Terms.of(command, dtype)
     with progress_bar("drawing noise", command.output.shows_progress) as progress:
-        if source.is_dir():
+        if is_folder(source):
             add_noise_to_folder(source, target, terms, progress)
         else:
             registry.check_ending("-o", own["-o"], registry.NXMX)

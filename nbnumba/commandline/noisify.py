@@ -125,8 +125,14 @@ def run(words: Sequence[str]) -> None:
         job = _job(command)
         _check_names(job)
         image = _read(job)
+        readouts = _readouts(job) if job.exact else None
+        if command.output.seed is None and command.output.noise_file is not None:
+            logger.warning(f"seed {job.seed}, from the time; -seed {job.seed} draws the same noise again")
         print("\n".join(_report(job)))
-        (_run_exact if job.exact else _run_c)(job, image)
+        if readouts is None:
+            _run_c(job, image)
+        else:
+            _run_exact(job, image, *readouts)
 
 
 def _job(command: CommandLine) -> Job:
@@ -147,10 +153,6 @@ def _job(command: CommandLine) -> Job:
     if exact and (spread == "file") != command.gives("psf_file"):
         raise InputError("-psf_file: names the kernel of -psf file, and is needed by it")
     check_rates(command.settings)
-    seed = command.output.seed
-    if seed is None and command.output.noise_file is not None:
-        seed = seed_from_time()
-        logger.warning(f"seed {seed}, from the time; -seed {seed} draws the same noise again")
     header_block = take_header(values, command.settings.readout.detector_preset)
     n_fast, n_slow = size_of(values, command.output.float_file)
     given = command.settings.readout
@@ -163,12 +165,20 @@ def _job(command: CommandLine) -> Job:
     )
     distance = values.get("distance_mm", 100.0) / 1000.0
     mask = readable(command, (n_slow, n_fast), pixel, (beam[0], beam[1]))
+    seed = _seed(command.output)
     job = Job(
-        command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed or 0, mask
+        command, values, b"", (n_slow, n_fast), detsize, (beam[0], beam[1]), pixel, distance, bits, seed, mask
     )  # fmt: skip
     if exact:
         check_spread(command.settings.readout, job.fwhm, job.psf_radius)
     return replace(job, header=_made_header(job) if header_block is None else header_block)
+
+
+def _seed(output: Output) -> int:
+    """Return the seed of the noise, from the time where it is needed and not given."""
+    if output.noise_file is None:
+        return output.seed or 0
+    return seed_from_time() if output.seed is None else output.seed
 
 
 def _check_names(job: Job) -> None:
@@ -176,12 +186,20 @@ def _check_names(job: Job) -> None:
     read = [job.output.float_file, job.get("header", None), job.readout.psf_file]
     taken = {os.path.realpath(name): name for name in read if name}
     output = job.output
-    for name in filter(None, (output.int_file, output.pgm_file, output.noise_file, output.good_pixels_file)):
+    written = (
+        ("-intfile", output.int_file),
+        ("-pgmfile", output.pgm_file),
+        ("-noisefile", output.noise_file),
+        ("-good_pixels", output.good_pixels_file),
+    )
+    for option, name in written:
+        if name is None:
+            continue
         place = os.path.realpath(name)
         if place in taken:
             raise InputError(f"noisify: {name} would replace {taken[place]}")
         taken[place] = name
-        check_can_write("", name)
+        check_can_write(option, name)
 
 
 def _read(job: Job) -> NDArray[np.float32]:
@@ -197,6 +215,10 @@ def _read(job: Job) -> NDArray[np.float32]:
         )
     image = np.zeros(count, dtype="<f4")
     image[: len(data) // 4] = np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4")
+    if job.exact and not np.isfinite(image).all():
+        bad = int(np.count_nonzero(~np.isfinite(image)))
+        found = counted(bad, "pixel holds", "pixels hold")
+        raise InputError(f"{label('-floatfile', path)}: {found} no finite number")
     print(f"importing {count} pixel intensites: {path}")
     return image.astype(np.float32).reshape(job.shape)
 
@@ -303,15 +325,11 @@ def _as_c_casts(adu: NDArray[np.float64], bits: int) -> NDArray[Any]:
     return (whole & 0xFFFFFFFF).astype(np.uint32)
 
 
-def _run_exact(job: Job, image: NDArray[np.float32]) -> None:
+def _run_exact(job: Job, image: NDArray[np.float32], noiseless: Readout, readout: Readout) -> None:
     """Do what noisify means to do."""
-    if not np.isfinite(image).all():
-        bad = int(np.count_nonzero(~np.isfinite(image)))
-        raise InputError(f"{label('-floatfile', job.output.float_file)}: {bad} pixels hold no finite number")
     photons = np.maximum(_photons(job, image), 0.0)
     if job.mask is not None:
         photons[~job.mask] = 0.0
-    noiseless, readout = _readouts(job)
     noise_file, threads = job.output.noise_file, available_threads()
     result = read_out(photons, noiseless, 0, threads=threads)
     _write_int(job, result.pixels, np.minimum(result.pixels, 65535).astype(np.uint16))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import FileError, InputError
 from ..imagefiles.records import LoadedImage
+from ..io.opening import is_folder
 from ..util.regions import Roi
 from . import summary
 from .metrics import Metrics, Thresholds, judge, measure
@@ -89,7 +90,7 @@ def make_folder(name: str) -> Path:
         It cannot be made.
     """
     folder = Path(name)
-    if folder.suffix.lower() in (".html", ".json", ".png") and not folder.is_dir():
+    if folder.suffix.lower() in (".html", ".json", ".png") and not is_folder(folder):
         raise InputError(f"-out {name}: names a folder, which gets compare.html, compare.png and metrics.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,11 @@ def opened(path: PathLike, option: str = "") -> Iterator[BinaryIO]:
         _fail(option, name, error)
 
 
+def is_folder(path: PathLike) -> bool:
+    """Tell whether there is such a folder; of a name that the system refuses, the reader of the file says why."""
+    return os.path.isdir(path)  # noqa: PTH112 that of pathlib raises for names that are too long
+
+
 def refuse_device(file: IO[Any], place: str) -> None:
     """Raise FileError, with the place of a message, for an open device: one such as /dev/zero never ends."""
     mode = os.fstat(file.fileno()).st_mode

@@ -17,6 +17,7 @@ from ..experiment.geometry import Geometry
 from ..geometry.vectors import rotate_about
 from ..imagefiles import load, nexus_read, registry
 from ..imagefiles.records import ImageRecord, Source
+from ..io.opening import is_folder
 from ..parameters.command import CommandLine
 from ..util.messages import muted
 
@@ -62,7 +63,7 @@ def list_frames(path: str) -> list[FrameName]:
     InputError
         There is no image.
     """
-    if not Path(path).is_dir():
+    if not is_folder(path):
         return _frames_of(path)
     try:
         names = sorted(

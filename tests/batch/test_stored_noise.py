@@ -158,6 +158,8 @@ def test_a_master_and_another_seed(dark: Path, tmp_path: Path) -> None:
         (["EMPTY", "-o", "x"], 2, "empty: holds no batch"),
         (["FOLDER", "-o", "FOLDER"], 2, "-o"),
         (["FOLDER", "-o", "no/where"], 3, "the folder cannot be made"),
+        (["FOLDER", "-o", "x" * 256], 3, "the folder cannot be made: file name too long"),
+        (["x" * 253 + ".h5", "-o", "x.h5"], 3, "cannot be read: file name too long"),
         (["float.bin", "-o", "x.h5"], 2, "-o: goes with an .h5 file or a folder"),
         (["NOISY", "-o", "x.h5"], 2, "its images have noise already"),
         (["text.h5", "-o", "x.h5"], 2, "text.h5"),

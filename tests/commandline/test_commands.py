@@ -105,6 +105,8 @@ def test_noise_reports_a_seed_that_repeats_it(capsys: pytest.CaptureFixture[str]
         ("noise f.bin -detpixels 8 -nonoise", 2, "-nonoise: contradicts the command noise"),
         ("noise f.bin -detpixels 8 -roi 9 12 0 7", 2, "-roi: "),
         ("noise f.bin -detpixels 8 -noisefile absent/n.img", 3, "absent/n.img"),
+        (f"noise {'x' * 256} -detpixels 8", 3, "cannot be read: file name too long"),
+        (f"noise f.bin -detpixels 8 -noisefile {'x' * 256}", 3, "cannot be written: file name too long"),
     ],
 )
 def test_noise_that_cannot_be_drawn(words: str, status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,7 +104,7 @@ def test_exact_counts_as_a_counter_does(tmp_path: Path) -> None:
     [
         ("-seed 1", "-floatfile is missing"),
         ("", " is missing; "),
-        ("-floatfile gone.bin -seed 1", "gone.bin: cannot be read"),
+        ("-floatfile gone.bin", "gone.bin: cannot be read"),
         ("-floatfile in.bin -seed 1 -bits 8", "-bits: '8'"),
         ("-floatfile in.bin -seed 1 -bits 24", "-bits: 24"),
         ("-floatfile in.bin -seed 1 -gain x", "-gain: 'x'"),
@@ -116,10 +116,13 @@ def test_exact_counts_as_a_counter_does(tmp_path: Path) -> None:
         ("-floatfile in.bin -seed 1 -dead_time 3", "-dead_time: noisify has no such option"),
         ("-floatfile in.bin -seed 1 -semantics exact -rate_limit 3 -exposure 0", "-exposure: 0 s; -rate_limit needs"),
         ("-floatfile in.bin -seed 1 -flikcer 3", "-flikcer: unknown option; did you mean -flicker?"),
-        ("-floatfile in.bin -seed 1 -semantics exact -detpixels 9", "holds 48 bytes"),
-        ("-floatfile in.bin -seed 1 -detpixels 9", "holds 48 bytes"),
+        ("-floatfile in.bin -semantics exact -detpixels 9", "holds 48 bytes"),
+        ("-floatfile in.bin -detpixels 9", "holds 48 bytes"),
+        ("-floatfile nan.bin -semantics exact", "-floatfile nan.bin: 1 pixel holds no finite number"),
+        ("-floatfile in.bin -semantics exact -psf file -psf_file gone -psf_fwhm 9", "gone: cannot be read"),
+        (f"-floatfile in.bin -intfile {'x' * 256}", "-intfile x"),
         ("-floatfile in.bin -seed 1 -noisefile in.bin", "would replace in.bin"),
-        ("-floatfile in.bin -seed 1 -noisefile missing/n.img", "missing/n.img"),
+        ("-floatfile in.bin -noisefile missing/n.img", "-noisefile missing/n.img: cannot be written"),
         ("-floatfile empty.bin -seed 1", "holds no pixel"),
         ("-floatfile in.bin -seed 1 -psf file -semantics exact", "-psf_file"),
     ],
@@ -130,11 +133,13 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     Path("in.bin").write_bytes(np.ones(12, "<f4").tobytes())
     Path("empty.bin").write_bytes(b"")
+    Path("nan.bin").write_bytes(np.full(1, np.nan, "<f4").tobytes())
     status = main(["noisify", *words.split()])
     error = capfd.readouterr().err
     assert status in (2, 3)
     assert message in error
     assert error.startswith("nbnumba: error: ")
+    assert error.count("\n") == 1, "no notice of a seed for noise that is not drawn"
     assert not list(tmp_path.glob("*image*")), "nothing is written before all of it can be"
 
 

@@ -145,6 +145,7 @@ def test_pixels_without_a_value_and_images_without_a_geometry(tmp_path: Path) ->
     [
         ([], 2, "FILE|FOLDER is missing"),
         (["missing.h5"], 3, "missing.h5"),
+        (["x" * 256], 3, "cannot be read: file name too long"),
         (["."], 2, "holds no image"),
         (["a.npy", "b.npy"], 2, "needs one file or folder, got 2"),
         (["a.npy", "--port", "99999999"], 2, "--port 99999999"),
