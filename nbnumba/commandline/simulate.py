@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,9 +85,8 @@ def run(command: CommandLine, contents: Contents | None = None) -> None:
             "interpolation latch: as C, a sample beyond the table's range switched interpolation off for the rest "
             "of the image; -semantics exact draws it right"
         )
-    not_finite = floatfile.not_finite(image.array)
-    if not_finite is not None:
-        logger.warning(f"the image: {not_finite}")
+    if not math.isfinite(image.statistics.mean):  # of finite pixels it is
+        logger.warning(f"the image: {floatfile.not_finite(image.array)}")
     if command.gives("noise_file", "h5_file", "cbf_file"):  # for programs that look for spots
         for hint in hints(experiment, image.array):
             logger.warning(f"hint: {hint}")
@@ -257,12 +257,11 @@ class _Writer:
         scale = output.scale if output.scale is not None else smv.automatic_scale(statistics.maximum)
         if output.int_file is not None:
             self.say([f"intfile_scale = {scale:g}", f"writing {output.int_file} as 2-byte integers"])
-            counts = smv.int_values(rows, scale, output.adc, roi, self.image.threads)
-            smv.write(output.int_file, counts, self._header(None))
+            smv.write_rows(output.int_file, smv.int_rows(rows, scale, output.adc, roi), self._header(None))
         if output.pgm_file is not None:
             gray = output.pgm_scale if output.pgm_scale is not None else pgm.automatic_scale(statistics.rmsd, scale)
             self.say([f"pgm_scale = {gray:g}", f"writing {output.pgm_file} as 1-byte integers"])
-            pgm.write(output.pgm_file, pgm.pgm_values(rows, gray, roi, self.image.threads), gray)
+            pgm.write_rows(output.pgm_file, pgm.pgm_rows(rows, gray, roi), rows.shape, gray)
         if output.png_file is not None:
             self.say([f"writing {output.png_file} as a picture"])
             flat = not experiment.detector.curved

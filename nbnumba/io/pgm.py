@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..util.regions import Roi, on_row_blocks, roi_slices
+from ..util.regions import Roi, converted_rows, whole_image
 from .atomic import PathLike, whole_file, write_array
 
 
@@ -14,7 +18,7 @@ def automatic_scale(rmsd: float, int_scale: float) -> float:
     return 250.0 / (5.0 * rmsd) if rmsd > 0.0 else int_scale
 
 
-def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None, threads: int = 1) -> NDArray[np.uint8]:
+def pgm_rows(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> Iterator[NDArray[Any]]:
     """Scale a float image to gray values.
 
     Parameters
@@ -25,27 +29,28 @@ def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None,
         Gray values per photon.
     roi : (fast_min, fast_max, slow_min, slow_max), optional
         Inclusive bounds [pixels]; pixels outside hold 0.
-    threads : int
-        The values do not depend on it.
 
-    Returns
-    -------
-    (n_slow, n_fast) uint8
-        min(value * scale, 255) in float64, truncated. NaN and negative values, which a render does not make and
-        for which C's conversion is undefined, become 0.
+    Yields
+    ------
+    (rows, n_fast) uint8
+        One block of rows after another, in the same memory: min(value * scale, 255) in float64, truncated. NaN and
+        negative values, which a render does not make and for which C's conversion is undefined, become 0.
     """
-    values = np.zeros(image.shape, dtype=np.uint8)
-    rows, columns = roi_slices(roi, image.shape)
 
-    def convert(block: slice) -> None:
+    def convert(gray: NDArray[np.float64], values: NDArray[Any]) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            gray = image[block, columns].astype(np.float64)
             gray *= scale
-            np.fmax(gray, 0.0, out=gray)  # NaN becomes 0
-        values[block, columns] = np.minimum(gray, 255.0, out=gray).astype(np.uint8)
+        np.clip(gray, 0.0, 255.0, out=gray)
+        if math.isnan(gray.max()):
+            np.nan_to_num(gray, copy=False)
+        values[...] = gray
 
-    on_row_blocks(convert, rows, columns, threads)
-    return values
+    return converted_rows(image, roi, np.uint8, convert)
+
+
+def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> NDArray[np.uint8]:
+    """Scale a float image to gray values, all at once; see `pgm_rows`."""
+    return whole_image(pgm_rows(image, scale, roi), image.shape, np.uint8)
 
 
 def header(shape: tuple[int, int], scale: float) -> bytes:
@@ -71,6 +76,12 @@ def write(path: PathLike, values: NDArray[np.uint8], scale: float) -> None:
     FileError
         The file cannot be written.
     """
+    write_rows(path, [values], values.shape, scale)
+
+
+def write_rows(path: PathLike, blocks: Iterable[NDArray[np.uint8]], shape: tuple[int, int], scale: float) -> None:
+    """Write gray values that come in blocks of rows; `shape` is (n_slow, n_fast), for the rest see `write`."""
     with whole_file(path) as file:
-        file.write(header(values.shape, scale))
-        write_array(file, np.ascontiguousarray(values, dtype=np.uint8))
+        file.write(header(shape, scale))
+        for block in blocks:
+            write_array(file, np.ascontiguousarray(block, dtype=np.uint8))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError
-from ..util.regions import Roi, on_row_blocks, roi_slices
+from ..util.regions import Roi, converted_rows, whole_image
 from ..util.text import quote
 from .atomic import PathLike, whole_file, write_array
 from .opening import is_regular, label, opened
@@ -373,9 +373,15 @@ def write(path: PathLike, data: NDArray[np.uint16], header_bytes: bytes) -> None
     FileError
         The file cannot be written.
     """
+    write_rows(path, [data], header_bytes)
+
+
+def write_rows(path: PathLike, blocks: Iterable[NDArray[np.uint16]], header_bytes: bytes) -> None:
+    """Write an image that comes in blocks of rows; see `write`."""
     with whole_file(path) as file:
         file.write(header_bytes)
-        write_array(file, np.ascontiguousarray(data, dtype="<u2"))
+        for block in blocks:
+            write_array(file, np.ascontiguousarray(block, dtype="<u2"))
 
 
 def automatic_scale(maximum: float) -> float:
@@ -383,9 +389,7 @@ def automatic_scale(maximum: float) -> float:
     return 55000.0 / maximum if maximum > 0.0 else 1.0
 
 
-def int_values(
-    image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None, threads: int = 1
-) -> NDArray[np.uint16]:
+def int_rows(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None) -> Iterator[NDArray[Any]]:
     """Scale a float image to counts.
 
     Parameters
@@ -398,31 +402,31 @@ def int_values(
         Added to every pixel.
     roi : (fast_min, fast_max, slow_min, slow_max), optional
         Inclusive bounds [pixels]; pixels outside hold 0, not `adc`.
-    threads : int
-        The counts do not depend on it.
 
-    Returns
-    -------
-    (n_slow, n_fast) uint16
-        NaN, for which C's conversion is undefined, becomes 0.
+    Yields
+    ------
+    (rows, n_fast) uint16
+        One block of rows after another, in the same memory. NaN, for which C's conversion is undefined, becomes 0.
 
     Notes
     -----
     value * scale + adc in float64, clipped to 0..65535, plus a half, rounded to float32, truncated
     (nanoBragg.c:3140-3153). Rounding to float32 lifts a value just below a half-integer to the next count.
     """
-    counts = np.zeros(image.shape, dtype=np.uint16)
-    rows, columns = roi_slices(roi, image.shape)
 
-    def convert(block: slice) -> None:
-        value = image[block, columns].astype(np.float64)
+    def convert(value: NDArray[np.float64], counts: NDArray[Any]) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             value *= scale
             value += adc
-            np.fmax(value, 0.0, out=value)  # NaN becomes 0
-        np.minimum(value, 65535.0, out=value)
-        value += 0.5
-        counts[block, columns] = value.astype(np.float32).astype(np.uint16)
+            value += 0.5
+            rounded = value.astype(np.float32)
+        if not (rounded.min() >= 0.0 and rounded.max() < 65536.0):  # to clip now gives the same counts, and takes less
+            np.nan_to_num(np.clip(rounded, 0.0, 65535.0, out=rounded), copy=False)
+        counts[...] = rounded
 
-    on_row_blocks(convert, rows, columns, threads)
-    return counts
+    return converted_rows(image, roi, np.uint16, convert)
+
+
+def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None) -> NDArray[np.uint16]:
+    """Scale a float image to counts, all at once; see `int_rows`."""
+    return whole_image(int_rows(image, scale, adc, roi), image.shape, np.uint16)

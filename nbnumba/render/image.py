@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from ..parameters.types import C_INT
 from ..readout.poisson import NOISE_RNGS
 from ..util.checks import one_of, whole
 from ..util.messages import Notify, notices_to
-from ..util.regions import row_blocks
+from .moments import moments
 
 if TYPE_CHECKING:
     from ..imagefiles.pixel_truth import Maps
@@ -331,19 +330,20 @@ def _statistics(experiment: Experiment, array: NDArray[np.float32], omega_sum: f
     rows = array.reshape(-1, n_fast)
     part: tuple[slice, slice] = slice(slow_first, slow_last + 1), slice(fast_first, fast_last + 1)
     if len(panels) > 1 and sampling.panel is None:
-        region, part = rows, (slice(None), slice(None))
+        region, part, corner = rows, (slice(None), slice(None)), (0, 0)
         pixels = sum(panel.n_slow * panel.n_fast for panel in panels)
     else:
         region = array.reshape(-1, *array.shape[-2:])[sampling.panel or 0][part]
+        corner = ((sampling.panel or 0) * array.shape[-2] + slow_first, fast_first) if region.size else (0, 0)
         pixels = region.size
     masks = (panels[number].mask for number in rendered_panels(experiment))
     rendered = pixels - sum(int(np.count_nonzero(~mask[part])) for mask in masks if mask is not None)
-    mean, squares, deviations = _moments(region, max(1, rendered), threads)
+    mean, squares, deviations, brightest = moments(region, max(1, rendered), threads)
     if pixels < region.size:  # panels that are padded
         deviations = max(0.0, deviations - (region.size - pixels) * mean * mean)
     rms = float(np.sqrt(squares / (max(2, rendered) - 1)))
     rmsd = float(np.sqrt(deviations / (max(2, pixels) - 1)))
-    row, fast = divmod(int(np.argmax(rows)), n_fast)
+    row, fast = corner[0] + brightest[0], corner[1] + brightest[1]  # pixels outside the region are 0
     maximum = max(0.0, float(rows[row, fast]))
     panel_number, slow = divmod(row, array.shape[-2])
     last = sampling.oversample - 1
@@ -360,33 +360,3 @@ def _statistics(experiment: Experiment, array: NDArray[np.float32], omega_sum: f
         rmsd=rmsd,
         solid_angle=omega_sum / experiment.steps,
     )
-
-
-def _moments(region: NDArray[np.float32], rendered: int, threads: int) -> tuple[float, float, float]:
-    """Return the mean over the rendered pixels, the sum of squares, and the sum of squared distances from the mean.
-
-    Notes
-    -----
-    Block by block on all threads: one thread would take nearly as long as the render of a single orientation, and a
-    float64 copy of a large image as much memory as two images. The order of the sums is that of the blocks.
-    """
-    rows, columns = region.shape
-    blocks = [region[part] for part in row_blocks(slice(0, rows), slice(0, columns))]
-    with ThreadPoolExecutor(threads) as pool:
-        apply = pool.map if len(blocks) > 1 else map
-        sums = list(apply(_sum_and_squares, blocks))
-        mean = sum(total for total, _ in sums) / rendered
-        deviations = sum(apply(lambda block: _squared_distances(block, mean), blocks))
-    return mean, sum(squares for _, squares in sums), deviations
-
-
-def _sum_and_squares(block: NDArray[np.float32]) -> tuple[float, float]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sum(block, dtype=np.float64)), float(np.sum(block * block, dtype=np.float64))  # as C: float32
-
-
-def _squared_distances(block: NDArray[np.float32], mean: float) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        distance = block - np.float64(mean)
-        distance *= distance
-        return float(np.sum(distance))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 Roi = tuple[int, int, int, int]
 
@@ -53,12 +56,53 @@ def row_blocks(rows: slice, columns: slice) -> Iterator[slice]:
         yield slice(first, min(first + step, rows.stop))
 
 
-def on_row_blocks(work: Callable[[slice], object], rows: slice, columns: slice, threads: int = 1) -> None:
-    """Call a function with each of the `row_blocks`, on some threads where there are several blocks."""
-    blocks = list(row_blocks(rows, columns))
-    if threads == 1 or len(blocks) <= 1:
-        for block in blocks:
-            work(block)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, blocks))
+def converted_rows(
+    image: NDArray[np.float32],
+    roi: Roi | None,
+    dtype: DTypeLike,
+    convert: Callable[[NDArray[np.float64], NDArray[Any]], None],
+) -> Iterator[NDArray[Any]]:
+    """Convert a float image block by block, so that a file takes no second image.
+
+    Parameters
+    ----------
+    image : (n_slow, n_fast) float32
+    roi : (fast_min, fast_max, slow_min, slow_max) or None
+        Inclusive bounds [pixels]; pixels outside become 0.
+    dtype
+        Of the blocks.
+    convert : callable
+        Receives pixels in float64, which it may change, and where to put what they become, both of one shape.
+
+    Yields
+    ------
+    (rows, n_fast) array
+        One block after another, in the same memory.
+    """
+    rows, columns = roi_slices(roi, image.shape)
+    all_rows, all_columns = roi_slices(None, image.shape)
+    room: NDArray[np.float64] | None = None
+    for block in row_blocks(all_rows, all_columns):
+        size = block.stop - block.start
+        if room is None:  # no later block is larger
+            room = np.empty(size * image.shape[1])
+            converted = np.zeros((size, image.shape[1]), dtype=dtype)
+        first, last = max(block.start, rows.start), min(block.stop, rows.stop)
+        if last - first < size:
+            converted[:] = 0
+        if first < last and columns.start < columns.stop:
+            part = image[first:last, columns]
+            values = room[: part.size].reshape(part.shape)
+            values[...] = part
+            convert(values, converted[first - block.start : last - block.start, columns])
+        yield converted[:size]
+
+
+def whole_image(blocks: Iterator[NDArray[Any]], shape: tuple[int, int], dtype: DTypeLike) -> NDArray[Any]:
+    """Put blocks of rows, each of which is replaced by the next one, together."""
+    image = np.empty(shape, dtype=dtype)
+    row = 0
+    for block in blocks:
+        image[row : row + len(block)] = block
+        row += len(block)
+    return image

@@ -23,6 +23,7 @@ from nbnumba.imagefiles.headers import truth_lines
 from nbnumba.imagefiles.smv import smv_fields
 from nbnumba.io import pgm, smv
 from nbnumba.io.smv import SmvFields
+from nbnumba.util.regions import roi_slices
 
 RADIANS = math.pi / 180.0
 WRITTEN = 5e-12  # half a unit of the last of 12 digits
@@ -472,12 +473,18 @@ def test_the_automatic_scale() -> None:
     assert smv.automatic_scale(11.0) == 5000.0
 
 
-@pytest.mark.parametrize("roi", [None, (3, 480, 20, 699)])
-def test_threads_do_not_show_in_counts(roi: tuple[int, int, int, int] | None) -> None:
-    """Of 350 000 pixels, three blocks of rows."""
-    image = np.random.default_rng(1).uniform(-5.0, 90.0, (700, 500)).astype(np.float32)
-    image[5, 7], image[600, 100] = np.nan, np.inf
-    counts = smv.int_values(image, 1000.0, 40.0, roi)
+@pytest.mark.parametrize("roi", [None, (3, 480, 300, 1040)])
+def test_files_written_block_by_block(roi: tuple[int, int, int, int] | None, tmp_path: Path) -> None:
+    """Of 700 000 pixels, six blocks of rows, of which the first and the last are outside the region."""
+    image = np.random.default_rng(1).uniform(-5.0, 90.0, (1400, 500)).astype(np.float32)
+    image[350, 7], image[950, 100] = np.nan, np.inf
+    rows, columns = roi_slices(roi, image.shape)
+    exact = np.zeros(image.shape)
+    exact[rows, columns] = np.nan_to_num(image[rows, columns].astype(np.float64), nan=-1e9, posinf=1e9)
+    counts, gray = np.zeros(image.shape, dtype="<u2"), np.clip(exact * 3.0, 0.0, 255.0).astype(np.uint8)
+    counts[rows, columns] = (np.clip(exact * 1000.0 + 40.0, 0.0, 65535.0) + 0.5).astype(np.float32)[rows, columns]
+    smv.write_rows(tmp_path / "a.img", smv.int_rows(image, 1000.0, 40.0, roi), bytes(512))
+    pgm.write_rows(tmp_path / "a.pgm", pgm.pgm_rows(image, 3.0, roi), image.shape, 3.0)
+    assert (tmp_path / "a.img").read_bytes() == bytes(512) + counts.tobytes()
+    assert (tmp_path / "a.pgm").read_bytes() == pgm.header(image.shape, 3.0) + gray.tobytes()
     assert counts.max() == 65535
-    assert np.array_equal(counts, smv.int_values(image, 1000.0, 40.0, roi, threads=3))
-    assert np.array_equal(pgm.pgm_values(image, 3.0, roi), pgm.pgm_values(image, 3.0, roi, threads=3))
