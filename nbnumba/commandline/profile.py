@@ -15,6 +15,7 @@ from ..experiment.scene import build_scenes
 from ..imagefiles.load import read as read_images
 from ..imagefiles.records import ImageRecord
 from ..io.atomic import check_can_write, check_distinct, whole_file
+from ..io.stol_file import LARGEST_F
 from ..parameters.parser import parse, parse_with_files
 from ..util.messages import logger
 from ..util.text import is_whole, quote
@@ -65,10 +66,20 @@ def profile(words: Sequence[str]) -> None:
     size = command.settings.beam.beamsize if command.gives("beamsize_mm") else record.geometry.beam.size
     stol, F, reach = _points(record, fluence, material.molecules(size), command.settings.readout.gain)
     table = _medians(stol, F, reach, bins)
+    _check_scale(record.name or files[0], max(point[1] for point in table), fluence)
     with whole_file(target) as file:
         file.write(b"# sin(theta)/lambda [1/A], F [electrons], pixels\n")
         file.write("".join(f"{s:.6g} {f:.6g} {n:d}\n" for s, f, n in table).encode("ascii"))
     print(f"wrote {target}: {len(table)} points from {table[0][0]:g} to {table[-1][0]:g} 1/Å, {len(F)} pixels")
+
+
+def _check_scale(image: str, largest: float, fluence: float) -> None:
+    """Refuse a table that -background would not read."""
+    if largest > LARGEST_F:
+        raise InputError(
+            f"{image}: F reaches {largest:.3g} electrons with a fluence of {fluence:.3g} photons/m^2; a table holds up "
+            f"to {LARGEST_F:g}. -fluence, -gain and -amount say what the image does not, and its pixels must be photons"
+        )
 
 
 def _bins(text: str | None) -> int:

@@ -13,6 +13,7 @@ from ..util.text import NUMBER, quote
 from .atomic import PathLike
 from .opening import label, read_text
 
+LARGEST_F = 1e9  # electrons
 _DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
 _NUMBER = re.compile(NUMBER, re.ASCII)
 
@@ -78,7 +79,7 @@ def _point(words: list[str], place: str) -> tuple[float, float]:
     if len(words) == 1 or words[1].lower() == "nan":
         return stol, math.nan
     F = _number(words[1], "F", place)
-    if abs(F) > 1e9:
+    if abs(F) > LARGEST_F:
         raise InputError(f"{place}: F is {quote(words[1])}; allowed are -1e9 to 1e9")
     return stol, F
 

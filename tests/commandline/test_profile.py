@@ -45,6 +45,7 @@ def test_water_comes_back_beneath_spots(tmp_path: Path) -> None:
         ("in.bin -o t.stol -amount 0", "-amount: '0'"),
         ("in.bin -o t.stol -detpixels 4", "none of the 100 bins"),
         ("in.bin -o in.bin -detpixels 4", "in.bin"),
+        ("in.bin -o t.stol -detpixels 4 -bins 1 -fluence 1e-3", "in.bin: F reaches 1.94e+10 electrons with a fluence"),
     ],
 )
 def test_mistakes(words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
