@@ -13,6 +13,7 @@ from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
 from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as per_orientation
+from .latch import first_trip, longest_axes, search_orientations, strip_may_trip
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -135,20 +136,6 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
             per_orientation.compound_terms(s, n, q.skip_empty, weights[o])
         else:
             per_orientation.sum_terms(s, n, q.plain, weights[o])
-
-
-@inner
-def search_orientations(q, orientations, weights, flat, s, index, n, first_pixel, first_sample, samples):
-    """Note the first sample of each pixel that trips the interpolation latch."""
-    for o in range(orientations.shape[0]):
-        if q.shape == SQUARE:
-            fill(s, AMPLITUDE, n, 1.0)  # never exactly zero
-        else:
-            per_orientation.index_strip(orientations, s, n, o)
-            per_orientation.offsets_from_indices(s, n)
-            per_orientation.amplitude_strip(q, s, n)
-        per_orientation.index_strip(orientations, s, n, o)
-        per_orientation.search_strip(q, s, n, first_sample + o)
 
 
 @generic
@@ -312,15 +299,6 @@ def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
             row[w] = np.float32(s[SUM + w])
 
 
-@inner
-def first_trip(q, per_pixel, s, n, slow, fast):
-    """Ordinal of the first sample of a strip that trips the latch, or NEVER."""
-    for w in range(n):
-        if s[FIRST + w] < np.inf:
-            return (np.int64(slow) * q.n_fast + fast + w) * per_pixel + np.int64(s[FIRST + w])
-    return NEVER
-
-
 @generic
 def work_on_strips(
     sum_orientations, search, bounded, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
@@ -338,11 +316,14 @@ def work_on_strips(
     s, index = borrowed(scratch), borrowed(numbers)
     n_sources = sources.shape[0]
     per_pixel = q.layers * q.oversample * q.oversample * n_sources * orientations.shape[0]
+    axes = longest_axes(orientations) if search else (0.0, 0.0, 0.0)
     for strip in range(first, last):
         slow = q.slow_first + strip // strips_per_row
         fast = q.fast_first + strip % strips_per_row * width
         pixels = min(width, q.fast_last + 1 - fast)
         n = (pixels + LANES - 1) // LANES * LANES
+        if search and not strip_may_trip(q, sources, orientations, axes, slow, fast, pixels):
+            continue
         if not activate_strip(mask, s, n, pixels, slow, fast):
             continue
         s[EVALUATED] = 0.0
