@@ -53,6 +53,10 @@ class Material:
         """Number of molecules in the beam: thickness times the beam's square cross-section [m]."""
         return self.thickness * beam_size * beam_size * self.density * 1e6 * AVOGADRO / self.molar_mass
 
+    def reaches(self, stol: float) -> bool:
+        """Tell whether the table goes from 0 to a stol [1/A]."""
+        return bool(self.points[0, 0] <= 0.0 and stol <= self.points[-1, 0])
+
 
 def parse(text: str, option: str | None = None) -> Material:
     """Read ``TABLE:thick_mm[:density:MW]``.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -70,10 +71,12 @@ def load(name: str, option: str) -> Curve:
     """
     kind, equals, width = name.partition("=")
     if name in _BUILT_IN:
-        return _BUILT_IN[name]()
-    if kind in WIDENED and equals:
-        return _ice(_checked_width(width, option))
-    return Curve(content_of(stol_file.read, name, option), 1.0, 18.0)
+        curve = _BUILT_IN[name]()
+    elif kind in WIDENED and equals:
+        curve = _ice(_checked_width(width, option))
+    else:
+        return Curve(content_of(stol_file.read, name, option), 1.0, 18.0)
+    return curve._replace(points=curve.points.copy())  # others are handed the same one
 
 
 def _checked_width(text: str, option: str) -> float:
@@ -94,6 +97,7 @@ def form_factor(element: str, stol: Array) -> Array:
     return np.array([table.calculate_sf(float(s) ** 2) for s in stol])
 
 
+@cache
 def _water() -> Curve:
     """Water, continued beyond its last point in proportion to the form factor of the free molecule."""
     known = np.array(_WATER)
@@ -116,6 +120,7 @@ def _sinc(stol: Array, distance: float) -> Array:
     return np.sinc(4.0 * stol * distance)
 
 
+@cache
 def _air() -> Curve:
     """Dry air of 15 degrees and one atmosphere: single molecules, averaged over their orientations (Debye)."""
     stol = np.arange(0.0, _HIGHEST + _STEP / 2.0, _STEP)
@@ -125,6 +130,7 @@ def _air() -> Curve:
     return Curve(np.column_stack([stol, np.sqrt(squared)]), 1.225e-3, 28.964)
 
 
+@lru_cache(maxsize=8)
 def _ice(width: float) -> Curve:
     """Powder of hexagonal ice: rings of a width, and between them what thermal motion scatters.
 

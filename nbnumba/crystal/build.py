@@ -62,14 +62,14 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
         )
     cells_between = (settings.crystal.Nd, settings.crystal.Ne, settings.crystal.Nf)
     check_between(cells, cells_between, settings.crystal.shape)
-    domains = mosaic_ensemble(settings.crystal, lambda: lattice.orientation_of(made.real_A), random_table)
+    domains = mosaic_ensemble(settings.crystal, lambda: made.orientation, random_table)
     return Crystal(
         real_space=made.real_A * 1e-10,
-        reciprocal_A=made.reciprocal_A,
+        reciprocal_A=made.reciprocal_A.copy(),
         lengths_A=made.lengths_A,
-        angles=made.angles,
+        angles=made.angles.copy(),
         reciprocal_lengths_A=made.reciprocal_lengths_A,
-        reciprocal_angles=made.reciprocal_angles,
+        reciprocal_angles=made.reciprocal_angles.copy(),
         volume_A3=made.volume_A3,
         cells=(cells[0], cells[1], cells[2]),
         shape=settings.crystal.shape,
@@ -94,7 +94,7 @@ def build_crystal(settings: Settings, axes: Axes, turning: bool) -> Crystal:
 
 
 def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | None) -> lattice.Lattice:
-    """Return the lattice of a matrix or a cell, turned."""
+    """Return the lattice of a matrix or a cell, turned; nobody may change it."""
     crystal = settings.crystal
     cell = crystal.cell_lengths_A, crystal.cell_angles
     if crystal.reciprocal_A is not None:
@@ -105,14 +105,7 @@ def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | Non
         made = _lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
     else:
         made = _lattice_of_cell(*cell, settings.semantics is Semantics.C, misset)
-    # Others are handed the same one.
-    return lattice.Lattice(
-        made.real_A.copy(),
-        made.reciprocal_A.copy(),
-        made.angles.copy(),
-        made.reciprocal_angles.copy(),
-        made.volume_A3,
-    )
+    return made
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,6 +44,11 @@ class Lattice:
     def reciprocal_lengths_A(self) -> Array:
         """Lengths of a*, b*, c*, (3,) [1/Angstrom]."""
         return np.array([length_of(v) for v in self.reciprocal_A.tolist()])
+
+    @cached_property
+    def orientation(self) -> Array:
+        """Rotation of the axes, see `orientation_of`."""
+        return orientation_of(self.real_A)
 
 
 def complete_cell(lengths_A: tuple[float, float, float], angles: tuple[float, float, float]) -> tuple[Array, Array]:

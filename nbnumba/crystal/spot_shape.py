@@ -24,6 +24,7 @@ TOPHATS = frozenset({Shape.TOPHAT, Shape.TOPHAT_ABC})
 BY_MATRIX = frozenset({Shape.GAUSS_ABC, Shape.GAUSS_ARGCHK, Shape.GAUSS_STAR, Shape.TOPHAT_ABC})  # take -Nd -Ne -Nf
 _STAR_FALLOFF = 1.9  # exponent over |dQ|^2 L^2
 _ARGCHK_LIMIT = 35.0  # exponent
+_UPPER = np.triu_indices(3)
 
 
 class SpotShape(NamedTuple):
@@ -103,15 +104,19 @@ def spot_shape(crystal: Crystal) -> SpotShape:
 
 def steepest(crystal: Crystal) -> float:
     """Return by how much r grows, at the most, with the distance from a reflection [m]."""
-    spot = spot_shape(crystal)
+    return _steepest(crystal, spot_shape(crystal))
+
+
+def _steepest(crystal: Crystal, spot: SpotShape) -> float:
     R = np.zeros((3, 3))
-    R[np.triu_indices(3)] = spot.triangle
+    R[_UPPER] = spot.triangle
     return spot.scale * float(np.linalg.norm(R @ crystal.real_space, 2))  # dh = (a, b, c) dQ
 
 
 def narrowest_sigma(crystal: Crystal) -> float:
     """Return the standard deviation of a Gaussian spot's intensity where it is narrowest [1/m]; fudge is above 0."""
-    return math.sqrt(spot_shape(crystal).width / (4.0 * crystal.fudge)) / steepest(crystal)
+    spot = spot_shape(crystal)
+    return math.sqrt(spot.width / (4.0 * crystal.fudge)) / _steepest(crystal, spot)
 
 
 def _determinant(N: Array) -> float:
@@ -123,5 +128,5 @@ def _determinant(N: Array) -> float:
 
 def triangle_of(columns: Array) -> Array:
     """Turn three columns so that three of their nine coordinates vanish, (6,)."""
-    (xa, xb, xc), (_, yb, yc), (_, _, zc) = np.linalg.qr(columns).R.tolist()
+    (xa, xb, xc), (_, yb, yc), (_, _, zc) = np.asarray(np.linalg.qr(columns, mode="r")).tolist()
     return np.array([xa, xb, xc, yb, yc, zc])

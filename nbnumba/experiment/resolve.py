@@ -28,6 +28,7 @@ from ..errors import IncompleteError, InputError, called
 from ..parameters.choices import Spreading
 from ..parameters.files import check_files
 from ..parameters.settings import FactorSettings, Settings
+from ..readout.model import Readout
 from ..structure_factors.load import FactorSource
 from ..structure_factors.table import Cell, NeededRange, ReflectionTable
 from ..util.messages import logger
@@ -138,7 +139,7 @@ def _resolve(
             grid = one_direction(grid, beam)
     sampling, sampling_choices = build_sampling(settings, detector, (crystal, *further), beam, spread)
     readout = build_readout(settings, detector)
-    detector = with_gaps(settings, with_mask(settings, detector), readout)
+    detector = _masked(detector, settings, readout, before)
     whole: dict[str, Any] = {
         "beam": beam,
         "detector": detector,
@@ -231,6 +232,14 @@ def _parts(
     else:
         crystal = build_crystal(settings, axes, turning)
     return Parts(axes, beam, grid, crystal, turning, detector)
+
+
+def _masked(detector: Detector, settings: Settings, readout: Readout | None, before: Resolved | None) -> Detector:
+    """Hide pixels of a detector, or take over the one whose pixels were hidden of the same; a file is read again."""
+    same = before is not None and detector is before.parts.detector and before.agrees(settings, "readout")
+    if before is not None and same and settings.detector.mask_file is None:
+        return before.experiment.detector
+    return with_gaps(settings, with_mask(settings, detector), readout)
 
 
 def _of_crystal(settings: Settings) -> tuple[object, ...]:

@@ -65,7 +65,9 @@ def build_sampling(
     largest = max(max(one.size_m.tolist()) for one in crystals)
     recommended = _recommended_oversample(largest, reciprocal_pixel)
     chosen = settings.sampling.oversample is None or settings.sampling.oversample <= 0
-    enough = _oversample_of_widths(crystals, beam, spread, reciprocal_pixel, recommended)
+    # Of spots that are sampled it counts only where the program chooses.
+    asked = chosen or spread is not None
+    enough = _oversample_of_widths(crystals, beam, spread, reciprocal_pixel, recommended) if asked else recommended
     if spread is not None:
         recommended = enough
     if chosen and recommended > _MOST_CHOSEN:
@@ -143,7 +145,7 @@ def _oversample_of_widths(
     In closed form, spots widen with |q|: mosaicity across q, the bandwidth along it, divergence across the beam. The
     narrowest are those of the lowest order, whose q lies across the beam.
     """
-    if not all(crystal.shape in GAUSSIAN and crystal.fudge > 0.0 for crystal in crystals):
+    if fringes == 1 or not all(crystal.shape in GAUSSIAN and crystal.fudge > 0.0 for crystal in crystals):
         return fringes
     narrowest = math.inf
     for crystal in crystals:
