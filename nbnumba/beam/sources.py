@@ -91,7 +91,7 @@ def _wavelengths(beam: BeamSettings, dispersion: Steps) -> Array:
     channels = np.array(
         [beam.wavelength * (1.0 + dispersion.step * i - dispersion.extent / 2.0) for i in range(dispersion.count)]
     )
-    if channels.min() <= 0.0:
+    if min(channels.tolist()) <= 0.0:
         raise InputError(
             f"{called('dispersion_percent')}: {beam.dispersion * 100:g} percent reaches wavelengths of zero and below; "
             "it must stay under 200 percent"

@@ -99,25 +99,13 @@ def _lattice(settings: Settings, axes: Axes, turning: bool, misset: Vector | Non
     cell = crystal.cell_lengths_A, crystal.cell_angles
     if crystal.reciprocal_A is not None:
         reciprocal = np.array(crystal.reciprocal_A)
-        made = _lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
+        made = lattice.lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
     elif crystal.matrix_file is not None:
         reciprocal = reciprocal_from_file(settings, axes, turning)
-        made = _lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
+        made = lattice.lattice_of_vectors(reciprocal.tobytes(), cell if crystal.cell_given else None, misset)
     else:
         made = _lattice_of_cell(*cell, settings.semantics is Semantics.C, misset)
     return made
-
-
-@lru_cache(maxsize=64)
-def _lattice_of_vectors(
-    reciprocal_A: bytes, cell: tuple[Vector, Vector] | None, misset: Vector | None
-) -> lattice.Lattice:
-    """Return the lattice of reciprocal vectors, turned; nobody may change it."""
-    reciprocal = np.frombuffer(reciprocal_A).reshape(3, 3)
-    return lattice.lattice_from_reciprocal(
-        reciprocal if misset is None else lattice.misset(reciprocal, misset),
-        None if cell is None else lattice.complete_cell(*cell),
-    )
 
 
 @lru_cache(maxsize=64)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..errors import InputError, called
 from ..geometry.vectors import Array, cross_of, dot_of, length_of, rescale, rotate_xyz
+from ..parameters.choices import Vector
 
 _SMALLEST_A, _LARGEST_A = 1e-50, 1e50  # as on the command line: a file may state any number
 Rows = Sequence[Sequence[float]]
@@ -233,6 +234,27 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
         angles=_angles(real, reciprocal, volume),
         reciprocal_angles=_angles(reciprocal, real, star_volume),
         volume_A3=volume,
+    )
+
+
+@lru_cache(maxsize=64)
+def lattice_of_vectors(
+    reciprocal_A: bytes, cell: tuple[Vector, Vector] | None = None, turns: Vector | None = None
+) -> Lattice:
+    """Return the lattice of reciprocal vectors, turned; nobody may change it.
+
+    Parameters
+    ----------
+    reciprocal_A : bytes
+        Of an array as `lattice_from_reciprocal` takes it.
+    cell : (lengths [Angstrom], angles [rad]), optional
+        As `complete_cell` takes it.
+    turns : (3,) [rad], optional
+        As of `misset`.
+    """
+    reciprocal = np.frombuffer(reciprocal_A).reshape(3, 3)
+    return lattice_from_reciprocal(
+        reciprocal if turns is None else misset(reciprocal, turns), None if cell is None else complete_cell(*cell)
     )
 
 

@@ -15,7 +15,7 @@ from ..io.opening import label, read_text
 from ..parameters.choices import Semantics
 from ..parameters.settings import Settings
 from ..util.messages import logger
-from .lattice import cell_of_vectors
+from .lattice import lattice_of_vectors
 
 _SMALLEST_ACROSS = 1e-6  # of a direction's length, across the beam
 _SAME_LENGTH, _SAME_ANGLE = 0.01, 1.0  # fraction and degrees; also of where a cell differs from that of a file
@@ -100,8 +100,8 @@ def _check_stated_cell(reciprocal: Array, stated: tuple[float, ...] | None, sett
     """Tell where a file of MOSFLM states another cell than its matrix makes at our wavelength; an error in `exact`."""
     if stated is None:
         return
-    lengths, angles = cell_of_vectors(np.asarray(np.linalg.inv(reciprocal).T, dtype=np.float64))
-    made = (*lengths.tolist(), *np.degrees(angles).tolist())
+    lattice = lattice_of_vectors(reciprocal.tobytes())
+    made = (*lattice.lengths_A.tolist(), *map(math.degrees, lattice.angles.tolist()))
     apart = [abs(one - other) for one, other in zip(made, stated, strict=True)]
     allowed = (*(_SAME_LENGTH * length for length in stated[:3]), *3 * (_SAME_ANGLE,))
     if all(one <= most for one, most in zip(apart, allowed, strict=True)):

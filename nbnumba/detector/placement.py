@@ -68,7 +68,10 @@ def resolve_axes(settings: Settings) -> Axes:
         settings.beam.polar_vector,
         settings.goniometer.spindle_axis,
     )
-    return _axes(_CONVENTIONS.get(detector.convention, given), detector.twotheta != 0.0)
+    axes = _axes(_CONVENTIONS.get(detector.convention, given))
+    if detector.twotheta != 0.0 and length(axes.twotheta) == 0.0:
+        raise _no_direction("twotheta_axis")
+    return axes
 
 
 _VECTORS = (
@@ -83,14 +86,13 @@ _VECTORS = (
 
 
 @lru_cache(maxsize=64)
-def _axes(given: tuple[Vector, ...], swings: bool) -> Axes:
+def _axes(given: tuple[Vector, ...]) -> Axes:
     """Normalize axes, which nobody can change then."""
     vectors = [vector(v) for v in given]
     for name, v in zip(_VECTORS, vectors, strict=True):
         # A zero normal is replaced below, and a zero 2theta axis matters only when it is turned about.
-        unused = name == "odet_vector" or (name == "twotheta_axis" and not swings)
-        if length(v) == 0.0 and not unused:
-            raise InputError(name, "0 0 0", "has no direction; the vector must not be zero")
+        if length(v) == 0.0 and name not in ("odet_vector", "twotheta_axis"):
+            raise _no_direction(name)
     beam, fast, slow, normal, twotheta, polar, spindle = vectors
     beam, fast, slow = unit(beam), unit(fast), unit(slow)
     generated = length(normal) != 1.0
@@ -111,6 +113,10 @@ def _axes(given: tuple[Vector, ...], swings: bool) -> Axes:
     for axis in axes:
         axis.setflags(write=False)
     return Axes(*axes, generated)
+
+
+def _no_direction(name: str) -> InputError:
+    return InputError(name, "0 0 0", "has no direction; the vector must not be zero")
 
 
 def resolve_detector(settings: Settings, axes: Axes) -> Detector:

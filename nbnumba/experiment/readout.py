@@ -44,8 +44,11 @@ def check_background(experiment: Experiment) -> None:
     from ..parameters.choices import Semantics
     from .scene import build_surroundings
 
+    materials = [material for material in experiment.background if isinstance(material, Material)]
+    if not materials:
+        return
     highest = 1e-10 / float(experiment.beam.sources.wavelengths.min())  # 1/A, of any detector
-    materials = [one for one in experiment.background if isinstance(one, Material) and not one.reaches(highest)]
+    materials = [material for material in materials if not material.reaches(highest)]
     if materials:
         scenes = build_surroundings(experiment)
         for material in materials:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +50,7 @@ class PanelGeometry:
         if type(other) is not type(self):
             return NotImplemented
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
-        return all(mine is theirs or np.array_equal(mine, theirs) for mine, theirs in pairs)
+        return all(_equal(mine, theirs) for mine, theirs in pairs)
 
     def __hash__(self) -> int:
         return hash((self.n_fast, self.n_slow, self.pixel_sizes, *map(float, self.origin)))
@@ -110,6 +111,13 @@ class PanelGeometry:
         corners = [np.linalg.norm(off_fast + sign * off_slow) / 2.0 for sign in (1.0, -1.0)]
         origin = self.origin + (off_fast + off_slow) / 2.0
         return origin, fast, slow, float(max(corners)) / min(self.pixel_sizes)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether two fields are equal, arrays item by item."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one is other or (one.shape == other.shape and bool((one == other).all()))
+    return bool(one == other)
 
 
 @dataclass(frozen=True, eq=False)
