@@ -14,15 +14,21 @@ from .sources import make_sources
 from .spectrum import Spectrum, spectrum_of
 
 
-def with_spectrum(settings: Settings) -> tuple[Settings, Spectrum | None]:
+def with_spectrum(settings: Settings, made: Spectrum | None = None) -> tuple[Settings, Spectrum | None]:
     """Return the settings with the mean wavelength of their spectrum, and the spectrum; None where there is none.
+
+    Parameters
+    ----------
+    settings : Settings
+    made : Spectrum, optional
+        That of settings that describe the same one.
 
     Raises
     ------
     FileError, InputError
         As `nbnumba.beam.spectrum.spectrum_of`.
     """
-    spectrum = spectrum_of(settings)
+    spectrum = made or spectrum_of(settings)
     return settings if spectrum is None else settings.changed(wavelength=spectrum.mean_wavelength), spectrum
 
 

@@ -243,14 +243,11 @@ def _rotations_about(axes: NDArray[np.float64], angles: list[float]) -> NDArray[
     versine = 1.0 - cosine
     xy, xz, yz = versine * x * y, versine * x * z, versine * y * z
     sx, sy, sz = sine * x, sine * y, sine * z
-    rows = np.array(
-        (
-            (cosine + versine * (x * x), xy - sz, xz + sy),
-            (xy + sz, cosine + versine * (y * y), yz - sx),
-            (xz - sy, yz + sx, cosine + versine * (z * z)),
-        )
-    )
-    return np.ascontiguousarray(rows.transpose(2, 0, 1))
+    rotations = np.empty((len(angles), 9))
+    rotations[:, 0], rotations[:, 1], rotations[:, 2] = cosine + versine * (x * x), xy - sz, xz + sy
+    rotations[:, 3], rotations[:, 4], rotations[:, 5] = xy + sz, cosine + versine * (y * y), yz - sx
+    rotations[:, 6], rotations[:, 7], rotations[:, 8] = xz - sy, yz + sx, cosine + versine * (z * z)
+    return rotations.reshape(-1, 3, 3)
 
 
 def _uniform_rotation(table: MutableSequence[int]) -> NDArray[np.float64]:

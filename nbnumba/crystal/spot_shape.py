@@ -110,7 +110,7 @@ def steepest(crystal: Crystal) -> float:
 def _steepest(crystal: Crystal, spot: SpotShape) -> float:
     R = np.zeros((3, 3))
     R[_UPPER] = spot.triangle
-    return spot.scale * float(np.linalg.norm(R @ crystal.real_space, 2))  # dh = (a, b, c) dQ
+    return spot.scale * float(np.linalg.svd(R @ crystal.real_space, compute_uv=False)[0])  # dh = (a, b, c) dQ
 
 
 def narrowest_sigma(crystal: Crystal) -> float:
@@ -128,5 +128,5 @@ def _determinant(N: Array) -> float:
 
 def triangle_of(columns: Array) -> Array:
     """Turn three columns so that three of their nine coordinates vanish, (6,)."""
-    (xa, xb, xc), (_, yb, yc), (_, _, zc) = np.asarray(np.linalg.qr(columns, mode="r")).tolist()
+    (xa, _, _), (xb, yb, _), (xc, yc, zc) = np.linalg.qr(columns, mode="raw")[0].tolist()
     return np.array([xa, xb, xc, yb, yc, zc])

@@ -134,8 +134,8 @@ def _spread(given: ReadoutSettings, detector: Detector) -> PointSpread | None:
 
     kernel = None if given.psf_file is None else content_of(read_kernel, given.psf_file, called("psf_file"))
     pixel = detector.panels[0].pixel_sizes[0]
-    sizes = np.array([panel.pixel_sizes for panel in detector.panels])
-    if given.psf != "file" and np.ptp(sizes) > 1e-9 * pixel:
+    sizes = [size for panel in detector.panels for size in panel.pixel_sizes]
+    if given.psf != "file" and max(sizes) - min(sizes) > 1e-9 * pixel:
         raise InputError("psf", given.psf, "goes with square pixels of one size; the detector has others")
     fwhm = given.psf_fwhm / pixel
     if given.psf != "file" and not 0.0 < fwhm <= WIDEST:

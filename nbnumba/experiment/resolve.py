@@ -120,7 +120,9 @@ def _resolve(
     """
     if not has_crystal(settings):
         settings = asked = _with_cell_of_file(settings, factors)
-    settings, spectrum = with_spectrum(settings)
+    # What a file holds may be another spectrum by now.
+    same = before is not None and settings.beam.spectrum_file is None and before.agrees(settings, "beam")
+    settings, spectrum = with_spectrum(settings, before.parts.spectrum if before is not None and same else None)
     others = [dataclasses.replace(one, beam=settings.beam) for one in others]  # matrices of MOSFLM need the wavelength
     axes = resolve_axes(settings)
     goniometer = build_goniometer(settings, axes)
@@ -231,7 +233,7 @@ def _parts(
             crystal = changed(crystal, default_F=default_F, B_factor=B_factor)
     else:
         crystal = build_crystal(settings, axes, turning)
-    return Parts(axes, beam, grid, crystal, turning, detector)
+    return Parts(axes, spectrum, beam, grid, crystal, turning, detector)
 
 
 def _masked(detector: Detector, settings: Settings, readout: Readout | None, before: Resolved | None) -> Detector:

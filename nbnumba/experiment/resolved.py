@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..beam.model import Beam, SourceGrid
+from ..beam.spectrum import Spectrum
 from ..crystal.model import Crystal
 from ..detector.model import Detector
 from ..detector.placement import Axes
@@ -51,6 +52,7 @@ class Parts:
     Attributes
     ----------
     axes : Axes
+    spectrum : Spectrum or None
     beam : Beam
         Of sampled sources.
     grid : SourceGrid
@@ -63,6 +65,7 @@ class Parts:
     """
 
     axes: Axes
+    spectrum: Spectrum | None
     beam: Beam
     grid: SourceGrid
     crystal: Crystal

@@ -51,6 +51,7 @@ class Xparm:
     detector_x: Array
 
 
+@kept
 def is_xparm(text: str) -> bool:
     """Tell whether a text can only be meant as an XPARM.XDS, of today or of the older layout."""
     lines = text.rstrip().splitlines()
