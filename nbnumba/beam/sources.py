@@ -53,15 +53,17 @@ def make_sources(
         positions, listed, wavelengths = _from_file(settings, beam)
         # C differs: it never uses the weights of -sourcefile.
         weights = np.ones(len(listed)) if settings.semantics is Semantics.C else listed
+        directions = _units(positions)
         divergences: list[tuple[float, float]] = []
         channels: Array = np.zeros(0)
     else:
         channels = _wavelengths(settings.beam, dispersion) if spectrum is None else spectrum.wavelengths
         _check_count(hdiv, vdiv, len(channels), gaussian)
         divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence) if gaussian is None else gaussian
-        positions = generated_positions(divergences, beam, polar).repeat(len(channels), axis=0)
+        placed = generated_positions(divergences, beam, polar)
+        positions, directions = (each.repeat(len(channels), axis=0) for each in (placed, _units(placed)))
         count = len(positions)
-        wavelengths = np.tile(channels, len(divergences))
+        wavelengths = np.tile(channels, len(divergences)) if len(divergences) > 1 else channels
         weights, listed = np.ones(count), np.full(count, 1.0 / count if count else 0.0)
         if spectrum is not None and divergences:
             listed = np.tile(spectrum.weights / len(divergences), len(divergences))
@@ -71,8 +73,7 @@ def make_sources(
             f"{called('hdivrange_mrad')}, {called('vdivrange_mrad')}: the circle clips every one of the divergence "
             f"steps; use {called('round_divergence', False)} or more steps"
         )
-    sources = Sources(np.array([unit(p) for p in positions]), weights, wavelengths)
-    return sources, SourceGrid(
+    return Sources(directions, weights, wavelengths), SourceGrid(
         positions=positions,
         weights=listed,
         divergences=tuple(divergences),
@@ -155,6 +156,11 @@ def divergence_grid(hdiv: Steps, vdiv: Steps, clip_to_circle: bool) -> list[tupl
                     continue
             kept.append((h, v))
     return kept
+
+
+def _units(positions: Array) -> Array:
+    """Return the directions of positions, (n, 3)."""
+    return np.array([unit(position) for position in positions]).reshape(-1, 3)
 
 
 def generated_positions(divergences: list[tuple[float, float]], beam: Array, polar: Array) -> Array:

@@ -21,6 +21,7 @@ from . import mosaic
 
 _RELAXED = 128  # domains; more of them are spread evenly enough as they are
 _RELAXATIONS = 50
+_UNIT = np.eye(3)
 _DIFFBRAGG_SEED = 8675309
 CRYSTAL_FIXED = frozenset({MosaicModel.GAUSS, MosaicModel.UNIFORM})  # spread about the crystal's axes
 _WITH_SIGMAS = frozenset({MosaicModel.GAUSS, MosaicModel.UNIFORM, MosaicModel.DIFFBRAGG})
@@ -84,10 +85,10 @@ def mosaic_ensemble(
     stretches = _stretches(settings.lattice_spread, count, seed)
     if model is MosaicModel.C:
         rotations = mosaic.mosaic_rotations(spread, count, seed, table)
-        covariance = (mosaic.CAP_SIGMA * spread) ** 2 * np.eye(3)
+        covariance = (mosaic.CAP_SIGMA * spread) ** 2 * _UNIT
     elif model is MosaicModel.SIMTBX:
         rotations = mosaic.simtbx_rotations(spread, count, seed)
-        covariance = (mosaic.CAP_SIGMA * spread) ** 2 * np.eye(3)
+        covariance = (mosaic.CAP_SIGMA * spread) ** 2 * _UNIT
     elif model is MosaicModel.DIFFBRAGG:
         rotations = _diffbragg(count, np.diagonal(_square_root(settings, spread)))
         covariance = covariance_of(rotations, None)

@@ -25,6 +25,7 @@ _CUBE_ROOT = np.float32(1.0 / 3.0)
 # each other until the first entries are used up, of which a share (31/32)^256 = 0.0003 is then left.
 _NUMBERS_UNTIL_MIXED = 256
 
+_NO_TURN = np.eye(3)
 _MOST_KEPT = 10_000  # domains whose random numbers are worth their memory
 
 
@@ -228,10 +229,8 @@ _kept_simtbx_turns = lru_cache(maxsize=16)(_simtbx_turns)
 
 def _of_domains(axes: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotations of mosaic domains, (n, 3, 3); the first is not rotated."""
-    if len(axes) == 1:
-        return np.eye(3)[np.newaxis]
-    rotations = _rotations_about(axes, angles.tolist())
-    rotations[:1] = np.eye(3)
+    rotations = _rotations_about(axes, angles.tolist()) if len(axes) > 1 else np.empty((1, 3, 3))
+    rotations[:1] = _NO_TURN
     return rotations
 
 

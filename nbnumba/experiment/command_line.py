@@ -48,7 +48,7 @@ def with_whole_paths(given: Sequence[Given], folder: str | os.PathLike[str] | No
     """
     if not any(item.parameter.names_files for item in given):
         return list(given)
-    place = os.path.abspath("" if folder is None else folder)  # noqa: PTH100
+    place = os.getcwd() if folder is None else os.path.abspath(folder)  # noqa: PTH100, PTH109
     return [item.inside(place) for item in given]
 
 
