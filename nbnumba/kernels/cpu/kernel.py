@@ -53,6 +53,7 @@ from .strip import (
     water_strip,
     weigh_strip,
 )
+from .whole_strip import UNKNOWN, solid_angle_of_dark_strip
 
 
 @inner
@@ -324,6 +325,11 @@ def work_on_strips(
         n = (pixels + LANES - 1) // LANES * LANES
         if search and not strip_may_trip(q, sources, orientations, axes, slow, fast, pixels):
             continue
+        if bounded and mask.shape[0] == 0:
+            solid_angle = solid_angle_of_dark_strip(q, slow, fast, pixels)
+            if solid_angle != UNKNOWN:  # the image is 0 there
+                tallies[strip, 0] = solid_angle
+                continue
         if not activate_strip(mask, s, n, pixels, slow, fast):
             continue
         s[EVALUATED] = 0.0

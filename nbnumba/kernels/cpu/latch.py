@@ -7,11 +7,10 @@ import numpy as np
 from ..jit import inner
 from ..physics import sample as p
 from ..physics import structure_factor as look_up
-from ..scene import FLAT, NEVER, SQUARE
+from ..scene import NEVER, SQUARE
 from . import orientations as per_orientation
 from .strip import AMPLITUDE, FIRST, fill
-
-ROUNDING = 1e-9  # of a unit vector; that of float64 is a millionth of it
+from .whole_strip import middle_of_strip
 
 
 @inner
@@ -32,25 +31,15 @@ def strip_may_trip(q, sources, orientations, axes, slow, fast, pixels):
 
     Its middle is asked, and how far the indices of a direction that meets the strip elsewhere can be from its own.
     """
-    if q.surface != FLAT:
+    x, y, z, turn = middle_of_strip(q, slow, fast, pixels)
+    if turn == np.inf:
         return True
-    width, depth = pixels * q.pixel_fast, q.layers * q.layer_step
-    along_fast, along_slow = fast * q.pixel_fast + width / 2.0, (slow + 0.5) * q.pixel_slow
-    x = p.flat_position(along_fast, along_slow, depth / 2.0, q.fast[0], q.slow[0], q.normal[0], q.origin[0])
-    y = p.flat_position(along_fast, along_slow, depth / 2.0, q.fast[1], q.slow[1], q.normal[1], q.origin[1])
-    z = p.flat_position(along_fast, along_slow, depth / 2.0, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
-    radius = math.sqrt(x * x + y * y + z * z)
-    reach = (width + q.pixel_slow + abs(depth)) / 2.0
-    if not radius > reach:
-        return True
-    # The unit vectors of P and P' differ by 2 |P - P'| / (|P| + |P'|) at the most (Dunkl and Williams 1964).
-    turn = 2.0 * reach / (2.0 * radius - reach) + ROUNDING
     h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
     nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
     for source in range(sources.shape[0]):
         inverse_wavelength = sources[source, 3]
         qx, qy, qz = p.scattering_vector(
-            x / radius, y / radius, z / radius, sources[source, 0], sources[source, 1], sources[source, 2],
+            x, y, z, sources[source, 0], sources[source, 1], sources[source, 2],
             inverse_wavelength,
         )  # fmt: skip
         step = turn * inverse_wavelength
