@@ -72,7 +72,7 @@ def solid_angle_of_dark_strip(q, slow, fast, pixels):
     least, most = q.chord_least, q.chord_most
     if (least <= 0.0 and most == np.inf) or q.water_start != 0.0 or q.water_end != 0.0:
         return UNKNOWN
-    if q.oversample_thick or q.oversample_polar or q.oversample_omega or abs(q.kahn) > 1.0:
+    if q.oversample_thick or q.oversample_polar or q.oversample_omega:
         return UNKNOWN
     x, y, z, turn = middle_of_strip(q, slow, fast, pixels)
     parts = int(turn / PART_ANGLE) + 1 if turn < MOST_PARTS * PART_ANGLE else 0

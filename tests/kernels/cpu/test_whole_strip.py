@@ -70,7 +70,6 @@ def test_a_strip_that_is_left_out_is_0(more: str, share: float, tmp_path: Path) 
         "-oversample_thick -detector_thick 450 -detector_abs 300 -detector_thicksteps 3",
         "-default_F 1",
         "-curved_det",
-        "-polar -1.5",
         "-distance 5",
     ],
 )
