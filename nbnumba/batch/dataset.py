@@ -126,7 +126,7 @@ class Dataset(Sequence[Item]):
         self._masks = masks
         self._spec = replace(self._spec, truth=masks)
         self._images = range(self._spec.count)
-        self._digests = input_digests(self._spec, command.settings)
+        self._digests = input_digests(os.fspath(spec), self._spec, command.settings)
         self._kept: tuple[Base, Renderer] | None = None
         self._check_size(self._warm()[0])
 

@@ -323,8 +323,11 @@ def _check(key: Key, found: Distribution) -> None:
             raise BadValue(f"loguniform = {_listed(found.numbers)}: the first number must be above 0")
         if first > second:
             raise BadValue(f"{found.form} = {_listed(found.numbers)}: the first number must not be above the second")
-        possible = first <= key.allowed.high and second >= key.allowed.low and (first < second or key.takes(first))
-        possible = possible and any(map(key.takes, (first, second, (first + second) / 2)))
+        for end in (first, second):
+            if not key.takes(end):
+                listed = _listed(found.numbers)
+                raise BadValue(f"{found.form} = {listed}: {_plain(end)} is out of range; {_takes(key)}")
+        return
     if not possible:
         raise BadValue(f"{found.form} = {_listed(found.numbers)} draws no possible value; {_takes(key)}")
 

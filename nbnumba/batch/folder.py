@@ -20,8 +20,10 @@ from ..parameters.settings import Settings
 from ..util.messages import logger
 from ..version import __version__
 from .inputs import Digests, digest
+from .spec import placed
 from .spec_model import Spec
 from .texts import files_of
+from .toml_file import Where
 
 STATE = "batch.json"
 LOG = "batch.log"
@@ -30,20 +32,35 @@ _KNOWN = "remove it, and --resume finds the images of the batch without it"
 _BUSY = {errno.EACCES, errno.EAGAIN}
 
 
-def input_digests(spec: Spec, settings: Settings) -> Digests:
+def input_digests(spec_file: str, spec: Spec, settings: Settings) -> Digests:
     """Return the digests of all files that a batch reads.
+
+    Parameters
+    ----------
+    spec_file : str
+        Of which messages name the key that names a file.
+    spec : Spec
+    settings : Settings
 
     Raises
     ------
     FileError
         A file cannot be read.
     """
-    named = {path for _, path in input_files(settings)} | set(files_of_crystals(settings))
+    of_command = {path for _, path in input_files(settings)} | set(files_of_crystals(settings))
+    named: dict[str, Where] = dict.fromkeys(of_command, ("command",))
     if spec.csv_file is not None:
-        named.add(str(Path(spec.folder) / spec.csv_file))
-    for texts in (*spec.all_texts, *spec.texts):
-        named.update(files_of(texts, spec.folder))
-    return {path: digest(path) for path in sorted(named)}
+        named[str(Path(spec.folder) / spec.csv_file)] = "vary", "csv"
+    for texts in spec.texts:
+        named |= dict.fromkeys(files_of(texts, spec.folder), ("vary", "csv"))
+    for key, some in spec.chosen.items():
+        for text in some.values:
+            named |= dict.fromkeys(files_of({key: text}, spec.folder), ("vary", key))
+    digests = {}
+    for path in sorted(named):
+        with placed(spec_file, named[path]):
+            digests[path] = digest(path)
+    return digests
 
 
 def identity(spec: Spec, digests: Digests) -> dict[str, Any]:

@@ -147,8 +147,8 @@ def _prepare(request: Request, sweep: _Read, *, noting: bool = False) -> tuple[B
     """Read the files of a batch and find its mistakes; notices come when it is made."""
     spec, command = sweep.spec, sweep.command
     with contextlib.nullcontext() if noting else muted():
+        digests = state.input_digests(request.spec_file, spec, command.settings)
         with placed(request.spec_file, ("command",)):
-            digests = state.input_digests(spec, command.settings)
             identity = state.identity(spec, digests)
             base = base_of(spec, state.fingerprint(identity), digests)
         tabled = spec.rows, spec.texts

@@ -196,10 +196,12 @@ def _command(found: Document, spec: Spec) -> CommandLine:
     chosen = {item.parameter.name: key for key in spec.text_keys for item in given_texts({key: spec.first_texts[key]})}
     try:
         alone = _parsed(spec.words, spec.folder, spec.semantics)
+    except NbnumbaError as error:
+        raise type(error)(str(found.error(("command",), str(error)))) from None
+    try:
         command = parse_command(spec)
     except NbnumbaError as error:
-        message = str(found.error(("command",), str(error)))
-        raise type(error)(message) from None
+        raise type(error)(str(found.error(_where_it_fails(spec), str(error)))) from None
     for item in alone.given:
         if item.parameter.name in chosen:
             raise found.error(
@@ -216,6 +218,16 @@ def _command(found: Document, spec: Spec) -> CommandLine:
     if missing:
         raise found.error(("command",), missing)
     return command
+
+
+def _where_it_fails(spec: Spec) -> Where:
+    """Return the key whose file or word the command cannot be parsed with; all of them where it is none alone."""
+    for key in spec.text_keys:
+        try:
+            parse_command(spec, {key: spec.first_texts[key]})
+        except NbnumbaError:
+            return "vary", key if key in spec.chosen else "csv"
+    return ("vary",)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from nbnumba.batch.sample import draw, image_experiment, image_words
 from nbnumba.batch.spec import read_spec
 from nbnumba.batch.spec_model import Spec
 from nbnumba.cli import main
-from nbnumba.errors import InputError
+from nbnumba.errors import FileError, InputError
 from nbnumba.experiment.ground_truth import A_matrix
 from nbnumba.experiment.model import Experiment
 from nbnumba.experiment.resolve import resolve
@@ -298,8 +298,31 @@ class TestFilesAndWords:
             folder, 'structure = { choice = ["one.hkl", "none.hkl"] }', COMMAND.replace("-default_F 100", "")
         )
         assert main(["batch", path, "-o", str(folder / "out")]) == 3
-        assert "none.hkl: cannot be read: no such file" in capsys.readouterr().err
+        message = f"{path} line 5: [vary] structure: {folder / 'none.hkl'}: cannot be read: no such file or directory"
+        assert message in capsys.readouterr().err
         assert not (folder / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("vary", "key", "name"),
+        [
+            ('amorphous = { choice = ["none.stol:1", "water:0.5"] }', "amorphous", "none.stol"),
+            ('mask = "none.img"\npsf = "gauss"', "mask", "none.img"),
+            ('csv = "t.csv"', "csv", "none.hkl"),
+        ],
+    )
+    def test_the_key_of_a_file_that_is_not_there_is_named(
+        self, vary: str, key: str, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "t.csv").write_text("hkl\none.hkl\nnone.hkl\n")
+        command = COMMAND.replace("-default_F 100", "") if key == "csv" else COMMAND
+        path = written(folder, vary, command, count=2)
+        assert main(["batch", path, "-o", str(folder / "out")]) == 3
+        option = "-mask " if key == "mask" else ""
+        message = f"{path} line 5: [vary] {key}: {option}{folder / name}: cannot be read: no such file or directory"
+        assert message in capsys.readouterr().err
+        with pytest.raises(FileError) as error:
+            Dataset(path)
+        assert f"[vary] {key}: " in str(error.value)
 
 
 def test_each_choice_is_worked_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
