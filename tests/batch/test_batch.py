@@ -248,7 +248,7 @@ def test_mistakes_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "s.toml line 1: command: -roi: 50 60 1 2 holds no pixel" in capsys.readouterr().err
     assert batch(spec(tmp_path, command=f"{COMMAND} -hkl none.hkl"), "-o", tmp_path / "out") == 3
     assert "s.toml line 1: command: " in capsys.readouterr().err
-    assert batch(spec(tmp_path, "N = { integers = [1000000, 1000001] }"), "-o", tmp_path / "out") == 2
+    assert batch(spec(tmp_path, "N = { integers = [1000000, 1000000] }"), "-o", tmp_path / "out") == 2
     assert "s.toml line 6: vary: image 0: N, crystal_size_mm: 1000000 x" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
