@@ -50,7 +50,8 @@ def measure(row: Row, rounds: int, threads: int, reference: str | None) -> Measu
             ]
             for program in running:
                 program.full.append(program.run("full"))
-            for program in running:
+                # At once: a virtual machine gives memory back that is free for seconds, and the run that takes it again
+                # then waits for it. After the other program's image one of the two runs would, and not the other.
                 program.empty.append(program.run("empty", *EMPTY))
         found["ours"] = programs["ours"].measured()
         found["reference"] = programs["reference"].measured() if reference is not None else None

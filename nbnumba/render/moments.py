@@ -53,6 +53,10 @@ def _sums(region: NDArray[np.float32], blocks: Sequence[slice]) -> list[_BlockSu
     with np.errstate(over="ignore", invalid="ignore"):
         for block in blocks:
             part = region[block]
+            maximum = float(part.max())
+            if maximum == 0.0 and part.min() == 0.0:  # beyond all reflections, often half of an image
+                found.append(_BlockSums(part.size, 0.0, 0.0, 0.0, 0.0))
+                continue
             values = room[: part.size].reshape(part.shape)
             values[...] = part
             total = float(values.sum())
@@ -60,7 +64,7 @@ def _sums(region: NDArray[np.float32], blocks: Sequence[slice]) -> list[_BlockSu
             values *= values
             deviations = float(values.sum())
             values[...] = np.multiply(part, part, out=squared[: part.size].reshape(part.shape))  # as C: float32
-            found.append(_BlockSums(part.size, float(part.max()), total, float(values.sum()), deviations))
+            found.append(_BlockSums(part.size, maximum, total, float(values.sum()), deviations))
     return found
 
 
