@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import goldens
 import gpu_images
 import numpy as np
 import pytest
 import random_commands
 from scenes import scene_of
 
+import nbnumba
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scattering_range import EVERYTHING
 from nbnumba.experiment.scene import build_scene
+from nbnumba.gradients.tangents import Slopes
 from nbnumba.kernels import render
+from nbnumba.kernels.gradient import driver
+from nbnumba.kernels.gradient.tangents import no_tangents
 from nbnumba.kernels.scene import Array, Scene
 from nbnumba.parameters.parser import parse
 from nbnumba.structure_factors.extent import extent_of
@@ -91,6 +97,44 @@ def test_most_of_an_image_is_left_out(tmp_path: Path) -> None:
     disc = render(filled, "cpu", 1).image > 0.0
     assert 0.05 < disc.mean() < 0.6
     assert not image[~disc].any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shape": "square", "mosaic_spread_deg": 1.0, "mosaic_domains": 3},
+        {"shape": "round", "dispersion_percent": 6.0, "dispsteps": 3, "water_um": 10},
+        {"interpolate": True, "oversample": 2, "thickness_um": 300, "attenuation_depth_um": 200, "thicksteps": 2},
+        {"shape": "gauss", "mosaic_spread_deg": 0.5, "mosaic_domains": 2},
+    ],
+)
+def test_derivatives_are_the_same(options: dict[str, Any], tmp_path: Path) -> None:
+    files = {"hkl": goldens.INPUTS / "triclinic.hkl", "matrix": goldens.INPUTS / "triclinic.mat"}
+    setting = {**files, "wavelength_A": 1.2, "distance_mm": 40, "pixel_mm": 0.3, "N": 6}
+    experiment = nbnumba.Experiment(**{**setting, "detpixels": (301, 50), "oversample": 1, **options})
+    parameters = experiment.parameters("cell", "misset", "distance", "wavelength", "polarization", "scale")
+    slopes = Slopes(parameters, parameters.values)
+    scene, tangents = slopes.scenes[0][0], slopes.tangents()[0][0]
+    assert scene.q_most_squared < np.inf
+    weights = np.random.default_rng(5).normal(size=scene.region_shape)
+    found = []
+    for one in (scene, unbounded(scene)):
+        bands: dict[int, tuple[Array, Array]] = {}
+        driver.run(
+            [driver.prepared(one, tangents, 2)],
+            2,
+            lambda first, image, change, bands=bands: bands.update({first: (image.copy(), change.copy())}),
+        )
+        table = driver.table_gradient(driver.prepared(one, no_tangents(one, slopes.form(0, one)), 2), weights, 2)
+        image, change = (
+            np.concatenate(part, axis=-2) for part in zip(*(bands[key] for key in sorted(bands)), strict=True)
+        )
+        found.append((image, change, table))
+    for ours, whole in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours.view(np.uint64), whole.view(np.uint64))
+    image, change, table = found[0]
+    assert table.any()
+    assert all(slope.any() for slope in change)
 
 
 def test_a_gpu_leaves_out_the_same(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("misset", "N", "mosaic_spread", *_PLACES, "offset"),
         {"shape": "gauss_abc", "spread": "continuous", "mosaic_spread_deg": 2} | _SENSOR,
     ),
+    "beyond the reflections": (("misset", "cell", "distance", "scale"), {"shape": "square", "distance_mm": 3}),
     "region": (("misset", "scale"), {"shape": "square", "roi": (1, 4, 2, 3), "water_um": 0.05}),
 }
 

@@ -213,12 +213,18 @@ def lanes_in_range(q, s, n):
     return first // LANES * LANES, last // LANES * LANES + LANES
 
 
+@inner_inlined
+def is_bounded(q):
+    """Tell whether the directions in which there can be structure factors have bounds."""
+    return q.chord_least > 0.0 or q.chord_most != np.inf
+
+
 @inner
 def out_of_range(q, s, n):
     """Tell whether no source has a structure factor anywhere in these pixels, in the layer whose place is open."""
-    least, most = q.chord_least, q.chord_most
-    if least <= 0.0 and most == np.inf:
+    if not is_bounded(q):
         return False
+    least, most = q.chord_least, q.chord_most
     mx, my, mz = q.middle[0], q.middle[1], q.middle[2]
     # A unit vector turns by no more than this from one end of a pixel to the other.
     across = 2.0 * (q.pixel_fast + q.pixel_slow)

@@ -20,13 +20,16 @@ from ..cpu.strip import (
     WIDTH,
     any_positive,
     fill,
+    is_bounded,
+    out_of_range,
+    place_strip,
     scatter_strip,
     water_strip,
     weigh_strip,
 )
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
-from ..scene import Scene
+from ..scene import FLAT, Scene
 from .factors import (
     close_source_slopes,
     empty_directions,
@@ -91,6 +94,21 @@ def finish_image(q, s, n, n_sources):
         s[SUM + w] = photons * (start + s[TOTAL + w]) * rest
     if q.water_end != 0.0:
         water_strip(q, n_sources, s, n)
+
+
+@inner
+def is_dark(q, s, n, slow, fast):
+    """Tell whether no sample of a strip has a structure factor: then its sums are 0, and so are all derivatives.
+
+    What a parameter moves comes from a neighborhood that is dark too: the nearest reflection has no structure factor.
+    """
+    if q.surface != FLAT or not is_bounded(q):
+        return False
+    for layer in range(q.layers):
+        place_strip(q, s, n, slow, fast, 0, 0, layer)
+        if not out_of_range(q, s, n):
+            return False
+    return True
 
 
 @generic
@@ -184,8 +202,11 @@ def work_on_strip(
     """Add a strip to the image and to the derivatives of a band; a GPU thread's strip is one pixel, in every row of
     the scratch array at its own place.
     """
+    water = q.water_start != 0.0 or q.water_end != 0.0
+    if not water and is_dark(q, s, n, slow, fast):
+        return
     sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, extra)
-    if q.water_start != 0.0 or q.water_end != 0.0 or any_positive(s, TOTAL, n):
+    if water or any_positive(s, TOTAL, n):
         n_sources = scene.sources.shape[0]
         finish_image(q, s, n, n_sources)
         finish_directions(q, tangents, s, n, n_sources)
@@ -281,7 +302,7 @@ def share_out_band(share_out, scene, tangents, scratch, numbers, extra, weights,
             fast = q.fast_first + column
             pixels = min(WIDTH, columns - column)
             n = (pixels + LANES - 1) // LANES * LANES
-            if not activate_strip(scene.mask, s, n, pixels, slow, fast):
+            if not activate_strip(scene.mask, s, n, pixels, slow, fast) or is_dark(q, s, n, slow, fast):
                 continue
             sum_strip(share_nothing, q, scene, tangents, s, index, n, slow, fast, want, 0)
             shares(q, s, pixels, n, row - first, column, weights)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cpu.kernel import allowed_lanes
 from ..cpu.orientations import gather_strip
-from ..cpu.strip import FCELL, GAIN, PART, QX, QY, QZ, H, K, L
+from ..cpu.strip import FCELL, GAIN, PART, QX, QY, QZ, H, K, L, lanes_in_range
 from ..jit import inner, inner_inlined
 from ..physics import functions, slopes
 from ..physics import sample as p
@@ -254,6 +254,10 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
     orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
     moving, strained, apart = want
     cubic = q.interpolate
+    start, stop = lanes_in_range(q, s, n)
+    if start == stop:
+        return
+    s, n, pixel = s[start:], stop - start, pixel + start
     for o in range(orientations.shape[0]):
         nearest_strip(q, orientations, s, index, n, o)
         found = gather_strip(flat, s, index, n)
@@ -305,6 +309,10 @@ def share_out_samples(q, scene, tangents, s, index, n, pixel, sample, samples, s
     """Add derivatives by the structure factors to a table: SHARE times those of one source's samples."""
     orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
     cubic = q.interpolate
+    start, stop = lanes_in_range(q, s, n)
+    if start == stop:
+        return
+    s, n, pixel = s[start:], stop - start, pixel + start
     for o in range(orientations.shape[0]):
         nearest_strip(q, orientations, s, index, n, o)
         gather_strip(flat, s, index, n)
