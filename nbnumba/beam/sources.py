@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError, called
-from ..geometry.vectors import Array, cross, rotate_about, unit
+from ..geometry.vectors import Array, cross, rotate_about, unit, units
 from ..io import source_file
 from ..io.contents import content_of
 from ..parameters.choices import Semantics
@@ -53,7 +53,7 @@ def make_sources(
         positions, listed, wavelengths = _from_file(settings, beam)
         # C differs: it never uses the weights of -sourcefile.
         weights = np.ones(len(listed)) if settings.semantics is Semantics.C else listed
-        directions = _units(positions)
+        directions = units(positions)
         divergences: list[tuple[float, float]] = []
         channels: Array = np.zeros(0)
     else:
@@ -61,7 +61,7 @@ def make_sources(
         _check_count(hdiv, vdiv, len(channels), gaussian)
         divergences = divergence_grid(hdiv, vdiv, settings.beam.round_divergence) if gaussian is None else gaussian
         placed = generated_positions(divergences, beam, polar)
-        positions, directions = (each.repeat(len(channels), axis=0) for each in (placed, _units(placed)))
+        positions, directions = (each.repeat(len(channels), axis=0) for each in (placed, units(placed)))
         count = len(positions)
         wavelengths = np.tile(channels, len(divergences)) if len(divergences) > 1 else channels
         weights, listed = np.ones(count), np.full(count, 1.0 / count if count else 0.0)
@@ -156,11 +156,6 @@ def divergence_grid(hdiv: Steps, vdiv: Steps, clip_to_circle: bool) -> list[tupl
                     continue
             kept.append((h, v))
     return kept
-
-
-def _units(positions: Array) -> Array:
-    """Return the directions of positions, (n, 3)."""
-    return np.array([unit(position) for position in positions]).reshape(-1, 3)
 
 
 def generated_positions(divergences: list[tuple[float, float]], beam: Array, polar: Array) -> Array:

@@ -56,9 +56,11 @@ def mosaic_rotations(
     [-1, 1].
     """
     table = _seeded(table, seed)
-    draw = _kept_turns if domains <= _MOST_KEPT else _turns
-    drawn, table[:] = draw(domains, tuple(table))
-    return _of_domains(drawn.axes, (np.float32(spread_rad) * drawn.shares).astype(np.float64))
+    if domains > _MOST_KEPT:
+        drawn, table[:] = _turns(domains, tuple(table))
+        return _rotations(spread_rad, drawn)
+    rotations, table[:] = _kept_rotations(spread_rad, domains, tuple(table))
+    return rotations.copy()  # others are handed the same ones
 
 
 def simtbx_rotations(spread_rad: float, domains: int, seed: int) -> NDArray[np.float64]:
@@ -187,6 +189,19 @@ def _turns(count: int, table: tuple[int, ...]) -> tuple[_Turns, list[int]]:
 
 
 _kept_turns = lru_cache(maxsize=16)(_turns)
+
+
+def _rotations(spread_rad: float, drawn: _Turns) -> NDArray[np.float64]:
+    """Return C's rotations by shares of a spread, which count as float32."""
+    return _of_domains(drawn.axes, (np.float32(spread_rad) * drawn.shares).astype(np.float64))
+
+
+@lru_cache(maxsize=16)
+def _kept_rotations(
+    spread_rad: float, domains: int, table: tuple[int, ...]
+) -> tuple[NDArray[np.float64], Sequence[int]]:
+    drawn, left = _kept_turns(domains, table)
+    return _rotations(spread_rad, drawn), left
 
 
 def _turn(table: MutableSequence[int]) -> tuple[Vector, np.float32]:

@@ -63,6 +63,12 @@ def unit(x: Array) -> Array:
     return x / size if size != 0.0 else np.zeros(3)
 
 
+def units(positions: Array) -> Array:
+    """Return rows divided by their lengths, (n, 3); a row of zeros stays."""
+    sizes = [(row, length_of(row) or 1.0) for row in positions.tolist()]
+    return np.array([(x / size, y / size, z / size) for (x, y, z), size in sizes]).reshape(-1, 3)
+
+
 def rescale(x: Sequence[float], new_length: float) -> list[float]:
     """Return a vector along x of the given length (nanoBragg.c:4046)."""
     old = length_of(x)
