@@ -71,29 +71,26 @@ def settings_from_geometry(
         if start.startswith(_HDF5):
             return _of_nexus(path, option, notices)
         text = rest_as_text(file, label(option, path), start)
-    fields, remarks = _of_text(text, path, option, distance, size, phi_deg, number)
+    fields: Mapping[str, Any]
+    remarks: Sequence[str]
+    if text.lstrip().startswith("{"):
+        from .from_dials import settings_of_expt
+
+        stated, remarks = settings_of_expt(text, path, option, number, phi_deg)
+        fields = {name: value for name, value in stated.items() if name not in _OF_CRYSTALS}
+    else:
+        fields, remarks = _of_text(text, path, option, distance, size)
     notices.extend(remarks)
     return dict(fields)
 
 
 @kept
 def _of_text(
-    text: str,
-    path: str,
-    option: str,
-    distance: float | None,
-    size: tuple[int, int] | None,
-    phi_deg: float | None,
-    number: int | None,
+    text: str, path: str, option: str, distance: float | None, size: tuple[int, int] | None
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """Return what a text says, and remarks."""
+    """Return what a text other than a .expt says, and remarks."""
     from ..io import geom_read, poni, xparm
 
-    if text.lstrip().startswith("{"):
-        from .from_dials import settings_of_expt
-
-        stated, remarks = settings_of_expt(text, path, option, number, phi_deg)
-        return {name: value for name, value in stated.items() if name not in _OF_CRYSTALS}, remarks
     if poni.is_poni(text):
         found = poni.parse(text, path, option, size)
         # Axis 1 of pyFAI points up, axis 2 lies across, along the electric field.
