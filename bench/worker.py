@@ -118,8 +118,8 @@ def write_images(size: int, repeats: int) -> dict[str, Any]:
     header = b"{\nHEADER_BYTES=512;\n}".ljust(512)
     writers: dict[str, tuple[int, Callable[[str], None]]] = {
         "float": (4, lambda path: floatfile.write(path, image)),
-        "int": (2, lambda path: smv.write(path, smv.int_values(image, 1.0, 40.0), header)),
-        "pgm": (1, lambda path: pgm.write(path, pgm.pgm_values(image, 0.1), 0.1)),
+        "int": (2, lambda path: smv.write_rows(path, smv.int_rows(image, 1.0, 40.0), header)),
+        "pgm": (1, lambda path: pgm.write_rows(path, pgm.pgm_rows(image, 0.1), image.shape, 0.1)),
     }
     found = {}
     for name, (width, write) in writers.items():

@@ -222,7 +222,7 @@ def _write(state: _Run, image: NDArray[np.float32]) -> None:
         print(f"pgm_scale = {pgm_scale:g}\nwriting {output.pgm_file} as 1-byte integers")
         roi = (q.fast_first, q.fast_last, q.slow_first, q.slow_last)
         # C differs: it writes twice the bytes.
-        pgm.write(output.pgm_file, pgm.pgm_values(image, pgm_scale, roi), pgm_scale)
+        pgm.write_rows(output.pgm_file, pgm.pgm_rows(image, pgm_scale, roi), image.shape, pgm_scale)
     if output.noise_file is not None:
         _write_noise(state, image, header, output.noise_file)
 

@@ -19,6 +19,7 @@ from ..io import smv
 from ..parameters.choices import Semantics
 from ..parameters.command import CommandLine, Output
 from ..util.messages import logger
+from ..util.regions import roi_slices, row_blocks
 from .headers import gives_beam_center, header_warnings, settings_beside, truth_lines
 from .records import ImageRecord, LoadedImage, SaveOptions, Source, image_of_options, note_clipped
 
@@ -116,13 +117,22 @@ def write(path: str, images: Iterator[ImageRecord], count: int, options: SaveOpt
     geometry = image.geometry
     adc = options.adc if image.offset is None else image.offset
     photons = np.asarray(image.pixels, dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        counts = photons.astype(np.float64) * options.scale + adc
-        note_clipped(image, int(np.count_nonzero(~((counts >= -0.5) & (counts < 65535.5)))), "uint16", path)
+    note_clipped(image, _clipped(photons, options.scale, adc), "uint16", path)
     _note_header_warnings(options.smv_header, geometry.detector, geometry.beam.direction)
     fields = smv_fields(geometry.detector, geometry.beam.wavelength, geometry.goniometer, adc)
     header = smv.header(fields, options.smv_header, truth_lines(geometry, image.crystal, image.truth))
-    smv.write(path, smv.int_values(photons, options.scale, adc), header)
+    smv.write_rows(path, smv.int_rows(photons, options.scale, adc), header)
+
+
+def _clipped(photons: NDArray[np.float32], scale: float, adc: float) -> int:
+    """Return how many pixels are beyond the counts of a file."""
+    rows, columns = roi_slices(None, (photons.shape[0], photons.shape[1]))
+    found = 0
+    for block in row_blocks(rows, columns):
+        with np.errstate(over="ignore", invalid="ignore"):
+            counts = photons[block].astype(np.float64) * scale + adc
+        found += int(np.count_nonzero(~((counts >= -0.5) & (counts < 65535.5))))
+    return found
 
 
 def load(source: Source) -> LoadedImage:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..util.regions import Roi, converted_rows, whole_image
+from ..util.regions import Roi, converted_rows
 from .atomic import PathLike, whole_file, write_array
 
 
@@ -48,11 +48,6 @@ def pgm_rows(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -
     return converted_rows(image, roi, np.uint8, convert)
 
 
-def pgm_values(image: NDArray[np.float32], scale: float, roi: Roi | None = None) -> NDArray[np.uint8]:
-    """Scale a float image to gray values, all at once; see `pgm_rows`."""
-    return whole_image(pgm_rows(image, scale, roi), image.shape, np.uint8)
-
-
 def header(shape: tuple[int, int], scale: float) -> bytes:
     """Return the bytes before the pixels; `shape` is (n_slow, n_fast)."""
     n_slow, n_fast = shape
@@ -67,7 +62,7 @@ def write(path: PathLike, values: NDArray[np.uint8], scale: float) -> None:
     path : str or path
         The file to write.
     values : (n_slow, n_fast) uint8
-        Gray values, e.g. from `pgm_values`.
+        Gray values.
     scale : float
         Gray values per photon, for the comment line.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..constants import DEGREES_PER_RADIAN
 from ..errors import InputError
-from ..util.regions import Roi, converted_rows, whole_image
+from ..util.regions import Roi, converted_rows
 from ..util.text import quote
 from .atomic import PathLike, whole_file, write_array
 from .opening import is_regular, label, opened
@@ -425,8 +425,3 @@ def int_rows(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | No
         counts[...] = rounded
 
     return converted_rows(image, roi, np.uint16, convert)
-
-
-def int_values(image: NDArray[np.float32], scale: float, adc: float, roi: Roi | None = None) -> NDArray[np.uint16]:
-    """Scale a float image to counts, all at once; see `int_rows`."""
-    return whole_image(int_rows(image, scale, adc, roi), image.shape, np.uint16)

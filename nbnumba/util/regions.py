@@ -96,13 +96,3 @@ def converted_rows(
             values[...] = part
             convert(values, converted[first - block.start : last - block.start, columns])
         yield converted[:size]
-
-
-def whole_image(blocks: Iterator[NDArray[Any]], shape: tuple[int, int], dtype: DTypeLike) -> NDArray[Any]:
-    """Put blocks of rows, each of which is replaced by the next one, together."""
-    image = np.empty(shape, dtype=dtype)
-    row = 0
-    for block in blocks:
-        image[row : row + len(block)] = block
-        row += len(block)
-    return image

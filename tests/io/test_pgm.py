@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from converted import pgm_values
 from goldens import INPUTS, Golden, load, names, roi_of
 
 from nbnumba.io import pgm, smv
@@ -32,7 +33,7 @@ def golden_scale(golden: Golden) -> float:
 def test_values_and_header_are_those_of_c(name: str, tmp_path: Path) -> None:
     golden = load(name)
     scale = golden_scale(golden)
-    values = pgm.pgm_values(golden.float_image, scale, roi_of(golden))
+    values = pgm_values(golden.float_image, scale, roi_of(golden))
     np.testing.assert_array_equal(values, golden.pgm_image)
     pgm.write(tmp_path / "a.pgm", values, scale)
     assert (tmp_path / "a.pgm").read_bytes() == golden.pgm_header + golden.pgm_image.tobytes()
@@ -40,22 +41,22 @@ def test_values_and_header_are_those_of_c(name: str, tmp_path: Path) -> None:
 
 def test_values_are_truncated_and_clipped() -> None:
     image = np.array([[0.0, 0.999, 1.0, 254.9, 255.0, 255.5, 256.0, 1e30, np.inf, np.nan, -3.0]], dtype=np.float32)
-    assert pgm.pgm_values(image, 1.0).tolist() == [[0, 0, 1, 254, 255, 255, 255, 255, 255, 0, 0]]
+    assert pgm_values(image, 1.0).tolist() == [[0, 0, 1, 254, 255, 255, 255, 255, 255, 0, 0]]
 
 
 def test_the_product_is_taken_in_float64() -> None:
     # The float32 nearest 0.7 lies below it: times 10 it is below 7, but 7 exactly when rounded to float32.
     image = np.array([[0.7]], dtype=np.float32)
     assert image[0, 0] * np.float32(10.0) == 7.0
-    assert pgm.pgm_values(image, 10.0)[0, 0] == 6
+    assert pgm_values(image, 10.0)[0, 0] == 6
 
 
 def test_pixels_outside_the_region_are_0() -> None:
     image = np.full((4, 5), 7.0, dtype=np.float32)
-    values = pgm.pgm_values(image, 1.0, (1, 3, 2, 9))
+    values = pgm_values(image, 1.0, (1, 3, 2, 9))
     assert values[2:4, 1:4].tolist() == [[7, 7, 7], [7, 7, 7]]
     assert int(values.sum()) == 6 * 7
-    assert pgm.pgm_values(image, 1.0, (7, 9, 0, 3)).max() == 0
+    assert pgm_values(image, 1.0, (7, 9, 0, 3)).max() == 0
 
 
 def test_the_automatic_scale_and_its_fallback() -> None:

@@ -11,6 +11,7 @@ import dxtbx_reader
 import fabio
 import numpy as np
 import pytest
+from converted import int_values
 from goldens import INPUTS, Golden, load, names, roi_of
 from plain_experiments import CENTERS, experiment, lab_position, points
 from requirements import requires
@@ -120,7 +121,7 @@ def int_scale_of(golden: Golden) -> tuple[float, float]:
 def test_counts_are_those_of_c(name: str) -> None:
     golden = load(name)
     scale, adc = int_scale_of(golden)
-    counts = smv.int_values(golden.float_image, scale, adc, roi_of(golden))
+    counts = int_values(golden.float_image, scale, adc, roi_of(golden))
     np.testing.assert_array_equal(counts, golden.int_image)
 
 
@@ -452,18 +453,18 @@ def test_a_missing_image(tmp_path: Path) -> None:
 def test_counts_are_rounded_to_float32_before_the_floor() -> None:
     # In float64 the half is not reached; 1000.5 - 1e-6 rounded to float32 is 1000.5 and 1001 after adding a half.
     just_below = np.array([[1.0]], dtype=np.float32)
-    assert smv.int_values(just_below, 1000.4999999, 0.0)[0, 0] == 1001
-    assert smv.int_values(just_below, 1000.4999, 0.0)[0, 0] == 1000
+    assert int_values(just_below, 1000.4999999, 0.0)[0, 0] == 1001
+    assert int_values(just_below, 1000.4999, 0.0)[0, 0] == 1000
 
 
 def test_counts_are_clipped() -> None:
     image = np.array([[-1e30, -1.0, 0.0, 65494.4, 65495.0, 65495.4, 65496.0, 1e30, np.inf, np.nan]], dtype=np.float32)
-    counts = smv.int_values(image, 1.0, 40.0)
+    counts = int_values(image, 1.0, 40.0)
     assert counts.tolist() == [[0, 39, 40, 65534, 65535, 65535, 65535, 65535, 65535, 0]]
 
 
 def test_pixels_outside_the_region_hold_0_not_the_offset() -> None:
-    counts = smv.int_values(np.zeros((4, 5), dtype=np.float32), 1.0, 40.0, (0, 1, 3, 3))
+    counts = int_values(np.zeros((4, 5), dtype=np.float32), 1.0, 40.0, (0, 1, 3, 3))
     assert counts[3, :2].tolist() == [40, 40]
     assert int(counts.sum()) == 80
 
