@@ -34,6 +34,7 @@ from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, is_nexus, write_noise
 
+_MIXED_ON_CPU = "the processor has mixed precision for square crystals without interpolation and diffuse scattering"
 
 def run(command: CommandLine, contents: Contents | None = None) -> None:
     """Render a command line, write its files and print C's report.
@@ -125,12 +126,12 @@ def _words_to_keep(command: CommandLine, experiment: Experiment) -> tuple[str, .
 
 
 def _note_compute_options(compute: ComputeOptions, image: Image) -> None:
-    """Name the options that only a GPU takes, where the processor has rendered."""
-    if image.backend == "cpu":
-        if compute.precision == "mixed":
-            logger.warning("-precision mixed has no effect: the processor renders in double precision")
-        if compute.device is not None and compute.backend == "cpu":
-            logger.warning(f"-device {compute.device} has no effect: the processor renders")
+    """Name the options that had no effect on how an image was rendered."""
+    if compute.precision == "mixed" and image.precision != "mixed":
+        why = "float32 cannot hold it" if image.backend == "cuda" else _MIXED_ON_CPU
+        logger.warning(f"-precision mixed has no effect: this image is rendered in double precision; {why}")
+    if image.backend == "cpu" and compute.device is not None and compute.backend == "cpu":
+        logger.warning(f"-device {compute.device} has no effect: the processor renders")
 
 
 def _check_outputs(command: CommandLine) -> None:

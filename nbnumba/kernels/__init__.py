@@ -65,7 +65,8 @@ def render(
     on_compiling : callable, optional
         Called once when the kernel must be compiled first, which takes some seconds.
     precision : {"auto", "double", "mixed"}
-        Of a GPU; "auto" chooses by its float64 rate.
+        "auto" is "double" on the processor, and chooses by the float64 rate of a GPU. "mixed" is taken where it can be;
+        `Rendered.precision` tells.
     device : int or None
         Number of the GPU among the visible ones; the first by default.
 
@@ -125,7 +126,7 @@ def render_panels(
     from .cpu import driver as cpu_driver
 
     threads = threads or available_threads()
-    found = cpu_driver.render_panels(scenes, threads, progress, on_compiling, images, few)
+    found = cpu_driver.render_panels(scenes, threads, progress, on_compiling, images, few, precision == "mixed")
     if surroundings:
         from .background import driver
 

@@ -87,5 +87,5 @@ class ComputeOptions:
 
     backend: str = "auto"  # "auto", "cpu", "cuda"
     threads: int | None = None  # None: every core this process may use
-    precision: str = "auto"  # of a GPU: "auto", "double", "mixed"
+    precision: str = "auto"  # "auto", "double", "mixed"
     device: int | None = None  # GPU by its number; None: the first

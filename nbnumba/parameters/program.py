@@ -254,11 +254,11 @@ ENGINE = (
     ),
     choice(
         "-precision",
-        "of a GPU: float64, or float32 where that is enough",
+        "float64, or float32 where that is enough",
         "auto|double|mixed",
         ("precision",),
         choices=("auto", "double", "mixed"),
-        default="auto: by the GPU's float64 rate",
+        default="auto: double on the processor, on a GPU by its float64 rate",
         in_batch="the key precision of the SPEC takes its place",
     ),
     whole(

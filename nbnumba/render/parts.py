@@ -30,6 +30,7 @@ class Total:
         self.latch = NEVER
         self.latch_hkl: tuple[float, float, float] | None = None
         self.evaluated_steps = self.spots = 0
+        self.precision = "double"  # or "mixed", where any part of the sum was
         self._sums: list[NDArray[np.float64]] = []
 
     def add(self, scenes: Sequence[Scene], panels: list[Rendered]) -> None:
@@ -50,6 +51,8 @@ class Total:
             self.latch_hkl = kernels.sample_hkl(scenes[tripped], self.latch)
         self.evaluated_steps += sum(panel.evaluated_steps for panel in panels)
         self.spots += sum(panel.spots for panel in panels)
+        if any(panel.precision == "mixed" for panel in panels):
+            self.precision = "mixed"
 
     def images(self) -> list[NDArray[np.float32]]:
         """Return the photons of every panel."""

@@ -90,7 +90,8 @@ def simulate(
     on_compiling : callable, optional
         Called once when the kernel must be compiled first, which takes some seconds.
     precision : {"auto", "double", "mixed"}, optional
-        Of a GPU; "auto", the default, chooses by its float64 rate.
+        "mixed" is float32 where that is enough. "auto", the default, is "double" on the processor, and chooses by the
+        float64 rate of a GPU. `Image.precision` tells what was taken.
     device : int, optional
         Number of the GPU among the visible ones; the first by default.
     notify : callable, optional
@@ -137,7 +138,7 @@ class Renderer:
     threads : int, optional
         Of the processor, for each image; every core that this process may use by default.
     precision : {"auto", "double", "mixed"}
-        Of a GPU.
+        As of `simulate`.
     device : int, optional
         Number of the GPU among the visible ones; the first by default.
 
@@ -344,7 +345,7 @@ def _image(
         # The same in every pass: it depends on the detector alone.
         omega_sum=sum(panel.solid_angle for panel in total.first),
         backend=first.backend,
-        precision=first.precision,
+        precision=total.precision,
         threads=first.threads,
         latch_hkl=total.latch_hkl,
         latch=total.latch,

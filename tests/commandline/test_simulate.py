@@ -156,3 +156,22 @@ def test_counts_as_an_hdf5_file(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main([*words, "-h5data", "photons"]) == 0
     assert "-h5data has no effect without an -h5file" in capsys.readouterr().err
+
+
+def test_mixed_precision_on_the_processor(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "-nonoise -backend cpu -nointerpolate -precision"
+    assert notices(f"{words} mixed -floatfile mixed.bin -h5file mixed.h5", capsys) == []
+    assert notices(f"{words} double -floatfile double.bin", capsys) == []
+    mixed, double = np.fromfile("mixed.bin", "<f4"), np.fromfile("double.bin", "<f4")
+    assert not np.array_equal(mixed, double)
+    np.testing.assert_allclose(mixed, double, rtol=5e-6, atol=1e-9 * double.max())  # the gate of mixed precision
+    with h5py.File("mixed.h5") as file:
+        assert file["/entry/ground_truth/precision"].asstr()[0] == "mixed"
+
+
+def test_mixed_precision_that_is_not_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "-nonoise -backend cpu -round_xtal -nointerpolate -precision mixed"
+    (line,) = notices(f"{words} -floatfile a.bin -h5file a.h5", capsys)
+    assert line.startswith("-precision mixed has no effect: this image is rendered in double precision; ")
+    with h5py.File("a.h5") as file:
+        assert file["/entry/ground_truth/precision"].asstr()[0] == "double"

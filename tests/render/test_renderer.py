@@ -81,3 +81,14 @@ def test_statistics_take_no_copy_of_a_large_image() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8e6  # blocks of 1.5 MB on two threads; the image has 17 MB
+
+
+def test_precision_of_several_crystals() -> None:
+    """Square crystals are drawn in mixed precision, round ones beside them in double."""
+    common = {"cell": 40, "N": 5, "default_F": 10}
+    words = dict(distance_mm=100, wavelength_A=1, pixel_mm=1, detpixels=16, semantics="exact", interpolate=False)
+    both = Experiment(crystals=[{**common, "shape": "round"}, {**common, "shape": "square"}], **words)
+    image = simulate(both, "cpu", precision="mixed")
+    assert image.precision == "mixed"
+    assert simulate(both, "cpu").precision == "double"
+    np.testing.assert_allclose(image.array, simulate(both, "cpu").array, rtol=5e-6, atol=1e-9 * image.array.max())

@@ -13,6 +13,7 @@ from nbnumba.kernels import pixel, spot_lists
 from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.cuda import plan as cuda_plan
 from nbnumba.kernels.latch import may_trip
+from nbnumba.kernels.mixed import scaled_by
 from nbnumba.kernels.scene import NEVER, Scene
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -78,7 +79,7 @@ def render(scene: Scene, mixed: bool, portion: int | None = None) -> NDArray[np.
     scene = scene.replace(latch=find_latch(scene))
     variant = cuda_plan.choose_variant(scene, mixed)
     flat, power = cuda_plan.table_of(scene.flat, variant)
-    scaled = cuda_plan.scaled_by(scene, power)
+    scaled = scaled_by(scene, power)
     image = np.zeros((scene.n_slow, scene.n_fast), dtype=np.float32)
     rows = _compiled_sum(variant)
     portion = portion or scene.samples_per_pixel

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..latch import may_trip
 from ..scene import GAUSS, NEVER, TOPHAT, Scene
 from . import kernel as cpu
+from . import single_scene
+from .mixed import SINGLES
 from .strip import LANES, SCRATCH, WIDTH
 from .tasks import Tasks, announced
 
@@ -39,6 +41,7 @@ def render_panels(
     on_compiling: Callable[[], None] | None,
     images: Sequence[Image | None] = (),
     few: bool = False,
+    mixed: bool = False,
 ) -> list[Rendered]:
     """Render the panels of a detector on the CPU, with one set of threads for all of them.
 
@@ -51,6 +54,8 @@ def render_panels(
         Where to draw each panel: contiguous float32 of its size, all 0. None: into an array of its own.
     few : bool
         Whether the masks leave few pixels: strips are narrow then, and no spots are listed.
+    mixed : bool
+        Mixed precision, where `single_scene.can_be_mixed` allows it.
     """
     rooms = [_dark(scene) if image is None else image for scene, image in zip_longest(scenes, images)]
     groups = _spot_groups(scenes, few, on_compiling)
@@ -66,7 +71,7 @@ def render_panels(
     if rest:
         report = None if progress is None else _part_of(progress, len(drawn), len(rest), len(scenes))
         others = [scenes[place] for place in rest]
-        found = _render_strips(others, [rooms[place] for place in rest], threads, report, on_compiling, few)
+        found = _render_strips(others, [rooms[place] for place in rest], threads, report, on_compiling, few, mixed)
         drawn |= dict(zip(rest, found, strict=True))
     return [drawn[place] for place in range(len(scenes))]
 
@@ -98,6 +103,7 @@ def _render_strips(
     progress: Progress | None,
     on_compiling: Callable[[], None] | None,
     narrow: bool,
+    mixed: bool,
 ) -> list[Rendered]:
     """Render panels strip by strip; scenes of one detector take the same function."""
     from ..types import Rendered
@@ -107,8 +113,10 @@ def _render_strips(
         scene if latch == scene.latch else scene.replace(latch=latch)
         for scene, latch in zip(scenes, latches, strict=True)
     ]
+    if mixed:
+        latched = [single_scene.single(scene) if single_scene.can_be_mixed(scene) else scene for scene in latched]
     drawn: dict[int, Rendered] = {}
-    functions = [cpu.renderer(scene) for scene in scenes]
+    functions = [cpu.renderer(scene) for scene in latched]
     for function in dict.fromkeys(functions):
         places = [place for place, its in enumerate(functions) if its is function]
         work = _Work([latched[p] for p in places], function, on_compiling, [images[p] for p in places], narrow)
@@ -116,8 +124,9 @@ def _render_strips(
         for place, tallies in zip(places, work.tallies, strict=True):
             solid_angle, evaluated = np.sum(tallies, axis=0)
             drawn[place] = Rendered(
-                images[place], float(solid_angle), latches[place], "cpu", threads, round(float(evaluated))
-            )
+                images[place], float(solid_angle), latches[place], "cpu", threads, round(float(evaluated)),
+                "mixed" if function is cpu.render_mixed else "double",
+            )  # fmt: skip
     return [drawn[place] for place in range(len(scenes))]
 
 
@@ -126,7 +135,7 @@ _loaded: set[Callable[..., int | None]] = set()  # of this process
 
 def _room() -> tuple[np.ndarray, np.ndarray]:
     """Return a thread's own working memory."""
-    return np.zeros(SCRATCH), np.zeros(WIDTH, dtype=np.int32)
+    return np.zeros(SCRATCH), np.zeros(SINGLES, dtype=np.int32)
 
 
 class _Strips(NamedTuple):

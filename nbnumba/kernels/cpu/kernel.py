@@ -14,6 +14,7 @@ from ..physics import sample as p
 from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as per_orientation
 from .latch import first_trip, longest_axes, search_orientations, strip_may_trip
+from .mixed import place_strip_fused, sum_mixed
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -39,7 +40,6 @@ from .strip import (
     any_positive,
     any_zero,
     capture_strip,
-    copy,
     fill,
     fill_from,
     finish_strip,
@@ -63,7 +63,7 @@ def sum_bulk(q, orientations, weights, flat, s, index, n, first_pixel, first_sam
     Na, Nb, Nc = p.cells_along_axes(q)
     fudge, cancels = q.fudge, q.sinc3_cancels
     single = Na == 1.0 and Nb == 1.0 and Nc == 1.0
-    first, stop = lanes_in_range(q, s, n)
+    first, stop = lanes_in_range(q, s, n, LANES)
     lanes = stop - first
     if lanes == 0:
         return
@@ -112,7 +112,7 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
     Na, Nb, Nc = p.cells_along_axes(q)
     single = q.shape == SQUARE and Na == 1.0 and Nb == 1.0 and Nc == 1.0
     s[EVALUATED] += n * orientations.shape[0]
-    first, stop = lanes_in_range(q, s, n)
+    first, stop = lanes_in_range(q, s, n, LANES)
     if first == stop:
         return
     for o in range(orientations.shape[0]):
@@ -176,26 +176,25 @@ def prepare(q, s, n):
     fill(s, SUM, n, q.water_start)
     fill(s, POLAR, n, 0.0 if q.polarized else 1.0)
     fill(s, GAIN, n, 1.0)
+    fill(s, OMEGA_SUM, n, 0.0)
     if q.water_end != 0.0:
         fill(s, WATER_CAPTURE, n, 0.0)
         fill(s, WATER_POLAR, n, 0.0)
         fill(s, WATER_POLAR_FIRST, n, 0.0)
 
 
-@inner_inlined
-def open_place(q, s, n, slow, fast, layer, sub):
+@generic
+def open_place(place, q, s, n, slow, fast, layer, sub):
     """Work out directions and factors of one sub-pixel in one layer; each place is opened after the one before it."""
     oversample, layers, sensor, thick = q.oversample, q.layers, q.sensor, q.oversample_thick
     if sub == 0:
         fill(s, CAPTURE, n, 0.0 if sensor else 1.0)
-    place_strip(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
-    first = layer == 0 and sub == 0
-    if first or q.oversample_omega:
+    place(q, s, n, slow, fast, sub // oversample, sub % oversample, layer)
+    if q.oversample_omega or (layer == 0 and sub == 0):
         omega_strip(q, s, n)
-    if first:
-        copy(s, OMEGA_SUM, n, OMEGA)
-    else:
-        add(s, OMEGA_SUM, n, OMEGA)
+        places = 1 if q.oversample_omega else layers * oversample * oversample  # that it serves
+        for w in range(n):
+            s[OMEGA_SUM + w] += places * s[OMEGA + w]
     # Without these two only the last layer's capture reaches the image.
     if sensor and (thick or q.weigh_layers or layer == layers - 1):
         capture_strip(q, s, n, layer, thick)
@@ -223,7 +222,9 @@ def finds_nothing(q, s, n):
 
 
 @generic
-def sum_strip(sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast):
+def sum_strip(
+    place, sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast
+):
     """Run the sum of one strip, or search it for the latch."""
     n_orientations, n_sources = orientations.shape[0], sources.shape[0]
     oversample, layers = q.oversample, q.layers
@@ -240,9 +241,8 @@ def sum_strip(sum_orientations, search, bounded, q, sources, orientations, weigh
         for sub in range(subs):
             first = layer == 0 and sub == 0
             if bounded and nothing and sub > 0 and (dark or not unpolarized):
-                add(s, OMEGA_SUM, n, OMEGA)
                 continue
-            open_place(q, s, n, slow, fast, layer, sub)
+            open_place(place, q, s, n, slow, fast, layer, sub)
             if bounded and sub == 0:
                 nothing = finds_nothing(q, s, n)
             if bounded and nothing and (dark or not unpolarized):
@@ -302,11 +302,23 @@ def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
 
 @generic
 def work_on_strips(
-    sum_orientations, search, bounded, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+    place,
+    sum_orientations,
+    search,
+    bounded,
+    scene,
+    scratch,
+    numbers,
+    image,
+    tallies,
+    first,
+    last,
+    strips_per_row,
+    width,
 ):
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
-    `scratch` and `numbers` are a thread's own: SCRATCH floats and WIDTH 32-bit integers. A strip has `width` pixels,
+    `scratch` and `numbers` are a thread's own: SCRATCH floats and SINGLES 32-bit integers. A strip has `width` pixels,
     the last one of a row what is left. `tallies` receives each strip's sum of solid angles and number of
     evaluated steps.
     Returns the ordinal of the first sample that trips the latch, or NEVER.
@@ -335,7 +347,9 @@ def work_on_strips(
         s[EVALUATED] = 0.0
         if search:
             fill(s, FIRST, n, np.inf)
-        sum_strip(sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast)
+        sum_strip(
+            place, sum_orientations, search, bounded, q, sources, orientations, weights, flat, s, index, n, slow, fast
+        )
         if search:
             found = first_trip(q, per_pixel, s, pixels, slow, fast)
             if found != NEVER:
@@ -350,31 +364,83 @@ def work_on_strips(
 @kernel
 def render_bulk(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of square or round crystals with the structure factors of the nearest reflections."""
-    work_on_strips(sum_bulk, False, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(
+        place_strip, sum_bulk, False, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+    )
+
+
+@kernel
+def render_mixed(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Render strips of square crystals in mixed precision; the scene's table is float32."""
+    work_on_strips(
+        place_strip_fused,
+        sum_mixed,
+        False,
+        True,
+        scene,
+        scratch,
+        numbers,
+        image,
+        tallies,
+        first,
+        last,
+        strips_per_row,
+        width,
+    )
 
 
 @kernel
 def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of Gaussian or top-hat spots."""
-    work_on_strips(sum_spots, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(
+        place_strip,
+        sum_spots,
+        False,
+        False,
+        scene,
+        scratch,
+        numbers,
+        image,
+        tallies,
+        first,
+        last,
+        strips_per_row,
+        width,
+    )
 
 
 @kernel
 def render_any(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of anything."""
-    work_on_strips(sum_any, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width)
+    work_on_strips(
+        place_strip, sum_any, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+    )
 
 
 @kernel
 def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
     return work_on_strips(
-        search_orientations, True, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row, width
+        place_strip,
+        search_orientations,
+        True,
+        False,
+        scene,
+        scratch,
+        numbers,
+        image,
+        tallies,
+        first,
+        last,
+        strips_per_row,
+        width,
     )
 
 
 def renderer(scene: Scene):
     """Choose the function that renders a scene."""
+    if scene.flat.dtype == np.float32:
+        return render_mixed
     if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
         return render_any
     return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk

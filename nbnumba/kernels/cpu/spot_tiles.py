@@ -23,6 +23,7 @@ from .strip import (
     SUM,
     copy,
     fill,
+    place_strip,
     scatter_strip,
     total_omega,
     weigh_strip,
@@ -227,7 +228,7 @@ def sum_tile(q, view, sources, orientations, weights, spots, order, scratch, row
     for layer in range(q.layers):
         for sub in range(subs):
             for row in range(rows):
-                open_place(q, scratch[row], n, slow + row, fast, layer, sub)
+                open_place(place_strip, q, scratch[row], n, slow + row, fast, layer, sub)
             first = layer == 0 and sub == 0
             at = 0
             for source in range(n_sources):

@@ -190,8 +190,8 @@ def scatter_strip(q, sources, s, n, source):
 
 
 @inner
-def lanes_in_range(q, s, n):
-    """First lane, and that after the last one, that may have a structure factor: multiples of LANES, 0 and 0 if none.
+def lanes_in_range(q, s, n, vector):
+    """First lane, and that after the last one, that may have a structure factor: whole vectors, 0 and 0 if none.
 
     Uses FCELL.
     """
@@ -210,7 +210,7 @@ def lanes_in_range(q, s, n):
         first += 1
     while s[FCELL + last] == 0.0:
         last -= 1
-    return first // LANES * LANES, last // LANES * LANES + LANES
+    return first // vector * vector, min(last // vector * vector + vector, n)
 
 
 @inner_inlined

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..latch import may_trip
+from ..mixed import scaled_by
 from ..pixel import STATE
 from ..scene import NEVER, Scene
 from . import plan as cuda_plan
@@ -52,7 +53,7 @@ class RenderJob(DeviceJob):
         variant = self._variant
         name = f"look-up {variant.look_up}" if variant.single else "as they are"
         table = self._table(name, lambda: cuda_plan.table_of(self._scene.flat, variant))
-        self._arguments = (*self._upload(cuda_plan.scaled_by(self._scene, table.power)), table.device)
+        self._arguments = (*self._upload(scaled_by(self._scene, table.power)), table.device)
         self._launches = self._plan(self._variant)
         self._events: collections.deque[tuple[Any, int]] = collections.deque()
         self._started = self._mark()

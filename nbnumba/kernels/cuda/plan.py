@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mixed import below_one, float32_holds
 from ..pixel import CUBIC, NEAREST, Variant
 from ..scene import Scene
 
-_MOST_CELLS = 1e15  # of a crystal in mixed precision: the square of its amplitude, and sums of it, must stay finite
 _ROUNDING_UP = 1.5  # a launch may be that much longer than wanted rather than be cut in two
 
 
@@ -26,12 +25,8 @@ class Launch(NamedTuple):
 
 
 def choose_variant(scene: Scene, mixed: bool) -> Variant:
-    """Choose the kernel for a scene.
-
-    Some images are computed in double precision always: those whose factors compound, where a sample that vanishes is
-    not the same as one that is nearly nothing, and those of a crystal so large that float32 would overflow.
-    """
-    single = mixed and not scene.compound and float(np.prod(np.diag(scene.N))) < _MOST_CELLS
+    """Choose the kernel for a scene."""
+    single = mixed and float32_holds(scene)
     weighted = bool(np.any(scene.weights != 1.0))
     look_up = CUBIC if scene.interpolate else NEAREST
     return Variant(scene.shape, look_up, scene.compound, single, weighted, scene.halo_count > 0)
@@ -45,14 +40,8 @@ def table_of(flat: NDArray[np.float64], variant: Variant) -> tuple[NDArray[np.fl
     """
     if not variant.single:
         return flat, 0
-    power = math.frexp(float(np.max(np.abs(flat))))[1]
-    return np.ldexp(flat, -power).astype(np.float32 if variant.look_up == NEAREST else np.float64), power
-
-
-def scaled_by(scene: Scene, power: int) -> Scene:
-    """Return a scene for a table that was divided by a power of two: the sum of squares has its square as scale."""
-    scale = math.ldexp(1.0, 2 * power)
-    return scene.replace(photons=scene.photons * scale, water_start=scene.water_start / scale)
+    table, power = below_one(flat)
+    return table.astype(np.float32 if variant.look_up == NEAREST else np.float64), power
 
 
 def plan(rows: int, columns: int, samples: int, fill: int, steps: Callable[[], int]) -> Iterator[Launch]:

@@ -129,7 +129,7 @@ def sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, ext
     sample = np.int64(0)
     for layer in range(q.layers):
         for sub in range(subs):
-            open_place(q, s, n, slow, fast, layer, sub)
+            open_place(place_strip, q, s, n, slow, fast, layer, sub)
             if moving:
                 open_place_slopes(q, tangents, s, n, slow, fast, layer, sub)
             for source in range(n_sources):

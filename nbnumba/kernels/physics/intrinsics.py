@@ -210,23 +210,34 @@ def power_of_two(typingctx, exponent, x):
     return real(exponent, x), codegen
 
 
-@_intrinsic_or(lambda x: np.float64(x).view(np.int64))
+def _plain_bits_of(x):
+    return x.view(np.int32) if isinstance(x, np.float32) else np.float64(x).view(np.int64)
+
+
+def _plain_float_of(bits):
+    return bits.view(np.float32) if isinstance(bits, np.int32) else np.int64(bits).view(np.float64)
+
+
+@_intrinsic_or(_plain_bits_of)
 def bits_of(typingctx, x):
-    """The 64 bits of a float64, as an integer."""
+    """The bits of a float64 or float32, as an integer of that size."""
+    real = _real(x)
+    integer = types.int32 if real is types.float32 else types.int64
 
     def codegen(context, builder, signature, args):
-        value = context.cast(builder, args[0], signature.args[0], types.float64)
-        return builder.bitcast(value, context.get_value_type(types.int64))
+        value = context.cast(builder, args[0], signature.args[0], real)
+        return builder.bitcast(value, context.get_value_type(integer))
 
-    return types.int64(x), codegen
+    return integer(x), codegen
 
 
-@_intrinsic_or(lambda bits: np.int64(bits).view(np.float64))
+@_intrinsic_or(_plain_float_of)
 def float_of(typingctx, bits):
-    """The float64 that 64 bits stand for."""
+    """The float64 or float32 that 64 or 32 bits stand for."""
+    integer, real = (types.int32, types.float32) if bits is types.int32 else (types.int64, types.float64)
 
     def codegen(context, builder, signature, args):
-        value = context.cast(builder, args[0], signature.args[0], types.int64)
-        return builder.bitcast(value, context.get_value_type(types.float64))
+        value = context.cast(builder, args[0], signature.args[0], integer)
+        return builder.bitcast(value, context.get_value_type(real))
 
-    return types.float64(bits), codegen
+    return real(bits), codegen

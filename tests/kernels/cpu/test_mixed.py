@@ -1,0 +1,172 @@
+"""Mixed precision on the processor: the golden pictures, random scenes, and what fixed point rests on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from random import Random
+
+import golden_runs
+import goldens
+import numpy as np
+import pytest
+import random_commands
+from agreement import judge
+
+from nbnumba import kernels
+from nbnumba.experiment.resolve import resolve
+from nbnumba.experiment.scene import build_scene
+from nbnumba.kernels.cpu import single_scene
+from nbnumba.kernels.physics import fixed_point as fixed
+from nbnumba.kernels.scene import Scene
+from nbnumba.parameters.parser import parse
+
+LYSOZYME = "-mat lyso.mat -hkl lyso.hkl -lambda 1 -distance 100 -detpixels 128 -pixel 0.6 -nonoise".split()
+
+
+def scene_of(words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.chdir(folder)
+    return build_scene(resolve(parse([*words, "-nodump"]).settings))
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", goldens.names())
+def test_golden(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    golden = goldens.load(name)
+    goldens.copy_inputs(tmp_path)
+    for semantics, image in {"c": golden.float_image, "exact": golden.exact_image}.items():
+        if image is None:
+            continue
+        scene = scene_of([*golden.words, "-semantics", semantics], tmp_path, monkeypatch)
+        drawn = kernels.render(scene, "cpu", precision="mixed")
+        assert drawn.precision == ("mixed" if single_scene.can_be_mixed(scene) else "double")
+        left_out = golden_runs.pixels_left_out(golden, tmp_path) if semantics == "c" else None
+        (tmp_path / "Fdump.bin").unlink(missing_ok=True)
+        verdict = judge(image, drawn.image, "cuda-mixed", left_out)
+        assert verdict.passed, f"{semantics}: {verdict.reason}"
+
+
+@pytest.mark.parametrize("seed", range(300, 308))
+def test_random_command(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = Random(seed)
+    words = random_commands.random_command(random)
+    random_commands.prepare_folder(tmp_path)
+    for semantics in ("c", "exact"):
+        # Sizes that may be drawn in mixed precision, whatever else the command asks for.
+        words = [*words, "-square_xtal", "-N", str(random.randint(2, 60)), "-nointerpolate", "-semantics", semantics]
+        scene = scene_of(words, tmp_path, monkeypatch)
+        expected = kernels.render(scene, "cpu")
+        drawn = kernels.render(scene, "cpu", precision="mixed")
+        verdict = judge(expected.image, drawn.image, "cuda-mixed")
+        assert verdict.pixels_agree, f"{semantics}: {verdict.reason}; {' '.join(words)}"
+        assert drawn.evaluated_steps == expected.evaluated_steps
+        # Summed once as places times one value, or place by place: rounding alone.
+        assert drawn.solid_angle == pytest.approx(expected.solid_angle, rel=1e-12)
+
+
+MORE = {
+    "one image": "",
+    "domains": "-mosaic 1 -mosaic_domains 21",
+    "sources": "-dispersion 3 -dispsteps 3 -divergence 2 -divsteps 3",
+    "weights": "-sourcefile two_sources.txt -semantics exact",
+    "sub-pixels": "-oversample 3",
+    "factors": "-oversample 2 -oversample_polar -oversample_omega -semantics exact",
+    "layers": "-detector_thick 450 -detector_abs 300 -detector_thicksteps 3 -semantics exact -oversample_thick",
+    "dmin": "-dmin 1.6",
+    "default_F": "-default_F 20",
+    "water": "-water 0.01 -semantics exact",
+    "region": "-roi 3 37 60 111",
+    "mask": "-mask mask.img",
+    "curved": "-curved_det -semantics exact",
+    "many cells": "-N 1000 -oversample 1",
+    "most cells": "-N 5000 -mosaic 0.1 -mosaic_domains 5 -oversample 1",
+    "one cell along an axis": "-Na 1 -Nb 20 -Nc 1 -nointerpolate",
+    "even and odd": "-Na 8 -Nb 9 -Nc 16",
+}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+def test_same_picture(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goldens.copy_inputs(tmp_path)
+    cells = [] if "-N" in more else ["-N", "23"]
+    scene = scene_of([*LYSOZYME, *cells, *more.split()], tmp_path, monkeypatch)
+    expected, drawn = (kernels.render(scene, "cpu", 2, precision=precision) for precision in ("double", "mixed"))
+    assert (expected.precision, drawn.precision) == ("double", "mixed")
+    assert expected.image.any()
+    assert not np.array_equal(expected.image, drawn.image)  # float32 shows
+    verdict = judge(expected.image, drawn.image, "cuda-mixed")
+    assert verdict.passed, verdict.reason
+    assert np.array_equal(drawn.image, kernels.render(scene, "cpu", 1, precision="mixed").image)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "-round_xtal -N 10",
+        "-gauss_xtal -N 10",
+        "-N 100000",
+        "-N 1 -nointerpolate",
+        "-N 10 -interpolate",
+        "-N 10 -oversample_polar -oversample_thick -semantics c",  # factors of the running sum
+        "-N 10 -diffuse_gamma 50 -diffuse_sigma 0.4",
+    ],
+)
+def test_what_stays_double(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goldens.copy_inputs(tmp_path)
+    scene = scene_of([*LYSOZYME, "-oversample", "1", *more.split()], tmp_path, monkeypatch)
+    expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
+    assert drawn.precision == "double"
+    assert np.array_equal(expected.image, drawn.image)
+
+
+@pytest.mark.parametrize("N", [2, 5, 16])
+def test_offsets_of_nothing_and_of_half_a_cell(N: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels that lie on rows of reflections, and half between them: where a tie, or 0/0, would show."""
+    words = "-cell 100 100 100 90 90 90 -lambda 1 -distance 100 -detpixels 64 -pixel 0.5 -default_F 10 -nonoise"
+    beam = "-Xbeam 16 -Ybeam 16 -oversample 1 -point_pixel -nopolar"  # on a corner of pixels, then on a center
+    for more in (beam, beam.replace("16", "16.25")):
+        scene = scene_of([*words.split(), *more.split(), "-N", str(N)], tmp_path, monkeypatch)
+        expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
+        assert drawn.precision == "mixed"
+        verdict = judge(expected.image, drawn.image, "cuda-mixed")
+        assert verdict.passed, verdict.reason
+
+
+def test_large_and_small_factors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Structure factors whose squares, with those of the lattice, are far beyond float32 and below it."""
+    goldens.copy_inputs(tmp_path)
+    words = "-mat lyso.mat -lambda 1 -distance 100 -detpixels 60 -pixel 1 -N 900 -oversample 1 -nonoise".split()
+    for factor in ("1e9", "1e-9"):
+        scene = scene_of([*words, "-default_F", factor], tmp_path, monkeypatch)
+        expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
+        assert drawn.precision == "mixed"
+        verdict = judge(expected.image, drawn.image, "cuda-mixed")
+        assert verdict.passed, verdict.reason
+
+
+def test_fixed_point_is_the_nearest_whole_number_and_what_is_left() -> None:
+    random = Random(5)
+    cells, nh, h_min = 37, 41, -20
+    origin = fixed.fixed_origin(float(h_min))
+    indices = [random.uniform(-25, 25) for _ in range(2000)] + [i / 4 for i in range(-100, 100)]
+    for h in indices:
+        bits = int(fixed.fixed_index(h, origin))
+        whole = ceil(Fraction(h) - Fraction(1, 2))
+        place = int(fixed.fixed_place(bits, np.uint32(nh - 1)))
+        low = np.uint32(bits & 0xFFFFFFFF).view(np.int32)
+        offset = fixed.fixed_offset(low)
+        left = Fraction(h) - whole
+        if abs(abs(left) - Fraction(1, 2)) > Fraction(1, 2**32) or h * 4 == int(h * 4):
+            inside = 0 <= whole - (h_min - 1) < nh
+            assert place == (whole - (h_min - 1) if inside else nh - 1)  # all of the border is the same
+        error = (Fraction(int(offset), 2**32) - left) % 1
+        assert min(error, 1 - error) <= Fraction(1, 2**32)  # half a unit, and a whole one at 0
+        rest = Fraction(float(fixed.fixed_rest(h, bits, origin))) / 2**32
+        if low != np.int32(2**31 - 1):  # an offset that is not 0
+            error = (error + rest) % 1
+            assert min(error, 1 - error) <= Fraction(1, 2**50)  # of the float64 index
+        turns = Fraction(int(fixed.fixed_turns(offset, np.int32(cells))), 2**32)
+        exact = Fraction(int(offset), 2**32) * cells
+        assert (turns - exact).denominator == 1
+        assert abs(turns) <= Fraction(1, 2)
