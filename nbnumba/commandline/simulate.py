@@ -36,6 +36,7 @@ from .noise import NoiseDraw, check_endings, choose_noise_seed, is_nexus, write_
 
 _MIXED_ON_CPU = "the processor has mixed precision for square crystals without interpolation and diffuse scattering"
 
+
 def run(command: CommandLine, contents: Contents | None = None) -> None:
     """Render a command line, write its files and print C's report.
 

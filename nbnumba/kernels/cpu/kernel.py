@@ -302,20 +302,9 @@ def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
 
 @generic
 def work_on_strips(
-    place,
-    sum_orientations,
-    search,
-    bounded,
-    scene,
-    scratch,
-    numbers,
-    image,
-    tallies,
-    first,
-    last,
-    strips_per_row,
+    place, sum_orientations, search, bounded, scene, scratch, numbers, image, tallies, first, last, strips_per_row,
     width,
-):
+):  # fmt: skip
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
     `scratch` and `numbers` are a thread's own: SCRATCH floats and SINGLES 32-bit integers. A strip has `width` pixels,
@@ -373,40 +362,18 @@ def render_bulk(scene, scratch, numbers, image, tallies, first, last, strips_per
 def render_mixed(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of square crystals in mixed precision; the scene's table is float32."""
     work_on_strips(
-        place_strip_fused,
-        sum_mixed,
-        False,
-        True,
-        scene,
-        scratch,
-        numbers,
-        image,
-        tallies,
-        first,
-        last,
-        strips_per_row,
+        place_strip_fused, sum_mixed, False, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row,
         width,
-    )
+    )  # fmt: skip
 
 
 @kernel
 def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of Gaussian or top-hat spots."""
     work_on_strips(
-        place_strip,
-        sum_spots,
-        False,
-        False,
-        scene,
-        scratch,
-        numbers,
-        image,
-        tallies,
-        first,
-        last,
-        strips_per_row,
+        place_strip, sum_spots, False, False, scene, scratch, numbers, image, tallies, first, last, strips_per_row,
         width,
-    )
+    )  # fmt: skip
 
 
 @kernel
@@ -421,20 +388,9 @@ def render_any(scene, scratch, numbers, image, tallies, first, last, strips_per_
 def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Ordinal of the first sample in the strips that trips the interpolation latch, or NEVER."""
     return work_on_strips(
-        place_strip,
-        search_orientations,
-        True,
-        False,
-        scene,
-        scratch,
-        numbers,
-        image,
-        tallies,
-        first,
-        last,
-        strips_per_row,
-        width,
-    )
+        place_strip, search_orientations, True, False, scene, scratch, numbers, image, tallies, first, last,
+        strips_per_row, width,
+    )  # fmt: skip
 
 
 def renderer(scene: Scene):
