@@ -408,6 +408,7 @@ _PARTS = {
 }
 
 
+@functools.cache
 def _above(place: str) -> Any:
     """Return a "module:function" of nbnumba that uses experiments, and so can be imported only after this module."""
     module, _, name = place.partition(":")
