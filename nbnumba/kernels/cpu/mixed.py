@@ -139,22 +139,19 @@ def fine_square_strip(numbers, n, Na, Nb, Nc):
 
 
 @inner_inlined
-def clear_terms(numbers, n):
-    """Begin a sum of terms."""
-    for w in range(n):
-        numbers[TERMS + w] = 0
-
-
-@inner_inlined
 def flush_terms(s, numbers, n, plain, weight):
-    """Add what terms of one weight sum up to to the pixel's sum, or weighted to the source's part of it."""
+    """Add what terms of one weight sum up to to the pixel's sum, or weighted to the source's part of it, and clear it.
+
+    Terms are 0 from the start, and after each source.
+    """
     if plain:
         for w in range(n):
             s[SUM + w] += float_of(numbers[TERMS + w])
     else:
         for w in range(n):
             s[PART + w] += weight * float_of(numbers[TERMS + w])
-    clear_terms(numbers, n)
+    for w in range(n):
+        numbers[TERMS + w] = 0
 
 
 @inner
@@ -169,7 +166,6 @@ def sum_mixed(q, orientations, weights, flat, s, numbers, n, first_pixel, first_
         return
     lanes = stop - first
     part = s[first:]
-    clear_terms(numbers, lanes)
     evaluated = terms = 0
     weight = weights[0]
     for o in range(orientations.shape[0]):
