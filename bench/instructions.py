@@ -14,8 +14,8 @@ from typing import Any
 
 TERMS, CHAINS = 32, 8  # where the peak rate is measured: multiply-adds in a row, and such rows side by side
 LANES = {"zmm": 8, "ymm": 4, "xmm": 2}
-_MULTIPLY = re.compile(r"v(fn?m(add|sub)\d+|mul)pd")
-_ARITHMETIC = re.compile(_MULTIPLY.pattern + r"|v(add|sub|div|sqrt|max|min|rndscale|round)pd")
+_MULTIPLY = re.compile(r"v(fn?m(add|sub)\d+|mul)p[ds]")
+_ARITHMETIC = re.compile(_MULTIPLY.pattern + r"|v(add|sub|div|sqrt|max|min|rndscale|round)p[ds]")
 
 
 def measure(repeats: int = 7) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def measure(repeats: int = 7) -> dict[str, Any]:
     import numba
     import numpy as np
 
+    from nbnumba.kernels.cpu import mixed, strip
     from nbnumba.kernels.cpu import orientations as per_orientation
-    from nbnumba.kernels.cpu import strip
 
     scratch = np.random.default_rng(1).uniform(0.01, 0.49, strip.SCRATCH)
     n = strip.WIDTH
@@ -44,18 +44,27 @@ def measure(repeats: int = 7) -> dict[str, Any]:
         for _ in range(times):
             per_orientation.cubic_run(flat, s, 0, n, 5000, 40, 40)
 
+    numbers = np.random.default_rng(3).integers(2**30, size=mixed.SINGLES, dtype=np.int32)
+    few = np.int32(24), np.int32(20), np.int32(28)
+
+    @numba.njit
+    def mixed_square(times, numbers):
+        for _ in range(times):
+            mixed.coarse_square_strip(numbers, n, *few)
+
     flat = np.random.default_rng(2).normal(size=70_000)
     cases: list[tuple[str, Any, Callable[[int], None]]] = [
         ("lattice factor, square", per_orientation.square_strip, lambda times: square(times, scratch)),
+        ("the same, mixed precision", mixed.coarse_square_strip, lambda times: mixed_square(times, numbers)),
         ("lattice factor, round", per_orientation.round_strip, lambda times: ellipsoid(times, scratch)),
         ("tricubic look-up of a run", per_orientation.cubic_run, lambda times: cubic(times, scratch, flat)),
     ]
     loops = []
     for name, function, run in cases:
         run(1)
-        counts, lanes = _main_loop(function.inspect_asm(function.signatures[0]))
+        counts, lanes, single = _main_loop(function.inspect_asm(function.signatures[0]))
         seconds = min(_seconds(lambda run=run: run(5000)) for _ in range(repeats)) / (5000 * n)
-        loops.append({"name": name, "lanes": lanes, "instructions": dict(counts), "seconds": seconds})
+        loops.append({"name": name, "lanes": lanes, "single": single, "instructions": dict(counts), "seconds": seconds})
     return {"fma_lanes_per_second": _peak(repeats), "loops": loops}
 
 
@@ -85,8 +94,8 @@ def _peak(repeats: int) -> float:
     return len(values) * TERMS * CHAINS * times / seconds
 
 
-def _main_loop(assembly: str) -> tuple[Counter[str], int]:
-    """Count the instructions of the loop with the most vector arithmetic, per vector of pixels, and its lanes."""
+def _main_loop(assembly: str) -> tuple[Counter[str], int, bool]:
+    """Count the instructions of the loop with the most vector arithmetic, its lanes, and whether it is of float32."""
     blocks = re.split(r"^(\.LBB\d+_\d+):", assembly, flags=re.MULTILINE)
     best: tuple[int, str] = (0, "")
     for label, body in zip(blocks[1::2], blocks[2::2], strict=True):
@@ -97,7 +106,8 @@ def _main_loop(assembly: str) -> tuple[Counter[str], int]:
     loop = best[1]
     register = next((name for name in LANES if name in loop), "xmm")
     names = [line.split()[0] for line in loop.splitlines() if line.strip() and not line.strip().startswith((".", "#"))]
-    return Counter(names), LANES[register]
+    single = any(name.startswith("vmulps") for name in names)
+    return Counter(names), LANES[register] * (2 if single else 1), single
 
 
 def summary(instructions: dict[str, int]) -> tuple[int, int, int]:

@@ -299,7 +299,7 @@ def peak(plan: Plan) -> Table:
     rows = []
     for loop in raw["loops"]:
         total, multiplications, divisions = summary(loop["instructions"])
-        share = multiplications / loop["seconds"] / per_second
+        share = multiplications / loop["seconds"] / (per_second * (2 if loop["single"] else 1))
         cells = [str(total), str(multiplications), str(divisions), f"{loop['seconds'] * 1e9:.2f}", f"{share:.0%}"]
         rows.append([f"{loop['name']} ({loop['lanes']} pixels a vector)", *cells])
     return Table(

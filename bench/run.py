@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import machine, matrix, others, report, rows, spots
+from . import machine, matrix, others, precisions, report, rows, spots
 from .others import Plan
 
 RESULTS = Path(__file__).resolve().parent / "results"
-TABLES = others.TABLES | spots.TABLES
+TABLES = others.TABLES | spots.TABLES | precisions.TABLES
 BUSY = 0.7  # load average of a machine that does something else
 
 

@@ -192,9 +192,16 @@ def instructions() -> dict[str, Any]:
     return measure()
 
 
+def precisions(words: list[str], repeats: int) -> dict[str, Any]:
+    """Time both precisions for a command line, and judge the images."""
+    from .precisions import measure
+
+    return measure(words, repeats)
+
+
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     function.__name__: function
-    for function in (render, judge, write_list, read_list, write_images, small_images, batch, instructions)
+    for function in (render, judge, write_list, read_list, write_images, small_images, batch, instructions, precisions)
 }
 
 if __name__ == "__main__":
