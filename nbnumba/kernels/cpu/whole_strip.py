@@ -7,6 +7,7 @@ import numpy as np
 from ..jit import inner
 from ..physics import sample as p
 from ..scene import FLAT
+from .strip import is_bounded
 
 ROUNDING = 1e-9  # of a unit vector; that of float64 is a millionth of it
 PART_ANGLE = 0.03  # [rad] half of a part of a strip whose solid angles are summed by four of them
@@ -36,6 +37,14 @@ def middle_of_strip(q, slow, fast, pixels):
         return x, y, z, np.inf
     # The unit vectors of P and P' differ by 2 |P - P'| / (|P| + |P'|) at the most (Dunkl and Williams 1964).
     return x / radius, y / radius, z / radius, 2.0 * reach / (2.0 * radius - reach) + ROUNDING
+
+
+@inner
+def is_beyond_reflections(q, middle):
+    """Tell whether no source has a structure factor anywhere in a strip, of which `middle_of_strip` tells."""
+    x, y, z, turn = middle
+    least, most = q.chord_least, q.chord_most
+    return not p.chord_in_range(x, y, z, q.middle[0], q.middle[1], q.middle[2], least, most, turn)
 
 
 @inner
@@ -69,16 +78,16 @@ def solid_angle_of_dark_strip(q, slow, fast, pixels):
 
     Its pixels are 0 where every factor of theirs is positive and finite.
     """
-    least, most = q.chord_least, q.chord_most
-    if (least <= 0.0 and most == np.inf) or q.water_start != 0.0 or q.water_end != 0.0:
+    if not is_bounded(q) or q.water_start != 0.0 or q.water_end != 0.0:
         return UNKNOWN
     if q.oversample_thick or q.oversample_polar or q.oversample_omega:
         return UNKNOWN
-    x, y, z, turn = middle_of_strip(q, slow, fast, pixels)
+    middle = middle_of_strip(q, slow, fast, pixels)
+    x, y, z, turn = middle
     parts = int(turn / PART_ANGLE) + 1 if turn < MOST_PARTS * PART_ANGLE else 0
     if parts == 0 or pixels < 4 * parts:
         return UNKNOWN
-    if p.chord_in_range(x, y, z, q.middle[0], q.middle[1], q.middle[2], least, most, turn):
+    if not is_beyond_reflections(q, middle):
         return UNKNOWN
     depths = q.layer_step * q.mu
     facing = p.dot(x, y, z, q.normal[0], q.normal[1], q.normal[2]) > turn

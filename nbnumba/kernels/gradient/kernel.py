@@ -21,15 +21,14 @@ from ..cpu.strip import (
     any_positive,
     fill,
     is_bounded,
-    out_of_range,
-    place_strip,
     scatter_strip,
     water_strip,
     weigh_strip,
 )
+from ..cpu.whole_strip import is_beyond_reflections, middle_of_strip
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
-from ..scene import FLAT, Scene
+from ..scene import Scene
 from .factors import (
     close_source_slopes,
     empty_directions,
@@ -97,18 +96,12 @@ def finish_image(q, s, n, n_sources):
 
 
 @inner
-def is_dark(q, s, n, slow, fast):
+def is_dark(q, slow, fast, pixels):
     """Tell whether no sample of a strip has a structure factor: then its sums are 0, and so are all derivatives.
 
     What a parameter moves comes from a neighborhood that is dark too: the nearest reflection has no structure factor.
     """
-    if q.surface != FLAT or not is_bounded(q):
-        return False
-    for layer in range(q.layers):
-        place_strip(q, s, n, slow, fast, 0, 0, layer)
-        if not out_of_range(q, s, n):
-            return False
-    return True
+    return is_bounded(q) and is_beyond_reflections(q, middle_of_strip(q, slow, fast, pixels))
 
 
 @generic
@@ -203,7 +196,7 @@ def work_on_strip(
     the scratch array at its own place.
     """
     water = q.water_start != 0.0 or q.water_end != 0.0
-    if not water and is_dark(q, s, n, slow, fast):
+    if not water and is_dark(q, slow, fast, pixels):
         return
     sum_strip(sum_source, q, scene, tangents, s, index, n, slow, fast, want, extra)
     if water or any_positive(s, TOTAL, n):
@@ -302,7 +295,7 @@ def share_out_band(share_out, scene, tangents, scratch, numbers, extra, weights,
             fast = q.fast_first + column
             pixels = min(WIDTH, columns - column)
             n = (pixels + LANES - 1) // LANES * LANES
-            if not activate_strip(scene.mask, s, n, pixels, slow, fast) or is_dark(q, s, n, slow, fast):
+            if not activate_strip(scene.mask, s, n, pixels, slow, fast) or is_dark(q, slow, fast, pixels):
                 continue
             sum_strip(share_nothing, q, scene, tangents, s, index, n, slow, fast, want, 0)
             shares(q, s, pixels, n, row - first, column, weights)
