@@ -21,6 +21,7 @@ from ..cpu.strip import (
     any_positive,
     fill,
     is_bounded,
+    place_strip,
     scatter_strip,
     water_strip,
     weigh_strip,

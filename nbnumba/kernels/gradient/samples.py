@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cpu.kernel import allowed_lanes
 from ..cpu.orientations import gather_strip
-from ..cpu.strip import FCELL, GAIN, PART, QX, QY, QZ, H, K, L, lanes_in_range
+from ..cpu.strip import FCELL, GAIN, LANES, PART, QX, QY, QZ, H, K, L, lanes_in_range
 from ..jit import inner, inner_inlined
 from ..physics import functions, slopes
 from ..physics import sample as p
@@ -254,7 +254,7 @@ def sum_samples(q, scene, tangents, s, index, n, pixel, sample, samples, source,
     orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
     moving, strained, apart = want
     cubic = q.interpolate
-    start, stop = lanes_in_range(q, s, n)
+    start, stop = lanes_in_range(q, s, n, LANES)
     if start == stop:
         return
     s, n, pixel = s[start:], stop - start, pixel + start
@@ -309,7 +309,7 @@ def share_out_samples(q, scene, tangents, s, index, n, pixel, sample, samples, s
     """Add derivatives by the structure factors to a table: SHARE times those of one source's samples."""
     orientations, weights, flat, form = scene.orientations, scene.weights, scene.flat, tangents.form
     cubic = q.interpolate
-    start, stop = lanes_in_range(q, s, n)
+    start, stop = lanes_in_range(q, s, n, LANES)
     if start == stop:
         return
     s, n, pixel = s[start:], stop - start, pixel + start
