@@ -34,7 +34,10 @@ from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, is_nexus, write_noise
 
-_MIXED_ON_CPU = "the processor has mixed precision for square crystals without interpolation and diffuse scattering"
+_MIXED_ON_CPU = (
+    "the processor has it for square crystals, less than a million wavelengths long, without interpolation "
+    "and diffuse scattering, and for structure factors within 12 orders of magnitude"
+)
 
 
 def run(command: CommandLine, contents: Contents | None = None) -> None:

@@ -65,6 +65,9 @@ def test_random_command(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert drawn.solid_angle == pytest.approx(expected.solid_angle, rel=1e-12)
 
 
+BOX = "-cell 70 80 90 90 90 90 -lambda 1 -distance 100 -detpixels 24 -pixel 1 -N 10 -oversample 1 -nonoise"
+
+
 MORE = {
     "one image": "",
     "domains": "-mosaic 1 -mosaic_domains 21",
@@ -106,6 +109,7 @@ def test_same_picture(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "-round_xtal -N 10",
         "-gauss_xtal -N 10",
         "-N 100000",
+        "-Na 1 -Nb 100000 -Nc 1 -nointerpolate",  # longer than a direction has digits for
         "-N 1 -nointerpolate",
         "-N 10 -interpolate",
         "-N 10 -oversample_polar -oversample_thick -semantics c",  # factors of the running sum
@@ -143,6 +147,31 @@ def test_large_and_small_factors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert drawn.precision == "mixed"
         verdict = judge(expected.image, drawn.image, "cuda-mixed")
         assert verdict.passed, verdict.reason
+
+
+@pytest.mark.parametrize(("strongest", "precision"), [("1e11", "mixed"), ("1e25", "double")])
+def test_a_strong_reflection_outside_the_image(
+    strongest: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size decides what the others are divided by."""
+    rows = [f"{h} {k} {l} 1" for h in range(-6, 7) for k in range(-6, 7) for l in (-1, 0, 1)]
+    (tmp_path / "strong.hkl").write_text("\n".join([*rows, f"20 20 20 {strongest}", ""]))
+    words = BOX.split()
+    scene = scene_of([*words, "-hkl", "strong.hkl"], tmp_path, monkeypatch)
+    expected, drawn = (kernels.render(scene, "cpu", precision=asked) for asked in ("double", "mixed"))
+    assert drawn.precision == precision
+    verdict = judge(expected.image, drawn.image, "cuda-mixed")
+    assert verdict.passed, verdict.reason
+
+
+def test_reflections_of_minus_nothing_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{h} {k} {l} {-0.0 if h < 4 else 7}" for h in range(-6, 7) for k in range(-6, 7) for l in (-1, 0, 1)]
+    (tmp_path / "zeros.hkl").write_text("\n".join([*rows, ""]))
+    words = BOX.split()
+    scene = scene_of([*words, "-hkl", "zeros.hkl", "-misset", "0", "0", "90"], tmp_path, monkeypatch)
+    expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
+    assert drawn.precision == "mixed"
+    assert 0 < drawn.evaluated_steps == expected.evaluated_steps
 
 
 def test_fixed_point_is_the_nearest_whole_number_and_what_is_left() -> None:
