@@ -158,12 +158,15 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         rtsys.initialize(target_context)  # what compiled code needs to handle arrays
-        with contextlib.suppress(Exception):  # a damaged file counts as none, and is written anew
-            return self._load_overload(sig, target_context)
-        with contextlib.suppress(OSError):
-            self.flush()
-        check_address_space_to_compile()
-        return None
+        try:
+            found = self._load_overload(sig, target_context)
+        except Exception:  # a damaged file counts as none, and is written anew
+            found = None
+            with contextlib.suppress(OSError):
+                self.flush()
+        if found is None:
+            check_address_space_to_compile()
+        return found
 
     def save_overload(self, sig, data):
         with contextlib.suppress(OSError):  # a full disk: the code is used, and compiled again by the next start

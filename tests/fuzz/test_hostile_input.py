@@ -155,14 +155,19 @@ def test_one_index_far_from_the_others_is_told(tmp_path: Path, capsys: pytest.Ca
     assert "one far from the others may be a mistake" in told
 
 
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled before", "not compiled"])
 @pytest.mark.parametrize("limit", [150, 400, 700])
-def test_too_little_memory(limit: int, tmp_path: Path) -> None:
-    """From too little for NumPy to too little for the image, `ulimit -v` in MB."""
+def test_too_little_memory(limit: int, compiled: bool, tmp_path: Path) -> None:
+    """From too little for NumPy to too little for the image, or to compile, `ulimit -v` in MB."""
     words = "-cell 50 60 70 -default_F 1 -lambda 1 -distance 50 -pixel 0.01 -detpixels 9000 -N 2 -quiet -threads 1"
     words += " -nopgm -nonoise -nodump"
     line = f"ulimit -v {1000 * limit}; exec {sys.executable} -m nbnumba {words} -floatfile /dev/null -intfile i.img"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    ran = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    if not compiled:
+        environment["NBNUMBA_CACHE_DIR"] = str(tmp_path / "cache")
+    ran = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert ran.returncode in (2, 7), ran.stderr  # 2: the image is too large for what is free, said before it is drawn
     assert ran.stderr.count("nbnumba: error: ") == 1
     assert "Traceback" not in ran.stderr
