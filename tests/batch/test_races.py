@@ -38,7 +38,7 @@ from nbnumba.batch import folder
 from nbnumba.batch.chunk import ChunkTask, render_chunk
 from nbnumba.batch.spec import read_spec
 spec, command = read_spec(sys.argv[1])
-digests = folder.input_digests(spec, command.settings)
+digests = folder.input_digests(sys.argv[1], spec, command.settings)
 mark = folder.fingerprint(folder.identity(spec, digests))
 render_chunk(ChunkTask(spec, sys.argv[2], 0, mark, digests))
 """
