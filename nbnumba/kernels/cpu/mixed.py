@@ -13,6 +13,7 @@ from ..physics import sample as p
 from ..physics.intrinsics import bits_of, float_of
 from ..scene import FLAT
 from .strip import DX, DY, DZ, EVALUATED, INVERSE, PART, QX, QY, QZ, SUM, WIDTH, lanes_in_range, place_strip
+from .whole_strip import position
 
 LANES = 16  # of a vector of float32
 # Rows of 32-bit numbers. A multiple of LANES, and no power of two: see `strip`.
@@ -31,9 +32,7 @@ def place_strip_fused(q, s, n, slow, fast, sub_slow, sub_fast, layer):
     along_fast = p.subpixel_center(fast, sub_fast, q.oversample, q.pixel_fast)
     along_slow = p.subpixel_center(slow, sub_slow, q.oversample, q.pixel_slow)
     depth, pixel = layer * q.layer_step, q.pixel_fast
-    first_x = p.flat_position(along_fast, along_slow, depth, q.fast[0], q.slow[0], q.normal[0], q.origin[0])
-    first_y = p.flat_position(along_fast, along_slow, depth, q.fast[1], q.slow[1], q.normal[1], q.origin[1])
-    first_z = p.flat_position(along_fast, along_slow, depth, q.fast[2], q.slow[2], q.normal[2], q.origin[2])
+    first_x, first_y, first_z, _ = position(q, along_fast, along_slow, depth)
     step_x, step_y, step_z = pixel * q.fast[0], pixel * q.fast[1], pixel * q.fast[2]
     for w in range(n):
         x, y, z = first_x + w * step_x, first_y + w * step_y, first_z + w * step_z
