@@ -120,6 +120,11 @@ RECORD = np.dtype(
 )
 
 
+def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Tell whether two arrays are one, or views of one."""
+    return a.__array_interface__ == b.__array_interface__
+
+
 class _PlainRecord(np.record):
     """A record whose fields are attributes, as in compiled code; `shape` too, which np.record takes for its own."""
 

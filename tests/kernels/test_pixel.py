@@ -128,6 +128,21 @@ def test_float32_would_overflow() -> None:
     assert cuda_plan.choose_variant(large, mixed=True) == pixel.Variant(pixel.SQUARE, pixel.NEAREST)
 
 
+@pytest.mark.parametrize("look_up", ["-nointerpolate", "-interpolate"])
+@pytest.mark.parametrize(("strongest", "single"), [("1e11", True), ("1e25", False)])
+def test_structure_factors_that_float32_cannot_span(strongest: str, single: bool, look_up: str, tmp_path: Path) -> None:
+    """A strong reflection outside the image decides what the others are divided by."""
+    rows = [f"{h} {k} {l} 1" for h in range(-6, 7) for k in range(-6, 7) for l in (-1, 0, 1)]
+    (tmp_path / "strong.hkl").write_text("\n".join([*rows, f"20 20 20 {strongest}", ""]))
+    box = "-cell 70 80 90 90 90 90 -lambda 1 -distance 100 -detpixels 24 -pixel 1 -N 10 -oversample 1 -nonoise"
+    scene = scene_of([*box.split(), "-hkl", "strong.hkl", look_up, "-semantics", "exact"], tmp_path)
+    assert cuda_plan.choose_variant(scene, mixed=True).single is single
+    expected = kernels.render(scene, "cpu").image
+    assert expected.any(), "a picture that shows nothing proves nothing"
+    verdict = judge(expected, gpu_images.render(scene, mixed=True), "cuda-mixed")
+    assert verdict.passed, verdict.reason
+
+
 @pytest.mark.parametrize("steps", [1, 100, 3000, 10**9])
 @pytest.mark.parametrize("samples", [1, 7, 500])
 def test_launches_cover_each_sample_once(steps: int, samples: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..scene import same
+
 
 class Resident(NamedTuple):
     """An array on the device."""
@@ -48,11 +50,6 @@ def _owner(array: NDArray[Any]) -> NDArray[Any]:
 
 def _place(array: NDArray[Any]) -> tuple[Any, ...]:
     return array.ctypes.data, array.shape, array.strides, array.dtype
-
-
-def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Tell whether two arrays are one, or views of one."""
-    return a.__array_interface__ == b.__array_interface__
 
 
 class Slot:

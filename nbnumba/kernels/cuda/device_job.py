@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
-from ..scene import Scene
-from .buffers import Resident, Slot, same
+from ..scene import Scene, same
+from .buffers import Resident, Slot
 from .chain import add_background
 from .launcher import Launcher
 
