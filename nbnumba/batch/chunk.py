@@ -163,8 +163,8 @@ def render_chunk(task: ChunkTask) -> ChunkResult:
         base = base_of(task.spec, task.fingerprint, task.digests)
     with notices_only_to(receive):
         rows = _write(task, base, _Maker(task, base))
-    first = rows[0]
-    ran = {name: str(first[name]) for name in ("backend", "precision", "instruction_set", *machine.versions())}
+    columns = ("backend", "precision", "instruction_set", *machine.versions())
+    ran = {name: " and ".join(dict.fromkeys(str(row[name]) for row in rows)) for name in columns}
     seconds = time.perf_counter() - start
     return ChunkResult(task.number, task.path.name, len(rows), seconds, {"host": machine.host(), **ran}, tuple(notices))
 

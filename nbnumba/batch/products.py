@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from ..io.nexus import file as nexus_file
 from ..io.nexus.checksums import check_images
 from ..io.nexus.layout import DATA
 from ..io.nexus.master import write_master
+from ..kernels.mixed import WHY_DOUBLE
 from ..util.messages import muted
+from ..util.text import counted
 from . import labels
 from .contact_sheet import MOST_IMAGES
 from .labels import Labels
@@ -50,16 +53,43 @@ def _first_pixels(paths: Sequence[Path], spec: Spec) -> Iterator[NDArray[Any]]:
             yield from (np.asarray(file[DATA][index]) for index in here)
 
 
-def differing_machines(paths: Sequence[Path]) -> str | None:
-    """Name what the images were made by, where that was not the same for all."""
+def made_by(paths: Sequence[Path]) -> Counter[tuple[str, ...]]:
+    """Count the images by what made them: backend, precision, instruction set, versions."""
     columns = ("backend", "precision", "instruction_set", *versions())
-    found: dict[str, None] = {}
+    found: Counter[tuple[str, ...]] = Counter()
     for path in paths:
         with nexus_file.read(path, images=False) as file:
             group = file[labels.GROUP]
-            values = [group[name].asstr()[:] for name in columns]
-            found |= dict.fromkeys(" ".join(row) for row in zip(*values, strict=True))
-    return " and by ".join(found) if len(found) > 1 else None
+            found.update(zip(*(group[name].asstr()[:] for name in columns), strict=True))
+    return found
+
+
+def notices_of_making(found: Counter[tuple[str, ...]], precision: str) -> Iterator[str]:
+    """Tell of images that differ in their last digits for what made them.
+
+    Parameters
+    ----------
+    found : Counter
+        Of `made_by`.
+    precision : str
+        That was asked for.
+    """
+    machines: dict[tuple[str, ...], dict[str, None]] = {}
+    for backend, reached, *rest in found:
+        machines.setdefault((backend, *rest), {})[reached] = None
+    if len(machines) > 1:
+        names = (" ".join([backend, "/".join(reached), *rest]) for (backend, *rest), reached in machines.items())
+        yield (
+            f"the images were made by {' and by '.join(names)}; labels.csv tells which, and the last digits may differ "
+            "between them"
+        )
+    by_precision: Counter[tuple[str, str]] = Counter()
+    for (backend, reached, *_), count in found.items():
+        by_precision[backend, reached] += count
+    for (backend, reached), count in list(by_precision.items()):
+        if reached == "double" and (precision == "mixed" or by_precision[backend, "mixed"]):
+            images = f"{count} of {counted(found.total(), 'image')}"
+            yield f"precision {precision}: {images} in double precision; {WHY_DOUBLE[backend]}"
 
 
 def _write_labels(path: Path, chunks: Sequence[Path], spec: Spec, base: Base) -> None:

@@ -292,11 +292,8 @@ def _make(batch: _Batch, log: Log) -> None:
     for path in incomplete:
         finish.make(path, batch.spec, _base(batch), batch.paths())
         log(f"wrote {path.name}")
-    mixed = finish.differing_machines(batch.paths())
-    if mixed:
-        logger.warning(
-            f"the images were made by {mixed}; labels.csv tells which, and the last digits may differ between them"
-        )
+    for line in finish.notices_of_making(finish.made_by(batch.paths()), batch.spec.precision):
+        logger.warning(line)
     if state.STATE in damaged:
         state.write_state(batch.folder, batch.identity)
     log(f"complete: {counted(batch.spec.count, 'image')} in {counted(batch.spec.chunks, 'file')}")

@@ -34,11 +34,6 @@ from ..util.messages import Reporter, logger, progress_bar
 from . import report
 from .noise import NoiseDraw, check_endings, choose_noise_seed, is_nexus, write_noise
 
-_MIXED_ON_CPU = (
-    "the processor has it for square crystals, less than a million wavelengths long, without interpolation "
-    "and diffuse scattering, and for structure factors within 12 orders of magnitude"
-)
-
 
 def run(command: CommandLine, contents: Contents | None = None) -> None:
     """Render a command line, write its files and print C's report.
@@ -132,8 +127,11 @@ def _words_to_keep(command: CommandLine, experiment: Experiment) -> tuple[str, .
 def _note_compute_options(compute: ComputeOptions, image: Image) -> None:
     """Name the options that had no effect on how an image was rendered."""
     if compute.precision == "mixed" and image.precision != "mixed":
-        why = "float32 cannot hold it" if image.backend == "cuda" else _MIXED_ON_CPU
-        logger.warning(f"-precision mixed has no effect: this image is rendered in double precision; {why}")
+        from ..kernels.mixed import WHY_DOUBLE
+
+        logger.warning(
+            f"-precision mixed has no effect: this image is rendered in double precision; {WHY_DOUBLE[image.backend]}"
+        )
     if image.backend == "cpu" and compute.device is not None and compute.backend == "cpu":
         logger.warning(f"-device {compute.device} has no effect: the processor renders")
 

@@ -441,6 +441,25 @@ def test_images_of_different_machines_are_reported(out: Path, capsys: pytest.Cap
     assert rows(out)[0]["instruction_set"] == "i8086/00000000"
 
 
+@pytest.mark.parametrize(
+    ("N", "told"),
+    [((1, 9), "2 of 4 images"), ((8, 9), None), ((1, 1), "4 of 4 images")],
+    ids=["some", "none", "all"],
+)
+def test_images_in_double_precision_are_counted(
+    N: tuple[int, int], told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mixed precision is asked for, and a crystal of one cell cannot have it."""
+    (tmp_path / "shots.csv").write_text("\n".join(["N", *map(str, N * 2), ""]))
+    vary = 'csv = "shots.csv"'
+    spec_file = spec(tmp_path, vary, precision="mixed", count=4, command=f"{COMMAND} -N 5")
+    assert batch(spec_file, "-o", tmp_path / "out") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "precision" in line]
+    assert len(lines) == (0 if told is None else 1)
+    if told is not None:
+        assert f": notice: precision mixed: {told} in double precision; the processor has mixed " in lines[0]
+
+
 def start(words: list[str], limit: int | None = None) -> subprocess.Popen[str]:
     def prepare() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
