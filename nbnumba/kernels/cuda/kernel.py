@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 
 import numba
 import numpy as np
@@ -45,10 +46,23 @@ def kernel_of(function, tag, blocks=8):
 
     class TaggedCache(CUDACache):
         def _index_key(self, sig, codegen):
-            return sig, codegen.magic_tuple(), hashlib.sha256(repr(tag).encode()).hexdigest()
+            compiler = importlib.metadata.version("numba-cuda")
+            return sig, codegen.magic_tuple(), compiler, hashlib.sha256(repr(tag).encode()).hexdigest()
 
     kernel._cache = kept_in(CACHE_FOLDER, TaggedCache)(kernel.py_func)
     return kernel
+
+
+def configured(kernel, blocks, stream):
+    """Return a kernel to be launched with so many blocks.
+
+    Numba would print a warning of fewer blocks than 128, which the end of every image takes.
+    """
+    before, numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = numba.config.CUDA_LOW_OCCUPANCY_WARNINGS, 0
+    try:
+        return kernel[blocks, THREADS_PER_BLOCK, stream]
+    finally:
+        numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = before
 
 
 @functools.cache
@@ -99,7 +113,7 @@ def search_kernel(shape):
         if found[i] == NEVER and (not masked or mask[slow, fast] != 0):
             found[i] = run(q, sources, orientations, slow, fast, first, last)
 
-    return kernel_of(search_pixels, ("search", shape))
+    return kernel_of(search_pixels, ("search", shape), 4)
 
 
 @functools.cache

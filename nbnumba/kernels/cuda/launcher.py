@@ -33,8 +33,8 @@ class Launcher:
 
     def launch(self, kernel: Any, threads: int, stream: Any, *arguments: Any) -> None:
         """Start a kernel with at least some number of threads."""
-        size = self.kernels.THREADS_PER_BLOCK
-        kernel[-(-threads // size), size, stream](*arguments)
+        blocks = -(-threads // self.kernels.THREADS_PER_BLOCK)
+        self.kernels.configured(kernel, blocks, stream)(*arguments)
 
     def fold(self, slot: Slot, name: str, values: Any) -> NDArray[np.float64]:
         """Add up many numbers on the device; the partial sums are there when the slot's stream is done."""

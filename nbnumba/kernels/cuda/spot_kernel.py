@@ -40,7 +40,7 @@ def count_kernel():
                 numbers[0], view, sources, orientations, flat, first_pair + pair, i - starts[pair]
             )
 
-    return kernel_of(count, "spots of columns")
+    return kernel_of(count, "spots of columns", 4)  # of more blocks, most registers would be spilled
 
 
 @functools.cache
@@ -56,7 +56,7 @@ def list_kernel():
                 spots, boxes,
             )  # fmt: skip
 
-    return kernel_of(listed, "list of spots")
+    return kernel_of(listed, "list of spots", 4)
 
 
 @functools.cache

@@ -139,6 +139,33 @@ def _check_rounding(code: str) -> None:
 
 
 @requires("CUDA package")
+@pytest.mark.parametrize("blocks", [1, 32, 127, 128])
+def test_numba_warns_of_no_launch(blocks: int) -> None:
+    """Sums and scans have few blocks; a user would see a warning of Numba's with every image."""
+    import numba
+
+    from nbnumba.kernels.cuda import kernel
+
+    before = numba.config.CUDA_LOW_OCCUPANCY_WARNINGS
+    launched = kernel.configured(kernel.fold_kernel(), blocks, 0)  # warnings are errors here
+    assert launched.griddim == (blocks, 1, 1)
+    assert launched.blockdim == (kernel.THREADS_PER_BLOCK, 1, 1)
+    assert before == numba.config.CUDA_LOW_OCCUPANCY_WARNINGS
+
+
+@requires("CUDA package")
+def test_compiled_kernels_belong_to_a_release_of_numba_cuda() -> None:
+    """What one release has stored, another may not be able to load."""
+    import importlib.metadata
+    from types import SimpleNamespace
+
+    from nbnumba.kernels.cuda import kernel
+
+    key = kernel.fold_kernel()._cache._index_key((), SimpleNamespace(magic_tuple=lambda: ((12, 9), (9, 0))))
+    assert importlib.metadata.version("numba-cuda") in key
+
+
+@requires("CUDA package")
 class TestErrors:
     """Exceptions of the CUDA package become one line each."""
 
