@@ -42,11 +42,13 @@ def attenuated(
     InputError
         The table would not fit into the free memory.
     """
-    extent = largest if default_F != 0.0 else np.zeros(3, dtype=np.int64)
-    first, last = -extent, extent
+    spans = [(-largest, largest)] if default_F != 0.0 else []
     if reflections is not None:
         own = np.array([reflections.h_min, reflections.k_min, reflections.l_min])
-        first, last = np.minimum(first, own), np.maximum(last, own + reflections.values.shape - 1)
+        spans.append((own, own + reflections.values.shape - 1))
+    nothing = np.zeros(3, dtype=np.int64)
+    first = np.min([low for low, _ in spans] or [nothing], axis=0)
+    last = np.max([high for _, high in spans] or [nothing], axis=0)
     box = IndexBox(*(int(bound) for pair in zip(first, last, strict=True) for bound in pair))
     box.check_fits(place)
     table = box.table(0.0)

@@ -88,3 +88,8 @@ def test_what_cannot_be() -> None:
     rows = np.column_stack([indices(3), np.ones(343)])
     with pytest.raises(InputError, match="B_factor_A2: 17 and default_F 50 do not go together"):
         nbnumba.Experiment(hkl=rows, interpolate=True, default_F=50.0, B_factor_A2=B, **STILL)
+
+
+def test_a_table_far_from_the_origin_stays_as_small_as_it_is() -> None:
+    far = nbnumba.Experiment(hkl=[[1000, 1000, 1000, 50.0], [1001, 1001, 1001, 60.0]], B_factor_A2=B, **STILL)
+    assert build_scene(far).flat.size == 4**3
