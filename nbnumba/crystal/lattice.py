@@ -14,6 +14,7 @@ from ..geometry.vectors import Array, cross_of, dot_of, length_of, rescale, rota
 from ..parameters.choices import Vector
 
 _SMALLEST_A, _LARGEST_A = 1e-50, 1e50  # as on the command line: a file may state any number
+_SMALLEST_STAR_A, _LARGEST_STAR_A = 1e-60, 1e60  # room for those of flat cells; three of them multiplied stay finite
 Rows = Sequence[Sequence[float]]
 
 _ROUNDING = 1e-9  # relative; more than the digits that sines of a flat cell lose
@@ -209,7 +210,7 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
     Raises
     ------
     InputError
-        If the vectors lie in a plane.
+        If the vectors lie in a plane, or one of them is absurdly long or short.
     """
     a_star, b_star, c_star = reciprocal_A.tolist()
     b_cross_c, c_cross_a, a_cross_b = cross_of(b_star, c_star), cross_of(c_star, a_star), cross_of(a_star, b_star)
@@ -217,6 +218,12 @@ def lattice_from_reciprocal(reciprocal_A: Array, cell: tuple[Array, Array] | Non
     scale = length_of(a_star) * length_of(b_star) * length_of(c_star)
     if not abs(star_volume) > 1e-12 * scale or not math.isfinite(star_volume):
         raise InputError(f"{called('matrix')}: the three reciprocal vectors lie in one plane (the matrix is singular)")
+    for length in map(length_of, (a_star, b_star, c_star)):
+        if not _SMALLEST_STAR_A <= length <= _LARGEST_STAR_A:
+            raise InputError(
+                f"{called('matrix')}: a reciprocal length of {length:g}/Å; allowed are {_SMALLEST_STAR_A:g} to "
+                f"{_LARGEST_STAR_A:g}/Å"
+            )
     if cell is not None:
         lengths, angles = cell
         volume = cell_volume(lengths, angles)

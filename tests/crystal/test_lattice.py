@@ -49,3 +49,9 @@ def test_the_cell_given_and_that_of_C(cell: tuple[float, ...], drawn_by_C: tuple
 def test_a_length_that_a_file_states_is_no_length(length: float) -> None:
     with pytest.raises(InputError, match=r"cell: a length of .* Å; allowed are"):
         lattice.complete_cell((length, 50.0, 60.0), (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("length", [1e-320, 1e-100, 1e100])
+def test_a_reciprocal_length_that_a_matrix_states_is_no_length(length: float) -> None:
+    with pytest.raises(InputError, match=r"matrix: a reciprocal length of .*/Å; allowed are 1e-60 to 1e\+60/Å$"):
+        lattice.lattice_from_reciprocal(np.diag([0.02, 0.02, length]), None)
