@@ -96,7 +96,7 @@ def spot_shape(crystal: Crystal) -> SpotShape:
     triangle = triangle_of(crystal.reciprocal_A.T)
     if shape is Shape.GAUSS_STAR:
         height = _determinant(N)
-        size = (height * crystal.volume_A3) ** (1.0 / 3.0)
+        size = (height * abs(crystal.volume_A3)) ** (1.0 / 3.0)  # below 0 where the axes are left-handed
         return SpotShape(triangle, size, height, 1.0 / _STAR_FALLOFF, math.inf)
     cells = math.prod(map(float, crystal.cells))
     return SpotShape(triangle, cells, cells, GAUSS_WIDTH, math.inf)

@@ -79,6 +79,15 @@ def test_formulas(shape: str, between: str, tmp_path: Path, monkeypatch: pytest.
         np.testing.assert_allclose(image, expected, rtol=3e-7, atol=1e-12 * expected.max())
 
 
+def test_left_handed_axes_draw_spots_of_the_same_size(tmp_path: Path) -> None:
+    """The image of default_F alone does not tell h from -h."""
+    line = "-default_F 50 -lambda 1.2 -distance 80 -pixel 0.4 -detpixels 32 -N 6 -shape gauss_star -nodump -A_matrix"
+    right, left = (scene_of(f"{line} {a} 0 0 0.001 0.02 0 0 0.003 0.015", tmp_path) for a in ("0.02", "-0.02"))
+    images = [driver.render(scene, 1, None, None).image for scene in (right, left)]
+    assert images[0].max() > 0.0
+    np.testing.assert_array_equal(*images)
+
+
 @pytest.mark.parametrize("cutoff", [1e-6, 1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("shape", ["gauss", "gauss_abc"])
 def test_what_a_cutoff_leaves_out(shape: str, cutoff: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
