@@ -46,7 +46,7 @@ def attenuated(
     if reflections is not None:
         own = np.array([reflections.h_min, reflections.k_min, reflections.l_min])
         spans.append((own, own + reflections.values.shape - 1))
-    nothing = np.zeros(3, dtype=np.int64)
+    nothing: Array = np.zeros(3)
     first = np.min([low for low, _ in spans] or [nothing], axis=0)
     last = np.max([high for _, high in spans] or [nothing], axis=0)
     box = IndexBox(*(int(bound) for pair in zip(first, last, strict=True) for bound in pair))
