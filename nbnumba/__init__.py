@@ -19,6 +19,7 @@ __all__ = [
     "Image",
     "InputError",
     "Renderer",
+    "WorkerError",
     "__version__",
     "series",
     "simulate",
@@ -27,7 +28,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .batch.dataset import Dataset
     from .batch.python import series
-    from .errors import DeviceError, FileError, InputError
+    from .errors import DeviceError, FileError, InputError, WorkerError
     from .experiment.model import Experiment
     from .render.image import Image
     from .render.renderer import Renderer, simulate
@@ -42,6 +43,7 @@ _PLACES = {
     "DeviceError": "errors",
     "FileError": "errors",
     "InputError": "errors",
+    "WorkerError": "errors",
 }
 
 

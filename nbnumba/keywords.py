@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 Path = str | os.PathLike[str]
-Three = Sequence[float]
+Numbers = Sequence[float] | NDArray[Any]
+Three = Numbers
+Wholes = Sequence[int] | NDArray[Any]
 
 
 class Keywords(TypedDict, total=False):
@@ -24,7 +25,7 @@ class Keywords(TypedDict, total=False):
     """As of MOSFLM, the crystal of a DIALS .expt, or an XDS XPARM.XDS."""
     A_matrix: ArrayLike
     """(3, 3) [1/Å], columns a*, b*, c*, in the laboratory frame."""
-    cell: Sequence[float]
+    cell: Numbers
     """One to six numbers: lengths [Å], angles [deg].
 
     With `semantics="c"` the angles of a triclinic or primitive rhombohedral cell come out up to 2 degrees off,
@@ -43,7 +44,7 @@ class Keywords(TypedDict, total=False):
     """
     crystal_share: float
     """Part of the beam's fluence that falls on the crystal; 0: the beam misses it."""
-    N: int | Sequence[int]
+    N: int | Wholes
     """Unit cells along each axis: one number, or three."""
     crystal_size_mm: float | Three
     """Edges of the crystal, instead of N."""
@@ -75,7 +76,7 @@ class Keywords(TypedDict, total=False):
     `mosaic_spread_deg` is the largest angle of c, simtbx and uniform, and the standard deviation of gauss
     (about each axis) and diffbragg (of the angle).
     """
-    mosaic_sigmas_deg: float | Sequence[float]
+    mosaic_sigmas_deg: float | Numbers
     """Instead of `mosaic_spread_deg`: one number, or three about a*, the axis across it in the plane of b*,
     and the third [deg]; with three correlations ab, bc, ac after them where they are not independent.
     """
@@ -84,11 +85,11 @@ class Keywords(TypedDict, total=False):
     lattice_spread_percent: float | Three
     """Standard deviation of the lengths a, b, c among the mosaic domains: one number, or three."""
     diffuse_gamma_A: float | Three
-    """Distance over which displacements are correlated, for a diffuse halo around every reflection: one
-    number, or three.
+    """Distance over which displacements are correlated, for a diffuse halo around every reflection [Å]:
+    one number, or three.
     """
     diffuse_sigma_A: float | Three
-    """Root mean square displacement of the diffuse halo: one number, or three."""
+    """Root mean square displacement of the diffuse halo [Å]: one number, or three."""
     diffuse_laue: str
     """Laue group that the halo has."""
     diffuse_stencil: int
@@ -193,7 +194,7 @@ class Keywords(TypedDict, total=False):
     """From the sample to the nearest point of the detector plane; beats distance_mm [mm]."""
     pixel_mm: float
     """Edge of a pixel [mm]."""
-    detpixels: int | Sequence[int]
+    detpixels: int | Wholes
     """Pixels along each edge, or (fast, slow)."""
     Xbeam_mm: float
     """Beam center, x of the convention [mm]."""
@@ -239,7 +240,7 @@ class Keywords(TypedDict, total=False):
     """Solid angle without the obliquity of the pixel."""
     panel: int
     """The panel that alone is rendered, and that roi is of; counted from 0."""
-    roi: Sequence[int]
+    roi: Wholes
     """Fast first and last, slow first and last; inclusive."""
 
     # Conventions and axes
@@ -286,7 +287,7 @@ class Keywords(TypedDict, total=False):
     dmin_A: float
     """Leave out what lies beyond this resolution [Å]."""
     spot_cutoff_photons: float
-    """Photons that Gaussian spots may lack in a pixel, in all, where they fade."""
+    """Photons, in all, that Gaussian spots may lack in a pixel because they are cut off."""
 
     # Background
     water_um: float
@@ -304,7 +305,9 @@ class Keywords(TypedDict, total=False):
 
     # Detector: readout
     detector_preset: str
-    """A detector by name: its pixels, gaps, sensor, saturation and noise; options given beside it win."""
+    """pilatus6m, eiger9m, eiger16m, mx340, jungfrau4m, jungfrau16m, cspad: pixels, gaps, sensor, saturation and noise
+    of a detector by name; keywords given beside it win.
+    """
     beamstop_mm: float
     """Radius of a disc around the beam whose pixels are masked [mm]."""
     psf: str

@@ -156,7 +156,11 @@ def test_an_experiment_can_be_sent_to_another_process() -> None:
     there = pickle.loads(pickle.dumps(ours))
     assert isinstance(there, Experiment)
     assert there.command == ours.command
-    np.testing.assert_array_equal(simulate(there).array, simulate(ours).array)
+    image = simulate(ours)
+    np.testing.assert_array_equal(simulate(there).array, image.array)
+    copied = pickle.loads(pickle.dumps(image))
+    np.testing.assert_array_equal(copied.array, image.array)
+    assert not copied.array.flags.writeable
 
 
 def test_from_a_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ..util.text import counted
 from .chunk import make_shot
 from .folder import input_digests
 from .inputs import unchanged
-from .labels import Labels, orientations
+from .labels import orientations
 from .reference import Base, make_base
 from .sample import draw, image_experiment
 from .spec import read_spec
@@ -60,7 +60,8 @@ class _Shape:
         return np.asarray(blocks.sum(axis=(-3, -1), dtype=np.float64).astype(wide))
 
 
-Item = tuple[NDArray[Any], Labels] | tuple[NDArray[Any], NDArray[Any], Labels]
+# Pixels and labels; with masks pixels, mask and labels. As a union of the two it could not be unpacked.
+Item = tuple[Any, ...]
 
 
 class Dataset(Sequence[Item]):

@@ -215,17 +215,17 @@ def _check(spec: Spec, command: CommandLine, base: Base, request: Request) -> No
     moving = [key for key in (*MOVING, *BEAM_TILT, "mask") if key in spec.keys or key in spec.text_keys]
     if moving and spec.series is not None:
         logger.warning(
-            f"{' and '.join(moving)}: files of a series have one geometry for other programs, that of the command; "
+            f"{', '.join(moving)}: files of a series have one geometry for other programs, that of the command; "
             "ground truth and labels.csv tell that of each image"
         )
     elif moving and spec.images_per_file == 1:
         logger.warning(
-            f"{' and '.join(moving)}: every file states the geometry of its own image; {spec.names.master} states that "
+            f"{', '.join(moving)}: every file states the geometry of its own image; {spec.names.master} states that "
             "of the first for all"
         )
     elif moving:
         logger.warning(
-            f"{' and '.join(moving)}: a file has one geometry for other programs, here that of the command; "
+            f"{', '.join(moving)}: a file has one geometry for other programs, here that of the command; "
             "/entry/ground_truth and labels.csv tell that of each image; with images_per_file = 1 every "
             "file states that of its own image"
         )

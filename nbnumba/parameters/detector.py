@@ -292,13 +292,6 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         note="DIALS .expt: beam, goniometer, every panel, and the crystal if no other is given.",
         states=("size", "geometry", "wavelength", "rotation", "polarization", "crystal"),
     ),
-    input_file(
-        "-img",
-        "take defaults for the geometry from the header of an SMV image",
-        "FILE",
-        ("header_file",),
-        states=("size", "geometry", "wavelength", "rotation"),
-    ),
     whole(
         "-expt_number",
         "of several experiments in a .expt, counted from 0; without it, all lattices of the first image",
@@ -321,6 +314,13 @@ DETECTOR: tuple[Option | Parameter, ...] = (
         beside_panels=True,
         note="File that places the panels: .geom, .poni, NXmx, .expt, XPARM.XDS, SMV or mini-CBF.",
         states=("size", "geometry", "wavelength", "rotation", "polarization"),
+    ),
+    input_file(
+        "-img",
+        "take defaults for the geometry from the header of an SMV image",
+        "FILE",
+        ("header_file",),
+        states=("size", "geometry", "wavelength", "rotation"),
     ),
     input_file(
         "-mask",

@@ -123,7 +123,7 @@ BEAM = (
     ),
     number(
         "-polar",
-        "Kahn polarization factor",
+        "Kahn polarization factor, -1 to 1",
         "K",
         ("polarization",),
         allowed=UNIT_INTERVAL,
@@ -163,6 +163,7 @@ SPREAD = (
         allowed=at_most(MAX_STEPS),
         strict=COUNT,
         sets=_SPREAD,
+        default="2 with -dispersion",
         name="dispsteps",
         states=("spectrum",),
     ),
@@ -207,6 +208,7 @@ SPREAD = (
         allowed=at_most(MAX_STEPS),
         strict=COUNT,
         sets=_SPREAD,
+        default="2 where there is a divergence",
     ),
     whole(
         "-hdivsteps",
@@ -217,6 +219,7 @@ SPREAD = (
         allowed=at_most(MAX_STEPS),
         strict=COUNT,
         sets=_SPREAD,
+        default="2, or by -hdivstep",
         name="hdivsteps",
     ),
     whole(
@@ -228,6 +231,7 @@ SPREAD = (
         allowed=at_most(MAX_STEPS),
         strict=COUNT,
         sets=_SPREAD,
+        default="2, or by -vdivstep",
         name="vdivsteps",
     ),
     number(

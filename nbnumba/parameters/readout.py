@@ -30,11 +30,14 @@ _NUMBERS = Range("from 0 to 1e9", low=0.0, high=1e9)
 READOUT = (
     choice(
         "-detector",
-        "a detector by name: its pixels, gaps, sensor, saturation and noise; options given beside it win",
+        f"a detector by name ({', '.join(PRESETS)}): its pixels, gaps, sensor, saturation and noise; options given "
+        "beside it win",
         "NAME",
         ("detector_preset",),
         choices=tuple(PRESETS),
         name="detector_preset",
+        note=f"{', '.join(PRESETS)}: pixels, gaps, sensor, saturation and noise\n"
+        "of a detector by name; keywords given beside it win.",
         states=("size", "geometry", "sensor"),
     ),
     number(

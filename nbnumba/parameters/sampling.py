@@ -65,6 +65,7 @@ GONIOMETER = (
         ("phisteps",),
         unset=Unset.NEGATIVE,
         allowed=at_most(MAX_STEPS),
+        default="2 with -osc, or by -phistep; in series by the rocking curves",
         name="phisteps",
     ),
     choice(
@@ -107,12 +108,12 @@ SAMPLING = (
     ),
     number(
         "-spot_cutoff",
-        "photons that Gaussian spots may lack in a pixel, in all, where they fade",
+        "photons, in all, that Gaussian spots may lack in a pixel because they are cut off",
         "PHOTONS",
         ("spot_cutoff",),
         allowed=NOT_NEGATIVE,
         own=True,
-        default="0: what float32 cannot hold; in closed form, show",
+        default="0: cut off where float32 cannot hold them, or in closed form not beside the brightest spot",
         name="spot_cutoff_photons",
     ),
 )

@@ -43,6 +43,7 @@ SENSOR = (
         unset=Unset.NOT_POSITIVE,
         allowed=at_most(MAX_LAYERS),
         names=("-detector_thicksteps", "-thicksteps"),
+        default="2 with -detector_thick",
         name="thicksteps",
         states=("sensor",),
     ),

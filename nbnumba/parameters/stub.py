@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 Path = str | os.PathLike[str]
-Three = Sequence[float]
+Numbers = Sequence[float] | NDArray[Any]
+Three = Numbers
+Wholes = Sequence[int] | NDArray[Any]
 
 
 class Keywords(TypedDict, total=False):
@@ -41,7 +42,8 @@ def keywords_module() -> str:
         if SUBJECT_OF[name] != subject:
             subject = SUBJECT_OF[name]
             lines += [*([""] if len(lines) > 1 else []), f"    # {subject}"]
-        lines.append(f"    {name}: {_hint(parameter)}")
+        hint = _hint(parameter).replace("Sequence[float]", "Numbers").replace("Sequence[int]", "Wholes")
+        lines.append(f"    {name}: {hint}")
         lines += _docstring(parameter)
     return "\n".join(lines) + "\n"
 

@@ -106,6 +106,11 @@ class Image:
         array.flags.writeable = False
         object.__setattr__(self, "array", array)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the array of a copy read-only, too."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @functools.cached_property
     def statistics(self) -> Statistics:
         """What C's report says about the image, worked out when it is first asked for."""
