@@ -15,11 +15,11 @@ from .processes import work
 
 
 def mixed(plan: Plan) -> Table:
-    """Compare the two precisions for the rows of square crystals."""
+    """Compare the two precisions for the rows of square and round crystals."""
     rows: list[Cells] = []
     raw = []
     for row in matrix.load():
-        if row.crystal != "square":
+        if row.crystal not in ("square", "round"):
             continue
         if row.missing() is not None:
             rows.append([row.name, row.missing() or "", *[""] * 4])

@@ -13,8 +13,8 @@ from .scene import Scene, same
 _MOST_CELLS = 1e15  # of a crystal: the square of its amplitude, and sums of it, must stay finite
 WHY_DOUBLE = {
     "cpu": "the processor has mixed precision for square crystals of more than one cell and less than a million "
-    "wavelengths long, without interpolation and diffuse scattering, and for structure factors within 12 orders of "
-    "magnitude",
+    "wavelengths long, and for round ones with fudge (Na^2 + Nb^2 + Nc^2) below 4096^2, without interpolation and "
+    "diffuse scattering, and for structure factors within 12 orders of magnitude",
     "cuda": "mixed precision is for structure factors within 12 orders of magnitude, crystals of less than 1e15 cells, "
     "and factors that do not multiply the running sum, as those of nanoBragg.c may",
 }  # by what renders

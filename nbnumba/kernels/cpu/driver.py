@@ -125,7 +125,7 @@ def _render_strips(
             solid_angle, evaluated = np.sum(tallies, axis=0)
             drawn[place] = Rendered(
                 images[place], float(solid_angle), latches[place], "cpu", threads, round(float(evaluated)),
-                "mixed" if function is cpu.render_mixed else "double",
+                "mixed" if function in (cpu.render_mixed, cpu.render_mixed_round) else "double",
             )  # fmt: skip
     return [drawn[place] for place in range(len(scenes))]
 

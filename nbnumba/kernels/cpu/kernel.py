@@ -15,6 +15,7 @@ from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as per_orientation
 from .latch import first_trip, longest_axes, search_orientations, strip_may_trip
 from .mixed import place_strip_fused, sum_mixed
+from .mixed_round import sum_mixed_round
 from .strip import (
     ACTIVE,
     AMPLITUDE,
@@ -368,6 +369,15 @@ def render_mixed(scene, scratch, numbers, image, tallies, first, last, strips_pe
 
 
 @kernel
+def render_mixed_round(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
+    """Render strips of round crystals in mixed precision; the scene's table is float32."""
+    work_on_strips(
+        place_strip, sum_mixed_round, False, True, scene, scratch, numbers, image, tallies, first, last, strips_per_row,
+        width,
+    )  # fmt: skip
+
+
+@kernel
 def render_spots(scene, scratch, numbers, image, tallies, first, last, strips_per_row, width):
     """Render strips of Gaussian or top-hat spots."""
     work_on_strips(
@@ -396,7 +406,7 @@ def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row,
 def renderer(scene: Scene):
     """Choose the function that renders a scene."""
     if scene.flat.dtype == np.float32:
-        return render_mixed
+        return render_mixed_round if scene.shape == ROUND else render_mixed
     if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
         return render_any
     return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -18,6 +19,7 @@ from nbnumba import kernels
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cpu import single_scene
+from nbnumba.kernels.physics import ellipsoid
 from nbnumba.kernels.physics import fixed_point as fixed
 from nbnumba.kernels.scene import Scene
 from nbnumba.parameters.parser import parse
@@ -47,14 +49,15 @@ def test_golden(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert verdict.passed, f"{semantics}: {verdict.reason}"
 
 
+@pytest.mark.parametrize("shape", ["-square_xtal", "-round_xtal"])
 @pytest.mark.parametrize("seed", range(300, 308))
-def test_random_command(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_command(seed: int, shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random = Random(seed)
     words = random_commands.random_command(random)
     random_commands.prepare_folder(tmp_path)
     for semantics in ("c", "exact"):
         # Sizes that may be drawn in mixed precision, whatever else the command asks for.
-        words = [*words, "-square_xtal", "-N", str(random.randint(2, 60)), "-nointerpolate", "-semantics", semantics]
+        words = [*words, shape, "-N", str(random.randint(2, 60)), "-nointerpolate", "-semantics", semantics]
         scene = scene_of(words, tmp_path, monkeypatch)
         expected = kernels.render(scene, "cpu")
         drawn = kernels.render(scene, "cpu", precision="mixed")
@@ -86,6 +89,16 @@ MORE = {
     "most cells": "-N 5000 -mosaic 0.1 -mosaic_domains 5 -oversample 1",
     "one cell along an axis": "-Na 1 -Nb 20 -Nc 1 -nointerpolate",
     "even and odd": "-Na 8 -Nb 9 -Nc 16",
+    "round": "-round_xtal",
+    "round, exact": "-round_xtal -mosaic 1 -mosaic_domains 21 -semantics exact",
+    "round, weights": "-round_xtal -sourcefile two_sources.txt -semantics exact",
+    "round, factors": "-round_xtal -oversample 2 -oversample_polar -oversample_omega -semantics exact",
+    "round, many cells": "-round_xtal -N 2000 -mosaic 0.1 -mosaic_domains 5 -oversample 1",
+    "round, one cell": "-round_xtal -N 1 -nointerpolate",
+    "round, plate": "-round_xtal -Na 2 -Nb 300 -Nc 40 -nointerpolate -oversample 1",
+    "round, wide spots": "-round_xtal -fudge 0.001",
+    "round, narrow spots": "-round_xtal -fudge 2000",
+    "round, no spots": "-round_xtal -fudge 0",
 }
 
 
@@ -106,8 +119,10 @@ def test_same_picture(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "more",
     [
-        "-round_xtal -N 10",
         "-gauss_xtal -N 10",
+        "-round_xtal -N 10 -interpolate",
+        "-round_xtal -N 3000",  # more than the square of a distance has digits for
+        "-round_xtal -N 100 -fudge 1000",
         "-N 100000",
         "-Na 1 -Nb 100000 -Nc 1 -nointerpolate",  # longer than a direction has digits for
         "-N 1 -nointerpolate",
@@ -124,25 +139,47 @@ def test_what_stays_double(more: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert np.array_equal(expected.image, drawn.image)
 
 
+@pytest.mark.parametrize("shape", ["-square_xtal", "-round_xtal"])
 @pytest.mark.parametrize("N", [2, 5, 16])
-def test_offsets_of_nothing_and_of_half_a_cell(N: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offsets_of_nothing_and_of_half_a_cell(
+    N: int, shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pixels that lie on rows of reflections, and half between them: where a tie, or 0/0, would show."""
     words = "-cell 100 100 100 90 90 90 -lambda 1 -distance 100 -detpixels 64 -pixel 0.5 -default_F 10 -nonoise"
     beam = "-Xbeam 16 -Ybeam 16 -oversample 1 -point_pixel -nopolar"  # on a corner of pixels, then on a center
     for more in (beam, beam.replace("16", "16.25")):
-        scene = scene_of([*words.split(), *more.split(), "-N", str(N)], tmp_path, monkeypatch)
+        scene = scene_of([*words.split(), *more.split(), shape, "-N", str(N)], tmp_path, monkeypatch)
         expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
         assert drawn.precision == "mixed"
         verdict = judge(expected.image, drawn.image, "cuda-mixed")
         assert verdict.passed, verdict.reason
 
 
-def test_large_and_small_factors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("semantics", ["c", "exact"])
+@pytest.mark.parametrize("turn", ["0", "1e-9", "1e-3"])
+def test_direct_beam_of_a_round_crystal(
+    turn: str, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Around the reflection 0 0 0 C's formula loses its digits: its amplitude is 1 there, and 0 next to it."""
+    words = "-cell 100 100 100 90 90 90 -lambda 1 -distance 100 -detpixels 64 -pixel 0.5 -default_F 10 -nonoise -N 10"
+    beam = f"-round_xtal -Xbeam 16.25 -Ybeam 16.25 -beam_vector 1 {turn} 0 -point_pixel -nopolar -oversample 1"
+    scene = scene_of([*words.split(), *beam.split(), "-semantics", semantics], tmp_path, monkeypatch)
+    expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
+    assert drawn.precision == "mixed"
+    verdict = judge(expected.image, drawn.image, "cuda-mixed")
+    assert verdict.passed, verdict.reason
+    assert np.array_equal(expected.image == 0.0, drawn.image == 0.0)
+    lost = semantics == "c" and turn != "0"
+    assert expected.image[32, 32] == pytest.approx(0.0 if lost else expected.image.max())
+
+
+@pytest.mark.parametrize("shape", ["-square_xtal", "-round_xtal"])
+def test_large_and_small_factors(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Structure factors whose squares, with those of the lattice, are far beyond float32 and below it."""
     goldens.copy_inputs(tmp_path)
     words = "-mat lyso.mat -lambda 1 -distance 100 -detpixels 60 -pixel 1 -N 900 -oversample 1 -nonoise".split()
     for factor in ("1e9", "1e-9"):
-        scene = scene_of([*words, "-default_F", factor], tmp_path, monkeypatch)
+        scene = scene_of([*words, shape, "-default_F", factor], tmp_path, monkeypatch)
         expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
         assert drawn.precision == "mixed"
         verdict = judge(expected.image, drawn.image, "cuda-mixed")
@@ -199,3 +236,24 @@ def test_fixed_point_is_the_nearest_whole_number_and_what_is_left() -> None:
         exact = Fraction(int(offset), 2**32) * cells
         assert (turns - exact).denominator == 1
         assert abs(turns) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize("largest", [0.5, 3.0, 30.0, ellipsoid.MOST_RADIUS])
+def test_lattice_factor_of_an_ellipsoid(largest: float) -> None:
+    """Against float64, at any distance and close to the zeros."""
+    random = Random(6)
+    for _ in range(2000):
+        s = random.uniform(0.01, largest)
+        if largest > 1.0 and random.random() < 0.5:
+            half_odd = math.pi * (max(1.0, math.floor(s)) + 0.5)
+            zero = half_odd - 1.0 / half_odd
+            zero -= (math.sin(zero) - zero * math.cos(zero)) / (zero * math.sin(zero))
+            s = zero / math.pi + random.choice([-1.0, 1.0]) * 10.0 ** random.uniform(-8.0, -1.0)
+        x = math.pi * math.sqrt(s * s)
+        exact = 3.0 * (math.sin(x) / x - math.cos(x)) / x**2
+        found = float(ellipsoid.sinc3_of_square(*ellipsoid.in_two(s * s)))
+        # Ten roundings to float32 of 6e-8 each. Where cos(x) and sin(x)/x cancel, those of sin(x)/x stay, and of x
+        # those of float64.
+        left = 2e-7 / x + 1e-11
+        assert abs(abs(found) - abs(exact)) < 1.5e-6 * abs(exact) + left * 3.0 / x**2
+    assert float(ellipsoid.sinc3_of_square(*ellipsoid.in_two(0.0))) == 1.0
