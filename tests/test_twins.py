@@ -96,6 +96,13 @@ def test_lists_of_spots(
     assert simulation[f"{name} solid angle"] == pytest.approx(expected.solid_angle, rel=1e-13)
 
 
+def test_lists_of_too_many_spots_are_split(simulation: Mapping[str, Any], precision: str) -> None:
+    whole, parts = simulation["spots"], simulation["spots in parts"]
+    assert simulation["spots in parts listed"] == simulation["spots listed"] > 3
+    # Each part is rounded by itself, in float64, or in mixed precision in float32.
+    np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-9 * whole.max())
+
+
 def test_progress_of_spots(simulation: Mapping[str, Any]) -> None:
     seen = simulation["progress of spots"]
     assert np.count_nonzero(seen == 1.0) == len(simulated.SPOT_COMMANDS)

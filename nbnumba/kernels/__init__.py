@@ -123,6 +123,9 @@ def render_panels(
             if backend == "cuda":
                 raise
             logger.warning(f"rendered by the processor, as the GPU cannot be used: {error}")
+            for room in images:  # some may have been drawn
+                if room is not None:
+                    room.fill(0.0)
     from .cpu import driver as cpu_driver
 
     threads = threads or available_threads()

@@ -18,6 +18,7 @@ from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cpu import spot_driver
 from nbnumba.kernels.cuda import kernel as cuda
+from nbnumba.kernels.cuda import spot_job
 from nbnumba.kernels.cuda.renderer import DeviceRenderer
 from nbnumba.kernels.random import counter as counter_random
 from nbnumba.kernels.scene import Scene
@@ -103,6 +104,9 @@ def main(precision: str, out: str) -> None:
                 rendered = listing.render(scene_of(command), spot_progress.append)
                 found[name], found[f"{name} listed"] = rendered.image, rendered.spots
                 found[f"{name} solid angle"] = rendered.solid_angle
+            spot_job._MOST_SPOTS = found["spots listed"] // 3  # type: ignore[operator]
+            rendered = listing.render(scene_of(SPOT_COMMANDS["spots"]))
+            found["spots in parts"], found["spots in parts listed"] = rendered.image, rendered.spots
         found["progress of spots"] = spot_progress
         some = ["square", "cubic", "square", "water exact switches", "mask"]
         for i, rendered in enumerate(renderer.render_many(scenes[name] for name in some)):

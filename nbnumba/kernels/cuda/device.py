@@ -136,6 +136,11 @@ def translated(where: str) -> Iterator[None]:
         raise DeviceError(f"{where}: {meaning}") from None
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether CUDA raises an exception because the memory of a GPU is full."""
+    return _meaning(error) == _MEANINGS[2]
+
+
 def _meaning(error: Exception) -> str | None:
     """Return what an exception of CUDA means; None for other exceptions."""
     kinds = {cls.__name__ for cls in type(error).__mro__}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DeviceError
+from ...util.memory import gigabytes
 from ..background.bodies import Surroundings
 from ..cpu import spot_driver
 from ..random.c_stream import ceiling
@@ -19,7 +20,7 @@ from ..readout.steps import PanelRead, SeparableSpread, Steps
 from ..scene import Scene
 from .buffers import DeviceImage, Resident, Slot
 from .chain import read_out
-from .device import choose, translated
+from .device import choose, out_of_memory, translated
 from .image_job import RenderJob
 from .launcher import Launcher
 from .spot_job import SpotJob
@@ -92,11 +93,7 @@ class DeviceRenderer:
         """Wait for what is under way and give the device's memory back; nothing can be rendered afterwards."""
         if not self._closed:
             with self.on_device():
-                for slot in self._free:
-                    slot.stream.synchronize()
-                self._free.clear()
-                self.resident.clear()
-                self._images.clear()
+                self._forget_everything()
             self._closed = True
 
     def render(
@@ -112,15 +109,48 @@ class DeviceRenderer:
         The image stays on the device until `forget_images` is called, for `read_out`.
         """
         with self.on_device():
-            slot = self._take_slot()
             try:
-                job = self._job(slot, scene, on_compiling, surroundings)
-                rendered = self._result(job, progress, room)
-                if (image := job.take_image()) is not None:
-                    self._images.append(DeviceImage(rendered.image, image))
-                return rendered
-            finally:
-                self._free.append(slot)
+                return self._drawn(scene, progress, on_compiling, surroundings, room)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+            self._forget_everything()
+            try:
+                return self._drawn(scene, progress, on_compiling, surroundings, room)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+            free, total = self.launcher.kernels.cuda.current_context().get_memory_info()
+            raise DeviceError(
+                f"{self._name()}: out of device memory; {gigabytes(free)} of {gigabytes(total)} GB are free"
+            )
+
+    def _drawn(
+        self,
+        scene: Scene,
+        progress: Progress | None,
+        on_compiling: Callable[[], None] | None,
+        surroundings: Surroundings | None,
+        room: NDArray[np.float32] | None,
+    ) -> Rendered:
+        """Render once; see `render`."""
+        slot = self._take_slot()
+        try:
+            job = self._job(slot, scene, on_compiling, surroundings)
+            rendered = self._result(job, progress, room)
+            if (image := job.take_image()) is not None:
+                self._images.append(DeviceImage(rendered.image, image))
+            return rendered
+        finally:
+            self._free.append(slot)
+
+    def _forget_everything(self) -> None:
+        """Give back all memory that is kept from image to image."""
+        for slot in self._free:
+            slot.stream.synchronize()
+        self._free.clear()
+        self.resident.clear()
+        self._images.clear()
 
     def forget_images(self) -> None:
         """Give back the memory of images that have been rendered."""
@@ -199,9 +229,11 @@ class DeviceRenderer:
         """Make the GPU current, one thread at a time, and translate what CUDA raises."""
         if self._closed:
             raise DeviceError(f"GPU {self.gpu.number}: its renderer is closed")
-        where = f"GPU {self.gpu.number} ({self.gpu.name})"
-        with self._lock, translated(where), self.launcher.kernels.cuda.gpus[self.gpu.number]:
+        with self._lock, translated(self._name()), self.launcher.kernels.cuda.gpus[self.gpu.number]:
             yield
+
+    def _name(self) -> str:
+        return f"GPU {self.gpu.number} ({self.gpu.name})"
 
     def _on_device(self, slot: Slot, mean: NDArray[np.float32]) -> Any:
         """Return an image on the device: where it was rendered, or copied there."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 2**23  # of a block of pairs, and of counts by tile and unit: eight bytes each
 _MOST_PLACES = 2**28  # of spots in the tiles that they touch, over all tiles: four bytes each
+_MOST_SPOTS = 2**24  # of a list: 190 bytes each
 _MOST_UNITS = 1024
 
 
@@ -66,7 +67,7 @@ class SpotJob(DeviceJob):
 
     def result(self, progress: Progress | None, room: NDArray[np.float32] | None = None) -> Rendered:
         """Render the image; see `RenderJob.result`."""
-        pairs, block = self._planned.pairs, self._planned.block
+        pairs, block = self._planned.pairs, min(self._planned.block, _MOST_COLUMNS)
         waiting = collections.deque((first, min(pairs, first + block)) for first in range(0, pairs, block))
         listed = looked_at = 0
         started = self._mark()
@@ -103,6 +104,8 @@ class SpotJob(DeviceJob):
         if columns:
             self._launch(kernels.count_kernel(), columns, *scene, self._flat, first, starts, places)
         count = self._scan(places) if columns else 0
+        if count > _MOST_SPOTS and last - first > 1:
+            return None
         spots = slot.device("spots", (max(1, count), LISTED), np.float64)
         boxes = slot.device("boxes", (4, max(1, count)), np.int32)
         if count:
