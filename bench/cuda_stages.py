@@ -27,7 +27,7 @@ from nbnumba.commandline.info import info_lines
 from nbnumba.kernels.cuda.device import choose
 from nbnumba.kernels.cuda.renderer import DeviceRenderer
 
-from . import cuda_speed, machine, matrix
+from . import cuda_others, cuda_speed, machine, matrix
 
 Item = dict[str, Any]
 
@@ -304,11 +304,14 @@ def find_tool(name: str) -> str | None:
 
 
 STAGES = [
-    Stage("golden", "Golden images", 0.4, golden),
+    Stage("golden", "Golden images", 0.35, golden),
+    Stage("spots", "Lists of spots", 0.05, cuda_others.spots),
+    Stage("whole", "Background, sensors and regions", 0.05, cuda_others.whole),
+    Stage("derivatives", "Derivatives", 0.05, cuda_others.derivatives),
     Stage("noise", "Noise", 0.05, noise),
     Stage("launches", "Launches, regions and images in flight", 0.1, launches),
-    Stage("memory", "Memory checker", 0.15, memory),
-    Stage("rows", "Speed by row", 0.15, cuda_speed.rows, cuda_speed.rows_table),
+    Stage("memory", "Memory checker", 0.1, memory),
+    Stage("rows", "Speed by row", 0.1, cuda_speed.rows, cuda_speed.rows_table),
     Stage("overhead", "Fixed cost of an image", 0.05, cuda_speed.overhead),
     Stage("in-flight", "Images in flight", 0.05, cuda_speed.in_flight),
     Stage("record", "Large jobs", 0.05, cuda_speed.large_jobs),

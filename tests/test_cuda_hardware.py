@@ -26,7 +26,19 @@ from bench import cuda_hardware
 pytestmark = [pytest.mark.twins, pytest.mark.command_line, requires("CUDA package")]
 
 PACKAGES = ("numpy", "scipy", "numba", "numba-cuda", "h5py", "typer", "rich", "pytest")
-STAGES = ["golden", "noise", "launches", "memory", "rows", "overhead", "in-flight", "record"]
+STAGES = [
+    "golden",
+    "spots",
+    "whole",
+    "derivatives",
+    "noise",
+    "launches",
+    "memory",
+    "rows",
+    "overhead",
+    "in-flight",
+    "record",
+]
 SMALL = ("--pixels", "1", "--repeats", "1", "--cases", "100 mosaic")
 
 
@@ -168,7 +180,7 @@ def test_without_a_gpu(tmp_path: Path) -> None:
         (("--minutes", "0"), 2, "--minutes 0: allowed is 0.05 to 10000"),
         (("--minutes", "nan"), 2, "--minutes nan: allowed is 0.05 to 10000"),
         (("--pixels", "0"), 2, "--pixels 0: allowed is 1 or more"),
-        (("--only", "speed"), 2, "--only speed: no such stage; there are golden, noise, "),
+        (("--only", "speed"), 2, "--only speed: no such stage; there are golden, spots, "),
     ],
 )
 def test_mistakes(words: tuple[str, ...], status: int, line: str, tmp_path: Path) -> None:
