@@ -23,10 +23,10 @@ def measure(repeats: int = 7) -> dict[str, Any]:
     import numba
     import numpy as np
 
-    from nbnumba.kernels.cpu import mixed, strip
+    from nbnumba.kernels.cpu import cubic, mixed, strip
     from nbnumba.kernels.cpu import orientations as per_orientation
 
-    scratch = np.random.default_rng(1).uniform(0.01, 0.49, strip.SCRATCH)
+    scratch = np.random.default_rng(1).uniform(0.01, 0.49, cubic.ROOM)
     n = strip.WIDTH
 
     @numba.njit
@@ -40,9 +40,9 @@ def measure(repeats: int = 7) -> dict[str, Any]:
             per_orientation.round_strip(s, n, 24.0, 20.0, 28.0, 1.0)
 
     @numba.njit
-    def cubic(times, s, flat):
+    def look_up(times, s, flat):
         for _ in range(times):
-            per_orientation.cubic_run(flat, s, 0, n, 5000, 40, 40)
+            cubic.cubic_run(s, cubic.known_cell(flat, s, 5000, 40, 40), 0, n)
 
     numbers = np.random.default_rng(3).integers(2**30, size=mixed.SINGLES, dtype=np.int32)
     few = np.int32(24), np.int32(20), np.int32(28)
@@ -57,7 +57,7 @@ def measure(repeats: int = 7) -> dict[str, Any]:
         ("lattice factor, square", per_orientation.square_strip, lambda times: square(times, scratch)),
         ("the same, mixed precision", mixed.coarse_square_strip, lambda times: mixed_square(times, numbers)),
         ("lattice factor, round", per_orientation.round_strip, lambda times: ellipsoid(times, scratch)),
-        ("tricubic look-up of a run", per_orientation.cubic_run, lambda times: cubic(times, scratch, flat)),
+        ("tricubic look-up of a run", cubic.cubic_run, lambda times: look_up(times, scratch, flat)),
     ]
     loops = []
     for name, function, run in cases:

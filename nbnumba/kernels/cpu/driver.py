@@ -15,8 +15,9 @@ from ..latch import may_trip
 from ..scene import GAUSS, NEVER, TOPHAT, Scene
 from . import kernel as cpu
 from . import single_scene
+from .cubic import ROOM
 from .mixed import SINGLES
-from .strip import LANES, SCRATCH, WIDTH
+from .strip import LANES, WIDTH
 from .tasks import Tasks, announced
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ _loaded: set[Callable[..., int | None]] = set()  # of this process
 
 def _room() -> tuple[np.ndarray, np.ndarray]:
     """Return a thread's own working memory."""
-    return np.zeros(SCRATCH), np.zeros(SINGLES, dtype=np.int32)
+    return np.zeros(ROOM), np.zeros(SINGLES, dtype=np.int32)
 
 
 class _Strips(NamedTuple):

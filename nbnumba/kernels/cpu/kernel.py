@@ -13,6 +13,7 @@ from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
 from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import orientations as per_orientation
+from .cubic import cubic_strip, forget_cells
 from .latch import first_trip, longest_axes, search_orientations, strip_may_trip
 from .mixed import place_strip_fused, sum_mixed
 from .mixed_round import sum_mixed_round
@@ -112,6 +113,7 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
     halo = q.halo_count > 0
     Na, Nb, Nc = p.cells_along_axes(q)
     single = q.shape == SQUARE and Na == 1.0 and Nb == 1.0 and Nc == 1.0
+    bare = single and not halo and not q.compound  # the lattice factor is 1
     s[EVALUATED] += n * orientations.shape[0]
     first, stop = lanes_in_range(q, s, n, LANES)
     if first == stop:
@@ -122,15 +124,19 @@ def sum_any(q, orientations, weights, flat, s, index, n, first_pixel, first_samp
             per_orientation.halo_strip(q, flat, s, n)
         allowed = allowed_lanes(q.latch, first_pixel, first_sample + o, samples) if q.interpolate else 0
         if allowed > 0:
-            per_orientation.index_strip(orientations, s, n, o)
-            per_orientation.cubic_strip(q, flat, s, index, n, allowed)
-            per_orientation.offsets_from_indices(s, n)
+            cubic_strip(q, orientations, flat, s, index, n, o, allowed)
         else:
             per_orientation.offset_strip(q, orientations, s, index, n, o)
             per_orientation.gather_strip(flat, s, index, n)
+        if bare:
+            per_orientation.sum_factors(s, n, q.plain, weights[o])
+            continue
         if single:
             fill(s, AMPLITUDE, n, 1.0)
         else:
+            if allowed > 0:
+                per_orientation.index_strip(orientations, s, n, o)
+                per_orientation.offsets_from_indices(s, n)
             per_orientation.amplitude_strip(q, s, n)
         if halo:
             per_orientation.add_halo(q, s, n)
@@ -308,7 +314,7 @@ def work_on_strips(
 ):  # fmt: skip
     """Render the strips first to last - 1 of the region, or search them for the latch.
 
-    `scratch` and `numbers` are a thread's own: SCRATCH floats and SINGLES 32-bit integers. A strip has `width` pixels,
+    `scratch` and `numbers` are a thread's own: ROOM floats and SINGLES 32-bit integers. A strip has `width` pixels,
     the last one of a row what is left. `tallies` receives each strip's sum of solid angles and number of
     evaluated steps.
     Returns the ordinal of the first sample that trips the latch, or NEVER.
@@ -320,6 +326,8 @@ def work_on_strips(
     n_sources = sources.shape[0]
     per_pixel = q.layers * q.oversample * q.oversample * n_sources * orientations.shape[0]
     axes = longest_axes(orientations) if search else (0.0, 0.0, 0.0)
+    if q.interpolate:
+        forget_cells(s)
     for strip in range(first, last):
         slow = q.slow_first + strip // strips_per_row
         fast = q.fast_first + strip % strips_per_row * width

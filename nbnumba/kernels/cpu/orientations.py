@@ -24,7 +24,6 @@ from .strip import (
     FIRST,
     GAIN,
     HALO,
-    LANES,
     PART,
     QX,
     QY,
@@ -187,6 +186,17 @@ def sum_terms(s, n, plain, weight):
             s[PART + w] += p.weighted_square(amplitude, weight)
 
 
+@inner_inlined
+def sum_factors(s, n, plain, weight):
+    """The same for a single unit cell, whose lattice factor is 1."""
+    if plain:
+        for w in range(n):
+            s[SUM + w] += s[FCELL + w] * s[FCELL + w]
+    else:
+        for w in range(n):
+            s[PART + w] += p.weighted_square(s[FCELL + w], weight)
+
+
 @inner
 def compound_terms(s, n, skip_empty, weight):
     """Add a term to the running sum and multiply the whole by the factors, as C does."""
@@ -261,71 +271,6 @@ def sum_spots(q, a, weights, flat, s, index, lanes, o, first_pixel, sample, samp
             s[SUM + w] += f * f
         else:
             s[PART + w] += p.weighted_square(f, weight)
-
-
-@inner
-def cubic_strip(q, flat, s, index, n, allowed):
-    """Structure factors by tricubic interpolation where the table reaches, in the first `allowed` lanes; else nearest.
-
-    Neighboring pixels mostly stand among the same 4 x 4 x 4 reflections: a run of such pixels is computed at once.
-    """
-    h_min, k_min, l_min = float(q.h_min), float(q.k_min), float(q.l_min)
-    nh, nk, nl = float(q.nh), float(q.nk), float(q.nl)
-    for w in range(n):
-        h, k, l = s[H + w], s[K + w], s[L + w]
-        place = look_up.table_place(p.floor(h) - h_min, p.floor(k) - k_min, p.floor(l) - l_min, nk, nl)
-        inside = look_up.cubic_fits(h, h_min, nh) & look_up.cubic_fits(k, k_min, nk) & look_up.cubic_fits(l, l_min, nl)
-        index[w] = np.int32(place if inside & (w < allowed) else -1.0)
-    start = 0
-    while start < n:
-        place = index[start]
-        stop = start + 1
-        while stop < n and index[stop] == place:
-            stop += 1
-        if place >= 0:
-            cubic_run(flat, s, start, stop, place, q.nk, q.nl)
-        else:
-            for w in range(start, stop):
-                s[FCELL + w] = look_up.nearest_factor(
-                    s[H + w], s[K + w], s[L + w], flat, h_min, k_min, l_min, nh, nk, nl
-                )
-        start = stop
-
-
-@inner
-def cubic_run(flat, s, start, stop, place, nk, nl):
-    """Interpolate for neighboring pixels among the same 64 reflections; `place` is the first in the flat table.
-
-    Whole vectors of lanes are computed: those before `start` keep what they have, those after `stop` belong to the next
-    run, which overwrites them.
-    """
-    f0 = look_up.neighbors_on_plane(flat, place, nl)
-    f1 = look_up.neighbors_on_plane(flat, place + nk * nl, nl)
-    f2 = look_up.neighbors_on_plane(flat, place + 2 * nk * nl, nl)
-    f3 = look_up.neighbors_on_plane(flat, place + 3 * nk * nl, nl)
-    first = start // LANES * LANES
-    lanes = (stop - first + LANES - 1) // LANES * LANES
-    # Views: the compiler cannot tell that an index which begins at `first` is never negative.
-    h_row, k_row, l_row = (
-        s[H + first : H + first + lanes],
-        s[K + first : K + first + lanes],
-        s[L + first : L + first + lanes],
-    )
-    f_row = s[FCELL + first : FCELL + first + lanes]
-    before = start - first
-    for w in range(lanes):
-        h, k, l = h_row[w], k_row[w], l_row[w]
-        k_weights = look_up.cubic_weights(k - p.floor(k))
-        l_weights = look_up.cubic_weights(l - p.floor(l))
-        planes = (
-            look_up.cubic_plane(k_weights, l_weights, f0),
-            look_up.cubic_plane(k_weights, l_weights, f1),
-            look_up.cubic_plane(k_weights, l_weights, f2),
-            look_up.cubic_plane(k_weights, l_weights, f3),
-        )
-        f = look_up.cubic_line(look_up.cubic_weights(h - p.floor(h)), planes)
-        kept = f_row[w]
-        f_row[w] = f if w >= before else kept
 
 
 @inner

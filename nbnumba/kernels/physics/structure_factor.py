@@ -22,6 +22,14 @@ def cubic_weights(u):
 
 
 @physics
+def cubic_coefficients(f0, f1, f2, f3):
+    """Coefficients, from the constant up, of the cubic through values at -1, 0, 1 and 2 (see `cubic_weights`)."""
+    square = 0.5 * (f0 + f2) - f1
+    cube = (f3 - f0) * (1.0 / 6.0) + 0.5 * (f1 - f2)
+    return f1, f2 - f1 - square - cube, square, cube
+
+
+@physics
 def padded_index(h0, h_min, size):
     """Index along one axis of the padded table of a reflection; the border when it lies outside."""
     i = h0 - (h_min - 1)
@@ -33,7 +41,7 @@ def padded_index(h0, h_min, size):
 def cubic_fits(h, h_min, size):
     """Tell whether the four neighbors floor(h) - 1 ... floor(h) + 2 stand in the padded table's inside."""
     below = floor(h)
-    return (below - 1.0 >= h_min) & (below + 2.0 <= h_min + size - 3.0)
+    return (below > h_min) & (below < h_min + size - 4.0)
 
 
 @physics
@@ -58,6 +66,26 @@ def cubic_plane(k_weights, l_weights, f):
             cubic_line(l_weights, f[4:8]),
             cubic_line(l_weights, f[8:12]),
             cubic_line(l_weights, f[12:16]),
+        ),
+    )
+
+
+@physics
+def cubic_polynomial(u, c):
+    """Value of a cubic of four coefficients, by Horner's rule."""
+    return c[0] + u * (c[1] + u * (c[2] + u * c[3]))
+
+
+@physics
+def cubic_polynomial_on_plane(v, w, c):
+    """Value of a polynomial that is cubic in v and in w: sixteen coefficients, those of the powers of w innermost."""
+    return cubic_polynomial(
+        v,
+        (
+            cubic_polynomial(w, c[0:4]),
+            cubic_polynomial(w, c[4:8]),
+            cubic_polynomial(w, c[8:12]),
+            cubic_polynomial(w, c[12:16]),
         ),
     )
 
