@@ -277,10 +277,7 @@ class _Maker:
         if readout is not None:
             readout = replace(readout, dead_pixels=0, hot_pixels=0)  # there is one pixel here
         to_pixels(rendered.array, spec, drawn.noise_seed, drawn.noise_number, readout)
-        if spec.spots or spec.truth:
-            from ..render.spot_table import spot_table
-
-            spot_table(pixel, 1)
+        spots_and_maps(spec, pixel, 1, image)
 
     def _backend(self) -> str:
         """Return what to render with; that there is no GPU need not be found out for every image."""
@@ -341,9 +338,6 @@ def make_shot(
     InputError, FileError, DeviceError
         As `render_chunk`.
     """
-    from ..render.pixel_truth import pixel_truth as pixel_maps
-    from ..render.spot_table import spot_table
-
     drawn = draw(spec, base, image)
     given = changes_of(base, drawn)
     experiment = image_experiment(base, drawn, given)
@@ -366,9 +360,22 @@ def make_shot(
     place = (spec.names.chunk(number), index) if frame is None else (frame, 0)
     matrices = [A_matrix(crystal) for crystal in experiment.crystals]
     known = labels.image_labels(spec, drawn, place, truth, matrices, pixels, clipped, expected, device)
-    table = spot_table(experiment, renderer.threads, image) if spec.spots else None
-    maps = pixel_maps(experiment, renderer.threads) if spec.truth else None
-    return Shot(pixels, experiment, truth, known, table, maps)
+    return Shot(pixels, experiment, truth, known, *spots_and_maps(spec, experiment, renderer.threads, image))
+
+
+def spots_and_maps(
+    spec: Spec, experiment: Experiment, threads: int | None, image: int
+) -> tuple[Table | None, Maps | None]:
+    """Return the table of spots and the maps of an image, where the SPEC asks for them."""
+    if not (spec.spots or spec.truth):
+        return None, None
+    from ..render.pixel_truth import PixelTruth
+    from ..render.shares import collect
+    from ..render.spot_table import SpotTable
+
+    spots, maps = SpotTable(image), PixelTruth(experiment)
+    collect(experiment, threads, *([spots] if spec.spots else []), *([maps] if spec.truth else []))
+    return spots.table() if spec.spots else None, maps.maps() if spec.truth else None
 
 
 def to_pixels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,12 @@ from .. import kernels
 from ..experiment.hints import hints
 from ..experiment.model import Experiment
 from ..experiment.regions import rendered_panels
+from ..kernels.types import available_threads
 from ..parameters.choices import PhiSampling
 from ..util.messages import logger, muted
 from ..util.signals import signals_wait
 from ..util.text import counted
-from .chunk import to_pixels
+from .chunk import spots_and_maps, to_pixels
 from .drawn import Draw
 from .reference import Base
 from .sample import draw, image_experiment
@@ -27,6 +28,7 @@ from .spec_model import Spec
 
 SHOWN = 5  # images
 _SAMPLES = 100_000_000  # that are rendered to measure the time: about a second of one core
+_SAMPLES_OF_SPOTS = 5_000_000  # the same where every sample is given to its reflection
 
 
 def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
@@ -40,7 +42,7 @@ def dry_run_lines(spec: Spec, base: Base, threads: int | None) -> Iterator[str]:
     widths = [max(len(row[i]) for row in (_head(draws[0]), *rows)) for i in range(len(rows[0]))]
     for row in (_head(draws[0]), *rows):
         yield "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-    seconds, ratio, surprises = _measure(spec, base, draws[0], experiments[0], threads)
+    seconds, ratio, surprises = _measure(spec, base, draws, experiments, threads)
     panels = base.experiment.detector.panels
     size = spec.count * sum(panel.n_slow * panel.n_fast for panel in panels) * np.dtype(spec.dtype).itemsize
     for hint in surprises:
@@ -99,36 +101,56 @@ def _row(drawn: Draw, experiment: Experiment) -> list[str]:
 
 
 def _measure(
-    spec: Spec, base: Base, drawn: Draw, experiment: Experiment, threads: int | None
+    spec: Spec, base: Base, draws: Sequence[Draw], experiments: Sequence[Experiment], threads: int | None
 ) -> tuple[float, float, list[str]]:
-    """Render some rows of the first image; return the seconds an image takes, how far its file shrinks, and hints."""
+    """Render some rows of the first images; return the seconds an image takes, how far files shrink, and hints."""
     from ..render.renderer import Renderer
 
+    renderer = Renderer(spec.backend, threads, precision=spec.precision)
+    some, _ = _some_rows(experiments[0], _SAMPLES)
+    image = renderer.render(some, None, lambda: logger.warning(kernels.compiling_line()))
+    surprises = list(hints(some, image.array))
+    samples = (_SAMPLES_OF_SPOTS if spec.spots or spec.truth else _SAMPLES) // len(draws)
+    seconds: list[float] = []
+    shares: list[float] = []
+    for drawn, experiment in zip(draws, experiments, strict=True):
+        some, rows = _some_rows(experiment, samples)
+
+        def make(drawn: Draw = drawn, some: Experiment = some) -> float:
+            with muted():
+                image = renderer.render(some)
+            pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number, image.experiment.readout)
+            return compressed_share(pixels[some.sampling.roi[2] : some.sampling.roi[3] + 1])
+
+        if not seconds:  # what is loaded for the first image takes longer than a small image
+            make()
+            spots_and_maps(spec, some, renderer.threads, drawn.image)
+        start = time.perf_counter()
+        shares.append(make())
+        rendering, start = time.perf_counter() - start, time.process_time()
+        spots_and_maps(spec, some, renderer.threads, drawn.image)
+        # A few rows keep one thread busy, the images of a batch all of them.
+        attributing = (time.process_time() - start) / (renderer.threads or available_threads())
+        seconds.append((rendering + attributing) * rows)
+    setting_up = _seconds(lambda: image_experiment(base, draws[0]))
+    return float(np.mean(seconds)) + setting_up, float(np.mean(shares)), surprises
+
+
+def _some_rows(experiment: Experiment, samples: int) -> tuple[Experiment, float]:
+    """Return an experiment of some rows in the middle of the first panel, and how many times as many there are."""
     sampling, panels = experiment.sampling, rendered_panels(experiment)
     panel = experiment.detector.panels[panels[0]]
     fast_first, fast_last, slow_first, slow_last = sampling.roi
     in_row = (fast_last - fast_first + 1) * experiment.steps * panel.sensor.layers
     rows = slow_last - slow_first + 1
-    part = max(1, min(rows, _SAMPLES // in_row))
+    part = max(1, min(rows, samples // in_row))
     first = slow_first + (rows - part) // 2
     some = replace(
         experiment,
         sampling=replace(sampling, roi=(fast_first, fast_last, first, first + part - 1), panel=None),
         detector=replace(experiment.detector, panels=(panel,)),
     )
-    renderer = Renderer(spec.backend, threads, precision=spec.precision)
-    image = renderer.render(some, None, lambda: logger.warning(kernels.compiling_line()))
-    surprises = list(hints(some, image.array))
-
-    def make() -> float:
-        with muted():
-            image = renderer.render(some)
-        pixels, _ = to_pixels(image.array, spec, drawn.noise_seed, drawn.noise_number, image.experiment.readout)
-        return compressed_share(pixels[first : first + part])
-
-    share = make()  # what is loaded for the first image takes longer than a small image
-    pixels_alone = _seconds(make) * rows / part * len(panels)
-    return pixels_alone + _seconds(lambda: image_experiment(base, drawn)), share, surprises
+    return some, rows / part * len(panels)
 
 
 def _seconds(action: Callable[[], object]) -> float:

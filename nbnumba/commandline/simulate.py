@@ -294,22 +294,32 @@ class _Writer:
             self.say([f"writing {output.cbf_file} as mini-CBF"])
             drawn = None if output.noise_file is None else seed
             write_images(registry.CBF, output.cbf_file, [self._record(drawn)], 1, self._options("-cbffile", drawn))
-        if output.spots_file is not None:
-            self.say([f"writing {output.spots_file} as a table of spots"])
-            from ..imagefiles import spots
-            from ..render.spot_table import spot_table
-
-            spots.write(output.spots_file, spot_table(experiment, self.image.threads))
-        if output.truth_file is not None:
-            self.say([f"writing {output.truth_file} as maps of what pixels show"])
-            from ..imagefiles import pixel_truth
-
-            pixel_truth.write(output.truth_file, self.image.pixel_truth())
+        self._write_spots(output.spots_file, output.truth_file)
         if output.good_pixels_file is not None:
             self.say([f"writing {output.good_pixels_file} as a mask"])
             from ..io import mask_file
 
             mask_file.write(output.good_pixels_file, good_rows(experiment.detector), self._header(None))
+
+    def _write_spots(self, spots_file: str | None, truth_file: str | None) -> None:
+        """Write which reflections the photons come from, as a table and as maps, worked out once for both."""
+        if spots_file is None and truth_file is None:
+            return
+        from ..imagefiles import pixel_truth, spots
+        from ..render.pixel_truth import PixelTruth
+        from ..render.shares import collect
+        from ..render.spot_table import SpotTable
+
+        experiment = self.image.experiment
+        table = None if spots_file is None else SpotTable()
+        maps = None if truth_file is None else PixelTruth(experiment)
+        collect(experiment, self.image.threads, *(one for one in (table, maps) if one is not None))
+        if spots_file is not None and table is not None:
+            self.say([f"writing {spots_file} as a table of spots"])
+            spots.write(spots_file, table.table())
+        if truth_file is not None and maps is not None:
+            self.say([f"writing {truth_file} as maps of what pixels show"])
+            pixel_truth.write(truth_file, maps.maps())
 
     def _options(self, option: str, seed: int | None) -> SaveOptions:
         """Return how photons, or the counts that a seed draws, are written."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..background.water import Water
 from ..experiment.model import Experiment
-from ..experiment.passes import split_into_passes
-from ..experiment.scene import build_scenes
+from ..experiment.passes import Pass
 from ..imagefiles.pixel_truth import EMPTY, Maps
-from ..kernels.types import available_threads
-from .spot_table import angles_of, hkl_of, key_of, shares_by_block
+from .shares import collect, hkl_of, key_of
 
 OF_PEAK = 0.1  # of the photons of a reflection's brightest pixel, that make a pixel part of its spot
 LEAST_PEAK = 1.0  # photons
@@ -39,39 +36,47 @@ def pixel_truth(experiment: Experiment, threads: int | None = None) -> Maps:
 
     Notes
     -----
-    By the sums of `nbnumba.render.spot_table`: for every shape, and by the processor.
+    By the shares of `nbnumba.render.shares`: for every shape, and by the processor.
     """
-    from ..kernels.cpu import driver
+    truth = PixelTruth(experiment)
+    collect(experiment, threads, truth)
+    return truth.maps()
 
-    threads = threads or available_threads()
-    panels = experiment.detector.panels
-    n_slow, n_fast = (max(getattr(panel, name) for panel in panels) for name in ("n_slow", "n_fast"))
-    maps = {name: np.full((len(panels), n_slow, n_fast), empty) for name, empty in EMPTY.items()}
-    best = np.zeros((len(panels), n_slow, n_fast))
-    weighted = np.zeros((len(panels), n_slow, n_fast))
-    dry = tuple(material for material in experiment.background if not isinstance(material, Water))
-    for part in split_into_passes(dataclasses.replace(experiment, background=dry)):
-        for number, scene in enumerate(build_scenes(part.experiment)):
-            rendered = driver.render(scene, threads, None, None)
-            latched = scene.replace(latch=rendered.latch)
-            found = shares_by_block(
-                latched,
-                rendered.image,
-                angles_of(part.experiment),
-                threads,
-                lambda shares, image=rendered.image: _strongest(shares, image),  # type: ignore[misc]
-            )
-            rows = np.concatenate([np.zeros((0, _COLUMNS)), *found])
-            size = panels[number].n_slow, panels[number].n_fast
-            here = tuple(array[number, : size[0], : size[1]] for array in (best, weighted))
-            _enter(
-                {name: array[number, : size[0], : size[1]] for name, array in maps.items()}, here, rows, part.crystal
-            )
-    photons = maps["spot_photons"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        maps["wavelength_A"][...] = np.where(photons > 0.0, weighted / photons * 1e10, np.nan)
-    maps["spot_mask"][...] = _mask(maps, best)
-    return {name: array[0] if len(panels) == 1 else array for name, array in maps.items()}
+
+class PixelTruth:
+    """Collects what every pixel of an image shows; see `nbnumba.render.shares.collect`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._panels = experiment.detector.panels
+        n_slow, n_fast = (max(getattr(panel, name) for panel in self._panels) for name in ("n_slow", "n_fast"))
+        size = (len(self._panels), n_slow, n_fast)
+        self._maps = {name: np.full(size, empty) for name, empty in EMPTY.items()}
+        self._best, self._weighted = np.zeros(size), np.zeros(size)
+
+    def take(self, shares: NDArray[np.float64], image: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Find the strongest reflection of every pixel."""
+        return _strongest(shares, image)
+
+    def enter(self, part: Pass, panel: int, found: Sequence[NDArray[np.float64]]) -> None:
+        """Add what one crystal gives one panel."""
+        rows = np.concatenate([np.zeros((0, _COLUMNS)), *found])
+        there = panel, slice(self._panels[panel].n_slow), slice(self._panels[panel].n_fast)
+        maps = {name: array[there] for name, array in self._maps.items()}
+        _enter(maps, (self._best[there], self._weighted[there]), rows, part.crystal)
+
+    def maps(self) -> Maps:
+        """Return the maps of all crystals and panels."""
+        maps = self._maps
+        photons = maps["spot_photons"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            maps["wavelength_A"][...] = np.where(photons > 0.0, self._weighted / photons * 1e10, np.nan)
+        maps["spot_mask"][...] = _mask(maps, self._best)
+        return {name: array[0] if len(self._panels) == 1 else array for name, array in maps.items()}
 
 
 _PIXEL, _KEY, _BEST, _PHOTONS, _WEIGHTED = range(5)
