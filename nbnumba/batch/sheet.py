@@ -18,11 +18,12 @@ from ..experiment.geometry import Geometry
 from ..experiment.hints import FEW, fringes_of
 from ..experiment.model import Experiment
 from ..geometry.vectors import length
-from ..readout.digitize import SATURATION
+from ..readout.digitize import SATURATION, saturation_value
 from ..util.messages import logger
 from .contact_sheet import write_contact_sheet
 
-DIM, FRINGES = "dim", "fringes"  # beside the number of an image
+DIM, FRINGES, CLIPPED = "dim", "fringes", "clipped"  # beside the number of an image
+_MANY_CLIPPED = 0.01  # of the pixels: more than spots have, as where a background overflows
 _NAMED = 10  # images
 _BEFORE_FIRST = 0.7  # of the way from the direct beam to the first reflection; the forward peak ends there
 
@@ -54,10 +55,11 @@ class _Found:
     dim: list[int] = field(default_factory=list)
     fringed: list[int] = field(default_factory=list)
     fringes: str = ""  # of the first
+    clipped: list[int] = field(default_factory=list)
 
 
 def write_sheet(path: Path, shots: Iterable[Shot]) -> None:
-    """Write the picture, and tell which images have spots that are too dim to be found, or fringes that will be.
+    """Write the picture, and tell which images have spots too dim to be found, fringes that will be, or clipped pixels.
 
     Raises
     ------
@@ -78,6 +80,12 @@ def write_sheet(path: Path, shots: Iterable[Shot]) -> None:
             f"hint: {found.fringes} in image {found.fringed[0]}, will be found as spots in {len(found.fringed)} {of} "
             f"({_listed(found.fringed)}); {called('shape')} gauss has none"
         )
+    if found.clipped:
+        logger.warning(
+            f"hint: more than {100 * _MANY_CLIPPED:g} % of the pixels are clipped in {len(found.clipped)} {of} "
+            f"({_listed(found.clipped)}); a smaller {called('fluence')} or less background keeps them within the "
+            "numbers of the file"
+        )
 
 
 def _listed(images: Sequence[int]) -> str:
@@ -91,7 +99,10 @@ def _judged(shots: Iterable[Shot], found: _Found) -> Iterator[tuple[NDArray[Any]
         image, counted = _placed(shot)
         brightest = _brightest(image, counted) if shot.crystals else FEW
         word = ""
-        if brightest < FEW:
+        if _clipped_share(shot) > _MANY_CLIPPED:
+            word = CLIPPED
+            found.clipped.append(number)
+        elif brightest < FEW:
             word = DIM
             found.dim.append(number)
         elif isinstance(shot.geometry, Experiment) and shot.crystals:
@@ -101,6 +112,14 @@ def _judged(shots: Iterable[Shot], found: _Found) -> Iterator[tuple[NDArray[Any]
                 found.fringes = found.fringes or fringes
                 found.fringed.append(number)
         yield image, counted, word
+
+
+def _clipped_share(shot: Shot) -> float:
+    """Return the share of the pixels that hold the largest number that is stored."""
+    dtype = shot.pixels.dtype.name
+    readout = shot.geometry.readout if isinstance(shot.geometry, Experiment) else None
+    top = saturation_value(dtype, None if readout is None else readout.saturation)
+    return float(np.mean((shot.pixels >= top) & (shot.pixels <= SATURATION.get(dtype, np.inf))))
 
 
 def _brightest(image: NDArray[Any], counted: NDArray[np.bool_]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nbnumba
@@ -59,17 +60,24 @@ def test_who_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert "hint: of image 0, the brightest pixel expects " in capsys.readouterr().out
 
 
-def test_the_contact_sheet_marks_dim_images_and_fringes(tmp_path: Path) -> None:
+def test_the_contact_sheet_marks_dim_and_clipped_images_and_fringes(tmp_path: Path) -> None:
     heard: list[str] = []
     shots = []
     for fluence, share in ((1e20, 1.0), (1e29, 1.0), (1e20, 0.0)):
         experiment = nbnumba.Experiment(**KEYWORDS | {"fluence": fluence, "crystal_share": share})
         image = nbnumba.simulate(experiment, "cpu").array
         shots.append(Shot(image, experiment, [crystal for crystal in experiment.crystals if crystal.weight]))
+    counts = np.zeros(image.shape, dtype=np.uint16)
+    counts[: len(counts) // 2] = 65533
+    shots.append(Shot(counts, experiment, ()))
+    counts = np.full(image.shape, 65535, dtype=np.uint16)  # without values
+    counts[0] = 1
+    shots.append(Shot(counts, experiment, ()))
     with notices_to(heard.append):
         write_sheet(tmp_path / "sheet.png", shots)
-    dim, fringes = heard
-    assert "no pixel reaches 3 in 1 of the first 3 images (0), so that spots will not be found" in dim
+    dim, fringes, clipped = heard
+    assert "no pixel reaches 3 in 1 of the first 5 images (0), so that spots will not be found" in dim
     assert fringes.startswith("hint: fringes of the square crystal, 3 pixels apart")
-    assert "in image 1, will be found as spots in 1 of the first 3 images (1)" in fringes
+    assert "in image 1, will be found as spots in 1 of the first 5 images (1)" in fringes
+    assert clipped.startswith("hint: more than 1 % of the pixels are clipped in 1 of the first 5 images (3); ")
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
