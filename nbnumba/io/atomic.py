@@ -228,6 +228,8 @@ def _checked_name(option: str, path: PathLike) -> str:
 
 
 def _resolved(name: str) -> Path:
+    if os.path.basename(name) in ("", "."):  # pathlib takes x/ and x/. for x
+        raise IsADirectoryError(None, "it is a folder")
     try:
         return Path(name).resolve()
     except RuntimeError as error:  # what pathlib before Python 3.13 makes of a ring of links

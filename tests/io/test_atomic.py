@@ -170,6 +170,15 @@ def test_a_bad_target_is_found_before_the_render(tmp_path: Path, name: str, mess
     assert listing(tmp_path) == ["file", "folder"]
 
 
+@pytest.mark.parametrize("end", ["/", "/."])
+def test_a_name_of_a_folder(tmp_path: Path, end: str) -> None:
+    with pytest.raises(FileError, match=rf"^-intfile .*x{end}: cannot be written: it is a folder$"):
+        check_can_write("-intfile", f"{tmp_path}/x{end}")
+    with pytest.raises(FileError, match="it is a folder"):
+        save(f"{tmp_path}/x{end}")
+    assert listing(tmp_path) == []
+
+
 def test_a_folder_in_which_nothing_can_be_made() -> None:
     # /sys refuses new files, to the superuser too.
     with pytest.raises(FileError, match=r"^-intfile /sys/out: cannot be written: "):
