@@ -228,7 +228,7 @@ def _checked_name(option: str, path: PathLike) -> str:
 
 
 def _resolved(name: str) -> Path:
-    if os.path.basename(name) in ("", "."):  # pathlib takes x/ and x/. for x
+    if name.endswith(("/", "/.")):  # pathlib takes both for the name without its end
         raise IsADirectoryError(None, "it is a folder")
     try:
         return Path(name).resolve()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from .atomic import PathLike
 from .opening import label, read_text
 
 LARGEST_F = 1e9  # electrons
+_CLOSEST = 1e-12  # 1/Angstrom: slopes between closer points overflow
 _DELIMITERS = re.compile(r"[ \t,;:!\f\v]+")
 _NUMBER = re.compile(NUMBER, re.ASCII)
 
@@ -42,8 +44,8 @@ def read(path: PathLike, option: str = "-stol", *, as_c: bool = False) -> NDArra
     FileError
         The file is missing or cannot be read.
     InputError
-        There is no point with an F, a word is not a finite number, a stol is below 0 or stands twice, an F is
-        missing.
+        There is no point with an F, a word is not a finite number, a stol is below 0, stands twice or all but
+        twice, an F is missing.
 
     Notes
     -----
@@ -68,6 +70,12 @@ def read(path: PathLike, option: str = "-stol", *, as_c: bool = False) -> NDArra
     if all(math.isnan(F) for _, F in points):
         raise InputError(f"{label(option, path)}: holds no point with an F; a line is stol(1/A) F(electrons)")
     points.sort(key=lambda point: point[0])
+    for (low, _), (high, _) in pairwise(points):
+        if not as_c and high - low < _CLOSEST:
+            raise InputError(
+                f"{label(option, path, places[high])}: stol {high:g} is closer than {_CLOSEST:g}/Å to that of line "
+                f"{places[low]}"
+            )
     return np.array(points)
 
 

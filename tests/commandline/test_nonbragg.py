@@ -123,6 +123,11 @@ def test_points_at_one_stol_make_no_numbers_and_a_notice_in_c(
         ("-stol t.stol", "# all\n# comments\n", "holds no point"),
         ("-stol t.stol -semantics exact", "0 1\n0.1\n", "line 2: F is missing"),
         ("-stol t.stol -semantics exact", "0 1\n0.1 2\n0.1 3\n", "line 3: stol 0.1 stands on line 2"),
+        (
+            "-stol t.stol -semantics exact",
+            "0 1\n1e-320 2\n3 1\n",
+            "is closer than 1e-12/Å to that of line 1",
+        ),
         ("-stol t.stol -semantics exact", "0 1\n0.1 2\n", "the table covers stol 0 to 0.1"),
         ("-stol t.stol", "0 x\n", "line 1: F is 'x'"),
         ("-stol t.stol", "-1 2\n", "line 1: stol is '-1'"),

@@ -35,7 +35,7 @@ class Cubics(NamedTuple):
 def lagrange_cubics(points: Points, highest: float) -> Cubics | None:
     """Return the cubics through four points that nonBragg interpolates with, from stol 0 to the highest [1/m].
 
-    None where two points have the same stol.
+    None where two points have the same stol, or one so close that the cubics overflow.
 
     Notes
     -----
@@ -53,7 +53,10 @@ def lagrange_cubics(points: Points, highest: float) -> Cubics | None:
     at = first[:, None] + np.arange(4)
     order = np.argsort(np.abs(stol[at] - centers[:, None]), axis=1, kind="stable")
     at = np.take_along_axis(at, order, axis=1)
-    coefficients = _powers(stol[at], F[at], centers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        coefficients = _powers(stol[at], F[at], centers)
+    if not np.isfinite(coefficients).all():
+        return None
     used = (edges[1:] > 0.0) & (edges[:-1] < highest)
     breaks = np.append(np.maximum(edges[:-1][used], 0.0), min(edges[1:][used][-1], highest))
     return _cut_at_zeros(Cubics(breaks, centers[used], coefficients[used]))
