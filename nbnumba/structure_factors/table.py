@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import dataclass
@@ -108,7 +109,8 @@ class ReflectionTable:
     Attributes
     ----------
     table : (nh + 2, nk + 2, nl + 2) float64
-        Structure factors [electrons] within a border of one cell that holds default_F.
+        Structure factors [electrons] within a border of one cell that holds default_F. It cannot be written: what is
+        made of it, on a GPU for example, is kept from image to image.
     h_min, k_min, l_min : int
         Indices of the first cell inside the border.
     count : int
@@ -125,15 +127,26 @@ class ReflectionTable:
     count: int
     cell: Cell | None = None
 
+    def __post_init__(self) -> None:
+        table = self.table.view()
+        table.flags.writeable = False
+        object.__setattr__(self, "table", table)
+
     @property
     def values(self) -> NDArray[np.float64]:
         """Structure factors without the border, (nh, nk, nl); index 0 is h_min, k_min, l_min."""
         return inside(self.table)
 
     def bordered_by(self, default_F: float) -> NDArray[np.float64]:
-        """Return the table with a border of some default_F; a copy only where the border holds another value."""
+        """Return the table for kernels, with a border of some default_F; a copy where the border holds another value.
+
+        Compiled code tells arrays that can be written from others, so these can, and nobody else receives them.
+        """
         if self.table[0, 0, 0] == default_F:
-            return self.table
+            table = self.table.view()
+            with contextlib.suppress(ValueError):  # of memory that never could be written
+                table.flags.writeable = True
+            return table
         table = np.full(self.table.shape, default_F)
         inside(table)[:] = self.values
         return table

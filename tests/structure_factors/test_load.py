@@ -77,7 +77,7 @@ def test_gaps_hold_default_F_which_goes_into_the_dump(folder: Path) -> None:
 def test_a_border_is_changed_in_a_copy(folder: Path) -> None:
     table = Loader().load(Settings.of(hkl_file="a.hkl", default_F=12.5))
     assert table is not None
-    assert table.bordered_by(12.5) is table.table
+    assert np.shares_memory(table.bordered_by(12.5), table.table)
     other = table.bordered_by(4.0)
     np.testing.assert_array_equal(other[1:-1, 1:-1, 1:-1], table.values)
     assert np.count_nonzero(other == 4.0) == other.size - table.values.size
@@ -88,6 +88,18 @@ def test_a_scene_holds_the_table_itself(folder: Path) -> None:
     experiment = resolve(Settings.of(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)))
     assert experiment.reflections is not None
     assert np.shares_memory(build_scene(experiment).table, experiment.reflections.table)
+
+
+def test_structure_factors_cannot_be_overwritten(folder: Path) -> None:
+    """Tables in float32 and those on a GPU are kept for the next image: a change in place would not be seen there."""
+    experiment = resolve(Settings.of(hkl_file="a.hkl", cell_given=True, cell_lengths_A=(50.0, 0.0, 0.0)))
+    reflections = experiment.reflections
+    assert reflections is not None
+    for array in (reflections.table, reflections.values):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0, 0] = 7.0
+    # As those of all other scenes, which compiled code tells from arrays that cannot be written.
+    assert build_scene(experiment).flat.flags.writeable
 
 
 def test_a_dump_of_an_earlier_run_is_read_with_one_notice(folder: Path) -> None:
