@@ -16,6 +16,9 @@ import nbnumba
 from nbnumba import kernels
 from nbnumba.errors import DeviceError
 from nbnumba.kernels.cuda import kernel as cuda
+from nbnumba.readout.chain import read_out
+from nbnumba.readout.model import Readout
+from nbnumba.readout.poisson import poisson_image_counter
 
 TWO_PANELS: dict[str, Any] = {
     "cell": (78.0, 78.0, 38.0), "N": (3, 3, 3), "hkl": "few.hkl", "misset_deg": (10.0, 20.0, 30.0), "flux": 1e12,
@@ -37,6 +40,7 @@ p{number}/corner_x = 100
 p{number}/corner_y = {corner}
 """
 ALL = 10**9
+MEANS = np.geomspace(1e-3, 1e5, 72).astype(np.float32).reshape(8, 9)
 # Backend, allocations that pass, and those that fail then.
 CASES = {
     "at the first panel": ("auto", 9, ALL),
@@ -110,6 +114,15 @@ def main(out: str) -> None:
     except DeviceError as error:
         found["error"] = str(error)
     found["after the error"] = nbnumba.simulate(experiment, "cuda").array
+    image = nbnumba.simulate(experiment, "cuda")
+    kernels.renderer(None, "auto").close()
+    kernels._renderers.clear()
+    with FullMemory(3, 1) as memory:
+        found["read"] = read_out(image.array, Readout(gain=3.0, readout=2.0), 5, 0, device=0).pixels
+    with FullMemory(2, 1) as other:
+        counts = poisson_image_counter(MEANS, 9, 0.0, image_number=3, device=0, dtype="int32")
+    found["counts"], found["failures of readout"] = counts.counts, (1 - memory.failing, 1 - other.failing)
+    found["photons"] = image.array
     np.savez(out, **found)
 
 

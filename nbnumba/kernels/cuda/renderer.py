@@ -6,7 +6,7 @@ import collections
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from .spot_job import SpotJob
 if TYPE_CHECKING:
     from ..types import Progress, Rendered
 
+Result = TypeVar("Result")
 Planner = Callable[[Scene, Callable[[], None] | None], spot_driver.SpotPlan | None]
 
 
@@ -108,15 +109,19 @@ class DeviceRenderer:
 
         The image stays on the device until `forget_images` is called, for `read_out`.
         """
+        return self._retried(lambda: self._drawn(scene, progress, on_compiling, surroundings, room))
+
+    def _retried(self, work: Callable[[], Result]) -> Result:
+        """Do some work on the device; where its memory is full, give back what is kept there and do it again."""
         with self.on_device():
             try:
-                return self._drawn(scene, progress, on_compiling, surroundings, room)
+                return work()
             except Exception as error:
                 if not out_of_memory(error):
                     raise
             self._forget_everything()
             try:
-                return self._drawn(scene, progress, on_compiling, surroundings, room)
+                return work()
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -165,12 +170,15 @@ class DeviceRenderer:
         self, mean: NDArray[np.float32], first_pixel: int, steps: Steps, spread: SeparableSpread | None
     ) -> PanelRead:
         """Read out a panel, (n_slow, n_fast), which is copied to the device unless it was rendered there."""
-        with self.on_device():
+
+        def work() -> PanelRead:
             slot = self._take_slot()
             try:
                 return read_out(self.launcher, slot, self._on_device(slot, mean), first_pixel, steps, spread)
             finally:
                 self._free.append(slot)
+
+        return self._retried(work)
 
     def render_many(self, scenes: Iterable[Scene]) -> Iterator[Rendered]:
         """Render scenes in their order; while one is rendered, others are copied."""
@@ -202,7 +210,8 @@ class DeviceRenderer:
         if part.size == 0:
             return counts, 0.0, 0
         launcher = self.launcher
-        with self.on_device():
+
+        def work() -> tuple[NDArray[Any], float, int]:
             slot = self._take_slot()
             try:
                 drawn = slot.device(f"counts {dtype}", part.shape, dtype)
@@ -213,9 +222,7 @@ class DeviceRenderer:
                     fast_min, mean.shape[1], float(adc), ceiling(counts), np.uint64(seed % 2**64),
                     np.uint64(image_number % 2**64), drawn, photons, overloads,
                 )  # fmt: skip
-                sums = [
-                    self.launcher.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))
-                ]
+                sums = [launcher.fold(slot, *values) for values in (("photons", photons), ("overloads", overloads))]
                 out = slot.pinned(f"counts {dtype}", part.shape, dtype)
                 drawn.copy_to_host(out, stream=slot.stream)
                 slot.stream.synchronize()
@@ -223,6 +230,8 @@ class DeviceRenderer:
                 return counts, float(np.sum(sums[0])), int(np.sum(sums[1]))
             finally:
                 self._free.append(slot)
+
+        return self._retried(work)
 
     @contextlib.contextmanager
     def on_device(self) -> Iterator[None]:

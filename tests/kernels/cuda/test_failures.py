@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from requirements import requires
-from simulated_failures import CASES
+from simulated_failures import CASES, MEANS
 from simulator import results_of
+
+from nbnumba.readout.chain import read_out
+from nbnumba.readout.model import Readout
+from nbnumba.readout.poisson import poisson_image_counter
 
 pytestmark = [pytest.mark.twins, requires("CUDA package")]
 
@@ -28,6 +32,14 @@ def test_the_image_is_whole(name: str, simulation: Mapping[str, Any]) -> None:
     # Sums in another order, in float64, stored as float32.
     np.testing.assert_allclose(simulation[name], expected, rtol=1e-6)
     assert simulation[f"{name} backend"] == ("cpu" if backend == "auto" else "cuda")
+
+
+def test_readout_is_done_again(simulation: Mapping[str, Any]) -> None:
+    assert simulation["failures of readout"].tolist() == [1, 1]
+    read = read_out(simulation["photons"], Readout(gain=3.0, readout=2.0), 5, 0)
+    np.testing.assert_array_equal(simulation["read"], read.pixels)
+    counts = poisson_image_counter(MEANS, 9, 0.0, image_number=3, dtype="int32").counts
+    np.testing.assert_array_equal(simulation["counts"], counts)
 
 
 def test_what_is_told(simulation: Mapping[str, Any]) -> None:
