@@ -47,8 +47,8 @@ with a star count only as written. [mm] and the like are units."""
 
 _CLOSING = """\
 Exit status: 0 good; 1 a comparison differs; 2 bad option, value or file content; 3 a file cannot be read or \
-written; 4 a device failed; 5 the workers of a batch were lost; 6 a mistake in nbnumba; 7 too little memory, or too \
-few threads; 130 interrupted; 129 or 143 ended by SIGHUP or SIGTERM."""
+written; 4 a device failed; 5 the workers of a batch were lost; 6 an internal error; 7 too little memory, or too few \
+threads; 130 interrupted; 129 or 143 ended by SIGHUP or SIGTERM."""
 
 
 def help_text() -> str:

@@ -33,7 +33,7 @@ class Readout:
         Standard deviation of the pixels' sensitivities, a fraction; the same pattern in every image.
     calibration_seed : int
     dead_time, exposure : float [s]
-        Of a paralysable counter, and of the image; 0: no loss.
+        Of a paralyzable counter, and of the image; 0: no loss.
     rate_limit : float or None [photons/s]
         A pixel that is expected to receive more is an overload: its count says nothing of what arrived. None: no limit.
     photon_noise : bool
