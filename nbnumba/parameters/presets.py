@@ -16,8 +16,8 @@ modules, gaps and image size of Pilatus, Eiger and Jungfrau 4M; the 20 bits of P
 500 um; pixel size of the MX340 (44.271 um before binning) and that it has no gaps; the noise (3.5 keV) and the largest
 signal (2700 photons of 8 keV) of the CS-PAD's low gain.
 
-Not found in a document of the maker: the dead time of Pilatus, which depends on its gain (headers of images state 124 ns
-at low and 199 ns at middle gain); readout noise, gain, offset and point spread of the MX340 (values
+Not found in a document of the maker: the dead time of Pilatus, which depends on its gain (headers of images state
+124 ns at low and 199 ns at middle gain); readout noise, gain, offset and point spread of the MX340 (values
 that are typical of fiber-coupled CCDs; J. M. Holton et al., J. Synchrotron Rad. 19, 1006 (2012) measured a Moffat
 function of 27 um, a width of 41 um, on another maker's); the gaps of the Jungfrau 16M, taken to be those of the 4M;
 its noise and its largest signal; the gaps of the CS-PAD, whose sensors stand in quadrants and not on a grid.
