@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from ..constants import R_E_SQUARED
 from ..errors import InputError, parameters_called
 from ..experiment.readout import check_rates
 from ..io import mask_file, pgm
-from ..io.atomic import check_can_write, whole_file, write_array
+from ..io.atomic import check_can_write, check_distinct, whole_file, write_array
 from ..io.opening import label, opened
 from ..kernels.random.park_miller import start_value
 from ..kernels.types import available_threads
@@ -183,22 +182,21 @@ def _seed(output: Output) -> int:
 
 def _check_names(job: Job) -> None:
     """Refuse a file that is both read and written, or written twice, or that cannot be written."""
-    read = [job.output.float_file, job.get("header", None), job.readout.psf_file]
-    taken = {os.path.realpath(name): name for name in read if name}
     output = job.output
+    read = (
+        ("-floatfile", output.float_file),
+        ("-header", job.get("header", None)),
+        ("-psf_file", job.readout.psf_file),
+    )
     written = (
         ("-intfile", output.int_file),
         ("-pgmfile", output.pgm_file),
         ("-noisefile", output.noise_file),
         ("-good_pixels", output.good_pixels_file),
     )
-    for option, name in written:
-        if name is None:
-            continue
-        place = os.path.realpath(name)
-        if place in taken:
-            raise InputError(f"noisify: {name} would replace {taken[place]}")
-        taken[place] = name
+    outputs = [(option, name) for option, name in written if name is not None]
+    check_distinct(outputs, [(option, name) for option, name in read if name])
+    for option, name in outputs:
         check_can_write(option, name)
 
 

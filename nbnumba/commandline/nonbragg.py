@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from ..errors import InputError, parameters_called
 from ..experiment.resolve import resolve as resolve_experiment
 from ..experiment.scene import build_scene
 from ..io import floatfile, pgm, smv, source_file, stol_file
-from ..io.atomic import check_can_write, whole_file, write_array
+from ..io.atomic import check_can_write, check_distinct, whole_file, write_array
 from ..kernels.types import available_threads
 from ..parameters.choices import Pivot, Semantics
 from ..parameters.command import CommandLine
@@ -88,17 +87,18 @@ def run(words: Sequence[str]) -> None:
 def _check_names(command: CommandLine) -> None:
     """Refuse a file that is both read and written, or written twice, or that cannot be written."""
     typed, output = command.typed(), command.output
-    read = [typed[key] for key in (*_TABLES, "img", "sources") if key in typed]
-    taken = {os.path.realpath(name): name for name in read}
-    outputs = [output.float_file, output.int_file, output.pgm_file, output.noise_file, typed.get("stolout")]
-    for name in outputs:
-        if name is None:
-            continue
-        place = os.path.realpath(name)
-        if place in taken:
-            raise InputError(f"nonbragg: {name} would replace {taken[place]}")
-        taken[place] = name
-        check_can_write("", name)
+    options = {**{key: f"-{key}" for key in (*_TABLES, "img")}, "sources": "-sourcefile"}
+    written = (
+        ("-floatfile", output.float_file),
+        ("-intfile", output.int_file),
+        ("-pgmfile", output.pgm_file),
+        ("-noisefile", output.noise_file),
+        ("-stolout", typed.get("stolout")),
+    )
+    outputs = [(option, name) for option, name in written if name is not None]
+    check_distinct(outputs, [(option, typed[key]) for key, option in options.items() if key in typed])
+    for option, name in outputs:
+        check_can_write(option, name)
 
 
 def _prepare(command: CommandLine, table: Given) -> _Run:

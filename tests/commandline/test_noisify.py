@@ -99,6 +99,14 @@ def test_exact_counts_as_a_counter_does(tmp_path: Path) -> None:
     assert phosphor.var() < 300.0
 
 
+def test_a_device_takes_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.ones(12, dtype=np.float32).tofile("in.bin")
+    nowhere = "-intfile /dev/null -pgmfile /dev/null -noisefile /dev/null"
+    assert main(f"noisify -floatfile in.bin -detpixels_x 4 -detpixels_y 3 -seed 1 {nowhere}".split()) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["in.bin"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -121,7 +129,7 @@ def test_exact_counts_as_a_counter_does(tmp_path: Path) -> None:
         ("-floatfile nan.bin -semantics exact", "-floatfile nan.bin: 1 pixel holds no finite number"),
         ("-floatfile in.bin -semantics exact -psf file -psf_file gone -psf_fwhm 9", "gone: cannot be read"),
         (f"-floatfile in.bin -intfile {'x' * 256}", "-intfile x"),
-        ("-floatfile in.bin -seed 1 -noisefile in.bin", "would replace in.bin"),
+        ("-floatfile in.bin -seed 1 -noisefile in.bin", "-noisefile in.bin: -floatfile reads the same file"),
         ("-floatfile in.bin -noisefile missing/n.img", "-noisefile missing/n.img: cannot be written"),
         ("-floatfile empty.bin -seed 1", "holds no pixel"),
         ("-floatfile in.bin -seed 1 -psf file -semantics exact", "-psf_file"),
@@ -176,7 +184,7 @@ def test_options_beside_a_detector_win(tmp_path: Path) -> None:
         ("-detector pilatus", "-detector: 'pilatus' is unknown"),
         ("-detpixels_x 4 -beamstop 90", "-beamstop: 90 mm: covers the whole detector"),
         ("-detpixels_x 4 -dead_pixels 7 -hot_pixels 6", "-dead_pixels and -hot_pixels: 13 together; the detector"),
-        ("-detpixels_x 4 -good_pixels in.bin", "in.bin would replace in.bin"),
+        ("-detpixels_x 4 -good_pixels in.bin", "-good_pixels in.bin: -floatfile reads the same file"),
         ("-detpixels_x 4 -gain 0", "-gain: 0; with -semantics exact allowed are 1e-09 to 1e+09"),
         ("-detpixels_x 4 -adc 1e30", "-adc: 1e+30; with -semantics exact allowed are -1e+09 to 1e+09"),
         ("-detpixels_x 4 -psf gauss -psf_fwhm 1e9", "-psf_fwhm: 1e+07 pixels; allowed are above 0 to 10000"),

@@ -134,7 +134,7 @@ def test_points_at_one_stol_make_no_numbers_and_a_notice_in_c(
         ("-stol t.stol -thick -1", "0 1\n3 1\n", "-thick: '-1'"),
         ("-stol t.stol -density nan", "0 1\n3 1\n", "-density: 'nan'"),
         ("-stol t.stol -pivot left", "0 1\n3 1\n", "-pivot: 'left'"),
-        ("-stol t.stol -floatfile t.stol", "0 1\n3 1\n", "would replace t.stol"),
+        ("-stol t.stol -floatfile t.stol", "0 1\n3 1\n", "-floatfile t.stol: -stol reads the same file"),
         ("-stol t.stol -detpixles 30", "0 1\n3 1\n", "-detpixles: unknown option"),
     ],
 )
