@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..latch import may_trip
-from ..scene import GAUSS, NEVER, TOPHAT, Scene
+from ..scene import GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
 from . import kernel as cpu
-from . import single_scene
+from . import single_scene, smooth
 from .cubic import ROOM
-from .mixed import SINGLES
+from .smooth import SINGLES
 from .strip import LANES, WIDTH
 from .tasks import Tasks, announced
 
@@ -117,7 +117,7 @@ def _render_strips(
     if mixed:
         latched = [single_scene.single(scene) if single_scene.can_be_mixed(scene) else scene for scene in latched]
     drawn: dict[int, Rendered] = {}
-    functions = [cpu.renderer(scene) for scene in latched]
+    functions = [renderer(scene, narrow) for scene in latched]
     for function in dict.fromkeys(functions):
         places = [place for place, its in enumerate(functions) if its is function]
         work = _Work([latched[p] for p in places], function, on_compiling, [images[p] for p in places], narrow)
@@ -126,7 +126,7 @@ def _render_strips(
             solid_angle, evaluated = np.sum(tallies, axis=0)
             drawn[place] = Rendered(
                 images[place], float(solid_angle), latches[place], "cpu", threads, round(float(evaluated)),
-                "mixed" if function in (cpu.render_mixed, cpu.render_mixed_round) else "double",
+                "mixed" if latched[place].flat.dtype == np.float32 else "double",
             )  # fmt: skip
     return [drawn[place] for place in range(len(scenes))]
 
@@ -187,8 +187,14 @@ class _Work:
     ) -> None:
         searching = function is cpu.search
         nothing = np.zeros((0, 0), dtype=np.float32)
+
+        def widest(scene: Scene) -> int:
+            if function is smooth.render_smooth:
+                return single_scene.smooth_width(scene)
+            return LANES if narrow else WIDTH
+
         self._panels = [
-            _Strips.of(scene, nothing if image is None else image, searching, LANES if narrow else WIDTH)
+            _Strips.of(scene, nothing if image is None else image, searching, widest(scene))
             for scene, image in zip_longest(scenes, images)
         ]
         self._starts = list(accumulate((panel.count for panel in self._panels), initial=0))
@@ -245,6 +251,17 @@ class _Work:
                     self._tasks.stop = True
             first = until
             number += 1
+
+
+def renderer(scene: Scene, narrow: bool = False) -> Callable[..., int | None]:
+    """Choose the function that renders a scene strip by strip."""
+    if scene.flat.dtype == np.float32:
+        if scene.shape == ROUND:
+            return cpu.render_mixed_round
+        return cpu.render_mixed if narrow or not single_scene.smooth_width(scene) else smooth.render_smooth
+    if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
+        return cpu.render_any
+    return cpu.render_spots if scene.shape in (GAUSS, TOPHAT) else cpu.render_bulk
 
 
 def find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..jit import borrowed, generic, inner, inner_inlined, kernel
 from ..physics import sample as p
-from ..scene import FLAT, GAUSS, NEVER, ROUND, SQUARE, TOPHAT, Scene
+from ..scene import FLAT, NEVER, ROUND, SQUARE
 from . import orientations as per_orientation
 from .cubic import cubic_strip, forget_cells
 from .latch import first_trip, longest_axes, search_orientations, strip_may_trip
@@ -55,7 +55,7 @@ from .strip import (
     water_strip,
     weigh_strip,
 )
-from .whole_strip import UNKNOWN, solid_angle_of_dark_strip
+from .whole_strip import UNKNOWN, is_dark, middle_of_strip, solid_angle_of_strip
 
 
 @inner
@@ -307,6 +307,13 @@ def store_strip(q, n_sources, masked, s, n, pixels, slow, fast, image):
             row[w] = np.float32(s[SUM + w])
 
 
+@inner_inlined
+def place_of_strip(q, strip, strips_per_row, width):
+    """Row, first column and number of pixels of a strip."""
+    fast = q.fast_first + strip % strips_per_row * width
+    return q.slow_first + strip // strips_per_row, fast, min(width, q.fast_last + 1 - fast)
+
+
 @generic
 def work_on_strips(
     place, sum_orientations, search, bounded, scene, scratch, numbers, image, tallies, first, last, strips_per_row,
@@ -329,17 +336,17 @@ def work_on_strips(
     if q.interpolate:
         forget_cells(s)
     for strip in range(first, last):
-        slow = q.slow_first + strip // strips_per_row
-        fast = q.fast_first + strip % strips_per_row * width
-        pixels = min(width, q.fast_last + 1 - fast)
+        slow, fast, pixels = place_of_strip(q, strip, strips_per_row, width)
         n = (pixels + LANES - 1) // LANES * LANES
         if search and not strip_may_trip(q, sources, orientations, axes, slow, fast, pixels):
             continue
         if bounded and mask.shape[0] == 0:
-            solid_angle = solid_angle_of_dark_strip(q, slow, fast, pixels)
-            if solid_angle != UNKNOWN:  # the image is 0 there
-                tallies[strip, 0] = solid_angle
-                continue
+            middle = middle_of_strip(q, slow, fast, pixels)
+            if is_dark(q, middle):
+                solid_angle = solid_angle_of_strip(q, slow, fast, pixels, middle[3])
+                if solid_angle != UNKNOWN:  # the image is 0 there
+                    tallies[strip, 0] = solid_angle
+                    continue
         if not activate_strip(mask, s, n, pixels, slow, fast):
             continue
         s[EVALUATED] = 0.0
@@ -409,15 +416,6 @@ def search(scene, scratch, numbers, image, tallies, first, last, strips_per_row,
         place_strip, search_orientations, True, False, scene, scratch, numbers, image, tallies, first, last,
         strips_per_row, width,
     )  # fmt: skip
-
-
-def renderer(scene: Scene):
-    """Choose the function that renders a scene."""
-    if scene.flat.dtype == np.float32:
-        return render_mixed_round if scene.shape == ROUND else render_mixed
-    if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
-        return render_any
-    return render_spots if scene.shape in (GAUSS, TOPHAT) else render_bulk
 
 
 @kernel

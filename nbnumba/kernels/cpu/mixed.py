@@ -44,17 +44,50 @@ def place_strip_fused(q, s, n, slow, fast, sub_slow, sub_fast, layer):
 
 
 @inner_inlined
+def reduce_index(numbers, offset, rest, index, origin, last, fine):
+    """Keep the offset of an index from the nearest reflection in fixed point; return its place along the axis.
+
+    `offset` and `rest` are where in `numbers` they go; the second counts if `fine`.
+    """
+    bits = fixed.fixed_index(index, origin)
+    numbers[offset] = np.int32(bits)
+    if fine:
+        numbers[rest] = bits_of(fixed.fixed_rest(index, bits, origin))
+    return fixed.fixed_place(bits, last)
+
+
+@inner_inlined
+def table_of(q):
+    """What tells the place of a reflection in the table: origins of the indices, last places, and sizes."""
+    return (
+        fixed.fixed_origin(float(q.h_min)),
+        fixed.fixed_origin(float(q.k_min)),
+        fixed.fixed_origin(float(q.l_min)),
+        np.uint32(q.nh - 1),
+        np.uint32(q.nk - 1),
+        np.uint32(q.nl - 1),
+        np.uint32(q.nk),
+        np.uint32(q.nl),
+    )
+
+
+@inner_inlined
+def reduce_indices(table, numbers, w, h, k, l, fine):
+    """Offsets of pixel w from the nearest reflection in fixed point, and its place in the table."""
+    h_origin, k_origin, l_origin, h_last, k_last, l_last, nk, nl = table
+    in_h = reduce_index(numbers, OFFSET_H + w, REST_H + w, h, h_origin, h_last, fine)
+    in_k = reduce_index(numbers, OFFSET_K + w, REST_K + w, k, k_origin, k_last, fine)
+    in_l = reduce_index(numbers, OFFSET_L + w, REST_L + w, l, l_origin, l_last, fine)
+    row = np.uint32(np.uint32(in_h * nk) + in_k)
+    numbers[PLACE + w] = np.int32(np.uint32(np.uint32(row * nl) + in_l))
+
+
+@inner_inlined
 def fixed_strip(q, a, s, numbers, n, o, fine):
     """Offsets from the nearest reflection of orientation o in fixed point, and its place in the table."""
     ax, ay, az, bx, by, bz = a[o, 0], a[o, 1], a[o, 2], a[o, 3], a[o, 4], a[o, 5]
     cx, cy, cz = a[o, 6], a[o, 7], a[o, 8]
-    h_origin, k_origin, l_origin = (
-        fixed.fixed_origin(float(q.h_min)),
-        fixed.fixed_origin(float(q.k_min)),
-        fixed.fixed_origin(float(q.l_min)),
-    )
-    nk, nl = np.uint32(q.nk), np.uint32(q.nl)
-    h_last, k_last, l_last = np.uint32(q.nh - 1), np.uint32(q.nk - 1), np.uint32(q.nl - 1)
+    table = table_of(q)
     for w in range(n):
         x = s[QX + w]
         y = s[QY + w]
@@ -62,18 +95,7 @@ def fixed_strip(q, a, s, numbers, n, o, fine):
         h = p.dot(ax, ay, az, x, y, z)
         k = p.dot(bx, by, bz, x, y, z)
         l = p.dot(cx, cy, cz, x, y, z)
-        h_bits = fixed.fixed_index(h, h_origin)
-        k_bits = fixed.fixed_index(k, k_origin)
-        l_bits = fixed.fixed_index(l, l_origin)
-        numbers[OFFSET_H + w] = np.int32(h_bits)
-        numbers[OFFSET_K + w] = np.int32(k_bits)
-        numbers[OFFSET_L + w] = np.int32(l_bits)
-        if fine:
-            numbers[REST_H + w] = bits_of(fixed.fixed_rest(h, h_bits, h_origin))
-            numbers[REST_K + w] = bits_of(fixed.fixed_rest(k, k_bits, k_origin))
-            numbers[REST_L + w] = bits_of(fixed.fixed_rest(l, l_bits, l_origin))
-        row = np.uint32(np.uint32(fixed.fixed_place(h_bits, h_last) * nk) + fixed.fixed_place(k_bits, k_last))
-        numbers[PLACE + w] = np.int32(np.uint32(np.uint32(row * nl) + fixed.fixed_place(l_bits, l_last)))
+        reduce_indices(table, numbers, w, h, k, l, fine)
 
 
 @inner

@@ -21,7 +21,7 @@ STRIDE = WIDTH + LANES  # of rows; a power of two would make them compete for th
 _NAMES = (
     "SUM PART FCELL AMPLITUDE H K L RADIUS_SQUARED QX QY QZ DX DY DZ INVERSE OMEGA OMEGA_SUM POLAR CAPTURE GAIN "
     "FACTOR ACTIVE FIRST WATER_CAPTURE WATER_POLAR WATER_POLAR_FIRST "
-    "HALO"
+    "HALO TOTAL UNIT SQUARE FOURTH NODE POWERS"
 ).split()
 (
     SUM,  # the pixel's sum so far
@@ -51,6 +51,12 @@ _NAMES = (
     WATER_POLAR,
     WATER_POLAR_FIRST,
     HALO,  # diffuse scattering of one sample, over F^2
+    TOTAL,  # the pixel's sum so far where other rows have values of nodes, see `smooth`
+    UNIT,  # place of a pixel in the strip, from -1 to 1, and powers of it
+    SQUARE,
+    FOURTH,
+    NODE,  # places of the nodes, in pixels
+    POWERS,  # coefficients of polynomials
 ) = (i * STRIDE for i in range(len(_NAMES)))
 EVALUATED = len(_NAMES) * STRIDE  # number of lanes whose lattice factor was worked out
 SCRATCH = EVALUATED + 1

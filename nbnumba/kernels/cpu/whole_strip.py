@@ -73,30 +73,33 @@ def sum_of_solid_angles(q, slow, first, count):
 
 
 @inner
-def solid_angle_of_dark_strip(q, slow, fast, pixels):
-    """Sum of the solid angles of a strip beyond all reflections, whose pixels are exactly 0; UNKNOWN for any other.
+def is_dark(q, middle):
+    """Tell whether all pixels of a strip, of which `middle_of_strip` tells, are beyond all reflections and exactly 0.
 
-    Its pixels are 0 where every factor of theirs is positive and finite.
+    They are 0 where every factor of theirs is positive and finite.
     """
     if not is_bounded(q) or q.water_start != 0.0 or q.water_end != 0.0:
-        return UNKNOWN
-    if q.oversample_thick or q.oversample_polar or q.oversample_omega:
-        return UNKNOWN
-    middle = middle_of_strip(q, slow, fast, pixels)
+        return False
+    if q.oversample_thick or q.oversample_polar or q.oversample_omega or not is_beyond_reflections(q, middle):
+        return False
     x, y, z, turn = middle
+    facing = p.dot(x, y, z, q.normal[0], q.normal[1], q.normal[2]) > turn
+    if q.sensor and not (facing and 0.0 <= q.layer_step * q.mu < np.inf):
+        return False
+    return 0.0 <= q.photons < np.inf
+
+
+@inner
+def solid_angle_of_strip(q, slow, fast, pixels, turn):
+    """Sum of the solid angles of all places of a strip; UNKNOWN where four pixels of a part cannot tell.
+
+    `turn` is that of `middle_of_strip`.
+    """
     parts = int(turn / PART_ANGLE) + 1 if turn < MOST_PARTS * PART_ANGLE else 0
     if parts == 0 or pixels < 4 * parts:
-        return UNKNOWN
-    if not is_beyond_reflections(q, middle):
-        return UNKNOWN
-    depths = q.layer_step * q.mu
-    facing = p.dot(x, y, z, q.normal[0], q.normal[1], q.normal[2]) > turn
-    if q.sensor and not (facing and 0.0 <= depths < np.inf):
         return UNKNOWN
     total = 0.0
     for part in range(parts):
         first, stop = part * pixels // parts, (part + 1) * pixels // parts
         total += sum_of_solid_angles(q, slow, fast + first, stop - first)
-    if not (0.0 <= total < np.inf and 0.0 <= q.photons < np.inf):
-        return UNKNOWN
-    return total * (q.layers * q.oversample * q.oversample)
+    return total * (q.layers * q.oversample * q.oversample) if 0.0 <= total < np.inf else UNKNOWN
