@@ -12,7 +12,7 @@ from ..mixed import below_one, float32_holds, scaled_by
 from ..physics.ellipsoid import MOST_RADIUS
 from ..physics.fixed_point import MOST_CELLS, MOST_INDEX
 from ..scene import FLAT, ROUND, SQUARE, Scene, same
-from . import smooth
+from .nodes import NODES
 from .strip import WIDTH
 
 # Length of a crystal in wavelengths, which is what it magnifies an error of a direction by: those of
@@ -61,7 +61,7 @@ def _wavelengths(scene: Scene) -> float:
 
 
 def smooth_width(scene: Scene) -> int:
-    """Return how many pixels wide a strip may be for polynomials along it, see `smooth`; 0 where they don't serve.
+    """Return how many pixels wide a strip may be for polynomials along it, see `nodes`; 0 where they don't serve.
 
     They are for square crystals.
 
@@ -82,7 +82,7 @@ def smooth_width(scene: Scene) -> int:
         ratio = nearest / half
         if not ratio > 2.0:
             continue
-        turns = wavelengths * (ratio + math.sqrt(ratio**2 - 1.0)) ** -smooth.NODES
+        turns = wavelengths * (ratio + math.sqrt(ratio**2 - 1.0)) ** -NODES
         if turns < _TURNS and _change_of_depths(scene, nearest) / ratio < _DEPTHS:
             return width
     return 0

@@ -1,13 +1,8 @@
 """Strips of a flat panel in mixed precision: what varies smoothly along a strip is worked out at eight places of it.
 
-Scattering vectors, solid angles and other factors of these places, the Chebyshev nodes of the strip, come from the same
-functions as those of pixels. Polynomials through them, of the seventh degree and in float64, serve all pixels of the
-strip. `single_scene.smooth_width` tells how wide it may be.
-
-In the rows of the scratch array the first NODES lanes are the nodes, save for the rows that are named here.
+Directions, solid angles and other factors of these places come from the same functions as those of pixels; polynomials
+through them serve all pixels (`nodes`). `single_scene.smooth_width` tells how wide a strip may be.
 """
-
-import math
 
 import numpy as np
 
@@ -18,6 +13,18 @@ from ..physics.intrinsics import float_of
 from . import mixed
 from .kernel import activate_strip, open_place, place_of_strip, polarize, prepare
 from .mixed import OFFSET_H, OFFSET_K, OFFSET_L, PLACE, REST_H, REST_K, REST_L, TERMS
+from .nodes import (
+    CONSTANT,
+    COUNT,
+    NODES,
+    coefficients,
+    expand,
+    fit,
+    lay_nodes,
+    node_count,
+    place_nodes,
+    polynomial,
+)
 from .strip import (
     ACTIVE,
     DX,
@@ -26,13 +33,10 @@ from .strip import (
     EVALUATED,
     FOURTH,
     GAIN,
-    INVERSE,
-    NODE,
     OMEGA_SUM,
     POWERS,
     QX,
     SQUARE,
-    STRIDE,
     SUM,
     TOTAL,
     UNIT,
@@ -48,82 +52,13 @@ from .strip import (
 )
 from .whole_strip import is_dark, middle_of_strip
 
-NODES = 8
 FEW_ORIENTATIONS = 2  # up to which indices are expanded themselves, and not the scattering vector
 
-_PLACES = np.cos((np.arange(NODES) + 0.5) * math.pi / NODES)  # in units of half a strip, from its middle
-_TO_POWERS = np.ascontiguousarray(np.linalg.inv(np.vander(_PLACES, increasing=True)).T)  # a row for each node
-_CONSTANT = np.eye(NODES)[0]  # the polynomial 1
-# Polynomials in a row of the scratch array
-# of the direction, the scattering vector (three each), the indices (three), a factor; sums of powers over all pixels
-_DX, _QX, _H, _FACTOR, _PIXELS = (POWERS + i * NODES for i in (0, 3, 6, 9, 10))
-# Numbers after the rows of `mixed`
-_FIRST, _LANES, _TERMS, _NODES = (mixed.SINGLES + i for i in range(4))
-SINGLES = mixed.SINGLES + 4
-
-
-@inner
-def lay_nodes(s, numbers, width):
-    """Set where the nodes and the pixels are, for strips of so many pixels."""
-    numbers[_NODES] = NODES
-    half = (width - 1) / 2.0
-    for j in range(NODES):
-        s[NODE + j] = half + half * _PLACES[j]  # from the middle of the first pixel, in pixels
-    fill(s, _PIXELS, NODES, 0.0)
-    for w in range(width):
-        t = (w - half) / half
-        s[UNIT + w], s[SQUARE + w], s[FOURTH + w] = t, t**2, t**4
-        power = 1.0
-        for k in range(NODES):
-            s[_PIXELS + k] += power
-            power *= t
-
-
-@inner
-def place_nodes(q, s, n, slow, fast, sub_slow, sub_fast, layer):
-    """Diffracted direction and inverse distance at the nodes, as `strip.place_strip` has them of pixels."""
-    oversample, pixel = q.oversample, q.pixel_fast
-    along_slow = p.subpixel_center(slow, sub_slow, oversample, q.pixel_slow)
-    depth = layer * q.layer_step
-    fx, fy, fz = q.fast[0], q.fast[1], q.fast[2]
-    sx, sy, sz = q.slow[0], q.slow[1], q.slow[2]
-    nx, ny, nz = q.normal[0], q.normal[1], q.normal[2]
-    ox, oy, oz = q.origin[0], q.origin[1], q.origin[2]
-    for w in range(n):
-        along_fast = p.subpixel_center(fast + s[NODE + w], sub_fast, oversample, pixel)
-        x = p.flat_position(along_fast, along_slow, depth, fx, sx, nx, ox)
-        y = p.flat_position(along_fast, along_slow, depth, fy, sy, ny, oy)
-        z = p.flat_position(along_fast, along_slow, depth, fz, sz, nz, oz)
-        inverse = 1.0 / math.sqrt(x * x + y * y + z * z)
-        s[INVERSE + w] = inverse
-        s[DX + w] = x * inverse
-        s[DY + w] = y * inverse
-        s[DZ + w] = z * inverse
-
-
-@inner_inlined
-def fit(s, n, row, to):
-    """The polynomial through the values of a row at the nodes."""
-    m, reference = _TO_POWERS, s[row]
-    v1, v2, v3 = s[row + 1] - reference, s[row + 2] - reference, s[row + 3] - reference
-    v4, v5, v6 = s[row + 4] - reference, s[row + 5] - reference, s[row + 6] - reference
-    v7 = s[row + 7] - reference
-    for k in range(n):
-        low = m[1, k] * v1 + m[2, k] * v2 + m[3, k] * v3 + m[4, k] * v4
-        s[to + k] = low + m[5, k] * v5 + m[6, k] * v6 + m[7, k] * v7 + reference * _CONSTANT[k]
-
-
-@inner_inlined
-def coefficients(s, at):
-    """The coefficients of a polynomial."""
-    return s[at], s[at + 1], s[at + 2], s[at + 3], s[at + 4], s[at + 5], s[at + 6], s[at + 7]
-
-
-@inner_inlined
-def polynomial(c, t, square, fourth):
-    """Value of a polynomial at t, of which the second and fourth power are given (Estrin's scheme)."""
-    low = (c[1] * t + c[0]) + square * (c[3] * t + c[2])
-    return low + fourth * ((c[5] * t + c[4]) + square * (c[7] * t + c[6]))
+# Polynomials after the sums of powers: of direction, scattering vector and indices, three each, and of a factor
+_DX, _QX, _H, _FACTOR = (POWERS + i * NODES for i in (1, 4, 7, 10))
+# Numbers after the rows of `mixed` and their count of nodes
+_FIRST, _LANES, _TERMS = (COUNT + 1 + i for i in range(3))
+SINGLES = COUNT + 4
 
 
 @inner
@@ -132,9 +67,9 @@ def scattering_powers(sources, source, s, n):
     scale = sources[source, 3]
     x, y, z = sources[source, 0] * scale, sources[source, 1] * scale, sources[source, 2] * scale
     for k in range(n):
-        s[_QX + k] = s[_DX + k] * scale - x * _CONSTANT[k]
-        s[_QX + NODES + k] = s[_DX + NODES + k] * scale - y * _CONSTANT[k]
-        s[_QX + 2 * NODES + k] = s[_DX + 2 * NODES + k] * scale - z * _CONSTANT[k]
+        s[_QX + k] = s[_DX + k] * scale - x * CONSTANT[k]
+        s[_QX + NODES + k] = s[_DX + NODES + k] * scale - y * CONSTANT[k]
+        s[_QX + 2 * NODES + k] = s[_DX + 2 * NODES + k] * scale - z * CONSTANT[k]
 
 
 @inner
@@ -186,18 +121,6 @@ def fine_index_strip(q, s, numbers, first, n):
     index_strip(q, s, numbers, first, n, True)
 
 
-@inner
-def expand(s, first, n, of, row):
-    """Values at the pixels of three polynomials, in three rows of the scratch array."""
-    x, y, z = coefficients(s, of), coefficients(s, of + NODES), coefficients(s, of + 2 * NODES)
-    at = s[first:]
-    for w in range(n):
-        t, square, fourth = at[UNIT + w], at[SQUARE + w], at[FOURTH + w]
-        at[row + w] = polynomial(x, t, square, fourth)
-        at[row + STRIDE + w] = polynomial(y, t, square, fourth)
-        at[row + 2 * STRIDE + w] = polynomial(z, t, square, fourth)
-
-
 @inner_inlined
 def shifted_strip(q, sources, source, a, s, numbers, n, fine):
     """Offsets and places of `mixed.fixed_strip`, from the products of a, b and c with the direction in H, K and L."""
@@ -222,12 +145,6 @@ def coarse_shifted_strip(q, sources, source, a, s, numbers, n):
 def fine_shifted_strip(q, sources, source, a, s, numbers, n):
     """`shifted_strip` for any number of cells."""
     shifted_strip(q, sources, source, a, s, numbers, n, True)
-
-
-@inner_inlined
-def node_count(numbers):
-    """The number of nodes, as the compiler does not know it: it takes loops of a known few apart, without vectors."""
-    return np.int64(numbers[_NODES])
 
 
 @inner_inlined
@@ -400,7 +317,7 @@ def sum_of_solid_angles(s, numbers, every, width):
     if every:
         total = 0.0
         for k in range(NODES):
-            total += omega[k] * s[_PIXELS + k]
+            total += omega[k] * s[POWERS + k]
         return total
     for w in range(width):
         s[OMEGA_SUM + w] = polynomial(omega, s[UNIT + w], s[SQUARE + w], s[FOURTH + w])

@@ -19,6 +19,7 @@ from nbnumba import kernels
 from nbnumba.experiment.resolve import resolve
 from nbnumba.experiment.scene import build_scene
 from nbnumba.kernels.cpu import single_scene
+from nbnumba.kernels.cpu.nodes import PLACES
 from nbnumba.kernels.physics import ellipsoid
 from nbnumba.kernels.physics import fixed_point as fixed
 from nbnumba.kernels.scene import Scene
@@ -83,7 +84,7 @@ MORE = {
     "default_F": "-default_F 20",
     "water": "-water 0.01 -semantics exact",
     "region": "-roi 3 37 60 111",
-    "mask": "-mask mask.img",
+    "mask": "-mask mask.img -default_F 5",
     "curved": "-curved_det -semantics exact",
     "many cells": "-N 1000 -oversample 1",
     "most cells": "-N 5000 -mosaic 0.1 -mosaic_domains 5 -oversample 1",
@@ -102,11 +103,16 @@ MORE = {
 }
 
 
+@pytest.mark.parametrize("pixel", ["0.6", "0.1"], ids=["each pixel", "polynomials"])
 @pytest.mark.parametrize("more", MORE.values(), ids=MORE)
-def test_same_picture(more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_picture(more: str, pixel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     goldens.copy_inputs(tmp_path)
     cells = [] if "-N" in more else ["-N", "23"]
-    scene = scene_of([*LYSOZYME, *cells, *more.split()], tmp_path, monkeypatch)
+    scene = scene_of([*LYSOZYME, "-pixel", pixel, *cells, *more.split()], tmp_path, monkeypatch)
+    if pixel == "0.6":
+        assert single_scene.smooth_width(scene) == 0
+    elif not any(option in more for option in ("-dmin", "-water", "-curved_det", "-round_xtal")):
+        assert single_scene.smooth_width(scene) >= 32
     expected, drawn = (kernels.render(scene, "cpu", 2, precision=precision) for precision in ("double", "mixed"))
     assert (expected.precision, drawn.precision) == ("double", "mixed")
     assert expected.image.any()
@@ -137,6 +143,43 @@ def test_what_stays_double(more: str, tmp_path: Path, monkeypatch: pytest.Monkey
     expected, drawn = (kernels.render(scene, "cpu", precision=precision) for precision in ("double", "mixed"))
     assert drawn.precision == "double"
     assert np.array_equal(expected.image, drawn.image)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_polynomials_are_as_good_as_they_must_be(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns by which an index along the crystal's edge is off where directions are polynomials along a strip."""
+    random = Random(seed)
+    goldens.copy_inputs(tmp_path)
+    weights = np.array([1 / np.prod([a - b for b in PLACES if b != a]) for a in PLACES])
+    t = np.linspace(-1, 1, 61)
+    terms = weights / (t[:, None] - PLACES)  # barycentric interpolation
+    found = set()
+    while len(found) < 3:
+        turned = " ".join(f"-detector_rot{axis} {random.uniform(-40, 40)}" for axis in "xyz")
+        words = (
+            f"-mat lyso.mat -default_F 10 -lambda {random.uniform(0.7, 2)} -N {random.choice([3, 40, 900])} -nonoise "
+            f"-distance {random.choice([30, 100, 400])} -pixel {random.choice([0.02, 0.1, 0.2])} -detpixels 400 "
+            f"-oversample 1 {turned} -twotheta {random.uniform(-40, 40)}"
+        )
+        scene = scene_of(words.split(), tmp_path, monkeypatch)
+        width = single_scene.smooth_width(scene)
+        found.add(width)
+        edge = np.max(np.linalg.norm(scene.orientations.reshape(-1, 3, 3), axis=2) * np.diag(scene.N))
+        for _ in range(20 if width > 0 else 0):
+            first, slow, half = random.uniform(0, 400 - width), random.uniform(0, 400), (width - 1) / 2
+            at_nodes, exact = (
+                _directions(scene, slow, first + half + half * place.astype(np.longdouble)) for place in (PLACES, t)
+            )
+            drawn = terms @ at_nodes / np.sum(terms, axis=1)[:, None]
+            off = np.max(np.linalg.norm((drawn - exact).astype(float), axis=1))
+            # Rounding of the weights, 1e-15, comes to the polynomial's own error.
+            assert (off - 1e-15) * edge * scene.sources[0, 3] < 6e-9
+
+
+def _directions(scene: Scene, slow: float, fast: np.ndarray) -> np.ndarray:
+    """Directions to places of a row, in pixels."""
+    place = scene.origin + (fast * scene.pixel_fast)[:, None] * scene.fast + slow * scene.pixel_slow * scene.slow
+    return place / np.sqrt(np.sum(place**2, axis=1))[:, None]
 
 
 @pytest.mark.parametrize("shape", ["-square_xtal", "-round_xtal"])
