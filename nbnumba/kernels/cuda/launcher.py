@@ -30,6 +30,7 @@ class Launcher:
         self.kernels: ModuleType = load()
         self._launch_steps = launch_steps
         self._rates: dict[object, float] = {}  # measured steps per second, by kernel
+        self._known: set[object] = set()  # kernels that have been launched
 
     def launch(self, kernel: Any, threads: int, stream: Any, *arguments: Any) -> None:
         """Start a kernel with at least some number of threads."""
@@ -53,6 +54,8 @@ class Launcher:
         return max(1, int(self._rates.get(kernel, guess) * LAUNCH_SECONDS))
 
     def learn_rate(self, kernel: object, steps: int, seconds: float) -> None:
-        """Take note of the speed of a launch; the simulator has no clock."""
-        if seconds > 0.0:
+        """Take note of the speed of a launch, but of the first of a kernel, which may have waited for the compiler."""
+        if kernel not in self._known:
+            self._known.add(kernel)
+        elif seconds > 0.0:  # the simulator has no clock
             self._rates[kernel] = steps / seconds

@@ -154,6 +154,22 @@ def test_numba_warns_of_no_launch(blocks: int) -> None:
 
 
 @requires("CUDA package")
+def test_launches_go_by_the_speed_of_those_before() -> None:
+    """The first one of a kernel is left out: the compiler has its part in it."""
+    from nbnumba.kernels.cuda.launcher import LAUNCH_SECONDS, Launcher
+
+    launcher = Launcher(cuda_device.Gpu(0, "a GPU", (9, 0), 0, 100, 1e9, 2))
+    guess = launcher.steps_per_launch("kernel")
+    launcher.learn_rate("kernel", 1000, 5.0)
+    assert launcher.steps_per_launch("kernel") == guess
+    launcher.learn_rate("kernel", 10**9, 0.01)
+    assert launcher.steps_per_launch("kernel") == pytest.approx(1e11 * LAUNCH_SECONDS)
+    launcher.learn_rate("kernel", 10**9, 0.0)
+    assert launcher.steps_per_launch("kernel") == pytest.approx(1e11 * LAUNCH_SECONDS)
+    assert launcher.steps_per_launch("another") == guess
+
+
+@requires("CUDA package")
 def test_compiled_kernels_belong_to_a_release_of_numba_cuda() -> None:
     """What one release has stored, another may not be able to load."""
     import importlib.metadata
