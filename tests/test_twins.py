@@ -137,6 +137,10 @@ def test_reflections_stay_on_the_device(simulation: Mapping[str, Any]) -> None:
     assert simulation["table is kept"]
 
 
+def test_a_mask_is_not_kept(simulation: Mapping[str, Any]) -> None:
+    assert simulation["mask is read again"]
+
+
 def test_a_noise_image_that_fails_gives_its_buffers_back(simulation: Mapping[str, Any]) -> None:
     before, after = simulation["slots after a failure"]
     assert before == after > 0

@@ -119,6 +119,7 @@ def main(precision: str, out: str) -> None:
                 found[f"pieces {name}"] = small.render(scenes[name], seen.append).image
         found["progress"] = seen
         found["table is kept"] = _table_is_kept(renderer, scenes["square"])
+        found["mask is read again"] = _mask_is_read_again(renderer, scenes["mask"])
         found["slots after a failure"] = _slots_after_a_failure(renderer)
     found["renderers of threads"] = len(set(_renderers_of_threads(precision)))
     found["simulated"] = cuda.SIMULATED
@@ -162,6 +163,14 @@ def _table_is_kept(renderer: DeviceRenderer, scene: Scene) -> bool:
     third = _devices(renderer)
     kept = all(a is b for a, b in zip(first, second, strict=True))
     return kept and any(a is not b for a, b in zip(second, third, strict=True))
+
+
+def _mask_is_read_again(renderer: DeviceRenderer, scene: Scene) -> bool:
+    """Tell whether a mask that is changed in place takes effect."""
+    own = scene.replace(mask=scene.mask.copy())
+    before = renderer.render(own).image
+    own.mask[...] = 0
+    return bool(before.any()) and not renderer.render(own).image.any()
 
 
 def _devices(renderer: DeviceRenderer) -> list[object]:

@@ -27,7 +27,7 @@ def add_background(launcher: Launcher, slot: Slot, surroundings: Surroundings, i
     masked = scene.mask.size > 0
     photons = slot.device("background", scene.region_shape, np.float64)
     numbers = slot.upload("surroundings", scene.numbers)
-    mask = slot.keep("mask of surroundings", scene.mask if masked else _NO_MASK)
+    mask = slot.upload("mask of surroundings", scene.mask) if masked else slot.keep("no mask", _NO_MASK)
     terms = background.terms(scene, surroundings.bodies)
     for number, term in enumerate(terms):
         arrays = {

@@ -135,7 +135,8 @@ class DeviceJob:
         return (
             self.slot.upload("numbers", scene.numbers),
             int(masked),
-            self.slot.keep("mask", scene.mask if masked else _NO_MASK),
+            # A mask is the detector's own, which may be changed in place.
+            self.slot.upload("mask", scene.mask) if masked else self.slot.keep("no mask", _NO_MASK),
             self.slot.keep("sources", scene.sources),
             self.slot.keep("orientations", scene.orientations).reshape(scene.orientations.size),
             self.slot.keep("weights", scene.weights),

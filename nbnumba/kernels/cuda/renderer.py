@@ -35,8 +35,8 @@ Planner = Callable[[Scene, Callable[[], None] | None], spot_driver.SpotPlan | No
 class DeviceRenderer:
     """Renders image after image on one GPU.
 
-    Arrays of a scene stay on the device while the next scene brings the same array objects, so they must not be
-    changed in place. One process drives one GPU; calls from several threads take turns.
+    Arrays of a scene but the mask stay on the device while the next scene brings the same array objects, so they must
+    not be changed in place. One process drives one GPU; calls from several threads take turns.
 
     Parameters
     ----------
