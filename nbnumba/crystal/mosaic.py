@@ -102,10 +102,9 @@ def random_misset(seed: int, semantics: Semantics, table: MutableSequence[int] |
     """
     table = _seeded(table, seed)
     if semantics is Semantics.C:  # C differs: from uniform, see above
-        axis, share = _turn(table)
-        return misset_angles(_rotations_about(np.array([axis]), [float(np.float32(_RANDOM_SPREAD) * share)])[0])
-    for _ in range(_NUMBERS_UNTIL_MIXED):
-        park_miller.ran1(table)
+        turn = _turns_of(2.0 * park_miller.numbers(table, 3).astype(np.float64) - 1.0)
+        return misset_angles(_rotations_about(turn.axes, [float(np.float32(_RANDOM_SPREAD) * turn.shares[0])])[0])
+    park_miller.drawn_integers(table, _NUMBERS_UNTIL_MIXED)
     return misset_angles(_uniform_rotation(table))
 
 
@@ -121,8 +120,7 @@ def random_table_after(crystals: Sequence[Crystal], semantics: Semantics) -> tup
         if crystal.mosaic_model is not MosaicModel.C:
             continue
         _seeded(table, crystal.mosaic_seed)
-        for _ in range(3 * len(crystal.mosaic_rotations)):
-            park_miller.ran1(table)
+        park_miller.drawn_integers(table, 3 * len(crystal.mosaic_rotations))
     return tuple(table)
 
 
@@ -184,8 +182,7 @@ class _Turns(NamedTuple):
 def _turns(count: int, table: tuple[int, ...]) -> tuple[_Turns, list[int]]:
     """Draw C's turns; the second value is the random table that they leave."""
     left = list(table)
-    drawn = [_turn(left) for _ in range(count)]
-    return _Turns(np.array([axis for axis, _ in drawn]), np.array([share for _, share in drawn])), left
+    return _turns_of(2.0 * park_miller.numbers(left, 3 * count).astype(np.float64) - 1.0), left
 
 
 _kept_turns = lru_cache(maxsize=16)(_turns)
@@ -204,39 +201,27 @@ def _kept_rotations(
     return _rotations(spread_rad, drawn), left
 
 
-def _turn(table: MutableSequence[int]) -> tuple[Vector, np.float32]:
-    """Draw axis and share of one of C's turns.
+def _turns_of(numbers: NDArray[np.float64]) -> _Turns:
+    """Return axes and shares of C's turns, of which each takes three numbers between -1 and 1.
 
     Notes
     -----
-    nanoBragg.c:3439. `**` between two float32 scalars calls the C library's powf and gives C's bits; np.power
-    over arrays uses code of NumPy's own, which often differs in the last place.
+    nanoBragg.c:3439. Sine and cosine by the C library, and its powf, which `**` between two float32 scalars calls:
+    NumPy's own code over arrays often differs in the last place.
     """
-    r1 = 2.0 * float(park_miller.ran1(table)) - 1.0
-    r2 = 2.0 * float(park_miller.ran1(table)) - 1.0
-    r3 = 2.0 * float(park_miller.ran1(table)) - 1.0
-    across = math.sqrt(1.0 - r2 * r2)
-    return _axis(across, r1, r2), np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
-
-
-def _axis(across: float, r1: float, r2: float) -> Vector:
-    return across * math.sin(math.pi * r1), across * math.cos(math.pi * r1), r2
+    r1, r2, r3 = numbers.reshape(-1, 3).T
+    across = np.sqrt(1.0 - r2 * r2)
+    angles = (math.pi * r1).tolist()
+    sine, cosine = np.array([math.sin(angle) for angle in angles]), np.array([math.cos(angle) for angle in angles])
+    shares = [rest**_CUBE_ROOT for rest in (1.0 - r3 * r3).astype(np.float32)]
+    return _Turns(np.column_stack((across * sine, across * cosine, r2)), np.array(shares, dtype=np.float32))
 
 
 def _simtbx_turns(count: int, seed: int) -> _Turns:
     """Draw the turns of simtbx's domains; the first is none."""
-    table = _seeded(None, seed)
-
-    def drawn() -> float:
-        park_miller.ran1(table)
-        return 2.0 * min(park_miller.SCALE * table[park_miller.LAST], _LARGEST) - 1.0
-
-    axes, shares = np.zeros((count, 3)), np.zeros(count, dtype=np.float32)
-    for domain in range(1, count):
-        r1, r2, r3 = drawn(), drawn(), drawn()
-        axes[domain] = _axis(math.sqrt(1.0 - r2 * r2), r1, r2)
-        shares[domain] = np.float32(1.0 - r3 * r3) ** _CUBE_ROOT
-    return _Turns(axes, shares)
+    drawn = park_miller.drawn_integers(_seeded(None, seed), 3 * (count - 1))
+    turns = _turns_of(2.0 * np.minimum(park_miller.SCALE * drawn, _LARGEST) - 1.0)
+    return _Turns(np.vstack((np.zeros((1, 3)), turns.axes)), np.concatenate((np.zeros(1, np.float32), turns.shares)))
 
 
 _kept_simtbx_turns = lru_cache(maxsize=16)(_simtbx_turns)

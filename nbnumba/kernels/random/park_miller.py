@@ -13,9 +13,11 @@ nothing and goes on with whatever table the draws before it left (an untouched t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import MutableSequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 SHUFFLED = 32
 VALUE = 0  # where the three parts of a table lie
@@ -87,3 +89,48 @@ def ran1(table: MutableSequence[int]) -> np.float32:
     table[LAST] = drawn
     table[VALUE] = value
     return min(np.float32(SCALE * drawn), LARGEST)
+
+
+def drawn_integers(table: MutableSequence[int], count: int) -> NDArray[np.int64]:
+    """Draw the whole numbers behind so many numbers of `ran1`, in a tenth of its time, and advance the table.
+
+    Parameters
+    ----------
+    table : list of 34 int
+        Changed in place.
+    count : int
+
+    Notes
+    -----
+    The values of the generator are products of the first one and powers of the multiplier, modulo the modulus.
+    """
+    drawn: list[int] = []
+    while len(drawn) < count and (table[VALUE] <= 0 or 0 in table or table[VALUE] % MODULUS == 0):
+        ran1(table)
+        drawn.append(table[LAST])
+    last, shuffled = table[LAST], list(table[SHUFFLE:])
+    while len(drawn) < count:
+        powers = _powers()[: count - len(drawn)]
+        values = (table[VALUE] * powers % MODULUS).tolist()
+        for value in values:
+            entry = last >> SHIFT
+            last = shuffled[entry]
+            shuffled[entry] = value
+            drawn.append(last)
+        table[VALUE] = values[-1]
+    table[LAST], table[SHUFFLE:] = last, shuffled
+    return np.array(drawn, dtype=np.int64)
+
+
+def numbers(table: MutableSequence[int], count: int) -> NDArray[np.float32]:
+    """Draw so many numbers of `ran1`, and advance the table."""
+    return np.minimum((SCALE * drawn_integers(table, count)).astype(np.float32), LARGEST)
+
+
+@functools.cache
+def _powers() -> NDArray[np.int64]:
+    """Return the powers of the multiplier from the first on, modulo the modulus: (1024,)."""
+    found = [MULTIPLIER]
+    while len(found) < 1024:
+        found.append(found[-1] * MULTIPLIER % MODULUS)
+    return np.array(found, dtype=np.int64)
