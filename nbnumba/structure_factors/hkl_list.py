@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import re
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from ..io.atomic import PathLike
 from ..io.opening import is_regular, label, opened
 from ..util.messages import logger
 from ..util.text import NUMBER, counted, quote
-from .table import LARGEST_F, IndexBox, inside
+from .table import LARGEST_F, IndexBox
 
 _BLOCK = 1 << 20  # bytes that are read at a time; also the longest line
 _COLUMNS = ("h", "k", "l", "F")
@@ -111,7 +112,7 @@ def read_open(
     report(f"re-reading {path}")
     if not kept:
         source.seek(0)
-    _fill(inside(table), box, kept or _blocks(source, option, path), option, path)
+    _fill(table, box, kept or _blocks(source, option, path), option, path)
     return table, box, survey.count
 
 
@@ -124,31 +125,60 @@ def _allocate(box: IndexBox, default_F: float, report: Callable[[str], None]) ->
     return table
 
 
-class _Block(NamedTuple):
+@dataclass
+class _Block:
     """The reflections of one block of the file."""
 
     rows: NDArray[np.void]  # (n,) of _ROW
     extra: int = 0  # lines of more than four columns
     first_extra: int = 0
+    lasts: bool = False  # whether it outlives the table that it is read for
+    _placed: tuple[IndexBox, NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    @functools.cached_property
+    def ends(self) -> list[tuple[int, int]]:
+        """Lowest and highest h, k and l."""
+        return [(int(self.rows[name].min()), int(self.rows[name].max())) for name in "hkl"]
+
+    @functools.cached_property
+    def negative(self) -> int:
+        """Number of structure factors below 0."""
+        return int(np.count_nonzero(self.rows["F"] < 0.0))
+
+    def placed(self, box: IndexBox) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return where the reflections stand in the table of a box, in one dimension, and their structure factors."""
+        if self._placed is not None and self._placed[0] == box:
+            return self._placed[1:]
+        nk, nl = box.k_max - box.k_min + 3, box.l_max - box.l_min + 3
+        h, k, l = (self.rows[name].astype(np.int64) for name in "hkl")
+        places = ((h - box.h_min + 1) * nk + (k - box.k_min + 1)) * nl + (l - box.l_min + 1)
+        factors = np.ascontiguousarray(self.rows["F"])
+        if self.lasts:
+            self._placed = box, places, factors
+        return places, factors
 
 
 def _blocks(file: BinaryIO, option: str, path: PathLike) -> Iterator[_Block]:
     """Cut a file into blocks of whole lines and read each."""
     held = b""  # of an unfinished line
-    line = 1
+    line, before = 1, b""
     at_end = False
     while not at_end:
         got = file.read(_BLOCK - len(held))
         at_end = not got
         text = held + got
+        if text:
+            line += before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
+            before = b""
         if line == 1:
             text = text.removeprefix(b"\xef\xbb\xbf")  # byte order mark
         stop = len(text) if at_end else _end_of_last_line(text)
         if stop == 0 and len(held) + len(got) == _BLOCK:
             raise InputError(f"{label(option, path, line)}: longer than {_BLOCK} bytes; a line is h k l F")
         text, held = text[:stop], text[stop:]
-        yield _of_numbers_alone(text, line) or _of_anything(text, line, option, path)
-        line += text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+        if text:
+            yield _of_known_text(text, line) or _of_anything(text, line, option, path)
+            before = text
 
 
 def _end_of_last_line(text: bytes) -> int:
@@ -156,6 +186,27 @@ def _end_of_last_line(text: bytes) -> int:
     newline = text.rfind(b"\n")
     # A carriage return at the very end may be half of a line end.
     return newline + 1 if newline >= 0 else text.rfind(b"\r", 0, len(text) - 1) + 1
+
+
+_last: tuple[bytes, _Block] | None = None  # the first block of the list that was read last, as text and as numbers
+
+
+def _of_known_text(text: bytes, line: int) -> _Block | None:
+    """Read lines as `_of_numbers_alone`, or take what was made of the same text just before: where F of others change.
+
+    The text itself is compared, so that a file that has changed is parsed again.
+    """
+    global _last
+    if line > 1:
+        return _of_numbers_alone(text, line)
+    known = _last
+    if known is not None and known[0] == text:
+        return known[1]
+    block = _of_numbers_alone(text, line)
+    if block is not None and block.rows.size > 0:
+        block.lasts = True
+        _last = text, block
+    return block
 
 
 def _of_numbers_alone(text: bytes, line: int) -> _Block | None:
@@ -177,8 +228,7 @@ def _of_numbers_alone(text: bytes, line: int) -> _Block | None:
                 block = _Block(rows, len(longer), longer[0] if longer else 0)
     if block is None or not (np.abs(block.rows["F"]) <= LARGEST_F).all():
         return None
-    lowest = min(int(block.rows[name].min()) for name in "hkl")
-    return block if lowest >= -_LARGEST_INDEX else None
+    return block if min(low for low, _ in block.ends) >= -_LARGEST_INDEX else None
 
 
 def _lines(text: bytes) -> io.StringIO:
@@ -238,9 +288,8 @@ class _Survey:
         self.extra += block.extra
         if block.rows.size == 0:
             return
-        self.negative += int(np.count_nonzero(block.rows["F"] < 0.0))
-        low = [int(block.rows[name].min()) for name in "hkl"]
-        high = [int(block.rows[name].max()) for name in "hkl"]
+        self.negative += block.negative
+        low, high = ([pair[end] for pair in block.ends] for end in range(2))
         self.low = [min(pair) for pair in zip(self.low, low, strict=True)] if self.count else low
         self.high = [max(pair) for pair in zip(self.high, high, strict=True)] if self.count else high
         self.count += block.rows.size
@@ -249,14 +298,17 @@ class _Survey:
         return IndexBox(self.low[0], self.high[0], self.low[1], self.high[1], self.low[2], self.high[2])
 
 
-def _fill(values: NDArray[np.float64], box: IndexBox, blocks: Iterable[_Block], option: str, path: PathLike) -> None:
+def _fill(table: NDArray[np.float64], box: IndexBox, blocks: Iterable[_Block], option: str, path: PathLike) -> None:
     """Put reflections into the table."""
-    lowest = (box.h_min, box.k_min, box.l_min)
+    limits = (box.h_min, box.h_max), (box.k_min, box.k_max), (box.l_min, box.l_max)
+    flat = table.reshape(-1)
     for block in blocks:
-        place = [block.rows[name].astype(np.int64) - low for name, low in zip("hkl", lowest, strict=True)]
-        if any(((i < 0) | (i >= size)).any() for i, size in zip(place, values.shape, strict=True)):
+        if block.rows.size == 0:
+            continue
+        if any(low < least or high > most for (low, high), (least, most) in zip(block.ends, limits, strict=True)):
             raise InputError(f"{label(option, path)}: changed while it was being read")
-        values[tuple(place)] = block.rows["F"]  # in their order: the last of a repeated reflection stays
+        places, factors = block.placed(box)
+        flat[places] = factors  # in their order: the last of a repeated reflection stays
 
 
 def _explain(text: bytes, place: str) -> NoReturn:

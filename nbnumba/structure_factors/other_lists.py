@@ -94,7 +94,8 @@ def refuse(start: bytes, place: str) -> None:
 
 def _is_shelx(start: bytes) -> bool:
     """Whether the lines have h k l in four characters each, then two numbers in eight characters each."""
-    lines = [line for line in start.splitlines()[: _LINES + 1] if line.strip()]
+    few = b"\n".join(start.split(b"\n", _LINES + 1)[: _LINES + 1])
+    lines = [line for line in few.splitlines()[: _LINES + 1] if line.strip()]
     end = next((place for place, line in enumerate(lines) if _SHELX_END.match(line)), len(lines))
     lines = lines[: end + 1]  # what follows is text
     if len(lines) > 1 and len(lines) > _LINES:

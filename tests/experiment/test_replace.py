@@ -217,6 +217,7 @@ def test_numbers_that_are_equal_and_of_another_type_are_replaced() -> None:
     [
         ("matrix", "A.mat", "0.01", "0.02", {"N": 4}),
         ("matrix", "A.mat", "0.01", "0.02", {"wavelength_A": 1.1}),
+        ("matrix", "P1.hkl", "\n", " # longer\n1 2 3 45\n", {"default_F": 4}),
         ("matrix", "sources.txt", "0 2 1.01e-10", "0 3 1.02e-10", {"wavelength_A": 1.1}),
         ("geometry", "a.geom", "95.3 mm", "96.3 mm", {"fluence": 1e25}),
         ("geometry", "mosflm.mat", "0.02 0", "0.02 1e-4", {"N": 4}),

@@ -89,3 +89,18 @@ def test_numbers_stay_below_one() -> None:
 )
 def test_typed_seeds_are_read_as_atoi_reads_them(typed: int, start: int) -> None:
     assert park_miller.start_value(typed) == start
+
+
+@pytest.mark.parametrize("seed", [1, 0, -7, 2147483647, -2147483647, 2147483648, 12345])
+@pytest.mark.parametrize("before", [None, 3])
+def test_many_numbers_at_a_time_are_those_of_one_at_a_time(seed: int, before: int | None) -> None:
+    table = park_miller.new_table()
+    if before is not None:
+        table[park_miller.VALUE] = park_miller.start_value(before)
+        park_miller.drawn_integers(table, 50)
+    table[park_miller.VALUE] = park_miller.start_value(seed)
+    for count in (0, 1, 3, 40, 1500):  # more than there are powers of the multiplier
+        one_by_one = table.copy()
+        expected = [park_miller.ran1(one_by_one) for _ in range(count)]
+        assert park_miller.numbers(table, count).tolist() == expected
+        assert table == one_by_one
