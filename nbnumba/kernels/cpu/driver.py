@@ -117,10 +117,11 @@ def _render_strips(
     if mixed:
         latched = [single_scene.single(scene) if single_scene.can_be_mixed(scene) else scene for scene in latched]
     drawn: dict[int, Rendered] = {}
-    functions = [renderer(scene, narrow) for scene in latched]
-    for function in dict.fromkeys(functions):
-        places = [place for place, its in enumerate(functions) if its is function]
-        work = _Work([latched[p] for p in places], function, on_compiling, [images[p] for p in places], narrow)
+    ways = [renderer(scene, narrow) for scene in latched]
+    for function in dict.fromkeys(function for function, _ in ways):
+        places = [place for place, (its, _) in enumerate(ways) if its is function]
+        rooms, widths = [images[place] for place in places], [ways[place][1] for place in places]
+        work = _Work([latched[place] for place in places], function, on_compiling, rooms, widths)
         work.run(threads, progress)
         for place, tallies in zip(places, work.tallies, strict=True):
             solid_angle, evaluated = np.sum(tallies, axis=0)
@@ -173,8 +174,8 @@ class _Work:
         Called when the function has to be compiled first.
     images : sequence of array
         Where each panel is drawn; none for a search.
-    narrow : bool
-        Whether strips are as narrow as can be.
+    widths : sequence of int
+        Of the strips of each panel, at the most [pixels]; WIDTH where there is none.
     """
 
     def __init__(
@@ -183,19 +184,13 @@ class _Work:
         function: Callable[..., int | None],
         on_compiling: Callable[[], None] | None,
         images: Sequence[Image] = (),
-        narrow: bool = False,
+        widths: Sequence[int] = (),
     ) -> None:
         searching = function is cpu.search
         nothing = np.zeros((0, 0), dtype=np.float32)
-
-        def widest(scene: Scene) -> int:
-            if function is smooth.render_smooth:
-                return single_scene.smooth_width(scene)
-            return LANES if narrow else WIDTH
-
         self._panels = [
-            _Strips.of(scene, nothing if image is None else image, searching, widest(scene))
-            for scene, image in zip_longest(scenes, images)
+            _Strips.of(scene, nothing if image is None else image, searching, width or WIDTH)
+            for scene, image, width in zip_longest(scenes, images, widths)
         ]
         self._starts = list(accumulate((panel.count for panel in self._panels), initial=0))
         longest = max(panel.steps for panel in self._panels)
@@ -253,15 +248,20 @@ class _Work:
             number += 1
 
 
-def renderer(scene: Scene, narrow: bool = False) -> Callable[..., int | None]:
-    """Choose the function that renders a scene strip by strip."""
+def renderer(scene: Scene, narrow: bool = False) -> tuple[Callable[..., int | None], int]:
+    """Choose the function that renders a scene strip by strip, and how many pixels wide a strip is at the most.
+
+    `narrow`: whether strips are to be as narrow as can be.
+    """
+    widest = LANES if narrow else WIDTH
     if scene.flat.dtype == np.float32:
         if scene.shape == ROUND:
-            return cpu.render_mixed_round
-        return cpu.render_mixed if narrow or not single_scene.smooth_width(scene) else smooth.render_smooth
+            return cpu.render_mixed_round, widest
+        width = 0 if narrow else single_scene.smooth_width(scene)
+        return (smooth.render_smooth, width) if width > 0 else (cpu.render_mixed, widest)
     if scene.compound or scene.halo_count > 0 or (scene.interpolate and scene.shape in (SQUARE, ROUND)):
-        return cpu.render_any
-    return cpu.render_spots if scene.shape in (GAUSS, TOPHAT) else cpu.render_bulk
+        return cpu.render_any, widest
+    return cpu.render_spots if scene.shape in (GAUSS, TOPHAT) else cpu.render_bulk, widest
 
 
 def find_latch(scene: Scene, threads: int, on_compiling: Callable[[], None] | None) -> int:

@@ -74,15 +74,15 @@ def smooth_width(scene: Scene) -> int:
     if scene.water_start != 0.0 or scene.water_end != 0.0:
         return 0
     across = np.cross(scene.fast, scene.slow)
-    depth = abs(scene.layers * scene.layer_step)
-    nearest = abs(float(np.dot(scene.origin, across))) / float(np.linalg.norm(across)) - depth
+    size, depth = float(np.linalg.norm(across)), abs(scene.layers * scene.layer_step)
+    nearest = abs(float(np.dot(scene.origin, across))) / size - depth if size > 0.0 else 0.0
     wavelengths = _wavelengths(scene)
     for width in (WIDTH, WIDTH // 2, WIDTH // 4):
         half = width / 2.0 * scene.pixel_fast * float(np.linalg.norm(scene.fast))
         ratio = nearest / half
         if not ratio > 2.0:
             continue
-        turns = wavelengths * (ratio + math.sqrt(ratio**2 - 1.0)) ** -NODES
+        turns = wavelengths * (ratio + ratio * math.sqrt(1.0 - 1.0 / ratio / ratio)) ** -NODES
         if turns < _TURNS and _change_of_depths(scene, nearest) / ratio < _DEPTHS:
             return width
     return 0
@@ -98,7 +98,8 @@ def _change_of_depths(scene: Scene, nearest: float) -> float:
         for slow in (0, scene.n_slow)
     ]
     farthest = max(float(np.linalg.norm(edge)) for edge in edges)
-    return abs(scene.layers * scene.layer_step * scene.mu) * (farthest / nearest) ** 2
+    slant = farthest / nearest
+    return abs(scene.layers * scene.layer_step * scene.mu) * slant * slant
 
 
 class _Kept(NamedTuple):
