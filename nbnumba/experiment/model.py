@@ -252,6 +252,8 @@ class Experiment(Geometry):
         ------
         InputError
             For keywords where the experiment was not made from keywords, or beside parts.
+        TypeError
+            For an unknown keyword, or a part of another type.
 
         Examples
         --------
@@ -269,6 +271,9 @@ class Experiment(Geometry):
             "background": background,
         }
         parts = {name: part for name, part in given.items() if part is not None}
+        for name, part in {**parts, **({} if crystal is None else {"crystals": crystal})}.items():
+            if not isinstance(part, _KINDS[name]):
+                raise TypeError(f"replace: a {_KINDS[name].__name__} is needed, not {type(part).__name__}")
         if not parts:
             made: Experiment = _above("api:with_keywords")(self, semantics, notify, keywords)
             return made
@@ -402,6 +407,15 @@ class Experiment(Geometry):
         return random_table_after(self.crystals, self.semantics)
 
 
+# Of the parts that `replace` takes.
+_KINDS = {
+    "crystals": Crystal,
+    "beam": Beam,
+    "detector": Detector,
+    "goniometer": Goniometer,
+    "sampling": Sampling,
+    "background": tuple,
+}
 _FIELDS = {one.name for one in fields(Experiment) if one.init}
 _PARTS = {
     one.name for one in fields(Experiment) if one.init and one.default is MISSING and one.default_factory is MISSING

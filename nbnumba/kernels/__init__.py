@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DeviceError, InputError
+from ..errors import DeviceError, InputError, called
 from ..util.messages import logger
 from .background.bodies import Surroundings
 from .readout.steps import PanelRead, SeparableSpread, Steps
@@ -32,9 +32,8 @@ def check_compute_options(backend: str, threads: int | None, device: int | None 
         For more threads than cores.
     """
     if threads is not None and not 1 <= threads <= available_threads():
-        raise InputError(
-            f"-threads: {threads} is not between 1 and {available_threads()}, the cores this process may use"
-        )
+        cores = available_threads()
+        raise InputError(f"{called('threads')}: {threads} is not between 1 and {cores}, the cores this process may use")
     if backend == "cuda":
         from .cuda.device import choose
 

@@ -278,11 +278,10 @@ class Image:
         """
         from ..readout.poisson import poisson_image_c, poisson_image_counter
 
+        seed, number = whole("seed", seed, -C_INT, C_INT), whole("number", number, 0)
         if self.experiment.readout is not None:
-            seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
             return self.detected(seed, number).pixels
-        seed, number = whole("noise_seed", seed, -C_INT, C_INT), whole("number", number, 0)
-        one_of("noise_rng", rng, NOISE_RNGS)
+        one_of("rng", rng, NOISE_RNGS)
         rows = self.array.reshape(-1, self.array.shape[-1])
         roi = self.experiment.sampling.roi if self.array.ndim == 2 else None
         if rng == "counter":

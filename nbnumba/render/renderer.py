@@ -162,7 +162,7 @@ class Renderer:
 
         one_of("backend", backend, BACKENDS)
         one_of("precision", precision, PRECISIONS)
-        threads = None if threads is None else whole("threads", threads, 0)
+        threads = None if threads is None else whole("threads", threads, 1)
         device = None if device is None else whole("device", device, 0)
         kernels.check_compute_options(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
@@ -281,7 +281,7 @@ class Renderer:
     def linearize(
         self,
         experiment: Experiment,
-        parameters: Parameters | Sequence[str],
+        parameters: Parameters | Sequence[str] | str,
         values: ArrayLike | None = None,
     ) -> Linearization:
         """Render an experiment with its derivatives by parameters: by the processor, with backend "cuda" on a GPU.
@@ -289,8 +289,8 @@ class Renderer:
         Parameters
         ----------
         experiment : Experiment
-        parameters : Parameters or sequence of str
-            By `Experiment.parameters`, or their names.
+        parameters : Parameters, or str, or sequence of str
+            By `Experiment.parameters`, or a name, or several.
         values : (n,), optional
             Of the parameters; those of the experiment by default.
 
@@ -307,7 +307,8 @@ class Renderer:
         _check_kind(experiment)
         device = (self.device or 0) if self.backend == "cuda" else None
         if not isinstance(parameters, Parameters):
-            return Linearization(experiment.parameters(*parameters), values, self.threads, device)
+            names = (parameters,) if isinstance(parameters, str) else parameters
+            return Linearization(experiment.parameters(*names), values, self.threads, device)
         if parameters.experiment is not experiment:
             raise InputError("parameters: are those of another experiment")
         return Linearization(parameters, values, self.threads, device)

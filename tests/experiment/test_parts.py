@@ -118,6 +118,10 @@ def test_of_replaced_parts_no_command_is_known() -> None:
     message = r"^replace: phi_deg is a keyword and cannot stand beside parts \(background\)$"
     with pytest.raises(InputError, match=message):
         experiment.replace(phi_deg=3, background=())
+    with pytest.raises(TypeError, match=r"^replace: a Beam is needed, not str$"):
+        experiment.replace(beam="x")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^replace: a Crystal is needed, not tuple$"):
+        experiment.replace(crystal=experiment.crystals)  # type: ignore[arg-type]
 
 
 def test_experiments_survive_pickling() -> None:
