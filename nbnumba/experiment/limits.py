@@ -100,7 +100,9 @@ def check_closed_form(experiment: Experiment) -> None:
             "positive"
         )
     if sampling.interpolate:
-        raise InputError(f"{called('spread')} continuous: with {called('interpolate')}; give {called('interpolate')}")
+        raise InputError(
+            f"{called('spread')} continuous: with {called('interpolate', True)}; give {called('interpolate', False)}"
+        )
     switches = sampling.oversample_thick or sampling.oversample_polar or sampling.oversample_omega
     if switches and experiment.semantics is Semantics.C:
         raise InputError(

@@ -133,7 +133,7 @@ def test_what_a_cutoff_leaves_out(shape: str, cutoff: float, tmp_path: Path, mon
         ("-spread continuous", "-spread continuous: with -shape square"),
         ("-spread continuous -gauss_xtal -mosaic 20", "-spread continuous takes at most 3"),
         ("-spread continuous -gauss_xtal -fudge 0", "-spread continuous: with -fudge 0"),
-        ("-spread continuous -gauss_xtal -interpolate", "-spread continuous: with -interpolate"),
+        ("-spread continuous -gauss_xtal -interpolate", "-spread continuous: with -interpolate; give -nointerpolate"),
         ("-spread continuous -gauss_xtal -oversample_omega", "these take -semantics exact"),
     ],
 )
