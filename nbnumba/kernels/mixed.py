@@ -18,6 +18,7 @@ WHY_DOUBLE = {
     "cuda": "mixed precision is for structure factors within 12 orders of magnitude, crystals of less than 1e15 cells, "
     "and factors that do not multiply the running sum, as those of nanoBragg.c may",
 }  # by what renders
+_LEAST_POWER = -400  # squares of smaller structure factors come near the smallest float64
 _SMALLEST_F = 2.0**-40  # of the largest: squares of smaller ones come near the smallest float32
 
 
@@ -61,7 +62,7 @@ def _range_of(flat: NDArray[np.float64]) -> _Range:
     kept = _last[:1]
     if not kept or not same(kept[0].flat, flat):
         sizes = np.abs(flat)
-        power = math.frexp(float(np.max(sizes)))[1]
+        power = max(math.frexp(float(np.max(sizes)))[1], _LEAST_POWER)
         kept = [_Range(flat, power, not np.any((sizes > 0.0) & (sizes < math.ldexp(_SMALLEST_F, power))))]
         _last[:] = kept
     return kept[0]
