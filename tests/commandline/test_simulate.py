@@ -181,5 +181,5 @@ def test_structure_factors_of_next_to_nothing_are_not_drawn_in_mixed_precision(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("tiny.hkl").write_text("0 0 0 1e-300\n0 0 1 3e-300\n")
-    words = "-nonoise -backend cpu -nointerpolate -water 10 -precision mixed -hkl tiny.hkl -default_F 0 -floatfile a.bin"
+    words = "-nonoise -backend cpu -nointerpolate -water 10 -precision mixed -hkl tiny.hkl -floatfile a.bin"
     assert any(line.startswith("-precision mixed has no effect: ") for line in notices(words, capsys))
