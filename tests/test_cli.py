@@ -155,6 +155,28 @@ def test_too_little_memory_has_many_names(error: BaseException, capsys: pytest.C
     assert capsys.readouterr().err.startswith("nbnumba: error: not enough memory: ")
 
 
+@pytest.mark.parametrize(
+    ("behind", "status", "told"),
+    [
+        ("libx.so: failed to map segment from shared object", 7, "not enough memory: libx.so: failed to map segment"),
+        ("libx.so: cannot open shared object file: No such file or directory", 3, "Could not find/load libx.so"),
+    ],
+)
+def test_a_library_that_cannot_be_loaded(
+    behind: str, status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As llvmlite reports it: an error of its own, raised while that of the loader is handled."""
+
+    def load() -> int:
+        try:
+            raise OSError(behind)
+        except OSError:
+            raise OSError("Could not find/load libx.so")  # noqa: B904
+
+    assert cli.exit_status(load) == status
+    assert capsys.readouterr().err.startswith(f"nbnumba: error: {told}")
+
+
 def fail(error: BaseException) -> int:
     raise error
 

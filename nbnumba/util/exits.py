@@ -58,7 +58,9 @@ def failed(error: Exception) -> int:
     if isinstance(error, NbnumbaError):
         return _fail(str(error), error.exit_status)
     if is_shortage(error):
-        detail = f": {error}" if str(error) else ""
+        behind = error.__cause__ or error.__context__
+        told = behind if behind is not None and is_shortage(behind) else error
+        detail = f": {told}" if str(told) else ""
         return _fail(f"not enough memory{detail}", MEMORY)
     if isinstance(error, OSError):
         # Failures to write a file name it: what is left without a name is a failed print.
@@ -75,8 +77,14 @@ def is_shortage(error: BaseException) -> bool:
     """Tell whether too little memory or too few threads are behind an exception."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
+    if not isinstance(error, (RuntimeError, ImportError, OSError)):
+        return False
     text = str(error).lower()
-    return isinstance(error, (RuntimeError, ImportError, OSError)) and any(words in text for words in _SHORTAGES)
+    if any(words in text for words in _SHORTAGES):
+        return True
+    # llvmlite says that its library may be missing, and has the loader's own error behind that.
+    behind = error.__cause__ or error.__context__
+    return isinstance(behind, (ImportError, OSError)) and is_shortage(behind)
 
 
 def _log_file(error: Exception) -> str | None:

@@ -156,7 +156,7 @@ def test_one_index_far_from_the_others_is_told(tmp_path: Path, capsys: pytest.Ca
     assert "one far from the others may be a mistake" in told
 
 
-@pytest.mark.parametrize(("limit", "compiled"), [(150, True), (400, True), (600, True), (400, False), (700, False)])
+@pytest.mark.parametrize(("limit", "compiled"), [(150, True), (330, True), (600, True), (400, False), (700, False)])
 def test_too_little_memory(limit: int, compiled: bool, tmp_path: Path) -> None:
     """From too little for NumPy to too little for the image, or to compile, `ulimit -v` in MB."""
     words = "-cell 50 60 70 -default_F 1 -lambda 1 -distance 50 -pixel 0.01 -detpixels 9000 -N 2 -quiet -threads 1"
