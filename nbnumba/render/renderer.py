@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError
+from ..errors import InputError, parameters_called
 from ..experiment.drawable import check_drawable
 from ..experiment.model import Experiment
 from ..experiment.passes import split_into_passes
@@ -164,7 +164,8 @@ class Renderer:
         one_of("precision", precision, PRECISIONS)
         threads = None if threads is None else whole("threads", threads, 1)
         device = None if device is None else whole("device", device, 0)
-        kernels.check_compute_options(backend, threads, device)
+        with parameters_called(lambda name, value: name):
+            kernels.check_compute_options(backend, threads, device)
         self.backend, self.threads, self.precision, self.device = backend, threads, precision, device
 
     @overload
