@@ -21,7 +21,7 @@ from nbnumba.refine.report import write_expt
 _NOT_RUN = re.compile(r"^<!-- not run by the tests: (.+) -->$")
 _LANGUAGES = ("", "bash", "sh")
 # What a block may need that the tests do not have.
-_NEEDS = {"the network", "SLURM", "a nanoBragg executable", "DIALS", "an hour", "a page until Ctrl-C"}
+_NEEDS = {"the network", "SLURM", "a GPU", "a nanoBragg executable", "DIALS", "an hour", "a page until Ctrl-C"}
 _ELSEWHERE = "-lambda 1 -distance 100 -detpixels 32 -N 5 -shape gauss_abc -fluence 1e20 -oversample 1"
 # Smaller in every way that does not change what the options mean.
 _SMALLER = (
