@@ -260,7 +260,7 @@ def test_a_detector_that_moves_is_reported(tmp_path: Path, capsys: pytest.Captur
     ):
         assert batch(spec(tmp_path, vary, count=1), "-o", tmp_path / vary[:3]) == 0
         assert line in (found := capsys.readouterr().err)
-        assert bool(found) == bool(line)
+        assert ("geometry" in found) == bool(line)
 
 
 def test_mistake_in_an_image_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -721,7 +721,7 @@ def test_a_file_of_one_image_states_its_beam(tmp_path: Path, capsys: pytest.Capt
     vary = "beam_tilt_fast_mrad = { choice = [-8, 8] }\nbeam_tilt_slow_mrad = 3\nfluence = 1e23"
     source = spec(tmp_path, vary, count=4, images_per_file=1)
     assert batch(source, "-o", tmp_path / "out") == 0
-    assert "beam_tilt_fast_mrad and beam_tilt_slow_mrad: every file states" in capsys.readouterr().err
+    assert "beam_tilt_fast_mrad, beam_tilt_slow_mrad: every file states" in capsys.readouterr().err
     drawn = [float(row["beam_tilt_fast_mrad"]) for row in rows(tmp_path / "out")]
     assert set(drawn) == {-8.0, 8.0}
     for number, tilt in enumerate(drawn):

@@ -170,7 +170,7 @@ def test_mixed_precision_on_the_processor(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_mixed_precision_that_is_not_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    words = "-nonoise -backend cpu -round_xtal -nointerpolate -precision mixed"
+    words = "-nonoise -backend cpu -gauss_xtal -nointerpolate -precision mixed"
     (line,) = notices(f"{words} -floatfile a.bin -h5file a.h5", capsys)
     assert line.startswith("-precision mixed has no effect: this image is rendered in double precision; ")
     with h5py.File("a.h5") as file:

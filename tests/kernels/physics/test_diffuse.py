@@ -226,7 +226,7 @@ def test_spots_of_gaussian_shapes_are_not_cut_off_with_their_halo() -> None:
     [
         ("-diffuse_laue mmm", "-diffuse_laue: -diffuse_gamma or -diffuse_sigma is needed"),
         ("-only_diffuse -diffuse_stencil 1", "-diffuse_stencil, -only_diffuse: -diffuse_gamma or"),
-        ("-diffuse_gamma 0", "-diffuse_gamma: '0' is out of range; allowed: 1 or 3 numbers from 0.1 to 100000 [A]"),
+        ("-diffuse_gamma 0", "-diffuse_gamma: '0' is out of range; allowed: 1 or 3 numbers from 0.1 to 100000 [Å]"),
         ("-diffuse_gamma 10 20", "-diffuse_gamma: 2 numbers follow"),
         ("-diffuse_gamma nan", "-diffuse_gamma: 'nan' is not a number"),
         ("-diffuse_sigma -1", "-diffuse_sigma: '-1' is out of range"),
