@@ -147,8 +147,9 @@ class _Block:
 
     def placed(self, box: IndexBox) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return where the reflections stand in the table of a box, in one dimension, and their structure factors."""
-        if self._placed is not None and self._placed[0] == box:
-            return self._placed[1:]
+        known = self._placed  # another thread may replace it
+        if known is not None and known[0] == box:
+            return known[1:]
         nk, nl = box.k_max - box.k_min + 3, box.l_max - box.l_min + 3
         h, k, l = (self.rows[name].astype(np.int64) for name in "hkl")
         places = ((h - box.h_min + 1) * nk + (k - box.k_min + 1)) * nl + (l - box.l_min + 1)
