@@ -74,7 +74,7 @@ def position(q, slow, fast, sub, layer):
 @inner
 def direction_to(x, y, z):
     """Diffracted unit vector and distance [m] of a place."""
-    # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit.
+    # Divided as in C: whether a pixel on the direct beam has q = 0 or not depends on the last bit.
     radius = math.sqrt(p.dot(x, y, z, x, y, z))
     return x / radius, y / radius, z / radius, radius
 

@@ -161,7 +161,7 @@ def fine_square_strip(numbers, n, Na, Nb, Nc):
 
 @inner_inlined
 def flush_terms(s, numbers, n, plain, weight):
-    """Add what terms of one weight sum up to to the pixel's sum, or weighted to the source's part of it, and clear it.
+    """Add the sum of terms of one weight to that of the pixel, or weighted to the source's part of it, and clear it.
 
     Terms are 0 from the start, and after each source.
     """

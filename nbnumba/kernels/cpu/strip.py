@@ -142,7 +142,7 @@ def place_strip(q, s, n, slow, fast, sub_slow, sub_fast, layer):
         for w in range(n):
             along_fast = p.subpixel_center(fast + w, sub_fast, oversample, pixel)
             s[DX + w], s[DY + w], s[DZ + w] = p.curved_position(q, along_fast, along_slow, depth, s[DY + w], s[DZ + w])
-    # Divided as in C: whether a pixel on the direct beam has q = 0 or not hangs on the last bit, and the amplitude of
+    # Divided as in C: whether a pixel on the direct beam has q = 0 or not depends on the last bit, and the amplitude of
     # an ellipsoidal crystal is 1 or 0 by that.
     for w in range(n):
         x, y, z = s[DX + w], s[DY + w], s[DZ + w]

@@ -1,6 +1,6 @@
 """The photon counts of `counter` on a processor, in less time.
 
-A count hangs on comparisons of a random number with probabilities. Here they are worked out with the exponential and
+A count depends on comparisons of a random number with probabilities. Here they are worked out with the exponential and
 the logarithm of the C library, which differ from processor to processor in their last digits. Where these
 digits could decide, `counter` does, so that the counts are its counts.
 """
